@@ -1,0 +1,54 @@
+"""Errors, typed by whose fault they are; each kind is turned into an answer in one place only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+
+class JumpseatError(Exception):
+    """Base of every error that this project raises on purpose."""
+
+
+class OperatorError(JumpseatError):
+    """The configuration or the machine is at fault: the message names the file, directive or folder and the remedy."""
+
+
+class PeerError(JumpseatError):
+    """The other end of a line sent what the protocol does not allow (docs/protocol.md)."""
+
+
+class InternalError(JumpseatError):
+    """A defect of ours."""
+
+
+class IllegalTransition(InternalError):
+    """An event came in a state that has no row for it.
+
+    :param machine: what has the state, for the message.
+    :param state: the state it was in.
+    :param event: the event that came.
+    """
+
+    def __init__(self, machine: str, state: object, event: object) -> None:
+        super().__init__("%s: event %s is not possible in state %s" % (machine, event, state))
+        self.state = state
+        self.event = event
+
+
+@dataclass(frozen=True)
+class StartFailure:
+    """Why a process of an app did not come up: for the log, the error page and `jumpseat status`.
+
+    :ivar step: the named step that failed (prepare, start, handshake, import, fork, ready).
+    :ivar summary: one line.
+    :ivar detail: the app's own traceback or captured output, may be empty.
+    :ivar facts: what helps to find the cause (interpreter, user, cwd, sys.path ...), in order.
+    :ivar error_id: eight hex digits that stand on the error page and in the log.
+    """
+
+    step: str
+    summary: str
+    detail: str = ""
+    facts: tuple[tuple[str, str], ...] = field(default=())
+    error_id: Optional[str] = None

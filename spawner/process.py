@@ -1,0 +1,65 @@
+"""One process of an app, as the pool sees it: no descriptors, no signals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from spawner.states import PROCESS_TRANSITIONS, ProcessEvent, ProcessKind, ProcessState, move
+
+_COMING = (ProcessState.STARTING, ProcessState.LOADING, ProcessState.BOOTING)
+
+
+@dataclass
+class Process:
+    """A preloader, a worker or a direct process. Times are seconds of CLOCK_MONOTONIC.
+
+    Invariant: a worker or direct process has a slot that no other living process of its group has.
+    """
+
+    process_id: int
+    key: str
+    kind: ProcessKind
+    generation: int
+    started: float
+    slot: Optional[int] = None
+    pid: int = 0  # 0 until it has said hello
+    state: ProcessState = ProcessState.STARTING
+    busy: bool = False
+    requests: int = 0
+    idle_since: float = 0.0  # a worker's last request, a preloader's last fork
+    retired_at: float = 0.0
+    killed: bool = False
+
+    def on(self, event: ProcessEvent) -> None:
+        """Move along the table of its kind.
+
+        :raises IllegalTransition: the event is not possible in this state.
+        """
+        name = "%s %d of %s" % (self.kind.value, self.pid or self.process_id, self.key)
+        self.state = move(PROCESS_TRANSITIONS[self.kind], name, self.state, event)
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether it serves, or is to serve, requests."""
+        return self.kind is not ProcessKind.PRELOADER
+
+    @property
+    def coming(self) -> bool:
+        """Whether it is on its way up."""
+        return self.state in _COMING
+
+    @property
+    def serving(self) -> bool:
+        """Whether it takes connections."""
+        return self.state is ProcessState.SERVING
+
+    @property
+    def retiring(self) -> bool:
+        """Whether it was told to go and has not gone yet."""
+        return self.state is ProcessState.RETIRING
+
+    @property
+    def active(self) -> bool:
+        """Whether it counts against the caps: a worker that serves or is coming (a retiring one does not)."""
+        return self.is_worker and (self.coming or self.serving)
