@@ -1,0 +1,1 @@
+"""The spawner: the daemon that starts, watches and restarts apps."""

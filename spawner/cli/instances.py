@@ -1,0 +1,113 @@
+"""Finds the instances that run on this machine: folders `httpd-<pid>` in a registry folder (docs/protocol.md, section 9)."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, Optional, Sequence
+
+from spawner.cli.errors import NoInstance
+
+REGISTRY_VARIABLE = "PASSENGER_INSTANCE_REGISTRY_DIR"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One Apache that has the module, as its folder tells.
+
+    :ivar name: the folder's name, which users type.
+    :ivar folder: where its admin socket is.
+    """
+
+    name: str
+    folder: Path
+    httpd_pid: int
+    server_root: str
+
+    @property
+    def admin_socket(self) -> Path:
+        """The socket that answers status questions."""
+        return self.folder / "admin.sock"
+
+
+def registry_folders(named: Optional[Path] = None) -> Sequence[Path]:
+    """Where to look: the folder that was named, or the variable's, or the two that a server takes by itself."""
+    chosen = named or os.environ.get(REGISTRY_VARIABLE)
+    if chosen:
+        return [Path(chosen)]
+    return [Path("/run/jumpseat"), Path("/tmp/jumpseat-%d" % os.getuid())]
+
+
+def find_instances(folders: Iterable[Path]) -> list[Instance]:
+    """The instances whose httpd is alive, by name. Folders that are absent, or that somebody else owns, hold none."""
+    found: dict[Path, Instance] = {}
+    for registry in folders:
+        if not _is_trusted(registry):
+            continue
+        for folder in sorted(registry.glob("httpd-*")):
+            instance = _read_instance(folder)
+            if instance is not None and _is_alive(instance.httpd_pid):
+                found[folder.resolve()] = instance
+    return sorted(found.values(), key=lambda instance: instance.name)
+
+
+def choose_instance(instances: Sequence[Instance], name: Optional[str], folders: Sequence[Path]) -> Instance:
+    """The one that is meant.
+
+    :param name: an instance's name or the pid of its httpd; None: the only one.
+    :param folders: where was looked, for the message.
+    :raises NoInstance: there is none, there are several, or none has the name.
+    """
+    if not instances:
+        raise NoInstance(_nothing_runs(folders))
+    if name is not None:
+        for instance in instances:
+            if name in (instance.name, str(instance.httpd_pid)):
+                return instance
+        raise NoInstance("No instance is called %s. Running: %s" % (name, _listed(instances)))
+    if len(instances) > 1:
+        raise NoInstance("Several instances run, name one of them: %s" % _listed(instances))
+    return instances[0]
+
+
+def _nothing_runs(folders: Sequence[Path]) -> str:
+    return (
+        "No Jumpseat instance runs here: looked in %s. Is Apache running with the passenger module? "
+        "If PassengerInstanceRegistryDir is set, give the same folder with --registry or in %s."
+        % (" and ".join(str(folder) for folder in folders), REGISTRY_VARIABLE)
+    )
+
+
+def _listed(instances: Sequence[Instance]) -> str:
+    return ", ".join("%s (%s)" % (instance.name, instance.server_root or "?") for instance in instances)
+
+
+def _is_trusted(registry: Path) -> bool:
+    # In /tmp anybody can make a folder with the expected name and answer with lies.
+    try:
+        facts = registry.stat() if registry.parent != Path("/tmp") else registry.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(facts.st_mode) and facts.st_uid in (0, os.getuid())
+
+
+def _read_instance(folder: Path) -> Optional[Instance]:
+    """None where the file is not there yet, or is not what the spawner writes."""
+    try:
+        facts = json.loads((folder / "instance.json").read_text(encoding="utf-8"))
+        return Instance(folder.name, folder, int(facts["httpd_pid"]), str(facts.get("server_root", "")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

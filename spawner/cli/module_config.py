@@ -1,0 +1,19 @@
+"""`jumpseat module-config`: the lines that load the module into any httpd."""
+
+from __future__ import annotations
+
+import click
+
+from apache_module.build import module_config_lines
+
+
+@click.command("module-config")
+def module_config() -> None:
+    """Print the lines that make an httpd.conf use the module that belongs to this command.
+
+    All paths are absolute; nothing needs to be installed. Example:
+
+    jumpseat module-config > /etc/apache2/mods-available/passenger.load
+    """
+    for line in module_config_lines():
+        click.echo(line)

@@ -1,0 +1,123 @@
+"""The status answer (docs/status-json.md) as a page for people."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Iterable, Optional
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from spawner.cli.units import duration, megabytes, printable
+
+_STATE_STYLES = {"serving": "green", "failed": "bold red", "restarting": "yellow", "starting": "yellow"}
+PLAIN_WIDTH = 200  # columns where the output is no terminal: lines are not to be folded
+
+
+def status_console() -> Console:
+    """A console for standard output: colours on a terminal only."""
+    console = Console(highlight=False, emoji=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, emoji=False, markup=False, width=PLAIN_WIDTH)
+
+
+def render(answer: dict[str, Any], now: Optional[float] = None) -> Iterable[RenderableType]:
+    """The page, part by part.
+
+    :param answer: what the admin socket said, of schema 1.
+    :param now: Unix time in seconds.
+    :raises KeyError: the answer lacks what the schema promises.
+    """
+    moment = time.time() if now is None else now
+    yield _head(answer, moment)
+    for group in answer["groups"]:
+        yield Text()
+        yield _group_head(group)
+        if group["failure"]:
+            yield Padding(_failure(group["failure"], moment), (0, 0, 0, 2), expand=False)
+        if group["processes"]:
+            yield Padding(_processes(group["processes"]), (0, 0, 0, 2), expand=False)
+
+
+def _head(answer: dict[str, Any], now: float) -> Text:
+    instance, pool = answer["instance"], answer["pool"]
+    page = Text()
+    page.append("Jumpseat %s" % instance["version"], style="bold")
+    page.append(
+        " in %s: %s, %s\n"
+        % (instance["name"], printable(instance["server_software"]), printable(instance["server_root"]))
+    )
+    page.append("Spawner %d up for %s; " % (instance["spawner_pid"], duration(now - instance["started"])))
+    page.append("%s; " % _count(pool["groups"], "app"))
+    page.append("%s of at most %d" % (_count(pool["workers"], "worker"), pool["max_pool_size"]))
+    hidden = pool["groups"] - len(answer["groups"])
+    if hidden > 0:
+        page.append("\n%s of other users not shown: root sees all" % _count(hidden, "app"), style="dim")
+    if not pool["groups"]:
+        page.append("\nNo app has been asked for yet: an app starts with its first request.")
+    return page
+
+
+def _count(number: int, noun: str) -> str:
+    return "%d %s" % (number, noun if number == 1 else noun + "s")
+
+
+def _group_head(group: dict[str, Any]) -> Text:
+    page = Text()
+    page.append(printable(group["key"]), style="bold")
+    page.append("\n  ")
+    page.append(group["state"], style=_STATE_STYLES.get(group["state"], ""))
+    page.append(", generation %d, %s" % (group["generation"], printable(group["app_type"])))
+    page.append(", as %s" % printable(group["user"]) if group["user"] else "")
+    page.append(", requests wait in the queue" if group["requests_waiting"] else "")
+    page.append("\n  %s" % printable(group["app_root"]))
+    return page
+
+
+def _failure(failure: dict[str, Any], now: float) -> Text:
+    page = Text()
+    page.append("The last start failed at step %s" % printable(failure["step"]), style="bold red")
+    page.append(", %s ago" % duration(now - failure["at"]))
+    page.append(" (error %s)" % printable(failure["error_id"]) if failure["error_id"] else "")
+    page.append("\n%s" % printable(failure["summary"]))
+    for line in printable(failure["detail"]).splitlines():
+        page.append("\n    %s" % line)
+    return page
+
+
+def _processes(processes: Iterable[dict[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("PID", "Kind", "Generation", "State", "Requests", "Uptime", "Last used", "CPU", "Memory", "Private"):
+        numeric = title in ("PID", "Generation", "Requests", "CPU", "Memory", "Private")
+        table.add_column(title, justify="right" if numeric else "left", no_wrap=True)
+    for process in processes:
+        table.add_row(*_cells(process))
+    return table
+
+
+def _cells(process: dict[str, Any]) -> list[str]:
+    memory = process["memory"] or {"rss": None, "uss": None}
+    cpu = process["cpu_percent"]
+    return [
+        str(process["pid"] or "-"),
+        process["kind"],
+        str(process["generation"]),
+        _state(process),
+        "-" if process["kind"] == "preloader" else str(process["requests"]),
+        duration(process["uptime"]),
+        "now" if process["busy"] else _ago(process["idle"]),
+        "-" if cpu is None else "%.1f %%" % cpu,
+        megabytes(memory["rss"]),
+        megabytes(memory["uss"]),
+    ]
+
+
+def _state(process: dict[str, Any]) -> str:
+    if not process["busy"]:
+        return str(process["state"])
+    return "%s, busy for %s" % (process["state"], duration(process["busy_for"]))
+
+
+def _ago(seconds: Optional[float]) -> str:
+    return "-" if seconds is None else "%s ago" % duration(seconds)
