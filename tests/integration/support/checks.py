@@ -1,0 +1,83 @@
+"""What is checked after every test: logs, processes, descriptors, files. Each function returns complaints."""
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Counter
+
+from support.descriptors import growth, open_descriptors
+from support.httpd import Httpd
+from support.waiting import eventually
+
+#: Descriptors that the spawner may hold for each live app process (control line, output pipe, pidfd, a pipe in
+#: passing) and for each app group (listener, scoreboard, log, watches).
+PER_PROCESS, PER_GROUP = 4, 6
+CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS}
+
+
+class Checks:
+    """The checks of one started server. Take it right after `start`: it remembers what was open then."""
+
+    def __init__(self, server: Httpd) -> None:
+        self.server = server
+        self.deliberate_crashes = 0
+        self.remember_descriptors()
+
+    def remember_descriptors(self) -> None:
+        """From here on is growth a leak. Called again by tests that change the configuration."""
+        self._parent = open_descriptors(self.server.pid)
+        self._spawners: dict[int, Counter[str]] = {}
+        if self.server.configuration.product:
+            pid = self.server.spawner_pid()
+            self._spawners[pid] = open_descriptors(pid)
+
+    def between_tests(self) -> list[str]:
+        """For a server that serves several tests."""
+        found = [*self.server.logs.complaints(), *self._grown(), *self._crashes()]
+        self.server.logs.forget_expectations()
+        return found
+
+    def final(self) -> list[str]:
+        """Stop the server and say all that is wrong with it or with what it leaves."""
+        found = self._grown()
+        found += [f"stray process: {line}" for line in self.server.stop()]
+        found += [f"left in {folder.name}/: {path.relative_to(folder)}" for folder in self._folders()
+                  for path in sorted(folder.rglob("*"))]
+        return found + self.server.logs.complaints() + self._crashes()
+
+    def _folders(self) -> list[Path]:
+        return [self.server.run_folder, self.server.folder / "buffer"]
+
+    def _grown(self) -> list[str]:
+        kept = self.server.kept
+        if kept is None or not kept.running:
+            return []
+        return self._settled_growth("httpd's parent", self.server.pid, self._parent, 0) + self._spawner_growth()
+
+    def _spawner_growth(self) -> list[str]:
+        if not self.server.configuration.product:
+            return []
+        pid = self.server.spawner_pid()
+        before = self._spawners.get(pid)
+        if before is None:  # one that was started during the test
+            return []
+        groups = len(list((self.server.instance_folder() / "apps").glob("*.sock")))
+        allowed = PER_PROCESS * len(self.server.app_processes()) + PER_GROUP * groups
+        return self._settled_growth("the spawner", pid, before, allowed)
+
+    @staticmethod
+    def _settled_growth(who: str, pid: int, before: Counter[str], allowed: int) -> list[str]:
+        """Growth that is still there after a second (a connection may just be closing)."""
+        try:
+            eventually(lambda: not growth(before, open_descriptors(pid), allowed), "descriptors to be closed", 1.0)
+        except AssertionError:
+            return [f"{who} holds more descriptors: {line}" for line in growth(before, open_descriptors(pid), allowed)]
+        return []
+
+    def _crashes(self) -> list[str]:
+        """Orphans reaped by the keeper, and httpd itself, that a crash has ended."""
+        ended = dict(self.server.ended)
+        crashed = [f"process {pid} was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+                   for pid, status in ended.items() if os.WIFSIGNALED(status) and os.WTERMSIG(status) in CRASHES]
+        return crashed[self.deliberate_crashes:]

@@ -1,0 +1,212 @@
+"""A private httpd in the foreground, on a free port, with everything it owns below one short folder."""
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from support.client import Answer, Client, spelled
+from support.configuration import Configuration, Site, server_identity
+from support.kept_process import KeptProcess
+from support.log_book import LogBook
+from support.ports import Port
+from support.waiting import eventually
+
+HTTPD = "/usr/sbin/apache2"
+RUNNING = r"AH\d+: .* -- resuming normal operations"
+STOP_DEADLINE = 15.0
+
+
+class Httpd:
+    """One instance: configure (`site`, `add`, `module`), `start`, talk to it (`client`, `get`), `stop`, `clean_up`."""
+
+    stop_deadline = STOP_DEADLINE
+
+    def __init__(self, product: str, mpm: str = "event", user: str = "") -> None:
+        """`product`: the lines that load our module; nothing for a plain httpd. `user`: run all of it as that user."""
+        self.folder = Path(tempfile.mkdtemp(prefix="js-", dir="/tmp"))
+        self.user = user
+        for name in ("logs", "run", "buffer", "apps"):
+            (self.folder / name).mkdir()
+        self._set_owners()
+        self._port = Port()
+        self.port = self._port.number
+        self._more_ports: list[Port] = []
+        identity = "" if user else server_identity()
+        self.configuration = Configuration(self.folder, self.port, mpm, identity, product)
+        self.logs = LogBook(self.folder / "logs")
+        self.kept: KeptProcess | None = None
+        self.ended: dict[int, int] = {}
+
+    def _set_owners(self) -> None:
+        self.folder.chmod(0o755)
+        if os.geteuid() != 0:
+            return
+        server = pwd.getpwnam(self.user or "www-data")
+        os.chown(self.folder / "buffer", server.pw_uid, server.pw_gid)
+        if self.user:
+            for folder in (self.folder, *self.folder.iterdir()):
+                os.chown(folder, server.pw_uid, server.pw_gid)
+
+    # -- configuration
+
+    def module(self, *names: str) -> None:
+        """Load more of httpd's own modules, by short name: `rewrite`, `ssl`."""
+        self.configuration.modules.extend(names)
+
+    def add(self, text: str) -> None:
+        """Add text to the main server's configuration."""
+        self.configuration.globals.append(text)
+
+    def site(self, name: str = "site.example", document_root: Path | None = None, body: str = "",
+             port: int | None = None) -> Site:
+        """Add a VirtualHost."""
+        site = Site(name, document_root, body, port)
+        self.configuration.sites.append(site)
+        return site
+
+    def another_port(self) -> int:
+        """A further free port, not yet listened on."""
+        self._more_ports.append(Port())
+        return self._more_ports[-1].number
+
+    @property
+    def run_folder(self) -> Path:
+        return self.folder / "run"
+
+    def write_configuration(self) -> Path:
+        path = self.folder / "httpd.conf"
+        path.write_text(self.configuration.text())
+        return path
+
+    def test_configuration(self) -> subprocess.CompletedProcess[str]:
+        """What `apachectl configtest` answers."""
+        return subprocess.run([HTTPD, "-t", "-f", str(self.write_configuration())], text=True, timeout=60,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self._environment())
+
+    # -- life
+
+    def start(self) -> Httpd:
+        """Start and wait until it answers connections. Raises RuntimeError with the logs when it does not."""
+        command = [HTTPD, "-DFOREGROUND", "-f", str(self.write_configuration())]
+        self.kept = KeptProcess(command, self.user, self._environment(), self.folder / "logs" / "stderr.log")
+        self.ended = self.kept.ended
+        self._wait_until_running(0)
+        return self
+
+    @staticmethod
+    def _environment() -> dict[str, str]:
+        passed_on = {name: value for name, value in os.environ.items() if "SAN_OPTIONS" in name or name == "LD_PRELOAD"}
+        return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **passed_on}
+
+    def _wait_until_running(self, times_before: int) -> None:
+        def ready() -> bool:
+            if self.kept is None or not self.kept.running:
+                raise RuntimeError(f"httpd ended at once:\n{self.logs.text('stderr.log')}\n{self.logs.text()}")
+            return self.logs.count(RUNNING) > times_before and self._listens()
+        eventually(ready, f"httpd to run:\n{self.logs.text()}")
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    @property
+    def pid(self) -> int:
+        """The parent's."""
+        assert self.kept is not None
+        return self.kept.pid
+
+    def graceful(self) -> None:
+        """`apachectl graceful` with the present configuration; returns when the new one is in force."""
+        self._signal_and_wait(signal.SIGUSR1)
+
+    def restart(self) -> None:
+        """`apachectl restart`: as graceful, but requests are cut."""
+        self._signal_and_wait(signal.SIGHUP)
+
+    def _signal_and_wait(self, number: int) -> None:
+        assert self.kept is not None
+        self.write_configuration()
+        before = self.logs.count(RUNNING)
+        self.kept.send(number)
+        self._wait_until_running(before)
+
+    def stop(self, number: int = signal.SIGTERM) -> list[str]:
+        """End it and wait for all of its processes; return a line for each that lives on (they are killed)."""
+        if self.kept is None:
+            return []
+        if self.kept.running:
+            self.kept.send(number)
+        strays = self.kept.wait_until_all_have_ended(self.stop_deadline)
+        self.kept.kill_all()
+        self.kept = None
+        return strays
+
+    def clean_up(self) -> None:
+        """End whatever lives, remove the folder, free the ports. Safe at any time."""
+        if self.kept is not None:
+            self.kept.kill_all()
+            self.kept = None
+        for port in (self._port, *self._more_ports):
+            port.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # -- looking inside
+
+    def processes(self) -> list[psutil.Process]:
+        return self.kept.descendants() if self.kept else []
+
+    def app_processes(self) -> list[psutil.Process]:
+        """Preloaders and workers: what runs our loaders."""
+        return [process for process in self.processes() if _runs_a_loader(process)]
+
+    def instance_folder(self) -> Path:
+        return self.run_folder / f"httpd-{self.pid}"
+
+    def instance(self) -> dict[str, Any]:
+        """instance.json, once it is there."""
+        path = self.instance_folder() / "instance.json"
+        eventually(path.exists, f"{path}:\n{self.logs.text()}")
+        content: dict[str, Any] = json.loads(path.read_text())
+        return content
+
+    def spawner_pid(self) -> int:
+        return int(self.instance()["spawner_pid"])
+
+    # -- requests
+
+    def client(self, host: str = "site.example", port: int = 0) -> Client:
+        return Client(port or self.port, host)
+
+    def get(self, path: str = "/", host: str = "site.example", **headers: str) -> Answer:
+        """One GET on a connection of its own; `headers` in Python's spelling: `if_none_match`."""
+        return self.request("GET", path, host, None, spelled(headers))
+
+    def post(self, path: str, body: bytes, host: str = "site.example", headers: dict[str, str] | None = None) -> Answer:
+        return self.request("POST", path, host, body, headers)
+
+    def request(self, method: str, path: str, host: str = "site.example", body: bytes | None = None,
+                headers: dict[str, str] | None = None) -> Answer:
+        with self.client(host) as client:
+            return client.request(method, path, body, headers or {})
+
+
+def _runs_a_loader(process: psutil.Process) -> bool:
+    try:
+        return any("loaders/start.py" in word for word in process.cmdline()) or _name_says_app(process)
+    except psutil.Error:
+        return False
+
+
+def _name_says_app(process: psutil.Process) -> bool:
+    title = " ".join(process.cmdline())
+    return title.startswith(("jumpseat worker", "jumpseat preloader"))
