@@ -1,0 +1,130 @@
+"""What Linux offers and Python's standard library does not wrap: prctl, file system identities, OOM score."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+import select
+import signal
+from dataclasses import dataclass
+from typing import Iterator, Optional
+
+_PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
+# The kernel's setgroups concerns the calling thread only; glibc's wrapper would change every thread.
+_SETGROUPS = {"x86_64": 116, "aarch64": 159, "riscv64": 159, "ppc64le": 81, "s390x": 206, "i686": 206, "armv7l": 206}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom an app runs as.
+
+    :ivar groups: supplementary groups, the primary one included.
+    :ivar switch: False when the spawner is not root and everything stays as it is.
+    """
+
+    user: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str
+    shell: str
+    switch: bool = True
+
+
+def become_subreaper() -> None:
+    """Have orphaned descendants become children of this process, so that none is lost from sight (prctl(2))."""
+    if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        _raise_errno("prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def set_process_name(name: str) -> None:
+    """Set the name that ps and top show (at most 15 bytes)."""
+    _libc.prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()[:15]), 0, 0, 0)
+
+
+def set_oom_score_adj(value: int) -> bool:
+    """Tell the kernel how gladly this process may be killed for want of memory.
+
+    :param value: -1000 (never) to 1000; lowering it takes root.
+    :returns: whether it was allowed.
+    """
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write(str(value))
+    except OSError:
+        return False
+    return True
+
+
+def open_pidfd(pid: int) -> Optional[int]:
+    """A descriptor that names this very process, or None where the kernel has none (pidfd_open(2))."""
+    try:
+        return os.pidfd_open(pid)
+    except (OSError, AttributeError):
+        return None
+
+
+def kill_process(pid: int, pidfd: Optional[int]) -> None:
+    """SIGKILL a process, through its pidfd when there is one; a process that has gone is no error."""
+    with contextlib.suppress(ProcessLookupError):
+        if pidfd is not None:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        elif pid > 1:
+            os.kill(pid, signal.SIGKILL)
+
+
+def pidfd_has_ended(pidfd: int) -> bool:
+    """Whether the process of a pidfd has ended; never blocks."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+@contextlib.contextmanager
+def file_system_identity(identity: Identity) -> Iterator[None]:
+    """Look at and open files with the rights of an app's user: this thread's file system user, group and groups.
+
+    The kernel drops the capabilities that override file permissions while the file system user is not root
+    (setfsuid(2), capabilities(7)); a child that is forked meanwhile inherits that. No other thread is concerned.
+
+    :raises OSError: the rights could not be dropped; nothing was done with root's then.
+    """
+    if not identity.switch:
+        yield
+        return
+    before = os.getgroups()
+    uid, gid = os.geteuid(), os.getegid()
+    try:
+        _set_thread_groups(identity.groups)
+        _set_and_check(_libc.setfsgid, identity.gid, "setfsgid")
+        _set_and_check(_libc.setfsuid, identity.uid, "setfsuid")
+        yield
+    finally:
+        _set_and_check(_libc.setfsuid, uid, "setfsuid")
+        _set_and_check(_libc.setfsgid, gid, "setfsgid")
+        _set_thread_groups(tuple(before))
+
+
+def _set_thread_groups(groups: tuple[int, ...]) -> None:
+    array = (ctypes.c_uint32 * len(groups))(*groups)
+    number = _SETGROUPS.get(platform.machine())
+    if number is None:
+        os.setgroups(list(groups))  # every thread then: the watching thread opens nothing meanwhile
+    elif _libc.syscall(ctypes.c_long(number), ctypes.c_long(len(groups)), array) != 0:
+        _raise_errno("setgroups")
+
+
+def _set_and_check(function: "ctypes._NamedFuncPointer", value: int, name: str) -> None:
+    function(ctypes.c_uint32(value))
+    if function(ctypes.c_uint32(0xFFFFFFFF)) & 0xFFFFFFFF != value:  # a call that fails reports what is in force
+        raise PermissionError("%s(%d) was refused" % (name, value))
+
+
+def _raise_errno(what: str) -> None:
+    number = ctypes.get_errno()
+    raise OSError(number, "%s: %s" % (what, os.strerror(number)))

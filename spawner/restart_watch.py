@@ -1,0 +1,258 @@
+"""Notices restart files: inotify through watchdog's shared descriptor, a slow stat poll behind it.
+
+One thread, however many apps there are: watchdog's observers start one per watch, its inotify layer does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from dataclasses import dataclass, field
+from typing import Callable, Optional, Protocol
+
+from watchdog.observers.inotify_c import (
+    CallbackId,
+    InotifyConstants,
+    InotifyEvent,
+    InotifyFD,
+    Mask,
+    WatchDescriptor,
+)
+
+from spawner.restart_keys import RestartKey, folders_to_watch, look
+
+_MASK = Mask(
+    InotifyConstants.IN_CREATE
+    | InotifyConstants.IN_ATTRIB
+    | InotifyConstants.IN_CLOSE_WRITE
+    | InotifyConstants.IN_MOVED_TO
+    | InotifyConstants.IN_MOVED_FROM
+    | InotifyConstants.IN_DELETE
+    | InotifyConstants.IN_DELETE_SELF
+    | InotifyConstants.IN_MOVE_SELF
+    | InotifyConstants.IN_ONLYDIR
+)
+_SETTLE = 0.05  # seconds: a burst of events is looked at once
+
+
+class FolderEvents(Protocol):
+    """Tells that something in a folder changed, on any thread."""
+
+    def add(self, folder: str, changed: Callable[[bool], None]) -> Optional[int]:
+        """Watch a folder; None where that is not possible.
+
+        :param changed: called on any thread; True says that the watch is lost.
+        """
+
+    def remove(self, folder: str, watch: int) -> None:
+        """Watch it no longer."""
+
+    def close(self) -> None:
+        """Watch nothing any longer and end the thread."""
+
+
+class _Callback:
+    """Passes watchdog's events on."""
+
+    def __init__(self, changed: Callable[[bool], None]) -> None:
+        self._changed = changed
+
+    def on_event(self, event: InotifyEvent) -> None:
+        self._changed(event.is_move_self)
+
+    def on_watch_deleted(self, wd: WatchDescriptor) -> None:
+        self._changed(True)
+
+    def on_queue_overflow(self) -> None:
+        self._changed(False)
+
+
+class InotifyFolders:
+    """FolderEvents on one inotify descriptor and its one thread.
+
+    :param unavailable: told, once, why folders cannot be watched.
+    :raises OSError: the kernel gives no inotify descriptor.
+    """
+
+    def __init__(self, unavailable: Callable[[str], None]) -> None:
+        self._inotify = InotifyFD()
+        self._inotify.daemon = True
+        self._inotify.start()
+        self._unavailable = unavailable
+        self._said = False
+
+    def add(self, folder: str, changed: Callable[[bool], None]) -> Optional[int]:
+        """Watch a folder; None where the kernel refuses."""
+        callback = _Callback(changed)
+        try:
+            watch = self._inotify.add_callback(folder.encode(errors="surrogateescape"), _MASK, callback, _key(folder))
+        except OSError as error:
+            if not self._said and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                self._said = True
+                self._unavailable("%s: %s" % (folder, error))
+            return None
+        return int(watch) if watch >= 0 else None
+
+    def remove(self, folder: str, watch: int) -> None:
+        """Watch it no longer; one that has gone by itself is no error."""
+        self._inotify.remove_callbacks([(WatchDescriptor(watch), _key(folder))])
+
+    def close(self) -> None:
+        """End the thread, which closes the descriptor."""
+        self._inotify.stop()
+        self._inotify.join(1.0)
+
+
+def _key(folder: str) -> CallbackId:
+    return CallbackId(hash(folder))
+
+
+@dataclass
+class _Folder:
+    """A folder that is watched for the sake of some apps.
+
+    :ivar identity: device and inode that the watch is on; another folder may have taken the path since.
+    """
+
+    watch: Optional[int] = None
+    identity: Optional[tuple[int, int]] = None
+    users: set[str] = field(default_factory=set)
+
+
+@dataclass
+class _Watched:
+    app_root: str
+    restart_dir: str
+    key: RestartKey
+    folders: list[str] = field(default_factory=list)
+
+
+class RestartWatch:
+    """Calls `restart(key)` on the loop's thread when an app's restart file was touched or its release switched.
+
+    :param folders: None where inotify is not available: the stat poll alone then.
+    :param poll_every: seconds between looks at every app (PassengerStatThrottleRate); at least 1.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        restart: Callable[[str], None],
+        folders: Optional[FolderEvents],
+        poll_every: float,
+    ) -> None:
+        self._loop = loop
+        self._restart = restart
+        self._events = folders
+        self.poll_every = max(1.0, poll_every)
+        self._apps: dict[str, _Watched] = {}
+        self._folders: dict[str, _Folder] = {}
+        self._changed: set[str] = set()
+        self._settling: Optional[asyncio.TimerHandle] = None
+        self._poll: Optional[asyncio.TimerHandle] = None
+
+    def watch(self, key: str, app_root: str, restart_dir: str) -> None:
+        """Watch an app; a restart file that is there already asks for nothing."""
+        known = self._apps.get(key)
+        if known is not None and (known.app_root, known.restart_dir) == (app_root, restart_dir):
+            return
+        self.unwatch(key)
+        self._apps[key] = _Watched(app_root, restart_dir, look(app_root, restart_dir))
+        self._place(key)
+        if self._poll is None:
+            self._poll = self._loop.call_later(self.poll_every, self._poll_all)
+
+    def unwatch(self, key: str) -> None:
+        """Watch an app no longer; one that is not watched is no error."""
+        watched = self._apps.pop(key, None)
+        if watched is not None:
+            self._release(key, watched.folders)
+
+    def close(self) -> None:
+        """Watch nothing any longer."""
+        for handle in (self._settling, self._poll):
+            if handle is not None:
+                handle.cancel()
+        self._settling = self._poll = None
+        self._apps.clear()
+        self._folders.clear()
+        if self._events is not None:
+            self._events.close()
+
+    def _place(self, key: str) -> None:
+        """Watch the folders that matter to an app now, and no others."""
+        watched = self._apps[key]
+        wanted = folders_to_watch(watched.app_root, watched.restart_dir)
+        for folder in wanted:
+            self._use(key, folder)
+        self._release(key, [folder for folder in watched.folders if folder not in wanted])
+        watched.folders = wanted
+
+    def _use(self, key: str, path: str) -> None:
+        folder = self._folders.setdefault(path, _Folder())
+        folder.users.add(key)
+        identity = _identity(path)
+        if folder.watch is not None and folder.identity != identity:
+            self._stop(path, folder)
+        if folder.watch is None and identity is not None and self._events is not None:
+            folder.watch = self._events.add(path, functools.partial(self._from_thread, path))
+            folder.identity = identity
+
+    def _stop(self, path: str, folder: _Folder) -> None:
+        if folder.watch is not None and self._events is not None:
+            self._events.remove(path, folder.watch)
+        folder.watch = None
+
+    def _release(self, key: str, paths: list[str]) -> None:
+        for path in paths:
+            folder = self._folders.get(path)
+            if folder is None:
+                continue
+            folder.users.discard(key)
+            if not folder.users:
+                del self._folders[path]
+                self._stop(path, folder)
+
+    def _from_thread(self, path: str, lost: bool) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._note, path, lost)
+        except RuntimeError:  # the loop has been closed: everything ends
+            return
+
+    def _note(self, path: str, lost: bool) -> None:
+        self._changed.add(path)
+        if lost and path in self._folders:
+            self._stop(path, self._folders[path])
+        if self._settling is None:
+            self._settling = self._loop.call_later(_SETTLE, self._look_at_changed)
+
+    def _look_at_changed(self) -> None:
+        self._settling = None
+        paths, self._changed = self._changed, set()
+        for key in sorted({key for path in paths if path in self._folders for key in self._folders[path].users}):
+            self._look(key)
+
+    def _poll_all(self) -> None:
+        self._poll = self._loop.call_later(self.poll_every, self._poll_all)
+        for key in list(self._apps):
+            self._look(key)
+
+    def _look(self, key: str) -> None:
+        watched = self._apps.get(key)
+        if watched is None:
+            return
+        self._place(key)  # first the watches, then the look: what comes in between is seen by one of them
+        newer = look(watched.app_root, watched.restart_dir)
+        asked = watched.key.calls_for_restart(newer)
+        watched.key = RestartKey(newer.root or watched.key.root, newer.file)
+        if asked:
+            self._restart(key)
+
+
+def _identity(path: str) -> Optional[tuple[int, int]]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
