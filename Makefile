@@ -1,0 +1,93 @@
+# Jumpseat: everything by one command each. `make help` lists them.
+
+PYTHON ?= /usr/bin/python3
+PORT ?= 8080
+SANITIZE ?=
+JOBS ?= 2
+
+# Where `make install` puts things.
+DESTDIR ?=
+prefix ?= /usr
+bindir ?= $(prefix)/bin
+home = $(prefix)/lib/jumpseat
+sysconfdir ?= /etc
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+ENVIRONMENT := $(VENV)/.environment
+MODULE := $(VENV)/.module
+TEST_TOOLS := $(VENV)/.test-tools
+
+module_sources := $(wildcard apache_module/*.py apache_module/src/*.[ch] apache_module/src/generated/*)
+
+export PYTHON SANITIZE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types unit integration provision-test install uninstall generate clean
+
+help: ## list the commands
+	@echo "Jumpseat: Python apps in Apache httpd. Commands:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
+	@echo "Variables: PYTHON=$(PYTHON) (the interpreter to build for), PORT=$(PORT) (of the demo), SANITIZE=1 (tests of the C core)"
+
+setup: $(MODULE) ## install what is missing, make .venv, build the module
+
+$(ENVIRONMENT): setup.py pyproject.toml spawner/version.py
+	@scripts/packages build
+	@if [ -e $(VENV)/pyvenv.cfg ] && ! $(BIN)/python -c '' 2>/dev/null; then rm -rf $(VENV); fi
+	@[ -e $(BIN)/python ] || { echo "making $(VENV) with $(PYTHON)" && "$(PYTHON)" -m venv $(VENV); }
+	@rm -f $(TEST_TOOLS)
+	$(PIP) install --editable .
+	@touch $@
+
+$(MODULE): $(ENVIRONMENT) $(module_sources)
+	$(BIN)/python -m apache_module.build
+	@touch $@
+
+$(TEST_TOOLS): $(MODULE)
+	@scripts/packages test
+	$(PIP) install --editable '.[test]'
+	@touch $@
+
+demo: setup ## serve the sample app on 127.0.0.1:8080 (PORT=) in the foreground; Ctrl-C ends it
+	@PORT=$(PORT) scripts/demo
+
+test: $(TEST_TOOLS) ## set up, then lint, types, unit and integration tests
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory types
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory integration
+
+lint: $(TEST_TOOLS) ## check style, shell scripts, generated files and the Vagrantfile
+	$(BIN)/ruff check .
+	$(BIN)/python -m apache_module.generate --check
+	for script in scripts/* vagrant/*.sh .ci/run; do sh -n "$$script" || exit 1; done
+	cd vagrant && vagrant validate --ignore-provider
+
+types: $(TEST_TOOLS) ## check the types
+	$(BIN)/mypy
+
+unit: $(TEST_TOOLS) ## run the tests that need no httpd
+	$(BIN)/python -m pytest -n $(JOBS) --timeout 120 tests/unit
+
+integration: $(TEST_TOOLS) ## run the tests that start an httpd
+	$(BIN)/python -m pytest -n $(JOBS) tests/integration
+
+provision-test: $(TEST_TOOLS) ## as root: run vagrant/provision.sh in a bare Debian 12 tree
+	$(BIN)/python -m pytest tests/provision
+
+install: ## as root: install for this machine's Apache and enable the module (DESTDIR=)
+	@[ -n "$(DESTDIR)" ] || scripts/packages install
+	@DESTDIR="$(DESTDIR)" HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" SYSCONFDIR="$(sysconfdir)" scripts/install
+
+uninstall: ## as root: take away what `make install` put there
+	@DESTDIR="$(DESTDIR)" HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" SYSCONFDIR="$(sysconfdir)" scripts/uninstall
+
+generate: $(ENVIRONMENT) ## write the generated files anew from the option table
+	$(BIN)/python -m apache_module.generate
+
+clean: ## remove everything built, and .venv
+	rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
