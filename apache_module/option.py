@@ -1,0 +1,91 @@
+"""What a row of the option table (`directives.py`) is made of."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Mapping, Optional, Union
+
+INTEGER_LIMIT = 2147483647
+
+
+class Kind(enum.Enum):
+    """What a value is, and so how it is checked when httpd reads its configuration."""
+
+    FLAG = "flag"
+    INTEGER = "integer"
+    CHOICE = "choice"
+    TEXT = "text"
+    PATH_IN_APP = "path in app"  # absolute, or relative to the app root; need not exist
+    FILE_IN_APP = "file in app"  # relative to the app root, never outside it
+    DIRECTORY = "directory"  # exists
+    CREATED_DIRECTORY = "created directory"  # its parent exists
+    READ_FILE = "read file"  # exists
+    WRITTEN_FILE = "written file"  # its folder exists
+    INTERPRETER = "interpreter"  # can be executed; a bare name is looked up in PATH
+    USER = "user"
+    GROUP = "group"
+    URI_SET = "uri set"
+    URL_LIST = "url list"
+
+
+class Scope(enum.Enum):
+    """Where a directive may stand. Nothing but LOCATION and OPTIONS is open to `.htaccess`."""
+
+    SERVER = "server config"
+    APPLICATION = "server config, virtual host, directory, location"
+    LOCATION = "server config, virtual host, directory, location, .htaccess"
+    OPTIONS = "server config, virtual host, directory, location, .htaccess (AllowOverride Options)"
+
+
+@dataclass(frozen=True)
+class Directive:
+    """One option.
+
+    :ivar name: the directive without its prefix `Passenger`.
+    :ivar default: the value when nothing is configured; None: none, or found at run time (`default_text` says how).
+    :ivar minimum: least number allowed, for INTEGER; `maximum`: the largest.
+    :ivar unit: what an INTEGER counts.
+    :ivar choices: for CHOICE, each word allowed, with the canonical word it stands for; for GROUP, words allowed
+        beside the names of groups.
+    :ivar on_when: for a FLAG without a static default: on exactly when that other option has that value.
+    :ivar on_wire: the spawner is told (in `begin` for SERVER scope, else in `register`).
+    :ivar respawn: running app processes do not fit any more when it changes.
+    """
+
+    name: str
+    kind: Kind
+    scope: Scope
+    default: Union[None, bool, int, str]
+    meaning: str
+    minimum: int = 0
+    maximum: int = INTEGER_LIMIT
+    unit: str = ""
+    choices: Optional[Mapping[str, str]] = None
+    on_when: Optional[tuple[str, str]] = None
+    on_wire: bool = False
+    respawn: bool = False
+    default_text: str = ""
+    difference: str = ""
+
+    @property
+    def directive(self) -> str:
+        """The name as it stands in a configuration file."""
+        return "Passenger" + self.name
+
+    @property
+    def wire_name(self) -> str:
+        """The name in messages, C structs and Python dataclasses: `AppGroupName` is `app_group_name`."""
+        # A capital begins a word when a small letter follows it or stands before it, so that `BaseURI` is `base_uri`.
+        letters = []
+        for index, letter in enumerate(self.name):
+            before, after = self.name[index - 1 : index], self.name[index + 1 : index + 2]
+            if letter.isupper() and index and (before.islower() or (before.isupper() and after.islower())):
+                letters.append("_")
+            letters.append(letter.lower())
+        return "".join(letters)
+
+    @property
+    def server_wide(self) -> bool:
+        """Whether one value holds for the whole server."""
+        return self.scope is Scope.SERVER

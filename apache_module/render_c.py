@@ -1,0 +1,287 @@
+"""The option table as C: structs, accessors, merges, the command table and the wire encoding."""
+
+from __future__ import annotations
+
+from typing import Iterable, Sequence
+
+from apache_module.ignored_directives import IGNORED
+from apache_module.option import Directive, Kind, Scope
+
+BANNER = "/* Generated from apache_module/directives.py by `python -m apache_module.generate`; do not edit. */\n"
+
+_HEADER_START = """\
+#ifndef PASSENGER_OPTIONS_H
+#define PASSENGER_OPTIONS_H
+
+#include <limits.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <httpd.h>
+#include <http_config.h>
+#include <apr_pools.h>
+#include <apr_tables.h>
+
+/* The value of a flag or number that is not configured; of everything else it is NULL. */
+#define PASSENGER_UNSET INT_MIN
+
+"""
+
+_HEADER_DESCRIPTOR = """\
+/* One option, as the directive setters see it; the info of its command_rec. */
+typedef struct {
+    const char *directive;
+    passenger_kind kind;
+    size_t offset;              /* of the field in its struct */
+    int server_wide;            /* in passenger_server_options, else in passenger_dir_options */
+    int in_htaccess;            /* may stand in .htaccess, and in <Files> and <If> */
+    int minimum, maximum;       /* of a number */
+    const char *const *choices; /* pairs of the word allowed and the word that it means; ended by NULL; or NULL */
+} passenger_option;
+
+/* The module's directives, ended by an empty one. */
+extern const command_rec passenger_commands[];
+
+/* Receives one name and value; both live as long as the pool given. */
+typedef void passenger_wire_field(void *context, const char *name, const char *value);
+
+"""
+
+_HEADER_FUNCTIONS = """\
+/* Options with nothing configured. */
+passenger_dir_options *passenger_dir_options_create(apr_pool_t *pool);
+passenger_server_options *passenger_server_options_create(apr_pool_t *pool);
+
+/* What holds in `inner`, a scope within `outer`: its own value where it has one. Changes neither. */
+passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passenger_dir_options *outer,
+                                                   const passenger_dir_options *inner);
+
+/* Gives `add` each option that the spawner is told: the value in force, none for those without value. */
+void passenger_dir_options_to_wire(const passenger_dir_options *options, apr_pool_t *pool,
+                                   passenger_wire_field *add, void *context);
+void passenger_server_options_to_wire(const passenger_server_options *options, apr_pool_t *pool,
+                                      passenger_wire_field *add, void *context);
+
+/* The values in force: as configured, else the default; NULL where there is neither. */
+"""
+
+_CREATE = """\
+{0} *{0}_create(apr_pool_t *pool)
+{{
+    {0} *options = apr_pcalloc(pool, sizeof *options);
+
+{1}    return options;
+}}
+
+"""
+
+_MERGE = """\
+passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passenger_dir_options *outer,
+                                                   const passenger_dir_options *inner)
+{
+    passenger_dir_options *merged = apr_palloc(pool, sizeof *merged);
+
+%s    return merged;
+}
+
+"""
+
+
+def c_type(option: Directive) -> str:
+    """The C type of the option's field."""
+    if option.kind in (Kind.FLAG, Kind.INTEGER):
+        return "int "
+    if option.kind in (Kind.URI_SET, Kind.URL_LIST):
+        return "const apr_array_header_t *"
+    return "const char *"
+
+
+def c_string(text: str) -> str:
+    """A C string literal."""
+    return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _is_number(option: Directive) -> bool:
+    return c_type(option) == "int "
+
+
+def _struct_name(option: Directive) -> str:
+    return "passenger_server_options" if option.server_wide else "passenger_dir_options"
+
+
+def _split(options: Sequence[Directive]) -> tuple[list[Directive], list[Directive]]:
+    return [o for o in options if not o.server_wide], [o for o in options if o.server_wide]
+
+
+def _kinds() -> str:
+    names = ["PASSENGER_%s" % kind.name for kind in Kind]
+    comment = "/* What a value is, and so how it is checked (settings.c). */\n"
+    return comment + "typedef enum {\n    %s\n} passenger_kind;\n\n" % ",\n    ".join(names)
+
+
+def _struct(name: str, comment: str, options: Iterable[Directive]) -> str:
+    fields = "".join("    %s%s;\n" % (c_type(o), o.wire_name) for o in options)
+    return "/* %s */\ntypedef struct {\n%s} %s;\n\n" % (comment, fields, name)
+
+
+def _default(option: Directive, options: Sequence[Directive]) -> str:
+    """The C expression for the value where nothing is configured."""
+    if option.on_when is not None:
+        other = next(o for o in options if o.name == option.on_when[0])
+        return "strcmp(%s(options), %s) == 0" % (accessor(other), c_string(option.on_when[1]))
+    if option.default is None:
+        return "NULL"
+    return str(int(option.default)) if _is_number(option) else c_string(str(option.default))
+
+
+def accessor(option: Directive) -> str:
+    """The name of the function that gives the option's value."""
+    return "passenger_%s_%s" % ("server" if option.server_wide else "dir", option.wire_name)
+
+
+def _accessors(options: Sequence[Directive]) -> str:
+    parts = []
+    # One whose default hangs on another comes after it.
+    for option in sorted(options, key=lambda o: o.on_when is not None):
+        unset = "PASSENGER_UNSET" if _is_number(option) else "NULL"
+        field = "options->%s" % option.wire_name
+        default = _default(option, options)
+        body = field if default == unset else "%s == %s ? %s : %s" % (field, unset, default, field)
+        parts.append(
+            "static inline %s%s(const %s *options)\n{\n    return %s;\n}\n\n"
+            % (c_type(option), accessor(option), _struct_name(option), body)
+        )
+    return "".join(parts)
+
+
+def header(options: Sequence[Directive]) -> str:
+    """The text of options.h."""
+    per_dir, server_wide = _split(options)
+    return "".join(
+        [
+            BANNER,
+            _HEADER_START,
+            _kinds(),
+            _struct(
+                "passenger_dir_options",
+                "What is configured for a server, directory or location: raw. Read it through passenger_dir_*().",
+                per_dir,
+            ),
+            _struct(
+                "passenger_server_options",
+                "What is configured once for the whole server: raw. Read it through passenger_server_*().",
+                server_wide,
+            ),
+            _HEADER_DESCRIPTOR,
+            _HEADER_FUNCTIONS,
+            _accessors(per_dir),
+            _accessors(server_wide),
+            "#endif\n",
+        ]
+    )
+
+
+def _create(name: str, options: Iterable[Directive]) -> str:
+    unset = "".join("    options->%s = PASSENGER_UNSET;\n" % o.wire_name for o in options if _is_number(o))
+    return _CREATE.format(name, unset)
+
+
+def _merge(options: Iterable[Directive]) -> str:
+    lines = []
+    for option in options:
+        name, unset = option.wire_name, "PASSENGER_UNSET" if _is_number(option) else "NULL"
+        lines.append("    merged->%s = inner->%s != %s ? inner->%s : outer->%s;\n" % (name, name, unset, name, name))
+    return _MERGE % "".join(lines)
+
+
+def _to_wire(name: str, options: Iterable[Directive]) -> str:
+    start = "void %s_to_wire(" % name
+    lines = [start, "const %s *options, apr_pool_t *pool,\n" % name, " " * len(start)]
+    lines.append("passenger_wire_field *add, void *context)\n{\n")
+    for option in options:
+        if not option.on_wire:
+            continue
+        value, wire = "%s(options)" % accessor(option), c_string(option.wire_name)
+        if option.kind is Kind.FLAG:
+            lines.append('    add(context, %s, %s ? "1" : "0");\n' % (wire, value))
+        elif option.kind is Kind.INTEGER:
+            lines.append("    add(context, %s, apr_itoa(pool, %s));\n" % (wire, value))
+        elif option.default is not None:
+            lines.append("    add(context, %s, %s);\n" % (wire, value))
+        else:
+            lines.append("    if (%s != NULL) {\n        add(context, %s, %s);\n    }\n" % (value, wire, value))
+    return "".join(lines) + "}\n\n"
+
+
+def _choices(options: Iterable[Directive]) -> str:
+    parts = []
+    for option in options:
+        if option.choices is not None:
+            words = ", ".join(c_string(word) for pair in option.choices.items() for word in pair)
+            parts.append("static const char *const %s_choices[] = {%s, NULL};\n" % (option.wire_name, words))
+    return "".join(parts) + "\n"
+
+
+def _descriptor(option: Directive) -> str:
+    return "    {%s, PASSENGER_%s, offsetof(%s, %s), %d, %d, %s, %s, %s},\n" % (
+        c_string(option.directive),
+        option.kind.name,
+        _struct_name(option),
+        option.wire_name,
+        option.server_wide,
+        option.scope in (Scope.LOCATION, Scope.OPTIONS),
+        option.minimum,
+        option.maximum,
+        "NULL" if option.choices is None else option.wire_name + "_choices",
+    )
+
+
+_WHERE = {
+    Scope.SERVER: "RSRC_CONF",
+    Scope.APPLICATION: "RSRC_CONF | ACCESS_CONF",
+    Scope.LOCATION: "OR_ALL",
+    Scope.OPTIONS: "OR_OPTIONS",
+}
+
+
+def _command(index: int, option: Directive) -> str:
+    macro, setter = "AP_INIT_TAKE1", "passenger_set_value"
+    if option.kind is Kind.FLAG:
+        macro, setter = "AP_INIT_FLAG", "passenger_set_flag"
+    elif option.kind in (Kind.URI_SET, Kind.URL_LIST):
+        macro, setter = "AP_INIT_ITERATE", "passenger_add_value"
+    return "    %s(%s, %s, (void *)&option_table[%d], %s,\n        %s),\n" % (
+        macro,
+        c_string(option.directive),
+        setter,
+        index,
+        _WHERE[option.scope],
+        c_string(option.meaning),
+    )
+
+
+def _ignored(name: str) -> str:
+    return '    AP_INIT_RAW_ARGS(%s, passenger_ignore, NULL, OR_ALL, "has no effect"),\n' % c_string(name)
+
+
+def source(options: Sequence[Directive]) -> str:
+    """The text of options.c."""
+    per_dir, server_wide = _split(options)
+    return "".join(
+        [
+            BANNER,
+            '#include "options.h"\n#include "../settings.h"\n\n#include <apr_strings.h>\n\n',
+            _choices(options),
+            "static const passenger_option option_table[] = {\n",
+            *[_descriptor(option) for option in options],
+            "};\n\nconst command_rec passenger_commands[] = {\n",
+            *[_command(index, option) for index, option in enumerate(options)],
+            *[_ignored(name) for name in IGNORED],
+            "    {NULL}\n};\n\n",
+            _create("passenger_dir_options", per_dir),
+            _create("passenger_server_options", server_wide),
+            _merge(per_dir),
+            _to_wire("passenger_dir_options", per_dir),
+            _to_wire("passenger_server_options", server_wide).rstrip() + "\n",
+        ]
+    )

@@ -1,0 +1,316 @@
+/* Generated from apache_module/directives.py by `python -m apache_module.generate`; do not edit. */
+#ifndef PASSENGER_OPTIONS_H
+#define PASSENGER_OPTIONS_H
+
+#include <limits.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <httpd.h>
+#include <http_config.h>
+#include <apr_pools.h>
+#include <apr_tables.h>
+
+/* The value of a flag or number that is not configured; of everything else it is NULL. */
+#define PASSENGER_UNSET INT_MIN
+
+/* What a value is, and so how it is checked (settings.c). */
+typedef enum {
+    PASSENGER_FLAG,
+    PASSENGER_INTEGER,
+    PASSENGER_CHOICE,
+    PASSENGER_TEXT,
+    PASSENGER_PATH_IN_APP,
+    PASSENGER_FILE_IN_APP,
+    PASSENGER_DIRECTORY,
+    PASSENGER_CREATED_DIRECTORY,
+    PASSENGER_READ_FILE,
+    PASSENGER_WRITTEN_FILE,
+    PASSENGER_INTERPRETER,
+    PASSENGER_USER,
+    PASSENGER_GROUP,
+    PASSENGER_URI_SET,
+    PASSENGER_URL_LIST
+} passenger_kind;
+
+/* What is configured for a server, directory or location: raw. Read it through passenger_dir_*(). */
+typedef struct {
+    int enabled;
+    const char *app_root;
+    const apr_array_header_t *base_uri;
+    const char *app_type;
+    const char *startup_file;
+    const char *app_group_name;
+    int allow_encoded_slashes;
+    const char *python;
+    const char *app_env;
+    const char *spawn_method;
+    int load_shell_envvars;
+    int start_timeout;
+    const char *user;
+    const char *group;
+    int min_instances;
+    int max_instances;
+    int max_preloader_idle_time;
+    int max_request_queue_size;
+    int buffer_upload;
+    int friendly_error_pages;
+    const char *custom_error_page;
+    const char *restart_dir;
+    int rolling_restarts;
+    const char *app_log_file;
+} passenger_dir_options;
+
+/* What is configured once for the whole server: raw. Read it through passenger_server_*(). */
+typedef struct {
+    int user_switching;
+    const char *default_user;
+    const char *default_group;
+    int max_instances_per_app;
+    int max_pool_size;
+    int pool_idle_time;
+    const apr_array_header_t *pre_start;
+    const char *data_buffer_dir;
+    int show_version_in_header;
+    int stat_throttle_rate;
+    const char *log_file;
+    int log_level;
+    int disable_log_prefix;
+    const char *instance_registry_dir;
+    int socket_backlog;
+    const char *spawner_config_file;
+} passenger_server_options;
+
+/* One option, as the directive setters see it; the info of its command_rec. */
+typedef struct {
+    const char *directive;
+    passenger_kind kind;
+    size_t offset;              /* of the field in its struct */
+    int server_wide;            /* in passenger_server_options, else in passenger_dir_options */
+    int in_htaccess;            /* may stand in .htaccess, and in <Files> and <If> */
+    int minimum, maximum;       /* of a number */
+    const char *const *choices; /* pairs of the word allowed and the word that it means; ended by NULL; or NULL */
+} passenger_option;
+
+/* The module's directives, ended by an empty one. */
+extern const command_rec passenger_commands[];
+
+/* Receives one name and value; both live as long as the pool given. */
+typedef void passenger_wire_field(void *context, const char *name, const char *value);
+
+/* Options with nothing configured. */
+passenger_dir_options *passenger_dir_options_create(apr_pool_t *pool);
+passenger_server_options *passenger_server_options_create(apr_pool_t *pool);
+
+/* What holds in `inner`, a scope within `outer`: its own value where it has one. Changes neither. */
+passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passenger_dir_options *outer,
+                                                   const passenger_dir_options *inner);
+
+/* Gives `add` each option that the spawner is told: the value in force, none for those without value. */
+void passenger_dir_options_to_wire(const passenger_dir_options *options, apr_pool_t *pool,
+                                   passenger_wire_field *add, void *context);
+void passenger_server_options_to_wire(const passenger_server_options *options, apr_pool_t *pool,
+                                      passenger_wire_field *add, void *context);
+
+/* The values in force: as configured, else the default; NULL where there is neither. */
+static inline int passenger_dir_enabled(const passenger_dir_options *options)
+{
+    return options->enabled == PASSENGER_UNSET ? 1 : options->enabled;
+}
+
+static inline const char *passenger_dir_app_root(const passenger_dir_options *options)
+{
+    return options->app_root;
+}
+
+static inline const apr_array_header_t *passenger_dir_base_uri(const passenger_dir_options *options)
+{
+    return options->base_uri;
+}
+
+static inline const char *passenger_dir_app_type(const passenger_dir_options *options)
+{
+    return options->app_type;
+}
+
+static inline const char *passenger_dir_startup_file(const passenger_dir_options *options)
+{
+    return options->startup_file == NULL ? "passenger_wsgi.py" : options->startup_file;
+}
+
+static inline const char *passenger_dir_app_group_name(const passenger_dir_options *options)
+{
+    return options->app_group_name;
+}
+
+static inline int passenger_dir_allow_encoded_slashes(const passenger_dir_options *options)
+{
+    return options->allow_encoded_slashes == PASSENGER_UNSET ? 0 : options->allow_encoded_slashes;
+}
+
+static inline const char *passenger_dir_python(const passenger_dir_options *options)
+{
+    return options->python;
+}
+
+static inline const char *passenger_dir_app_env(const passenger_dir_options *options)
+{
+    return options->app_env == NULL ? "production" : options->app_env;
+}
+
+static inline const char *passenger_dir_spawn_method(const passenger_dir_options *options)
+{
+    return options->spawn_method == NULL ? "smart" : options->spawn_method;
+}
+
+static inline int passenger_dir_load_shell_envvars(const passenger_dir_options *options)
+{
+    return options->load_shell_envvars == PASSENGER_UNSET ? 1 : options->load_shell_envvars;
+}
+
+static inline int passenger_dir_start_timeout(const passenger_dir_options *options)
+{
+    return options->start_timeout == PASSENGER_UNSET ? 90 : options->start_timeout;
+}
+
+static inline const char *passenger_dir_user(const passenger_dir_options *options)
+{
+    return options->user;
+}
+
+static inline const char *passenger_dir_group(const passenger_dir_options *options)
+{
+    return options->group;
+}
+
+static inline int passenger_dir_min_instances(const passenger_dir_options *options)
+{
+    return options->min_instances == PASSENGER_UNSET ? 1 : options->min_instances;
+}
+
+static inline int passenger_dir_max_instances(const passenger_dir_options *options)
+{
+    return options->max_instances == PASSENGER_UNSET ? 0 : options->max_instances;
+}
+
+static inline int passenger_dir_max_preloader_idle_time(const passenger_dir_options *options)
+{
+    return options->max_preloader_idle_time == PASSENGER_UNSET ? 300 : options->max_preloader_idle_time;
+}
+
+static inline int passenger_dir_max_request_queue_size(const passenger_dir_options *options)
+{
+    return options->max_request_queue_size == PASSENGER_UNSET ? 100 : options->max_request_queue_size;
+}
+
+static inline int passenger_dir_buffer_upload(const passenger_dir_options *options)
+{
+    return options->buffer_upload == PASSENGER_UNSET ? 1 : options->buffer_upload;
+}
+
+static inline const char *passenger_dir_custom_error_page(const passenger_dir_options *options)
+{
+    return options->custom_error_page;
+}
+
+static inline const char *passenger_dir_restart_dir(const passenger_dir_options *options)
+{
+    return options->restart_dir == NULL ? "tmp" : options->restart_dir;
+}
+
+static inline int passenger_dir_rolling_restarts(const passenger_dir_options *options)
+{
+    return options->rolling_restarts == PASSENGER_UNSET ? 1 : options->rolling_restarts;
+}
+
+static inline const char *passenger_dir_app_log_file(const passenger_dir_options *options)
+{
+    return options->app_log_file;
+}
+
+static inline int passenger_dir_friendly_error_pages(const passenger_dir_options *options)
+{
+    return options->friendly_error_pages == PASSENGER_UNSET ? strcmp(passenger_dir_app_env(options), "development") == 0 : options->friendly_error_pages;
+}
+
+static inline int passenger_server_user_switching(const passenger_server_options *options)
+{
+    return options->user_switching == PASSENGER_UNSET ? 1 : options->user_switching;
+}
+
+static inline const char *passenger_server_default_user(const passenger_server_options *options)
+{
+    return options->default_user == NULL ? "nobody" : options->default_user;
+}
+
+static inline const char *passenger_server_default_group(const passenger_server_options *options)
+{
+    return options->default_group;
+}
+
+static inline int passenger_server_max_instances_per_app(const passenger_server_options *options)
+{
+    return options->max_instances_per_app == PASSENGER_UNSET ? 0 : options->max_instances_per_app;
+}
+
+static inline int passenger_server_max_pool_size(const passenger_server_options *options)
+{
+    return options->max_pool_size == PASSENGER_UNSET ? 6 : options->max_pool_size;
+}
+
+static inline int passenger_server_pool_idle_time(const passenger_server_options *options)
+{
+    return options->pool_idle_time == PASSENGER_UNSET ? 300 : options->pool_idle_time;
+}
+
+static inline const apr_array_header_t *passenger_server_pre_start(const passenger_server_options *options)
+{
+    return options->pre_start;
+}
+
+static inline const char *passenger_server_data_buffer_dir(const passenger_server_options *options)
+{
+    return options->data_buffer_dir;
+}
+
+static inline int passenger_server_show_version_in_header(const passenger_server_options *options)
+{
+    return options->show_version_in_header == PASSENGER_UNSET ? 1 : options->show_version_in_header;
+}
+
+static inline int passenger_server_stat_throttle_rate(const passenger_server_options *options)
+{
+    return options->stat_throttle_rate == PASSENGER_UNSET ? 10 : options->stat_throttle_rate;
+}
+
+static inline const char *passenger_server_log_file(const passenger_server_options *options)
+{
+    return options->log_file;
+}
+
+static inline int passenger_server_log_level(const passenger_server_options *options)
+{
+    return options->log_level == PASSENGER_UNSET ? 3 : options->log_level;
+}
+
+static inline int passenger_server_disable_log_prefix(const passenger_server_options *options)
+{
+    return options->disable_log_prefix == PASSENGER_UNSET ? 0 : options->disable_log_prefix;
+}
+
+static inline const char *passenger_server_instance_registry_dir(const passenger_server_options *options)
+{
+    return options->instance_registry_dir;
+}
+
+static inline int passenger_server_socket_backlog(const passenger_server_options *options)
+{
+    return options->socket_backlog == PASSENGER_UNSET ? 2048 : options->socket_backlog;
+}
+
+static inline const char *passenger_server_spawner_config_file(const passenger_server_options *options)
+{
+    return options->spawner_config_file;
+}
+
+#endif

@@ -1,0 +1,192 @@
+"""The options that httpd tells the spawner.
+
+Generated from apache_module/directives.py by `python -m apache_module.generate`; do not edit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping, Optional
+
+from spawner.errors import PeerError
+
+
+class OptionError(PeerError):
+    """A value that the option cannot have.
+
+    :param name: the option's wire name.
+    :param value: what came.
+    :param reason: what it must be.
+    """
+
+    def __init__(self, name: str, value: str, reason: str) -> None:
+        super().__init__("option %s: %r is not %s" % (name, value, reason))
+        self.name = name
+        self.value = value
+
+
+def _text(fields: Mapping[str, str], name: str) -> Optional[str]:
+    value = fields.get(name)
+    if value == "":
+        raise OptionError(name, value, "a text of at least one character")
+    return value
+
+
+def _choice(fields: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
+    value = fields.get(name, default)
+    if value not in choices:
+        raise OptionError(name, value, "one of " + ", ".join(choices))
+    return value
+
+
+def _flag(fields: Mapping[str, str], name: str, default: bool) -> bool:
+    value = fields.get(name)
+    if value not in (None, "0", "1"):
+        raise OptionError(name, str(value), "0 or 1")
+    return default if value is None else value == "1"
+
+
+def _integer(fields: Mapping[str, str], name: str, default: int, minimum: int, maximum: int) -> int:
+    value = fields.get(name)
+    if value is None:
+        return default
+    # int() would also take signs, spaces, underscores and other scripts' digits.
+    if not (value.isascii() and value.isdigit() and len(value) <= 10 and minimum <= int(value) <= maximum):
+        raise OptionError(name, value, "a number from %d to %d" % (minimum, maximum))
+    return int(value)
+
+
+@dataclass(frozen=True)
+class AppOptions:
+    """What is configured for an app (`register`, docs/protocol.md section 4).
+
+    :ivar python: PassengerPython. None: the app's own `venv/` or `.venv/`, else `python3` from PATH.
+    :ivar app_env: PassengerAppEnv.
+    :ivar spawn_method: PassengerSpawnMethod.
+    :ivar load_shell_envvars: PassengerLoadShellEnvvars.
+    :ivar start_timeout: PassengerStartTimeout. In seconds.
+    :ivar user: PassengerUser. None: the owner of the entry file.
+    :ivar group: PassengerGroup. None: the user's primary group.
+    :ivar min_instances: PassengerMinInstances. In processes.
+    :ivar max_instances: PassengerMaxInstances. In processes.
+    :ivar max_preloader_idle_time: PassengerMaxPreloaderIdleTime. In seconds.
+    :ivar max_request_queue_size: PassengerMaxRequestQueueSize. In requests.
+    :ivar friendly_error_pages: PassengerFriendlyErrorPages.
+    :ivar custom_error_page: PassengerCustomErrorPage. None: a short page that names no cause.
+    :ivar restart_dir: PassengerRestartDir.
+    :ivar rolling_restarts: PassengerRollingRestarts.
+    :ivar app_log_file: PassengerAppLogFile. None: PassengerLogFile where that is set, else the ErrorLog of the virtual host.
+    """
+
+    python: Optional[str] = None
+    app_env: str = "production"
+    spawn_method: str = "smart"
+    load_shell_envvars: bool = True
+    start_timeout: int = 90
+    user: Optional[str] = None
+    group: Optional[str] = None
+    min_instances: int = 1
+    max_instances: int = 0
+    max_preloader_idle_time: int = 300
+    max_request_queue_size: int = 100
+    friendly_error_pages: bool = False
+    custom_error_page: Optional[str] = None
+    restart_dir: str = "tmp"
+    rolling_restarts: bool = True
+    app_log_file: Optional[str] = None
+
+    @classmethod
+    def from_wire(cls, fields: Mapping[str, str]) -> "AppOptions":
+        """The options in a message: other names are left alone, absent options have their default.
+
+        :raises OptionError: for a value that the option cannot have.
+        """
+        return cls(
+            python=_text(fields, "python"),
+            app_env=_text(fields, "app_env") or "production",
+            spawn_method=_choice(fields, "spawn_method", ("smart", "direct"), "smart"),
+            load_shell_envvars=_flag(fields, "load_shell_envvars", True),
+            start_timeout=_integer(fields, "start_timeout", 90, 1, 2147483647),
+            user=_text(fields, "user"),
+            group=_text(fields, "group"),
+            min_instances=_integer(fields, "min_instances", 1, 0, 65535),
+            max_instances=_integer(fields, "max_instances", 0, 0, 65535),
+            max_preloader_idle_time=_integer(fields, "max_preloader_idle_time", 300, 0, 2147483647),
+            max_request_queue_size=_integer(fields, "max_request_queue_size", 100, 0, 2147483647),
+            friendly_error_pages=_flag(
+                fields, "friendly_error_pages", fields.get("app_env", "production") == "development"
+            ),
+            custom_error_page=_text(fields, "custom_error_page"),
+            restart_dir=_text(fields, "restart_dir") or "tmp",
+            rolling_restarts=_flag(fields, "rolling_restarts", True),
+            app_log_file=_text(fields, "app_log_file"),
+        )
+
+    def respawn_key(self) -> tuple[object, ...]:
+        """What a running app process was started with: when this differs, it does not fit any more."""
+        return (
+            self.python,
+            self.app_env,
+            self.spawn_method,
+            self.load_shell_envvars,
+            self.user,
+            self.group,
+        )
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """What is configured for the whole server (`begin`, docs/protocol.md section 4).
+
+    :ivar user_switching: PassengerUserSwitching.
+    :ivar default_user: PassengerDefaultUser.
+    :ivar default_group: PassengerDefaultGroup. None: the primary group of PassengerDefaultUser.
+    :ivar max_instances_per_app: PassengerMaxInstancesPerApp. In processes.
+    :ivar max_pool_size: PassengerMaxPoolSize. In processes.
+    :ivar pool_idle_time: PassengerPoolIdleTime. In seconds.
+    :ivar stat_throttle_rate: PassengerStatThrottleRate. In seconds.
+    :ivar log_file: PassengerLogFile. None: ErrorLog; the output of an app goes to the ErrorLog of its virtual host.
+    :ivar log_level: PassengerLogLevel.
+    :ivar disable_log_prefix: PassengerDisableLogPrefix.
+    :ivar socket_backlog: PassengerSocketBacklog. In connections.
+    """
+
+    user_switching: bool = True
+    default_user: str = "nobody"
+    default_group: Optional[str] = None
+    max_instances_per_app: int = 0
+    max_pool_size: int = 6
+    pool_idle_time: int = 300
+    stat_throttle_rate: int = 10
+    log_file: Optional[str] = None
+    log_level: int = 3
+    disable_log_prefix: bool = False
+    socket_backlog: int = 2048
+
+    @classmethod
+    def from_wire(cls, fields: Mapping[str, str]) -> "ServerOptions":
+        """The options in a message: other names are left alone, absent options have their default.
+
+        :raises OptionError: for a value that the option cannot have.
+        """
+        return cls(
+            user_switching=_flag(fields, "user_switching", True),
+            default_user=_text(fields, "default_user") or "nobody",
+            default_group=_text(fields, "default_group"),
+            max_instances_per_app=_integer(fields, "max_instances_per_app", 0, 0, 65535),
+            max_pool_size=_integer(fields, "max_pool_size", 6, 1, 65535),
+            pool_idle_time=_integer(fields, "pool_idle_time", 300, 0, 2147483647),
+            stat_throttle_rate=_integer(fields, "stat_throttle_rate", 10, 0, 2147483647),
+            log_file=_text(fields, "log_file"),
+            log_level=_integer(fields, "log_level", 3, 0, 7),
+            disable_log_prefix=_flag(fields, "disable_log_prefix", False),
+            socket_backlog=_integer(fields, "socket_backlog", 2048, 0, 2147483647),
+        )
+
+    def respawn_key(self) -> tuple[object, ...]:
+        """What a running app process was started with: when this differs, it does not fit any more."""
+        return (
+            self.user_switching,
+            self.default_user,
+            self.default_group,
+        )
