@@ -35,7 +35,7 @@ def render(answer: dict[str, Any], now: Optional[float] = None) -> Iterable[Rend
         yield Text()
         yield _group_head(group)
         if group["failure"]:
-            yield Padding(_failure(group["failure"], moment), (0, 0, 0, 2), expand=False)
+            yield Padding(_failure(group["failure"]), (0, 0, 0, 2), expand=False)
         if group["processes"]:
             yield Padding(_processes(group["processes"]), (0, 0, 0, 2), expand=False)
 
@@ -65,21 +65,26 @@ def _count(number: int, noun: str) -> str:
 
 def _group_head(group: dict[str, Any]) -> Text:
     page = Text()
-    page.append(printable(group["key"]), style="bold")
+    page.append(printable(group["name"]), style="bold")
     page.append("\n  ")
     page.append(group["state"], style=_STATE_STYLES.get(group["state"], ""))
-    page.append(", generation %d, %s" % (group["generation"], printable(group["app_type"])))
+    page.append(", generation %d" % group["generation"])
+    if group["next_generation"] is not None and group["state"] == "restarting":
+        page.append(" to be replaced by %d" % group["next_generation"], style="yellow")
+    page.append(", %s" % printable(group["app_type"]))
     page.append(", as %s" % printable(group["user"]) if group["user"] else "")
     page.append(", requests wait in the queue" if group["requests_waiting"] else "")
     page.append("\n  %s" % printable(group["app_root"]))
     return page
 
 
-def _failure(failure: dict[str, Any], now: float) -> Text:
+def _failure(failure: dict[str, Any]) -> Text:
     page = Text()
     page.append("The last start failed at step %s" % printable(failure["step"]), style="bold red")
-    page.append(", %s ago" % duration(now - failure["at"]))
+    page.append(" %s ago" % duration(failure["age"]))
     page.append(" (error %s)" % printable(failure["error_id"]) if failure["error_id"] else "")
+    if failure["retry_in"] > 0:
+        page.append(", next try in %s" % duration(failure["retry_in"]))
     page.append("\n%s" % printable(failure["summary"]))
     for line in printable(failure["detail"]).splitlines():
         page.append("\n    %s" % line)
@@ -103,7 +108,7 @@ def _cells(process: dict[str, Any]) -> list[str]:
         str(process["pid"] or "-"),
         process["kind"],
         str(process["generation"]),
-        _state(process),
+        "%s, busy" % process["state"] if process["busy"] else str(process["state"]),
         "-" if process["kind"] == "preloader" else str(process["requests"]),
         duration(process["uptime"]),
         "now" if process["busy"] else _ago(process["idle"]),
@@ -111,12 +116,6 @@ def _cells(process: dict[str, Any]) -> list[str]:
         megabytes(memory["rss"]),
         megabytes(memory["uss"]),
     ]
-
-
-def _state(process: dict[str, Any]) -> str:
-    if not process["busy"]:
-        return str(process["state"])
-    return "%s, busy for %s" % (process["state"], duration(process["busy_for"]))
 
 
 def _ago(seconds: Optional[float]) -> str:
