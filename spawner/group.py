@@ -1,0 +1,131 @@
+"""An app group: its options, its processes and its generations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Iterator, Optional
+
+from spawner.errors import StartFailure
+from spawner.process import Process
+from spawner.registration import Registration
+from spawner.states import GROUP_TRANSITIONS, GroupEvent, GroupState, ProcessKind, ProcessState, move
+
+SLOTS = 1024  # of a scoreboard; more workers than this of one app are never started
+BACK_OFF = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds until the next try, by failures in a row
+
+
+@dataclass
+class Group:
+    """The processes that serve one app, and how it stands. Times are seconds of CLOCK_MONOTONIC.
+
+    `generation` is the one that serves; `next_generation`, during a restart, the one that has yet to prove itself by a
+    worker that accepts. Workers older than `generation` are leftovers of a restart that is not complete.
+    """
+
+    registration: Registration
+    state: GroupState = GroupState.COLD
+    generation: int = 1
+    next_generation: Optional[int] = None
+    last_generation: int = 1
+    # Invariant: 0 <= target <= cap; it is what reconciliation steers towards.
+    target: int = 0
+    processes: dict[int, Process] = field(default_factory=dict)
+    failure: Optional[StartFailure] = None
+    failed_at: float = 0.0
+    failures: int = 0
+    retry_at: float = 0.0
+    spawn_after: float = 0.0
+    restart_began: float = 0.0
+    drain_until: float = 0.0
+    full_samples: int = 0
+    last_active: float = 0.0
+    queue_watched: bool = False
+
+    @property
+    def key(self) -> str:
+        """The group's name."""
+        return self.registration.key
+
+    @property
+    def smart(self) -> bool:
+        """Whether workers are forked from a preloader."""
+        return self.registration.options.spawn_method == "smart"
+
+    @property
+    def spawn_generation(self) -> int:
+        """The generation that new workers belong to."""
+        return self.generation if self.next_generation is None else self.next_generation
+
+    def on(self, event: GroupEvent) -> None:
+        """Move along the table.
+
+        :raises IllegalTransition: the event is not possible in this state.
+        """
+        self.state = move(GROUP_TRANSITIONS, "app group %s" % self.key, self.state, event)
+
+    def workers(self) -> Iterator[Process]:
+        """Every worker and direct process, in the order of their start."""
+        return (process for process in self.processes.values() if process.is_worker)
+
+    def active(self) -> list[Process]:
+        """Workers that count against the caps."""
+        return [process for process in self.workers() if process.active]
+
+    def fresh(self) -> list[Process]:
+        """Active workers of the generation that is being spawned."""
+        return [process for process in self.active() if process.generation == self.spawn_generation]
+
+    def outdated(self) -> list[Process]:
+        """Serving workers that a restart has still to replace."""
+        return [process for process in self.active() if process.generation != self.spawn_generation]
+
+    def leftovers(self) -> list[Process]:
+        """Every worker, retiring ones too, older than the generation that serves."""
+        return [process for process in self.workers() if process.generation < self.generation]
+
+    def preloader(self, generation: int) -> Optional[Process]:
+        """The preloader of a generation that is up or coming, if any."""
+        for process in self.processes.values():
+            if process.kind is ProcessKind.PRELOADER and process.generation == generation:
+                if process.coming or process.state is ProcessState.READY:
+                    return process
+        return None
+
+    def free_slot(self) -> Optional[int]:
+        """The lowest slot that no worker has, or None."""
+        taken = {process.slot for process in self.workers()}
+        return next((slot for slot in range(SLOTS) if slot not in taken), None)
+
+    def cap(self, max_pool_size: int, max_instances_per_app: int) -> int:
+        """The most workers that the group may have; 0 means no limit in both of the smaller caps."""
+        caps = [max_pool_size, SLOTS]
+        caps += [limit for limit in (self.registration.options.max_instances, max_instances_per_app) if limit > 0]
+        return min(caps)
+
+    def note_failure(self, failure: StartFailure, now: float) -> None:
+        """Remember why a start failed and when to try again."""
+        self.failure = failure
+        self.failed_at = now
+        self.retry_at = now + BACK_OFF[min(self.failures, len(BACK_OFF) - 1)]
+        self.failures += 1
+
+    def note_success(self) -> None:
+        """A worker came up: whatever failed before is mended."""
+        self.failure = None
+        self.failures = 0
+
+    def check_invariants(self) -> None:
+        """Safety rules that must hold after every step.
+
+        :raises AssertionError: one does not.
+        """
+        slots = [process.slot for process in self.workers()]
+        assert None not in slots and len(slots) == len(set(slots)), "%s: two workers share a slot" % self.key
+        assert all(process.generation <= self.last_generation for process in self.processes.values()), self.key
+        if self.state in (GroupState.SERVING, GroupState.COLD, GroupState.FAILED):
+            assert self.next_generation is None, "%s: %s with a next generation" % (self.key, self.state.value)
+        if self.state is GroupState.SERVING:
+            assert not self.leftovers(), "%s: an older generation outlived its restart" % self.key
+        if self.state in (GroupState.COLD, GroupState.FAILED):
+            assert not self.active(), "%s: workers in state %s" % (self.key, self.state.value)
+            assert self.queue_watched, "%s: nobody looks at its queue" % self.key

@@ -1,0 +1,348 @@
+"""The pool of app processes: events in, effects out. No clock, no socket, no signal in here.
+
+Safety: active workers of a group <= its cap; all active workers <= PassengerMaxPoolSize (a restart may have one more);
+no worker older than the generation that serves once a restart has completed; every process belongs to one group.
+Progress: a waiting request and room in the pool mean that a spawn is under way; a group without worker and without spawn
+has its queue watched.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Mapping, Optional
+
+from spawner import adoption, snapshot, spawning, upkeep
+from spawner.effects import (
+    CreateGroup,
+    DropGroup,
+    Effect,
+    FailWaiting,
+    ForgetProcess,
+    Retire,
+    Say,
+    ServeDirect,
+    UnwatchQueue,
+    UpdateGroup,
+    WatchQueue,
+)
+from spawner.errors import InternalError, StartFailure
+from spawner.group import Group
+from spawner.options import ServerOptions
+from spawner.process import Process
+from spawner.registration import Registration
+from spawner.states import GroupEvent, GroupState, ProcessEvent, ProcessKind, ProcessState
+
+_WAITING_STATES = (GroupState.COLD, GroupState.FAILED)
+
+
+class Pool:
+    """Every app group and every process of an app.
+
+    :param server: the server-wide options.
+    :param parallel_starts: how many interpreters may import an app at the same time.
+
+    Each method is one event; `now` is seconds of CLOCK_MONOTONIC. What is to be done is collected and handed out by
+    `take_effects`, in order.
+    """
+
+    def __init__(self, server: ServerOptions, parallel_starts: int = 2) -> None:
+        self.server = server
+        self.parallel_starts = parallel_starts
+        self.epoch = 0
+        self.groups: dict[str, Group] = {}
+        self.processes: dict[int, Process] = {}
+        self.waiting_for_room: dict[str, None] = {}
+        self.ending = False
+        self._ids = itertools.count(1)
+        self._effects: list[Effect] = []
+
+    # Effects
+
+    def emit(self, effect: Effect) -> None:
+        """Have the shell do something."""
+        self._effects.append(effect)
+
+    def say(self, level: str, key: str, number: int, text: str) -> None:
+        """Have the shell log a line."""
+        self.emit(Say(level, key, number, text))
+
+    def take_effects(self) -> list[Effect]:
+        """What has been asked for since the last call."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    # What httpd says
+
+    def configure(self, server: ServerOptions, epoch: int, now: float) -> None:
+        """A configuration was loaded; groups that it does not know any more end when they have been idle."""
+        self.server = server
+        self.epoch = epoch
+        for group in self.groups.values():
+            group.last_active = max(group.last_active, now)
+            self.settle(group, now)
+
+    def register(self, registration: Registration, now: float) -> None:
+        """A child of httpd has a request for this group."""
+        group = self.groups.get(registration.key)
+        if group is None:
+            group = self.groups[registration.key] = Group(registration, last_active=now)
+            self.emit(CreateGroup(group.key))
+        else:
+            self._update(group, registration, now)
+        group.on(GroupEvent.REGISTER)
+        self.settle(group, now)
+
+    def _update(self, group: Group, newer: Registration, now: float) -> None:
+        older = group.registration
+        if newer.epoch < older.epoch:
+            return
+        if newer.epoch == older.epoch and newer.options != older.options:
+            self.say(
+                "warn",
+                group.key,
+                3501,
+                "app group %s is configured in two ways (for %s and for %s): the first stays in force until the next "
+                "configuration; give one of them a PassengerAppGroupName of its own"
+                % (group.key, older.server_name, newer.server_name),
+            )
+            return
+        group.registration = newer
+        if newer != older:
+            self.emit(UpdateGroup(group.key))
+        if older.needs_respawn(newer):
+            self.say("notice", group.key, 3502, "the options of %s changed: restarting it" % group.key)
+            self.restart(group.key, now)
+
+    # What is seen of the queue and of the workers
+
+    def queue_readable(self, key: str, now: float) -> None:
+        """A connection waits at a group that has no worker."""
+        group = self.groups[key]
+        if group.state is GroupState.CLOSING:
+            return
+        group.last_active = now
+        if group.state is GroupState.FAILED and now < group.retry_at:
+            if group.failure is None:
+                raise InternalError("app group %s failed without a failure" % key)
+            self.emit(FailWaiting(key, group.failure))
+        elif group.state in _WAITING_STATES:
+            spawning.wake(self, group, now)
+
+    def sample(
+        self,
+        key: str,
+        busy: Mapping[int, bool],
+        requests: Mapping[int, int],
+        idle_since: Mapping[int, float],
+        waiting: bool,
+        now: float,
+    ) -> None:
+        """What the scoreboard and the listening socket of a group show.
+
+        :param busy: by process id, whether it is in a request.
+        :param requests: by process id, how many it has served.
+        :param idle_since: by process id, when its last request ended.
+        :param waiting: whether a connection waits in the queue.
+        """
+        group = self.groups[key]
+        for process in group.workers():
+            if process.process_id not in busy:
+                continue
+            served = requests[process.process_id]
+            if served != process.requests or busy[process.process_id]:
+                group.last_active = now
+            process.busy = busy[process.process_id]
+            process.requests = served
+            process.idle_since = max(process.idle_since, idle_since[process.process_id])
+        spawning.grow(self, group, waiting, now)
+
+    # What the processes say
+
+    def process_hello(self, process_id: int, pid: int, now: float) -> None:
+        """A process has come up and given (the kernel's word for) its pid."""
+        process = self.processes[process_id]
+        process.pid = pid
+        process.on(ProcessEvent.HELLO)
+
+    def process_loaded(self, process_id: int, now: float) -> None:
+        """A preloader or direct process has imported the app."""
+        process = self.processes[process_id]
+        process.on(ProcessEvent.LOADED)
+        process.idle_since = now
+        if process.state is ProcessState.BOOTING and process.slot is not None:
+            self.emit(ServeDirect(process.key, process_id, process.slot))
+        self.reconsider(now)
+
+    def worker_ready(self, process_id: int, now: float) -> None:
+        """A worker accepts connections."""
+        process = self.processes[process_id]
+        process.on(ProcessEvent.ACCEPTS)
+        process.idle_since = now
+        if not process.serving:
+            return
+        group = self.groups[process.key]
+        if process.generation == group.spawn_generation:
+            group.note_success()
+        if process.generation == group.next_generation:
+            spawning.promote(self, group, now)
+        group.on(GroupEvent.WORKER_READY)
+        self.settle(group, now)
+
+    def start_failed(self, process_id: int, failure: StartFailure, now: float) -> None:
+        """A process did not come up; it is gone, or the shell sees to it that it goes."""
+        process = self.processes.get(process_id)
+        if process is None:
+            return
+        coming = process.coming
+        group = self._remove(process)
+        if coming and group.state is not GroupState.CLOSING:
+            spawning.handle_failure(self, group, process, failure, now)
+        self.settle(group, now)
+
+    def process_exited(self, process_id: int, status: Optional[int], now: float) -> None:
+        """A process has ended.
+
+        :param status: as waitpid gives it, None if nobody could tell.
+        """
+        process = self.processes.get(process_id)
+        if process is None:
+            return
+        if process.coming and not process.killed:
+            summary = "the process ended (%s) before it was up" % describe_status(status)
+            self.start_failed(process_id, StartFailure(upkeep.step_of(process), summary), now)
+            return
+        self.settle(self._remove(process), now)
+
+    def _remove(self, process: Process) -> Group:
+        group = self.groups[process.key]
+        unexpected = process.serving or process.state is ProcessState.READY
+        process.on(ProcessEvent.EXIT)
+        del self.processes[process.process_id]
+        del group.processes[process.process_id]
+        self.emit(ForgetProcess(process.process_id))
+        if unexpected:
+            who = "%s %d of %s" % (process.kind.value, process.pid, group.key)
+            self.say("warn", group.key, 3503, "%s has ended unexpectedly" % who)
+        return group
+
+    # Restart, deadlines, the end
+
+    def restart(self, key: str, now: float) -> None:
+        """The app's restart file was touched, or somebody asked for it."""
+        group = self.groups[key]
+        if group.state is GroupState.CLOSING:
+            return
+        spawning.restart(self, group, now)
+        self.settle(group, now)
+
+    def tick(self, now: float) -> None:
+        """Act on whatever deadline has passed."""
+        upkeep.tick(self, now)
+        self.reconsider(now)
+
+    def next_deadline(self) -> Optional[float]:
+        """When `tick` is to be called at the latest, None if nothing is due ever."""
+        return upkeep.next_deadline(self)
+
+    def shut_down(self, now: float) -> None:
+        """httpd has ended, or the spawner is to."""
+        self.ending = True
+        for group in list(self.groups.values()):
+            self.close(group, now)
+
+    def close(self, group: Group, now: float) -> None:
+        """Let a group end: every process retires, then the socket goes."""
+        group.on(GroupEvent.CLOSE)
+        group.target = 0
+        group.next_generation = None
+        for process in list(group.processes.values()):
+            self.retire(process, now)
+        self.settle(group, now)
+
+    # Shared by the parts of the pool
+
+    def new_process(self, group: Group, kind: ProcessKind, generation: int, slot: Optional[int], now: float) -> Process:
+        """Enter a process that is about to be started."""
+        process = Process(next(self._ids), group.key, kind, generation, now, slot)
+        self.processes[process.process_id] = group.processes[process.process_id] = process
+        return process
+
+    def retire(self, process: Process, now: float) -> None:
+        """Tell a process to finish and go, once."""
+        if not process.retiring:
+            process.on(ProcessEvent.RETIRE)
+            process.retired_at = now
+            self.emit(Retire(process.process_id))
+
+    def settle(self, group: Group, now: float) -> None:
+        """Bring a group's state in line with its processes, then let it, and those that wait for room, spawn."""
+        spawning.settle(self, group, now)
+        if group.state is GroupState.CLOSING and not group.processes:
+            del self.groups[group.key]
+            self.waiting_for_room.pop(group.key, None)
+            self.emit(DropGroup(group.key))
+        else:
+            self._watch_queue(group)
+        self.reconsider(now)
+
+    def reconsider(self, now: float) -> None:
+        """Let every group that has something to spawn try."""
+        if not self.ending:
+            for key in list(self.waiting_for_room):
+                spawning.reconcile(self, self.groups[key], now)
+
+    def _watch_queue(self, group: Group) -> None:
+        wanted = group.state in _WAITING_STATES
+        if wanted != group.queue_watched:
+            group.queue_watched = wanted
+            self.emit(WatchQueue(group.key) if wanted else UnwatchQueue(group.key))
+
+    # What an earlier spawner left
+
+    def adopt_group(self, registration: Registration, generation: int, now: float) -> None:
+        """Enter a group whose listening socket and scoreboard were found in the descriptor store."""
+        self.groups[registration.key] = Group(
+            registration, generation=generation, last_generation=generation, last_active=now
+        )
+
+    def adopt_process(self, process: Process) -> int:
+        """Enter a process that an earlier spawner started.
+
+        :param process: its `process_id` is set here.
+        :returns: the id.
+        """
+        process.process_id = next(self._ids)
+        self.processes[process.process_id] = self.groups[process.key].processes[process.process_id] = process
+        return process.process_id
+
+    def adoption_complete(self, now: float) -> None:
+        """Every adopted group takes the state that its processes show, and goes on from there."""
+        for group in list(self.groups.values()):
+            adoption.resume(self, group, now)
+
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """What `jumpseat status` shows, as plain data."""
+        return {"groups": [snapshot.describe_group(group, now) for group in self.groups.values()]}
+
+    def check_invariants(self) -> None:
+        """The safety rules at the head of this file.
+
+        :raises AssertionError: one does not hold.
+        """
+        active = 0
+        restarting = 0
+        for group in self.groups.values():
+            group.check_invariants()
+            active += len(group.active())
+            restarting += group.state is GroupState.RESTARTING
+            assert all(self.processes[number] is process for number, process in group.processes.items())
+        assert active <= self.server.max_pool_size + restarting, "%d workers in the pool" % active
+
+
+def describe_status(status: Optional[int]) -> str:
+    """A wait status in words."""
+    if status is None:
+        return "status unknown"
+    if status & 0x7F:
+        return "signal %d" % (status & 0x7F)
+    return "exit status %d" % (status >> 8)

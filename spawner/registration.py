@@ -1,0 +1,38 @@
+"""What httpd says about an app group: where the app is and how it is to be run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping
+
+from spawner.options import AppOptions
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One `register` message (docs/protocol.md, section 4).
+
+    :ivar key: the group's name, `PassengerAppGroupName` or `<app root> (<env>)`.
+    :ivar error_log: the name of the virtual host's ErrorLog, as in the `log` messages.
+    :ivar environment: variables of SetEnv and PassEnv, for the app's processes.
+    :ivar epoch: the configuration that this comes from; later ones are larger.
+    """
+
+    key: str
+    app_root: str
+    app_type: str
+    startup_file: str
+    public_dir: str
+    base_uri: str
+    server_name: str
+    error_log: str
+    options: AppOptions
+    epoch: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def needs_respawn(self, newer: "Registration") -> bool:
+        """Whether running processes of this registration do not fit the newer one."""
+        facts = (self.app_root, self.app_type, self.startup_file, self.base_uri)
+        return facts != (newer.app_root, newer.app_type, newer.startup_file, newer.base_uri) or (
+            self.options.respawn_key() != newer.options.respawn_key()
+        )

@@ -1,0 +1,55 @@
+"""The pool as plain data, for the admin socket (docs/status-json.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spawner.group import Group
+from spawner.process import Process
+
+
+def describe_group(group: Group, now: float) -> dict[str, Any]:
+    """One app group. Times are seconds, ages count back from `now`."""
+    registration = group.registration
+    failure = group.failure
+    return {
+        "name": group.key,
+        "app_root": registration.app_root,
+        "app_type": registration.app_type,
+        "startup_file": registration.startup_file,
+        "environment": registration.options.app_env,
+        "server_name": registration.server_name,
+        "base_uri": registration.base_uri,
+        "spawn_method": registration.options.spawn_method,
+        "state": group.state.value,
+        "generation": group.generation,
+        "next_generation": group.next_generation,
+        "target": group.target,
+        "failure": None
+        if failure is None
+        else {
+            "step": failure.step,
+            "summary": failure.summary,
+            "detail": failure.detail,
+            "error_id": failure.error_id,
+            "age": round(now - group.failed_at, 3),
+            "retry_in": round(max(0.0, group.retry_at - now), 3),
+        },
+        "processes": [describe_process(process, now) for process in group.processes.values()],
+    }
+
+
+def describe_process(process: Process, now: float) -> dict[str, Any]:
+    """One process of an app."""
+    return {
+        "process_id": process.process_id,
+        "pid": process.pid,
+        "kind": process.kind.value,
+        "state": process.state.value,
+        "generation": process.generation,
+        "slot": process.slot,
+        "requests": process.requests,
+        "busy": process.busy,
+        "uptime": round(now - process.started, 3),
+        "idle": round(max(0.0, now - process.idle_since), 3) if process.idle_since and not process.busy else 0.0,
+    }

@@ -1,0 +1,113 @@
+"""What time brings: start timeouts, idle processes, leftovers. Steps of the pool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Iterator, Optional
+
+from spawner.effects import Kill
+from spawner.errors import StartFailure
+from spawner.group import Group
+from spawner.process import Process
+from spawner.states import GroupState, ProcessKind, ProcessState
+
+if TYPE_CHECKING:
+    from spawner.pool import Pool
+
+LINGER_SECONDS = 60.0  # a retired process that is in no request and yet does not end is killed after this
+FORGET_SECONDS = 60.0  # a group that the newest configuration has not asked for lives at least this long
+
+_STEPS = {ProcessState.STARTING: "handshake", ProcessState.LOADING: "import", ProcessState.BOOTING: "ready"}
+
+
+def step_of(process: Process) -> str:
+    """The name of the step that a coming process is in."""
+    if process.kind is ProcessKind.WORKER and process.state is ProcessState.STARTING:
+        return "fork"
+    return _STEPS.get(process.state, process.state.value)
+
+
+def tick(pool: Pool, now: float) -> None:
+    """Act on every deadline that has passed."""
+    for group in list(pool.groups.values()):
+        for process in list(group.processes.values()):
+            due = _process_deadline(pool, group, process)
+            if due is not None and due <= now and process.process_id in pool.processes:
+                _act(pool, group, process, now)
+        if _abandoned_at(pool, group) <= now:
+            pool.say("notice", group.key, 3520, "%s is not configured any more: it ends" % group.key)
+            pool.close(group, now)
+        elif any(due <= now for due in _group_deadlines(group)):
+            group.spawn_after = group.spawn_after if group.spawn_after > now else 0.0
+            group.drain_until = group.drain_until if group.drain_until > now else 0.0
+            pool.settle(group, now)
+
+
+def next_deadline(pool: Pool) -> Optional[float]:
+    """The earliest deadline of any process or group."""
+    deadlines = [due for group in pool.groups.values() for due in _all_deadlines(pool, group)]
+    return min(deadlines, default=None)
+
+
+def _all_deadlines(pool: Pool, group: Group) -> Iterator[float]:
+    for process in group.processes.values():
+        due = _process_deadline(pool, group, process)
+        if due is not None:
+            yield due
+    abandoned = _abandoned_at(pool, group)
+    if abandoned != float("inf"):
+        yield abandoned
+    yield from _group_deadlines(group)
+
+
+def _process_deadline(pool: Pool, group: Group, process: Process) -> Optional[float]:
+    options = group.registration.options
+    if process.coming:
+        return process.started + options.start_timeout
+    if process.retiring:
+        return None if process.busy or process.killed else max(process.retired_at, process.idle_since) + LINGER_SECONDS
+    if process.state is ProcessState.READY:
+        limit = options.max_preloader_idle_time
+        return process.idle_since + limit if limit > 0 else None
+    return _idle_deadline(pool, group, process)
+
+
+def _idle_deadline(pool: Pool, group: Group, process: Process) -> Optional[float]:
+    limit = pool.server.pool_idle_time
+    spare = group.state is GroupState.SERVING and len(group.active()) > group.registration.options.min_instances
+    if limit <= 0 or process.busy or not spare:
+        return None
+    return process.idle_since + limit
+
+
+def _act(pool: Pool, group: Group, process: Process, now: float) -> None:
+    if process.coming:
+        seconds = group.registration.options.start_timeout
+        summary = "not up within %d s (PassengerStartTimeout)" % seconds
+        process.killed = True
+        pool.emit(Kill(process.process_id, summary))
+        pool.start_failed(process.process_id, StartFailure(step_of(process), summary), now)
+    elif process.retiring:
+        process.killed = True
+        pool.emit(Kill(process.process_id, "it was told to end %d s ago" % LINGER_SECONDS))
+    elif process.is_worker:
+        group.target = len(group.active()) - 1
+        pool.retire(process, now)
+        pool.settle(group, now)
+    else:
+        pool.retire(process, now)
+
+
+def _abandoned_at(pool: Pool, group: Group) -> float:
+    if group.registration.epoch >= pool.epoch or group.state is GroupState.CLOSING:
+        return float("inf")
+    return group.last_active + max(pool.server.pool_idle_time, FORGET_SECONDS)
+
+
+def _group_deadlines(group: Group) -> Iterator[float]:
+    """When a spawn that was put off is due; only while one is wanted."""
+    if group.state not in (GroupState.COLD, GroupState.FAILED, GroupState.CLOSING):
+        if len(group.fresh()) < group.target:
+            if group.spawn_after:
+                yield group.spawn_after
+            if group.drain_until and any(process.retiring for process in group.workers()):
+                yield group.drain_until

@@ -1,0 +1,127 @@
+"""The descriptor store keeps what the next spawner needs."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Iterator
+
+import pytest
+
+from spawner.errors import InternalError
+from spawner.fd_store import FdStore
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """The two ends that httpd's parent holds."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    yield ends
+    for end in ends:
+        end.close()
+
+
+def open_store(pair: Pair) -> FdStore:
+    """A spawner's view of the store: duplicates, as after a fork."""
+    return FdStore(pair[0].dup(), pair[1].dup())
+
+
+def pipe_with(text: bytes) -> int:
+    """A descriptor that can be told from others by what it holds."""
+    reader, writer = os.pipe()
+    os.write(writer, text)
+    os.close(writer)
+    return reader
+
+
+def recovered(pair: Pair) -> dict[str, tuple[str, list[bytes]]]:
+    """What a new spawner finds: by key, the field `note` and what the descriptors hold (which uses that up)."""
+    store = open_store(pair)
+    found = {}
+    for record in store.recover():
+        found[record.get("key")] = (record.get("note"), [os.read(number, 100) for number in record.descriptors])
+        record.close()
+    store.close()
+    return found
+
+
+def put(store: FdStore, key: str, note: str, *texts: bytes) -> None:
+    """Store an object whose descriptors hold these texts."""
+    numbers = [pipe_with(text) for text in texts]
+    store.put("process", key, [("note", note)], numbers)
+    for number in numbers:
+        os.close(number)
+
+
+def test_what_was_stored_is_found_by_the_next_spawner_with_its_descriptors(pair: Pair) -> None:
+    store = open_store(pair)
+    put(store, "a", "first", b"one", b"two")
+    put(store, "b", "second", b"three")
+    store.close()
+    assert recovered(pair) == {"a": ("first", [b"one", b"two"]), "b": ("second", [b"three"])}
+
+
+def test_the_newest_record_of_a_key_counts(pair: Pair) -> None:
+    store = open_store(pair)
+    put(store, "a", "old", b"old")
+    put(store, "a", "new", b"new")
+    store.close()
+    assert recovered(pair) == {"a": ("new", [b"new"])}
+
+
+def test_what_was_removed_is_not_found(pair: Pair) -> None:
+    store = open_store(pair)
+    put(store, "a", "x", b"x")
+    put(store, "b", "y", b"y")
+    store.remove("a")
+    store.close()
+    assert list(recovered(pair)) == ["b"]
+
+
+def test_recovering_leaves_everything_for_a_spawner_after_the_next(pair: Pair) -> None:
+    store = open_store(pair)
+    put(store, "a", "x", b"")
+    store.close()
+    for _ in range(3):
+        assert recovered(pair) == {"a": ("x", [b""])}
+
+
+def test_a_spawner_that_ends_in_the_middle_of_moving_a_record_leaves_a_harmless_duplicate(pair: Pair) -> None:
+    store = open_store(pair)
+    put(store, "a", "x", b"")
+    put(store, "b", "y", b"")
+    record = store._read(socket.MSG_PEEK)
+    store._send(record.fields, record.descriptors)
+    record.close()
+    store.close()
+    assert set(recovered(pair)) == {"a", "b"}
+
+
+def test_thousands_of_changes_leave_neither_records_nor_descriptors_behind(pair: Pair) -> None:
+    store = open_store(pair)
+    put(store, "fixed", "stays", b"fixed")
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(2000):
+        put(store, "process %d" % (number % 7), "x", b"")
+        store.remove("process %d" % (number % 7))
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(store) == 1 and len(store._queue) <= 2 + 16
+    store.close()
+    assert recovered(pair) == {"fixed": ("stays", [b"fixed"])}
+
+
+def test_more_objects_than_a_packet_queue_would_take_fit(pair: Pair) -> None:
+    store = open_store(pair)
+    for number in range(300):
+        put(store, str(number), "n" * 1000, b"")
+    store.close()
+    assert len(recovered(pair)) == 300
+
+
+def test_a_record_that_the_kernel_might_split_is_refused(pair: Pair) -> None:
+    store = open_store(pair)
+    with pytest.raises(InternalError, match="too long"):
+        put(store, "a", "x" * 40_000, b"")
+    store.close()
