@@ -12,7 +12,9 @@ HERE = Path(__file__).parent
 
 def version() -> str:
     """The one place that says it is spawner/version.py."""
-    found = re.search(r'^VERSION = "([^"]+)"', (HERE / "spawner" / "version.py").read_text(encoding="utf-8"), re.MULTILINE)
+    found = re.search(
+        r'^VERSION = "([^"]+)"', (HERE / "spawner" / "version.py").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert found, "spawner/version.py names no VERSION"
     return found.group(1)
 

@@ -22,7 +22,7 @@ def ask(admin_socket: Path, command: str) -> dict[str, Any]:
     try:
         line = _exchange(admin_socket, json.dumps({"command": command}).encode() + b"\n")
     except PermissionError:
-        raise NoAnswer("Access to %s is denied: ask as root (sudo) or as the user that Apache runs as" % admin_socket) from None
+        raise NoAnswer("Access to %s is denied: ask as root, with sudo" % admin_socket) from None
     except socket.timeout:
         raise NoAnswer("The spawner at %s did not answer within %d seconds" % (admin_socket, PATIENCE)) from None
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Finds the instances that run on this machine: folders `httpd-<pid>` in a registry folder (docs/protocol.md, section 9)."""
+"""Finds the instances that run here: folders `httpd-<pid>` in a registry folder (docs/protocol.md, section 9)."""
 
 from __future__ import annotations
 

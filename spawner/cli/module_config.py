@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import click
 
-from apache_module.build import module_config_lines
-
 
 @click.command("module-config")
 def module_config() -> None:
@@ -15,5 +13,7 @@ def module_config() -> None:
 
     jumpseat module-config > /etc/apache2/mods-available/passenger.load
     """
+    from apache_module.build import module_config_lines  # brings cffi, which no other command needs
+
     for line in module_config_lines():
         click.echo(line)

@@ -82,9 +82,9 @@ def _failure(failure: dict[str, Any]) -> Text:
     page = Text()
     page.append("The last start failed at step %s" % printable(failure["step"]), style="bold red")
     page.append(" %s ago" % duration(failure["age"]))
-    page.append(" (error %s)" % printable(failure["error_id"]) if failure["error_id"] else "")
     if failure["retry_in"] > 0:
         page.append(", next try in %s" % duration(failure["retry_in"]))
+    page.append(" (error %s)" % printable(failure["error_id"]) if failure["error_id"] else "")
     page.append("\n%s" % printable(failure["summary"]))
     for line in printable(failure["detail"]).splitlines():
         page.append("\n    %s" % line)

@@ -13,7 +13,8 @@ def duration(seconds: Optional[float]) -> str:
     for size, unit, smaller, smaller_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:
             rest = whole % size // smaller
-            return "%d %s %d %s" % (whole // size, unit, rest, smaller_unit) if rest else "%d %s" % (whole // size, unit)
+            text = "%d %s" % (whole // size, unit)
+            return "%s %d %s" % (text, rest, smaller_unit) if rest else text
     return "%d s" % whole
 
 
