@@ -1,8 +1,8 @@
 """The descriptor store: what has to outlive the spawner lies in a socket that httpd's parent keeps open.
 
-See docs/protocol.md, section 7. Every record carries at least one descriptor, because the kernel ends a read of a stream
-socket behind the data that descriptors came with: so one read gives exactly one record. (Packet sockets would keep
-records apart by themselves, but queue no more than net.unix.max_dgram_qlen of them, 10 on many machines.)
+See docs/protocol.md, section 7. Every record carries at least one descriptor, because the kernel ends a read of a
+stream socket behind the data that descriptors came with: so one read gives exactly one record. (Packet sockets would
+keep records apart by themselves, but queue no more than net.unix.max_dgram_qlen of them, 10 on many machines.)
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class FdStore:
             self._compact()
 
     def recover(self) -> list[Record]:
-        """What the spawner before has left, oldest first; the caller owns the descriptors. To be called first of all."""
+        """What the spawner before has left, oldest first; the caller owns the descriptors. To be called first."""
         mark = "mark-%s" % uuid.uuid4().hex
         self._send([("type", "gone"), ("key", mark), ("serial", "0")], ())
         newest: dict[str, Record] = {}

@@ -120,7 +120,8 @@ class Group:
         :raises AssertionError: one does not.
         """
         slots = [process.slot for process in self.workers()]
-        assert None not in slots and len(slots) == len(set(slots)), "%s: two workers share a slot" % self.key
+        assert None not in slots, "%s: a worker without a slot" % self.key
+        assert len(slots) == len(set(slots)), "%s: two workers share a slot" % self.key
         assert all(process.generation <= self.last_generation for process in self.processes.values()), self.key
         if self.state in (GroupState.SERVING, GroupState.COLD, GroupState.FAILED):
             assert self.next_generation is None, "%s: %s with a next generation" % (self.key, self.state.value)

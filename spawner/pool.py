@@ -2,8 +2,8 @@
 
 Safety: active workers of a group <= its cap; all active workers <= PassengerMaxPoolSize (a restart may have one more);
 no worker older than the generation that serves once a restart has completed; every process belongs to one group.
-Progress: a waiting request and room in the pool mean that a spawn is under way; a group without worker and without spawn
-has its queue watched.
+Progress: a waiting request and room in the pool mean that a spawn is under way; a group without worker and without
+spawn has its queue watched.
 """
 
 from __future__ import annotations
@@ -75,11 +75,15 @@ class Pool:
 
     def configure(self, server: ServerOptions, epoch: int, now: float) -> None:
         """A configuration was loaded; groups that it does not know any more end when they have been idle."""
+        switched = self.server.respawn_key() != server.respawn_key()
         self.server = server
         self.epoch = epoch
-        for group in self.groups.values():
+        for group in list(self.groups.values()):
             group.last_active = max(group.last_active, now)
-            self.settle(group, now)
+            if switched:
+                self.restart(group.key, now)
+            else:
+                self.settle(group, now)
 
     def register(self, registration: Registration, now: float) -> None:
         """A child of httpd has a request for this group."""

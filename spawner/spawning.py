@@ -47,7 +47,8 @@ def settle(pool: Pool, group: Group, now: float) -> None:
         group.on(GroupEvent.RESTART)
     if group.state is GroupState.RESTARTING and group.next_generation is None and not group.leftovers():
         group.on(GroupEvent.RESTARTED)
-        text = "restart of %s completed: generation %d, %.2f s" % (group.key, group.generation, now - group.restart_began)
+        seconds = now - group.restart_began
+        text = "restart of %s completed: generation %d, %.2f s" % (group.key, group.generation, seconds)
         pool.say("notice", group.key, 3510, text)
     reconcile(pool, group, now)
 
@@ -79,7 +80,7 @@ def _wants_worker(group: Group, now: float) -> bool:
         return False
     if group.state is not GroupState.RESTARTING:
         return True
-    # One at a time, and at most one more than the target, retired ones counted until the restart has drained long enough.
+    # One at a time, and at most one more than the target, retired ones counted until the restart has drained.
     draining = sum(1 for p in group.workers() if p.retiring) if now < group.drain_until else 0
     held = len(group.active()) + draining
     return held <= group.target and not any(process.coming for process in fresh)
@@ -131,9 +132,7 @@ def _generation_to_spawn(group: Group) -> Optional[int]:
     return group.generation if older is not None and older.state is ProcessState.READY else None
 
 
-def _start(
-    pool: Pool, group: Group, kind: ProcessKind, generation: int, slot: Optional[int], now: float
-) -> bool:
+def _start(pool: Pool, group: Group, kind: ProcessKind, generation: int, slot: Optional[int], now: float) -> bool:
     loading = sum(1 for p in pool.processes.values() if p.kind is not ProcessKind.WORKER and p.coming)
     if loading >= pool.parallel_starts:
         return False
@@ -148,7 +147,7 @@ def _cap(pool: Pool, group: Group) -> int:
 
 
 def _make_room(pool: Pool, group: Group, now: float) -> bool:
-    """Whether the pool takes one more worker of this group; an idle one of another makes room for a group without any."""
+    """Whether the pool takes one more worker; an idle one of another group makes room for a group without any."""
     active = sum(len(other.active()) for other in pool.groups.values())
     extra = 1 if group.state is GroupState.RESTARTING else 0
     if active < pool.server.max_pool_size + extra:

@@ -107,7 +107,8 @@ def test_thousands_of_changes_leave_neither_records_nor_descriptors_behind(pair:
         put(store, "process %d" % (number % 7), "x", b"")
         store.remove("process %d" % (number % 7))
     assert len(os.listdir("/proc/self/fd")) == before
-    assert len(store) == 1 and len(store._queue) <= 2 + 16
+    assert len(store) == 1
+    assert len(store._queue) <= 2 + 16
     store.close()
     assert recovered(pair) == {"fixed": ("stays", [b"fixed"])}
 

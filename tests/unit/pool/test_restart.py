@@ -1,0 +1,175 @@
+"""How a restart brings the new code in."""
+
+from __future__ import annotations
+
+from spawner import effects
+from spawner.process import Process
+from spawner.states import GroupState, ProcessKind
+from tests.unit.pool.world import World
+
+
+def living(world: World) -> int:
+    """Workers that take memory, retiring ones too."""
+    return len([process for process in world.processes() if process.is_worker])
+
+
+def coming(world: World) -> Process:
+    """The process that is on its way up."""
+    return next(process for process in world.processes() if process.coming)
+
+
+def restart(world: World) -> None:
+    """Touch the restart file."""
+    world.step(world.pool.restart, "app")
+
+
+def load_next(world: World) -> None:
+    """Bring the next generation's preloader up."""
+    restart(world)
+    for _ in range(2):
+        world.come_up(coming(world))
+
+
+def test_the_old_workers_serve_while_the_new_generation_loads() -> None:
+    world = World()
+    world.up(min_instances=2)
+    restart(world)
+    assert [process.generation for process in world.serving()] == [1, 1]
+
+
+def test_a_restart_replaces_every_worker_and_the_preloader() -> None:
+    world = World()
+    world.up(min_instances=3)
+    restart(world)
+    world.all_up()
+    assert {process.generation for process in world.processes()} == {2}
+    assert len(world.serving()) == 3
+    assert world.pool.groups["app"].state is GroupState.SERVING
+
+
+def test_there_is_never_more_than_one_worker_above_the_target() -> None:
+    world = World(max_pool_size=3)
+    world.up(min_instances=3)
+    restart(world)
+    most = 0
+    while world.pool.groups["app"].state is GroupState.RESTARTING:
+        most = max(most, living(world))
+        moving = [process for process in world.processes() if process.coming or process.retiring]
+        world.come_up(moving[0]) if moving[0].coming else world.exit(moving[0])
+    assert most == 4
+
+
+def test_no_worker_is_told_to_go_before_a_new_one_accepts() -> None:
+    world = World()
+    world.up(min_instances=2)
+    load_next(world)
+    world.come_up(coming(world))
+    assert not world.effects_of(effects.Retire)
+    world.come_up(coming(world))
+    assert world.effects_of(effects.Retire)
+
+
+def test_a_release_that_cannot_load_leaves_the_old_one_serving_and_says_so() -> None:
+    world = World()
+    world.up(min_instances=2)
+    restart(world)
+    found = world.fail(coming(world))
+    assert [process.generation for process in world.serving()] == [1, 1]
+    assert not any(isinstance(effect, effects.FailWaiting) for effect in found)
+    assert any(isinstance(effect, effects.Say) and "goes on serving" in effect.text for effect in found)
+    assert world.pool.groups["app"].state is GroupState.SERVING
+    assert world.pool.groups["app"].failure is not None
+
+
+def test_the_mended_release_comes_in_with_the_next_touch_and_clears_the_failure() -> None:
+    world = World()
+    world.up()
+    restart(world)
+    world.fail(coming(world))
+    restart(world)
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [3]
+    assert world.pool.groups["app"].failure is None
+
+
+def test_a_touch_during_a_restart_starts_over_with_the_newest_code() -> None:
+    world = World()
+    world.up(min_instances=2)
+    load_next(world)
+    restart(world)
+    world.all_up()
+    assert {process.generation for process in world.processes()} == {3}
+
+
+def test_a_touch_half_way_through_the_replacement_starts_over_too() -> None:
+    world = World()
+    world.up(min_instances=2)
+    load_next(world)
+    world.come_up(coming(world))
+    world.come_up(coming(world))
+    assert {process.generation for process in world.serving()} == {1, 2}
+    restart(world)
+    world.all_up()
+    assert {process.generation for process in world.processes()} == {3}
+    assert len(world.serving()) == 2
+
+
+def test_a_worker_lost_while_the_new_generation_loads_is_replaced_from_the_old_preloader() -> None:
+    world = World()
+    world.up(min_instances=2)
+    restart(world)
+    world.exit(world.serving()[0], 9)
+    assert world.effects_of(effects.ForkWorker)[-1].generation == 1
+
+
+def test_a_restart_goes_on_past_a_worker_that_does_not_end_after_a_while() -> None:
+    world = World()
+    world.up(min_instances=2)
+    load_next(world)
+    world.come_up(coming(world))
+    world.come_up(coming(world))
+    stuck = next(process for process in world.processes() if process.retiring)
+    stuck.busy = True
+    world.advance(2.1)
+    world.come_up(coming(world))
+    world.come_up(coming(world))
+    assert [process.generation for process in world.serving()] == [2, 2]
+    assert world.pool.groups["app"].state is GroupState.RESTARTING
+
+
+def test_a_restart_is_complete_only_when_the_last_old_worker_has_gone() -> None:
+    world = World()
+    world.up()
+    load_next(world)
+    world.come_up(coming(world))
+    world.come_up(coming(world))
+    old = next(process for process in world.processes(kind=ProcessKind.WORKER) if process.retiring)
+    assert world.pool.groups["app"].state.value == "restarting"
+    world.exit(old)
+    assert world.pool.groups["app"].state.value == "serving"
+
+
+def test_without_rolling_restarts_every_old_worker_goes_at_once() -> None:
+    world = World()
+    world.up(min_instances=2, rolling_restarts=False)
+    restart(world)
+    assert not world.serving()
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [2, 2]
+
+
+def test_a_cold_app_loads_the_newest_code_with_its_next_request() -> None:
+    world = World()
+    world.register()
+    restart(world)
+    world.request()
+    assert world.effects_of(effects.StartProcess)[0].generation == 2
+
+
+def test_direct_workers_are_replaced_one_by_one() -> None:
+    world = World()
+    world.up(spawn_method="direct", min_instances=2)
+    restart(world)
+    assert len([process for process in world.processes() if process.coming]) == 1
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [2, 2]

@@ -1,0 +1,121 @@
+"""A world for the pool: carries its effects out in memory and lets a test decide what happens next."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Callable, Optional, TypeVar
+
+from spawner import effects
+from spawner.errors import StartFailure
+from spawner.options import AppOptions, ServerOptions
+from spawner.pool import Pool
+from spawner.process import Process
+from spawner.registration import Registration
+from spawner.states import ProcessKind, ProcessState
+
+Of = TypeVar("Of")
+
+
+class World:
+    """A pool with a clock; every event is followed by the pool's own check of its invariants.
+
+    :param server: server-wide options that differ from the defaults.
+    """
+
+    def __init__(self, **server: Any) -> None:
+        self.now = 1000.0
+        self.server = dataclasses.replace(ServerOptions(), **server)
+        self.pool = Pool(self.server, parallel_starts=2)
+        self.pool.epoch = 1
+        self.seen: list[effects.Effect] = []
+        self.pids = iter(range(100, 10_000_000))
+
+    def step(self, event: Callable[..., Any], *arguments: Any) -> list[effects.Effect]:
+        """Feed an event, check the invariants, give the effects."""
+        event(*arguments, self.now)
+        self.pool.check_invariants()
+        new = self.pool.take_effects()
+        self.seen.extend(new)
+        return new
+
+    def register(self, key: str = "app", epoch: int = 1, **options: Any) -> list[effects.Effect]:
+        """A child of httpd registers the group."""
+        return self.step(self.pool.register, self.registration(key, epoch, **options))
+
+    @staticmethod
+    def registration(key: str, epoch: int, **options: Any) -> Registration:
+        """The message for a group."""
+        return Registration(
+            key, "/srv/" + key, "wsgi", "passenger_wsgi.py", "/srv/%s/public" % key, "", "example", "",
+            dataclasses.replace(AppOptions(), **options), epoch,
+        )  # fmt: skip
+
+    def request(self, key: str = "app") -> list[effects.Effect]:
+        """A connection waits at a group without workers."""
+        return self.step(self.pool.queue_readable, key)
+
+    def advance(self, seconds: float) -> list[effects.Effect]:
+        """Let time pass, and the pool act on it."""
+        self.now += seconds
+        return self.step(self.pool.tick)
+
+    def process(self, process_id: int) -> Process:
+        """A process by its id."""
+        return self.pool.processes[process_id]
+
+    def processes(self, key: str = "app", kind: Optional[ProcessKind] = None) -> list[Process]:
+        """The group's processes, of one kind or all."""
+        group = self.pool.groups[key]
+        return [process for process in group.processes.values() if kind in (None, process.kind)]
+
+    def serving(self, key: str = "app") -> list[Process]:
+        """The workers that accept."""
+        return [process for process in self.processes(key) if process.serving]
+
+    def come_up(self, process: Process) -> None:
+        """Let a process take its next step on the way up."""
+        if process.state is ProcessState.STARTING:
+            self.step(self.pool.process_hello, process.process_id, next(self.pids))
+        elif process.state is ProcessState.LOADING:
+            self.step(self.pool.process_loaded, process.process_id)
+        else:
+            self.step(self.pool.worker_ready, process.process_id)
+
+    def all_up(self, key: str = "app") -> None:
+        """Let everything that is coming come up, retiring processes end, until nothing moves."""
+        while True:
+            moving = [process for process in self.processes(key) if process.coming or process.retiring]
+            if not moving:
+                return
+            process = moving[0]
+            if process.coming:
+                self.come_up(process)
+            else:
+                self.exit(process)
+
+    def exit(self, process: Process, status: Optional[int] = 0) -> list[effects.Effect]:
+        """A process ends."""
+        return self.step(self.pool.process_exited, process.process_id, status)
+
+    def fail(self, process: Process) -> list[effects.Effect]:
+        """A process reports that it could not start."""
+        failure = StartFailure("import", "ImportError: no module", "Traceback ...", error_id="00000000")
+        return self.step(self.pool.start_failed, process.process_id, failure)
+
+    def sample(self, key: str = "app", busy: bool = False, waiting: bool = False) -> list[effects.Effect]:
+        """The scoreboard shows every worker of the group busy or idle."""
+        workers = [process for process in self.processes(key) if process.is_worker]
+        flags = {process.process_id: busy for process in workers}
+        served = {process.process_id: process.requests + busy for process in workers}
+        idle = {process.process_id: process.idle_since for process in workers}
+        return self.step(self.pool.sample, key, flags, served, idle, waiting)
+
+    def up(self, key: str = "app", **options: Any) -> None:
+        """Register a group, have a first request, and all of it up."""
+        self.register(key, **options)
+        self.request(key)
+        self.all_up(key)
+
+    def effects_of(self, kind: type[Of]) -> list[Of]:
+        """All effects of a kind so far."""
+        return [effect for effect in self.seen if isinstance(effect, kind)]
