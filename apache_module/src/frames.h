@@ -1,0 +1,47 @@
+/* frames.h: the reader of framed bodies (docs/protocol.md, section 3).
+ *
+ * Bytes are fed as they arrive; out come runs of body bytes, references to files, and the end. No byte is copied.
+ * Knows no httpd, no allocation, no I/O. One reader serves one body and one thread.
+ */
+#ifndef JUMPSEAT_FRAMES_H
+#define JUMPSEAT_FRAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PASSENGER_FRAME_HEADER_SIZE = 4,            /* of a data or end frame */
+    PASSENGER_FILE_FRAME_SIZE = 20,             /* of a file frame, whole */
+    PASSENGER_FRAME_DATA_LIMIT = 0x7fffffff     /* most bytes of one data frame */
+};
+
+typedef enum passenger_frame_event {
+    PASSENGER_FRAME_MORE,     /* all bytes are used up; feed further ones */
+    PASSENGER_FRAME_DATA,     /* `data`, `length`: body bytes, a part of a frame or the whole */
+    PASSENGER_FRAME_FILE,     /* `file_offset`, `file_length`: body bytes from the next descriptor */
+    PASSENGER_FRAME_END,      /* the body is complete */
+    PASSENGER_FRAME_BAD_SIZE,     /* refused: a size that no frame may have */
+    PASSENGER_FRAME_AFTER_END     /* refused: bytes behind the end frame */
+} passenger_frame_event;
+
+typedef struct passenger_frames {
+    unsigned char header[PASSENGER_FILE_FRAME_SIZE];
+    size_t header_used;
+    uint32_t data_left;               /* of the current data frame. Invariant: > 0 only while header_used is 0 */
+    passenger_frame_event finished;   /* MORE while the body goes on; then END or the refusal, for good */
+
+    const unsigned char *data;        /* valid after DATA; points into what was fed */
+    size_t length;
+    int64_t file_offset;              /* valid after FILE. Invariant: both >= 0, their sum fits */
+    int64_t file_length;
+} passenger_frames;
+
+void passenger_frames_begin(passenger_frames *frames);
+
+/* Takes from [*bytes, *bytes + *length) up to the next event and moves both past what was taken. */
+passenger_frame_event passenger_frames_next(passenger_frames *frames, const unsigned char **bytes, size_t *length);
+
+/* Writes the header of a data frame of `length` bytes (1 to PASSENGER_FRAME_DATA_LIMIT), or, for 0, the end frame. */
+void passenger_frame_write_header(unsigned char *out, uint32_t length);
+
+#endif

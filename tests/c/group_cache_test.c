@@ -1,0 +1,116 @@
+#include "check.h"
+#include "group_cache.h"
+
+static passenger_group_address address(const char *path, const char *token)
+{
+    passenger_group_address made = {path, token};
+    return made;
+}
+
+TEST(a_stored_group_is_found_by_its_key)
+{
+    passenger_group_cache *cache = passenger_group_cache_create(4);
+    passenger_group_address found;
+    CHECK(!passenger_group_cache_find(cache, "/srv/a", &found));
+    CHECK(passenger_group_cache_store(cache, "/srv/a", address("/run/a.sock", "secret")));
+    CHECK(passenger_group_cache_find(cache, "/srv/a", &found));
+    CHECK_TEXT(found.socket_path, "/run/a.sock");
+    CHECK_TEXT(found.token, "secret");
+    CHECK(!passenger_group_cache_find(cache, "/srv/ab", &found));
+    passenger_group_cache_destroy(cache);
+}
+
+TEST(storing_a_known_key_replaces_its_address)
+{
+    passenger_group_cache *cache = passenger_group_cache_create(1);
+    passenger_group_address found;
+    CHECK(passenger_group_cache_store(cache, "k", address("/1", "a")));
+    CHECK(passenger_group_cache_store(cache, "k", address("/2", "b")));
+    CHECK(passenger_group_cache_count(cache) == 1);
+    CHECK(passenger_group_cache_find(cache, "k", &found));
+    CHECK_TEXT(found.socket_path, "/2");
+    CHECK_TEXT(found.token, "b");
+    passenger_group_cache_destroy(cache);
+}
+
+TEST(a_full_cache_drops_what_was_used_longest_ago)
+{
+    passenger_group_cache *cache = passenger_group_cache_create(2);
+    passenger_group_address found;
+    CHECK(passenger_group_cache_store(cache, "old", address("/old", "")));
+    CHECK(passenger_group_cache_store(cache, "new", address("/new", "")));
+    CHECK(passenger_group_cache_find(cache, "old", &found));
+    CHECK(passenger_group_cache_store(cache, "third", address("/third", "")));
+    CHECK(passenger_group_cache_count(cache) == 2);
+    CHECK(passenger_group_cache_find(cache, "old", &found));
+    CHECK(passenger_group_cache_find(cache, "third", &found));
+    CHECK(!passenger_group_cache_find(cache, "new", &found));
+    passenger_group_cache_destroy(cache);
+}
+
+TEST(forgetting_leaves_an_address_that_another_thread_has_renewed)
+{
+    passenger_group_cache *cache = passenger_group_cache_create(4);
+    passenger_group_address found;
+    CHECK(passenger_group_cache_store(cache, "k", address("/2", "b")));
+    passenger_group_cache_forget(cache, "k", address("/1", "b"));
+    passenger_group_cache_forget(cache, "k", address("/2", "a"));
+    passenger_group_cache_forget(cache, "unknown", address("/2", "b"));
+    CHECK(passenger_group_cache_find(cache, "k", &found));
+    passenger_group_cache_forget(cache, "k", address("/2", "b"));
+    CHECK(!passenger_group_cache_find(cache, "k", &found));
+    CHECK(passenger_group_cache_count(cache) == 0);
+    passenger_group_cache_destroy(cache);
+}
+
+TEST(a_cache_without_room_is_refused)
+{
+    CHECK(passenger_group_cache_create(0) == NULL);
+    CHECK(passenger_group_cache_create((size_t)-1) == NULL);
+    passenger_group_cache_destroy(NULL);
+}
+
+TEST(a_digest_tells_apart_texts_whose_concatenation_is_the_same)
+{
+    uint64_t one = passenger_digest(passenger_digest(PASSENGER_DIGEST_START, "ab"), "c");
+    uint64_t other = passenger_digest(passenger_digest(PASSENGER_DIGEST_START, "a"), "bc");
+    CHECK(one != other);
+    CHECK(passenger_digest(PASSENGER_DIGEST_START, "ab") == passenger_digest(PASSENGER_DIGEST_START, "ab"));
+}
+
+TEST(a_long_random_life_never_exceeds_the_capacity_and_never_gives_a_wrong_address)
+{
+    passenger_group_cache *cache = passenger_group_cache_create(8);
+    unsigned state = 20260103;
+    for (int round = 0; round < 50000; round++) {
+        char key[16];
+        char path[24];
+        passenger_group_address found;
+        snprintf(key, sizeof(key), "key%u", check_random(&state) % 20);
+        snprintf(path, sizeof(path), "/run/%s", key);
+        switch (check_random(&state) % 3) {
+        case 0:
+            CHECK(passenger_group_cache_store(cache, key, address(path, key)));
+            break;
+        case 1:
+            passenger_group_cache_forget(cache, key, address(path, key));
+            CHECK(!passenger_group_cache_find(cache, key, &found));
+            break;
+        default:
+            if (passenger_group_cache_find(cache, key, &found)) {
+                CHECK_TEXT(found.socket_path, path);
+                CHECK_TEXT(found.token, key);
+            }
+        }
+        CHECK(passenger_group_cache_count(cache) <= 8);
+    }
+    passenger_group_cache_destroy(cache);
+}
+
+TESTS(RUN(a_stored_group_is_found_by_its_key),
+      RUN(storing_a_known_key_replaces_its_address),
+      RUN(a_full_cache_drops_what_was_used_longest_ago),
+      RUN(forgetting_leaves_an_address_that_another_thread_has_renewed),
+      RUN(a_cache_without_room_is_refused),
+      RUN(a_digest_tells_apart_texts_whose_concatenation_is_the_same),
+      RUN(a_long_random_life_never_exceeds_the_capacity_and_never_gives_a_wrong_address))

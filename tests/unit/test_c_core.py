@@ -1,0 +1,54 @@
+"""Builds the httpd-free C core into plain test programs and runs each of their tests by name.
+
+With SANITIZE=1 in the environment they are built with the address and undefined-behaviour sanitizers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Iterator, Tuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ROOT / "apache_module" / "src"
+TESTS = ROOT / "tests" / "c"
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if os.environ.get("SANITIZE") == "1" else []
+FLAGS = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wno-sign-conversion"]
+SECONDS = 120
+
+
+def declared() -> Iterator[Tuple[str, str]]:
+    """Each test of each program: (file stem, test name)."""
+    for path in sorted(TESTS.glob("*_test.c")):
+        for name in re.findall(r"^TEST\((\w+)\)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            yield path.stem, name
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with one program per file of tests."""
+    folder = tmp_path_factory.mktemp("c_core")
+    for path in TESTS.glob("*_test.c"):
+        core = SOURCES / (path.stem[: -len("_test")] + ".c")
+        command = ["cc", *FLAGS, *SANITIZERS, "-I", str(SOURCES), str(path), str(core), "-o", str(folder / path.stem)]
+        subprocess.run(command, check=True, timeout=SECONDS)
+    return folder
+
+
+@pytest.mark.parametrize(("program", "name"), list(declared()))
+def test_core(programs: Path, program: str, name: str) -> None:
+    """The test exits with 0 and says nothing."""
+    done = subprocess.run([str(programs / program), name], capture_output=True, text=True, timeout=SECONDS)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["netstring", "response_head", "frames", "group_cache"])
+def test_the_core_includes_no_header_of_httpd(name: str) -> None:
+    allowed = {f"{name}.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "strings.h"}
+    for path in (SOURCES / f"{name}.c", SOURCES / f"{name}.h"):
+        included = set(re.findall(r'^#include [<"]([^>"]+)', path.read_text(encoding="utf-8"), re.MULTILINE))
+        assert included <= allowed
