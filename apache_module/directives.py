@@ -340,7 +340,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         None,
         "The file for what this app prints.",
         on_wire=True,
-        default_text="PassengerLogFile where that is set, else the ErrorLog of the virtual host",
+        default_text="PassengerLogFile where set, else the ErrorLog of the virtual host",
     ),
     Directive(
         "LogLevel",

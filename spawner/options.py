@@ -75,7 +75,7 @@ class AppOptions:
     :ivar custom_error_page: PassengerCustomErrorPage. None: a short page that names no cause.
     :ivar restart_dir: PassengerRestartDir.
     :ivar rolling_restarts: PassengerRollingRestarts.
-    :ivar app_log_file: PassengerAppLogFile. None: PassengerLogFile where that is set, else the ErrorLog of the virtual host.
+    :ivar app_log_file: PassengerAppLogFile. None: PassengerLogFile where set, else the ErrorLog of the virtual host.
     """
 
     python: Optional[str] = None

@@ -1,0 +1,31 @@
+/* Checks of directive values. Each function gives NULL and, through `result`, the value to keep; or what is wrong with
+ * it, as the end of a sentence that begins with the directive's name. Strings live in `pool`. They may look at the file
+ * system and the user database (and so block); called in httpd's parent only, while it reads its configuration.
+ */
+#ifndef PASSENGER_VALUE_CHECK_H
+#define PASSENGER_VALUE_CHECK_H
+
+#include <apr_pools.h>
+
+const char *passenger_check_integer(apr_pool_t *pool, const char *value, int minimum, int maximum, int *result);
+const char *passenger_check_choice(apr_pool_t *pool, const char *value, const char *const *choices,
+                                   const char **result);
+const char *passenger_check_text(apr_pool_t *pool, const char *value, const char **result);
+
+const char *passenger_check_path_in_app(apr_pool_t *pool, const char *value, const char **result);
+const char *passenger_check_file_in_app(apr_pool_t *pool, const char *value, const char **result);
+const char *passenger_check_directory(apr_pool_t *pool, const char *value, const char **result);
+const char *passenger_check_created_directory(apr_pool_t *pool, const char *value, const char **result);
+const char *passenger_check_read_file(apr_pool_t *pool, const char *value, const char **result);
+const char *passenger_check_written_file(apr_pool_t *pool, const char *value, const char **result);
+const char *passenger_check_interpreter(apr_pool_t *pool, const char *value, const char **result);
+
+/* A name, or the number of one that the system knows; the result is the name. Root is refused. */
+const char *passenger_check_user(apr_pool_t *pool, const char *value, const char **result);
+const char *passenger_check_group(apr_pool_t *pool, const char *value, const char **result);
+
+/* The result for "/" is the empty string: the root needs no entry. */
+const char *passenger_check_base_uri(apr_pool_t *pool, const char *value, const char **result);
+const char *passenger_check_url(apr_pool_t *pool, const char *value, const char **result);
+
+#endif
