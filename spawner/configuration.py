@@ -1,0 +1,79 @@
+"""The spawner's own configuration: spawner.conf, read by ConfigObj against its configspec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from configobj import ConfigObj, ConfigObjError, flatten_errors, get_extra_values
+from validate import Validator
+
+from spawner.errors import OperatorError
+
+CONFIGSPEC = Path(__file__).resolve().parent.parent / "conf.d" / "spawner.configspec"
+
+
+class ConfigurationError(OperatorError):
+    """spawner.conf is wrong; the message names file, section and key."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What spawner.conf can set; what each means stands in conf.d/spawner.conf.
+
+    :ivar active_interval: seconds between two looks at workers while requests come in.
+    :ivar idle_interval: seconds between two looks at workers otherwise.
+    :ivar active_window: seconds after its last request for which an app counts as active.
+    :ivar accept_plain_scgi: whether workers answer SCGI clients that do not know the app's token.
+    :ivar parallel_starts: how many interpreters may import an app at once.
+    :ivar line_length: bytes after which a line of an app's output is split.
+    :ivar shutdown_grace: seconds that apps have to end in before they are killed.
+    :ivar prestart_timeout: seconds that a PassengerPreStart request may take.
+    :ivar answer_timeout: seconds that a client has to send a request's head when it is told that its app failed.
+    """
+
+    active_interval: float
+    idle_interval: float
+    active_window: float
+    accept_plain_scgi: bool
+    parallel_starts: int
+    line_length: int
+    shutdown_grace: float
+    prestart_timeout: float
+    answer_timeout: float
+
+
+def load(path: str) -> Configuration:
+    """Read a spawner.conf.
+
+    :param path: empty: the defaults.
+    :raises ConfigurationError: it cannot be read, or has a key or value that it cannot have.
+    """
+    name = path or "spawner.conf"
+    try:
+        specification = ConfigObj(
+            str(CONFIGSPEC), list_values=False, interpolation=False, _inspec=True, file_error=True
+        )
+        found = ConfigObj(
+            path or None, configspec=specification, file_error=bool(path), interpolation=False, encoding="utf-8"
+        )
+    except (ConfigObjError, OSError, UnicodeError) as error:
+        raise ConfigurationError("%s: %s" % (name, error)) from error
+    problems = _problems(found)
+    if problems:
+        raise ConfigurationError("\n".join("%s: %s" % (name, problem) for problem in problems))
+    return Configuration(**{key: found[section][key] for section in found.sections for key in found[section]})
+
+
+def _problems(found: ConfigObj) -> list[str]:
+    result = found.validate(Validator(), preserve_errors=True)
+    problems = []
+    for sections, key, error in flatten_errors(found, result):
+        problems.append("%s: %s" % (_place(sections, key), error or "is missing"))
+    for sections, key in get_extra_values(found):
+        problems.append("%s: there is no such setting" % _place(sections, key))
+    return problems
+
+
+def _place(sections: "tuple[str, ...] | list[str]", key: "str | None") -> str:
+    return " ".join(["[%s]" % section for section in sections] + ([key] if key else []))

@@ -1,0 +1,124 @@
+"""The spawner's end of the line from httpd's parent: configurations and logs come in on it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass, field
+from typing import Callable
+
+from spawner import packets
+from spawner.errors import PeerError
+from spawner.log import Log
+from spawner.options import ServerOptions
+from spawner.packets import Packet
+
+_PACKETS_AT_ONCE = 64  # then others have their turn
+
+
+@dataclass
+class ServerConfiguration:
+    """One configuration as httpd's parent sent it, from `begin` to `commit`."""
+
+    epoch: int
+    options: ServerOptions
+    logs: dict[str, int] = field(default_factory=dict)  # name to descriptor; owned until taken
+    prestart: list[str] = field(default_factory=list)
+
+    def take_logs(self) -> dict[str, int]:
+        """The logs' descriptors, which are the caller's from now on."""
+        taken, self.logs = self.logs, {}
+        return taken
+
+
+class ParentLine:
+    """Reads the control line (docs/protocol.md, section 4).
+
+    :param committed: called with each complete configuration.
+    :param ended: called once when the line ends.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        descriptor: int,
+        log: Log,
+        committed: Callable[[ServerConfiguration], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._socket = socket.socket(fileno=descriptor)
+        self._socket.setblocking(False)
+        self._log = log
+        self._committed = committed
+        self._ended = ended
+        self._coming: "ServerConfiguration | None" = None
+        loop.add_reader(self._socket, self._readable)
+
+    def close(self) -> None:
+        """Read it no longer."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+
+    def _readable(self) -> None:
+        for _ in range(_PACKETS_AT_ONCE):
+            try:
+                packet = packets.receive(self._socket)
+            except (BlockingIOError, InterruptedError):
+                return
+            except PeerError as error:
+                self._log.error(3001, "httpd's control line: %s" % error)
+                continue
+            except OSError:
+                packet = None
+            if packet is None:
+                self.close()
+                self._ended()
+                return
+            self._handle(packet)
+
+    def _handle(self, packet: Packet) -> None:
+        try:
+            self._take(packet)
+        except PeerError as error:
+            self._drop_coming()
+            self._log.error(3002, "httpd's control line: %s; this configuration is not taken over" % error)
+        finally:
+            packet.close()
+
+    def _take(self, packet: Packet) -> None:
+        if packet.type == "begin":
+            self._drop_coming()
+            self._coming = ServerConfiguration(packet.number("epoch"), ServerOptions.from_wire(dict(packet.fields)))
+            return
+        coming = self._coming
+        if coming is None:
+            raise PeerError("message %r without a begin" % packet.type)
+        if packet.type == "log":
+            self._take_log(coming, packet)
+        elif packet.type == "prestart":
+            coming.prestart.append(packet.get("url"))
+        elif packet.type == "commit":
+            self._commit(coming, packet)
+        else:
+            raise PeerError("message %r is not known" % packet.type)
+
+    def _take_log(self, coming: ServerConfiguration, packet: Packet) -> None:
+        if len(packet.descriptors) != 1:
+            raise PeerError("log %r came with %d descriptors" % (packet.get("name"), len(packet.descriptors)))
+        name = packet.get("name")
+        if name in coming.logs:
+            raise PeerError("log %r came twice" % name)
+        coming.logs[name] = packet.take()[0]
+
+    def _commit(self, coming: ServerConfiguration, packet: Packet) -> None:
+        if packet.number("epoch") != coming.epoch:
+            raise PeerError("commit of epoch %s after begin of epoch %d" % (packet.get("epoch"), coming.epoch))
+        self._coming = None
+        self._committed(coming)
+
+    def _drop_coming(self) -> None:
+        if self._coming is not None:
+            Packet([], list(self._coming.take_logs().values())).close()
+        self._coming = None

@@ -1,0 +1,179 @@
+"""Starts interpreters: from an app group's registration to a process that will say hello."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+from dataclasses import dataclass
+from typing import Mapping
+
+from spawner.app_environment import (
+    Command,
+    build_command,
+    build_environment,
+    choose_interpreter,
+    kept_names,
+    login_shell,
+)
+from spawner.errors import JumpseatError, StartFailure
+from spawner.linux import Identity, file_system_identity
+from spawner.open_as_user import first_unreachable
+from spawner.options import ServerOptions
+from spawner.registration import Registration
+from spawner.users import SystemUsers, UserPolicy, UserRefused, choose_identity, look_at, own_identity
+
+_UMASK = 0o022
+
+
+class StartError(JumpseatError):
+    """A process could not be started; the failure says why."""
+
+    def __init__(self, failure: StartFailure) -> None:
+        super().__init__("%s: %s" % (failure.step, failure.summary))
+        self.failure = failure
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A process that was just started. The descriptors are the holder's.
+
+    :ivar line: the spawner's end of its control line.
+    :ivar output: read end of its output pipe.
+    """
+
+    pid: int
+    line: socket.socket
+    output: int
+    identity: Identity
+    facts: tuple[tuple[str, str], ...]
+
+
+def new_error_id() -> str:
+    """Eight hex digits that connect an error page with the log."""
+    return secrets.token_hex(4)
+
+
+def identity_for(registration: Registration, server: ServerOptions) -> Identity:
+    """Whom an app runs as.
+
+    :raises StartError: its files are missing, or no user can be found.
+    """
+    facts = (("app root", registration.app_root), ("entry file", registration.startup_file))
+    try:
+        files = look_at(registration.app_root, registration.startup_file)
+        if os.geteuid() != 0:
+            return own_identity()
+        options = registration.options
+        policy = UserPolicy(
+            options.user or "",
+            options.group or "",
+            server.default_user,
+            server.default_group or "",
+            server.user_switching,
+        )
+        return choose_identity(policy, files, SystemUsers())
+    except UserRefused as error:
+        raise StartError(StartFailure("prepare", str(error), "", facts, new_error_id())) from error
+    except OSError as error:
+        summary = "the app's entry file cannot be looked at: %s: %s" % (error.filename, error.strerror)
+        raise StartError(StartFailure("prepare", summary, "", facts, new_error_id())) from error
+
+
+class Launcher:
+    """Starts the interpreters of apps.
+
+    :param start_program: the loader that they are started with, readable for every app's user.
+    """
+
+    def __init__(self, start_program: str, server_software: str) -> None:
+        self._start_program = start_program
+        self._server_software = server_software
+
+    def launch(self, registration: Registration, server: ServerOptions) -> Launched:
+        """Start a process that is to load an app.
+
+        :raises StartError: it cannot be started; nothing is left behind.
+        """
+        identity = identity_for(registration, server)
+        interpreter = choose_interpreter(registration.options.python, registration.app_root)
+        facts = (
+            ("interpreter", interpreter),
+            ("user", "%s (uid %d, gid %d)" % (identity.user, identity.uid, identity.gid)),
+            ("app root", registration.app_root),
+            ("entry file", registration.startup_file),
+        )
+        blocked = first_unreachable(registration.app_root, identity)
+        if blocked is not None:
+            summary = "user %s cannot enter the folder %s" % (identity.user, blocked)
+            raise StartError(StartFailure("prepare", summary, "", facts, new_error_id()))
+        try:
+            return self._start(registration, identity, interpreter, facts)
+        except OSError as error:
+            summary = "%s could not be executed: %s" % (error.filename or interpreter, error.strerror or error)
+            raise StartError(StartFailure("start", summary, "", facts, new_error_id())) from error
+
+    def _start(
+        self, registration: Registration, identity: Identity, interpreter: str, facts: tuple[tuple[str, str], ...]
+    ) -> Launched:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        output, write_end = -1, -1
+        try:
+            output, write_end = os.pipe()
+            prepare_line(ours)
+            arguments = [interpreter, self._start_program, str(theirs.fileno())]
+            command = self._command(registration, identity, arguments)
+            pid = _execute(command, registration.app_root, identity, theirs.fileno(), write_end)
+        except BaseException:
+            ours.close()
+            if output >= 0:
+                os.close(output)
+            raise
+        finally:
+            theirs.close()
+            if write_end >= 0:
+                os.close(write_end)
+        return Launched(pid, ours, output, identity, facts)
+
+    def _command(self, registration: Registration, identity: Identity, arguments: list[str]) -> Command:
+        options = registration.options
+        configured: Mapping[str, str] = registration.environment
+        environment = build_environment(
+            identity, registration.app_root, options.app_env, registration.base_uri, self._server_software, configured
+        )
+        kept = kept_names(options.app_env, registration.base_uri, self._server_software, configured)
+        shell = login_shell(identity, options.load_shell_envvars)
+        return build_command(arguments, environment, kept, registration.app_root, shell)
+
+
+def prepare_line(line: socket.socket) -> None:
+    """Set up the spawner's end of a control line: never waits, and the kernel vouches for who sends."""
+    line.setblocking(False)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+
+
+def _execute(command: Command, app_root: str, identity: Identity, line: int, output: int) -> int:
+    """Fork and exec; the child enters the app root with its user's rights.
+
+    :returns: the pid.
+    :raises OSError: the child could not become the user, enter the folder or execute the program.
+    """
+    # The rights are dropped here already for what the child does before it becomes the user: entering the app root.
+    with file_system_identity(identity):
+        process = subprocess.Popen(
+            command.argv,
+            env=command.environment,
+            cwd=app_root,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(line,),
+            start_new_session=True,
+            umask=_UMASK,
+            user=identity.uid if identity.switch else None,
+            group=identity.gid if identity.switch else None,
+            extra_groups=identity.groups if identity.switch else None,
+        )
+    process.returncode = 0  # the reaper waits for it, Popen is not to
+    return process.pid

@@ -1,0 +1,126 @@
+"""Registrations: httpd's children connect and say which app they have a request for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import os
+import socket
+import struct
+from typing import Callable
+
+from spawner import packets
+from spawner.errors import InternalError, JumpseatError, PeerError
+from spawner.log import Log
+from spawner.packets import Packet
+from spawner.registration import Registration
+from spawner.registration_wire import registration_from
+
+_PEER_CREDENTIALS = struct.Struct("iII")
+_PATIENCE = 10.0  # seconds that a child may be connected without having said what it wants
+_ACCEPTS_AT_ONCE = 64
+
+
+def peer_uid(sock: socket.socket) -> int:
+    """The uid of whoever connected, by the kernel's word (SO_PEERCRED, unix(7))."""
+    _, uid, _ = _PEER_CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size))
+    return int(uid)
+
+
+class Registrar:
+    """Answers on `spawner.sock` (docs/protocol.md, section 4).
+
+    :param listener: owned from now on.
+    :param token: the instance's secret.
+    :param register: makes or updates the group; gives its socket's path and its token; a JumpseatError refuses.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listener: socket.socket,
+        apache_uid: int,
+        token: str,
+        log: Log,
+        register: Callable[[Registration], tuple[str, str]],
+    ) -> None:
+        self._loop = loop
+        self._listener = listener
+        self._allowed = {0, os.geteuid(), apache_uid}
+        self._token = token
+        self._log = log
+        self._register = register
+        self._open: dict[socket.socket, asyncio.TimerHandle] = {}
+        loop.add_reader(listener, self._accept)
+
+    def replace_listener(self, listener: socket.socket) -> None:
+        """Listen on another socket: the one before lost its path."""
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+        self._listener = listener
+        self._loop.add_reader(listener, self._accept)
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+        for sock in list(self._open):
+            self._drop(sock)
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:  # none left, gone again, or no descriptors: the next event will tell
+                return
+            sock.setblocking(False)
+            if peer_uid(sock) not in self._allowed:
+                self._log.warn(3003, "uid %d was refused at the registration socket" % peer_uid(sock))
+                sock.close()
+                continue
+            self._open[sock] = self._loop.call_later(_PATIENCE, self._drop, sock)
+            self._loop.add_reader(sock, self._readable, sock)
+
+    def _readable(self, sock: socket.socket) -> None:
+        try:
+            packet = packets.receive(sock)
+        except (BlockingIOError, InterruptedError):
+            return
+        except PeerError as error:
+            self._answer(sock, [("type", "refused"), ("reason", str(error))])
+            return
+        except OSError:
+            packet = None
+        if packet is not None:
+            packet.descriptors, unwanted = [], Packet([], packet.descriptors)
+            unwanted.close()
+            self._answer(sock, self._reply(packet))
+        self._drop(sock)
+
+    def _reply(self, packet: Packet) -> list[tuple[str, str]]:
+        """The answer to a registration. A refusal costs one request, never the spawner."""
+        try:
+            if packet.type != "register":
+                raise PeerError("message %r instead of a registration" % packet.type)
+            if not hmac.compare_digest(packet.get("token").encode(errors="surrogateescape"), self._token.encode()):
+                raise PeerError("the registration has not this instance's token")
+            path, app_token = self._register(registration_from(packet.fields))
+        except InternalError:
+            raise
+        except JumpseatError as error:
+            self._log.error(3004, "registration of %s refused: %s" % (packet.get("group") or "an app", error))
+            return [("type", "refused"), ("reason", str(error).splitlines()[0])]
+        return [("type", "registered"), ("socket", path), ("app_token", app_token)]
+
+    def _answer(self, sock: socket.socket, fields: list[tuple[str, str]]) -> None:
+        with contextlib.suppress(OSError):  # the child has gone
+            packets.send(sock, fields)
+        self._drop(sock)
+
+    def _drop(self, sock: socket.socket) -> None:
+        timer = self._open.pop(sock, None)
+        if timer is not None:
+            timer.cancel()
+            self._loop.remove_reader(sock)
+            sock.close()
