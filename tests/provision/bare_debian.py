@@ -1,0 +1,240 @@
+"""A bare Debian 12 tree in namespaces of its own, in which the provision script runs as on a fresh machine.
+
+The tree comes from debootstrap and this machine's own apt mirror, once; it is kept in the user's cache folder together
+with the packages that were fetched. Each use works on a copy. The network is the machine's, processes, mounts and host
+name are the tree's own: when it is closed, every process in it is killed by the kernel.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Iterator
+
+CODENAME = "bookworm"
+CHECKOUT = Path(__file__).resolve().parents[2]
+LEFT_BEHIND = (".git", ".venv", ".demo", "build", ".vagrant", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
+
+# What the first process of the tree does: mounts what programs expect, then reaps what is left to it.
+INIT = """
+mount --make-rprivate /
+mount -t proc proc {root}/proc
+mount -t tmpfs -o mode=755 tmpfs {root}/run
+mkdir -p {root}/run/lock
+mount -t devpts devpts {root}/dev/pts
+mount -t tmpfs tmpfs {root}/dev/shm
+{binds}
+hostname bare
+exec chroot {root} /bin/sh -c 'echo ready; while :; do sleep 3600 & wait $!; done'
+"""
+
+
+class BareDebian:
+    """One running copy of the tree.
+
+    :param root: its folder.
+    :param holder: the process that keeps its namespaces; its only child is the tree's first process.
+    """
+
+    def __init__(self, root: Path, holder: subprocess.Popen[str]) -> None:
+        self.root = root
+        self._first_process = _child_of(holder.pid)
+
+    def run(self, command: str, seconds: float = 600, **variables: str) -> str:
+        """What a shell command in the tree prints, on both streams.
+
+        :param seconds: how long it may take.
+        :param variables: environment variables for it.
+        :raises AssertionError: it fails; with all that it printed.
+        """
+        environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+        enter = [
+            "nsenter",
+            "--target",
+            str(self._first_process),
+            "--mount",
+            "--pid",
+            "--uts",
+            "--ipc",
+            "--root",
+            "--wdns=/",
+        ]
+        answer = subprocess.run(
+            [*enter, "/bin/sh", "-ec", command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+            env={**environment, **_proxies(), **variables},
+        )
+        assert answer.returncode == 0, "%s: exit status %d\n%s" % (command, answer.returncode, answer.stdout)
+        return answer.stdout
+
+    def files(self) -> set[str]:
+        """Every path in the tree but those of the kernel, of packages' caches, and of temporary files."""
+        listing = self.run(
+            "find / -xdev -path /tmp -prune -o -path /var/cache -prune -o -path /vagrant -prune -o -print"
+        )
+        return set(listing.splitlines())
+
+
+@contextlib.contextmanager
+def running_tree() -> Iterator[BareDebian]:
+    """A fresh copy of the tree with the checkout in /vagrant, until the block ends."""
+    cached = _cached_tree()
+    with tempfile.TemporaryDirectory(prefix="jumpseat-tree-") as folder:
+        root = Path(folder) / "root"
+        subprocess.run(["cp", "-a", str(cached), str(root)], check=True)
+        shutil.copytree(CHECKOUT, root / "vagrant", symlinks=True, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
+        _forbid_services(root)
+        binds = _bind_commands(root)
+        holder = subprocess.Popen(
+            ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
+            + ["/bin/sh", "-ec", INIT.format(root=shlex.quote(str(root)), binds="\n".join(binds))],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "ready\n", "the tree's namespaces could not be made: see above"
+            yield BareDebian(root, holder)
+        finally:
+            holder.kill()  # and with it, by --kill-child, the tree's first process and so all others
+            holder.communicate()
+
+
+def _child_of(pid: int) -> int:
+    return int(Path("/proc/%d/task/%d/children" % (pid, pid)).read_text(encoding="ascii").split()[0])
+
+
+def _cached_tree() -> Path:
+    """The tree as debootstrap made it; made now where it is not there yet."""
+    sources = _apt_sources()
+    name = "debian-%s-%s" % (CODENAME, hashlib.sha256("\n".join(sources).encode()).hexdigest()[:12])
+    cache = _cache_folder()
+    tree = cache / name
+    with open(cache / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not tree.exists():
+            partial = Path(tempfile.mkdtemp(prefix=name + "-", dir=cache))
+            _debootstrap(partial, sources)
+            partial.chmod(0o755)
+            partial.rename(tree)
+    return tree
+
+
+def _cache_folder() -> Path:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jumpseat-tests"
+    (folder / "archives" / "partial").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _debootstrap(folder: Path, sources: list[str]) -> None:
+    mirror = next(source.split()[-3] for source in sources if source.split()[-2] == CODENAME)
+    command = ["debootstrap", "--variant=minbase", CODENAME, str(folder), mirror]
+    made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert made.returncode == 0, "%s failed:\n%s" % (shlex.join(command), made.stdout)
+    (folder / "etc/apt/sources.list").write_text("\n".join(sources) + "\n", encoding="utf-8")
+    (folder / "etc/apt/apt.conf.d/90machine").write_text(_apt_settings(), encoding="utf-8")
+
+
+def _apt_sources() -> list[str]:
+    """The lines of sources.list for Debian 12 with this machine's own mirrors."""
+    wanted = (CODENAME, CODENAME + "-updates", CODENAME + "-security")
+    targets = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    found = sorted({target for target in targets if target.split()[1] in wanted and target.split()[2] == "main"})
+    assert any(target.split()[1] == CODENAME for target in found), (
+        "apt's sources on this machine name no mirror of Debian 12 (%s): the tree can be made on Debian 12 only"
+        % CODENAME
+    )
+    return ["deb " + target for target in found]
+
+
+def _apt_settings() -> str:
+    """How this machine's apt reaches its mirrors: proxies, certificates, what it does not check."""
+    dump = subprocess.run(["apt-config", "dump"], check=True, capture_output=True, text=True).stdout
+    kept = [
+        line for line in dump.splitlines() if re.match(r"Acquire::(?!IndexTargets|Languages|CompressionTypes)", line)
+    ]
+    return "\n".join(kept) + '\nBinary::apt::APT::Keep-Downloaded-Packages "true";\n'
+
+
+def _proxies() -> dict[str, str]:
+    return {
+        name: value for name, value in os.environ.items() if name.lower() in ("http_proxy", "https_proxy", "no_proxy")
+    }
+
+
+def _forbid_services(root: Path) -> None:
+    # A package's own start of Apache would take port 80 of this machine. What `service` starts is not concerned.
+    policy = root / "usr/sbin/policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+    policy.chmod(0o755)
+
+
+def _bind_commands(root: Path) -> list[str]:
+    """Mount commands for what the tree shares with the machine: fetched packages, and what pip's configuration names.
+
+    The latter gets new paths: packages in the tree own some of the old ones.
+    """
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+    shutil.copy("/etc/hosts", root / "etc/hosts")
+    commands = [_bind(_cache_folder() / "archives", root / "var/cache/apt/archives")]
+    settings = _pip_settings()
+    named = {path for value in settings.values() for path in re.findall(r"(?<![\w:/.-])(?:file://)?(/[^\s]*)", value)}
+    # The longest first, so that none is replaced as a part of another.
+    for number, path in enumerate(sorted(named, key=len, reverse=True)):
+        if Path(path).exists():
+            place = "/mnt/machine/%d" % number
+            commands.append(_bind(Path(path), root / place.lstrip("/")))
+            settings = {name: value.replace(path, place) for name, value in settings.items()}
+    (root / "etc/pip.conf").write_text(_as_pip_conf(settings), encoding="utf-8")
+    return commands
+
+
+def _bind(source: Path, target: Path) -> str:
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    return "mount --bind %s %s" % (shlex.quote(str(source)), shlex.quote(str(target)))
+
+
+def _pip_settings() -> dict[str, str]:
+    """What pip is told on this machine, whether by files or by variables: `global.find-links` and so on."""
+    listing = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
+    )
+    settings = {}
+    for line in listing.stdout.splitlines():
+        name, _, value = line.partition("=")
+        settings[name.replace(":env:.", "global.")] = str(ast.literal_eval(value))
+    return settings
+
+
+def _as_pip_conf(settings: dict[str, str]) -> str:
+    lines = []
+    for section in sorted({name.split(".")[0] for name in settings}):
+        lines.append("[%s]" % section)
+        for name, value in sorted(settings.items()):
+            if name.split(".")[0] == section:
+                lines.append("%s = %s" % (name.split(".", 1)[1], value.strip().replace("\n", "\n  ")))
+    return "\n".join(lines) + "\n"
