@@ -1,4 +1,4 @@
-"""Who runs: a static file, Jumpseat, the same workers behind stock mod_proxy_scgi, and the peers that Debian packages."""
+"""Who runs: a static file, Jumpseat, its workers behind stock mod_proxy_scgi, and peers that Debian packages."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Optional
 
 from apache_module.build import module_config_lines
+
 from bench.private_httpd import MODULES, PrivateHttpd
 
 HERE = Path(__file__).parent
