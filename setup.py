@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Distribution, find_packages, setup
+from setuptools.command.build_py import build_py
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 
 
 def version() -> str:
@@ -19,6 +22,35 @@ def version() -> str:
     return found.group(1)
 
 
+class BuildWithModule(build_py):
+    """Builds the Python packages and, beside them, mod_passenger.so for the interpreter that runs this.
+
+    The module finds that interpreter's packages again when httpd runs: build without isolation, in the environment that
+    is to hold them (as scripts/install does). An editable install builds none: `make setup` does it afterwards.
+    """
+
+    def run(self) -> None:
+        """Called by setuptools."""
+        super().run()
+        if self.editable_mode:
+            return
+        configuration = Path(self.build_lib, "conf.d")
+        configuration.mkdir(parents=True, exist_ok=True)
+        shutil.copy(HERE / "conf.d" / "spawner.configspec", configuration)
+        sys.path.insert(0, str(HERE))
+        from apache_module.build import build
+
+        build(Path(self.build_lib, "apache_module"))
+
+
+class BinaryDistribution(Distribution):
+    """Says that what is built fits this platform and interpreter only."""
+
+    def has_ext_modules(self) -> bool:
+        """Asked by setuptools."""
+        return True
+
+
 setup(
     name="jumpseat",
     version=version(),
@@ -28,6 +60,9 @@ setup(
     author="The Jumpseat authors",
     license="MIT",
     packages=find_packages(include=["spawner", "spawner.*", "apache_module", "apache_module.*"]),
+    package_data={"apache_module": ["src/*.[ch]", "src/generated/*"]},
+    cmdclass={"build_py": BuildWithModule},
+    distclass=BinaryDistribution,
     python_requires=">=3.11",  # watchdog 7's floor
     install_requires=[
         "cffi>=1.15",

@@ -57,29 +57,42 @@ class BareDebian:
         :param variables: environment variables for it.
         :raises AssertionError: it fails; with all that it printed.
         """
-        environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
-        enter = [
-            "nsenter",
-            "--target",
-            str(self._first_process),
-            "--mount",
-            "--pid",
-            "--uts",
-            "--ipc",
-            "--root",
-            "--wdns=/",
-        ]
         answer = subprocess.run(
-            [*enter, "/bin/sh", "-ec", command],
+            self._enter(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=seconds,
-            env={**environment, **_proxies(), **variables},
+            env=_environment(variables),
         )
         assert answer.returncode == 0, "%s: exit status %d\n%s" % (command, answer.returncode, answer.stdout)
         return answer.stdout
+
+    def start(self, command: str, output: Path) -> subprocess.Popen[bytes]:
+        """A shell command in the tree that goes on, in a process group of its own, as from a terminal.
+
+        :param output: the file for what it prints.
+        """
+        with output.open("wb") as file:
+            return subprocess.Popen(
+                self._enter(command),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=_environment({}),
+                start_new_session=True,
+            )
+
+    def processes(self) -> list[str]:
+        """The command lines of all processes in the tree but its first, its sleep, and those that list them."""
+        listing = self.run("for one in /proc/[0-9]*; do tr '\\0' ' ' <$one/cmdline; echo; done 2>/dev/null || true")
+        ours = ("/bin/sh -ec for one in", "/bin/sh -c echo ready", "sleep 3600", "tr ")
+        return [line for line in listing.splitlines() if line and not line.startswith(ours)]
+
+    def _enter(self, command: str) -> list[str]:
+        namespaces = ["--mount", "--pid", "--uts", "--ipc", "--root", "--wdns=/"]
+        return ["nsenter", "--target", str(self._first_process), *namespaces, "/bin/sh", "-ec", command]
 
     def files(self) -> set[str]:
         """Every path in the tree but those of the kernel, of packages' caches, and of temporary files."""
@@ -174,6 +187,11 @@ def _apt_settings() -> str:
         line for line in dump.splitlines() if re.match(r"Acquire::(?!IndexTargets|Languages|CompressionTypes)", line)
     ]
     return "\n".join(kept) + '\nBinary::apt::APT::Keep-Downloaded-Packages "true";\n'
+
+
+def _environment(variables: dict[str, str]) -> dict[str, str]:
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return {"PATH": path, "HOME": "/root", **_proxies(), **variables}
 
 
 def _proxies() -> dict[str, str]:

@@ -1,0 +1,90 @@
+"""`make demo` on a machine with nothing but git and make, as the README promises. Needs root: `make provision-test`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+from bare_debian import BareDebian, running_tree
+
+
+@pytest.fixture(scope="module")
+def tree() -> Iterator[BareDebian]:
+    """A machine with git and make, on which nothing was set up yet."""
+    assert os.geteuid() == 0, (
+        "this test makes namespaces and a root file system: run it as root, sudo make provision-test"
+    )
+    with running_tree() as running:
+        running.run("apt-get -qq update && apt-get -qq install -y --no-install-recommends git make >/dev/null")
+        yield running
+
+
+@contextlib.contextmanager
+def demo(tree: BareDebian, output: Path, seconds: float) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The demo, from the command up to its first answer; Ctrl-C at the end.
+
+    :param seconds: how long the first answer may take.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    process = tree.start("cd /vagrant && make demo PORT=%d" % port, output)
+    url = "http://127.0.0.1:%d/" % port
+    try:
+        yield process, wait_for_answer(url, process, output, seconds)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=30)
+
+
+def wait_for_answer(url: str, process: subprocess.Popen[bytes], output: Path, seconds: float) -> str:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                body: bytes = answer.read()
+                return body.decode("utf-8")
+        time.sleep(0.1)  # nothing tells that a port is open but trying
+    raise AssertionError("no answer from %s; the demo printed:\n%s" % (url, output.read_text(errors="replace")))
+
+
+def test_one_command_sets_up_and_serves_the_sample_app_and_a_second_does_no_set_up_again(
+    tree: BareDebian, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    with demo(tree, first, 420) as (_, page):
+        assert "<h1>It works</h1>" in page
+        assert "jumpseat: installing" in first.read_text()
+    with demo(tree, second, 20) as (_, page):
+        assert "<h1>It works</h1>" in page
+    printed = second.read_text()
+    assert "installing" not in printed
+    assert "making" not in printed
+    assert "touch" in printed.lower()
+
+
+def test_the_interrupt_key_ends_every_process(tree: BareDebian, tmp_path: Path) -> None:
+    with demo(tree, tmp_path / "output", 420):
+        assert any("passenger" in line or "apache2" in line for line in tree.processes())
+    assert tree.processes() == []
+
+
+def test_an_app_of_the_demo_does_not_run_as_root(tree: BareDebian, tmp_path: Path) -> None:
+    nobody = tree.run("id -u nobody").strip()
+    with demo(tree, tmp_path / "output", 420) as (_, page):
+        assert "<dt>Runs as user id</dt><dd>%s</dd>" % nobody in page
+
+
+def test_the_systems_apache_is_neither_started_nor_enabled_by_the_set_up(tree: BareDebian) -> None:
+    tree.run("cd /vagrant && make setup", seconds=420)
+    assert tree.processes() == []
+    assert tree.run("ls /etc/rc2.d | grep '^S.*apache2$' || true") == ""
