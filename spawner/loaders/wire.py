@@ -42,7 +42,7 @@ def encode(pairs: Iterable[Pair]) -> bytes:
 
     Raises UnencodableField when a name or value holds a NUL.
     """
-    fields = []  # type: List[bytes]
+    fields: List[bytes] = []
     for name, value in pairs:
         if b"\0" in name or b"\0" in value:
             raise UnencodableField("NUL in field {!r}".format(name[:40]))
@@ -113,6 +113,17 @@ def split_payload(payload: bytes) -> List[Pair]:
         raise MalformedMessage("the fields of a message are no NUL-terminated pairs")
     remaining = iter(fields)
     return list(zip(remaining, remaining))
+
+
+def split_native(payload: bytes) -> List[str]:
+    """Return the fields of a request head, name and value in turn, as PEP 3333's native strings (latin-1).
+
+    Raises MalformedMessage when they are not NUL-terminated pairs.
+    """
+    fields = payload.decode("latin-1").split("\0")
+    if fields.pop() or len(fields) % 2:
+        raise MalformedMessage("the fields of a request head are no NUL-terminated pairs")
+    return fields
 
 
 class Decoder:

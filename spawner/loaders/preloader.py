@@ -1,0 +1,233 @@
+"""The preloader: loads the app once, then forks a worker of it on each command (docs/protocol.md, section 5).
+
+Single-threaded, blocking, one `poll` over its control line, the lifeline and its own signals. A direct process is the
+same until it is told to serve.
+"""
+
+import gc
+import os
+import select
+import signal
+import sys
+import time
+from typing import List, NoReturn, Optional, Set, Tuple
+
+from . import app as hosted
+from . import report, standard_streams, survey, wire
+from .control_line import ControlLine, Message
+from .errors import LineClosed, LoadFailure, UnexpectedMessage
+from .scoreboard import Scoreboard
+from .signal_queue import SignalQueue
+from .worker import Group, Worker, end_process
+
+_fork, _waitpid = os.fork, os.waitpid  # ours, also when the app replaces them (gevent)
+
+
+def run(descriptor: int) -> NoReturn:
+    """Serve the control line `descriptor` until it ends. The process ends with it: 0, or 1 when the app cannot load."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    standard_streams.buffer_by_line()
+    status = 1
+    try:
+        Preloader(ControlLine(descriptor)).run()
+        status = 0
+    except LineClosed:
+        status = 0
+    except LoadFailure:
+        pass  # told to the spawner
+    except (wire.WireError, UnexpectedMessage, OSError) as error:
+        report.log("jumpseat: the control line: {}".format(error))
+    except BaseException as error:  # noqa: BLE001 - the process ends here, and says why
+        report.log_bug("the preloader ends", error)
+    finally:
+        standard_streams.flush()
+        os._exit(status)
+
+
+class Preloader:
+    """The process that holds the loaded app.
+
+    Invariants: `_group` is set once the app has loaded, and only then is anything forked; `_workers` holds the pids
+    of the children that we forked and have not reaped.
+    """
+
+    def __init__(self, line: ControlLine) -> None:
+        self._line = line
+        self._group: Optional[Group] = None
+        self._workers: Set[int] = set()
+        self._signals: Optional[SignalQueue] = None
+        self._frozen = False
+
+    def run(self) -> None:
+        """Say hello, load the app, then obey until told to retire.
+
+        Raises LineClosed, LoadFailure, UnexpectedMessage, wire.WireError.
+        """
+        self._line.send("hello", hello())
+        load = self._line.peek()
+        if load is None:
+            return
+        self._load(load)
+        while self._step():
+            pass
+
+    def _load(self, message: Message) -> None:
+        """Load the app with the message still in the line: an app that execs another interpreter finds it there."""
+        lifeline = _expect(message, "load", 3)[2]
+        os.set_inheritable(self._line.fileno(), True)
+        gc.disable()  # until a worker runs: a collection would write to, and so unshare, the pages of what it visits
+        started = time.monotonic()
+        try:
+            app = hosted.load(message.get("app_root"), message.get("startup_file"))
+        except LoadFailure as failure:
+            self._tell_failure(failure)
+            raise
+        seconds = time.monotonic() - started
+        os.set_inheritable(self._line.fileno(), False)
+        self._drop_peeked_copy()
+        self._signals = SignalQueue([signal.SIGCHLD, signal.SIGTERM])
+        self._group = self._new_group(app, message)
+        ours = {self._line.fileno(), lifeline, *message.descriptors, *self._signals.descriptors()}
+        warnings = [("warning", finding) for finding in survey.findings(ours)]
+        self._line.send("loaded", [("seconds", "{:.3f}".format(seconds)), *warnings])
+
+    def _drop_peeked_copy(self) -> None:
+        message = self._line.receive()
+        for descriptor in message.descriptors if message else []:
+            os.close(descriptor)
+
+    def _tell_failure(self, failure: LoadFailure) -> None:
+        standard_streams.flush()
+        fields = [("step", failure.step), ("summary", failure.summary), ("traceback", failure.traceback)]
+        fields += [("sys_path", entry) for entry in sys.path if isinstance(entry, str)]
+        fields.append(("cwd", _cwd()))
+        self._line.send("failed", fields)
+
+    @staticmethod
+    def _new_group(app: hosted.App, message: Message) -> Group:
+        listener, board, lifeline = message.descriptors
+        return Group(
+            app=app,
+            listener=listener,
+            scoreboard=Scoreboard(board),
+            lifeline=lifeline,
+            token=message.get("app_token"),
+            multiprocess=message.get("multiprocess") == "1",
+            server_software=message.get("server_software"),
+        )
+
+    def _step(self) -> bool:
+        """Wait for whatever comes and deal with it; False when the preloader is to end."""
+        assert self._group is not None  # loaded
+        assert self._signals is not None
+        poll = select.poll()
+        for descriptor in (self._line.fileno(), self._group.lifeline, self._signals.fileno()):
+            poll.register(descriptor, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll()}
+        if self._signals.fileno() in ready:
+            received = self._signals.take()
+            if signal.SIGTERM in received:
+                return False
+            self._reap()
+        if self._group.lifeline in ready:
+            return False
+        return self._line.fileno() not in ready or self._obey(self._line.receive())
+
+    def _obey(self, message: Optional[Message]) -> bool:
+        if message is None or message.kind == "retire":
+            return False
+        slot = message.get("slot")
+        if message.kind == "fork":
+            line, output = _expect(message, "fork", 2)
+            self._fork_worker(int(slot), line, output)
+        elif message.kind == "serve":
+            self._serve(int(slot))
+        else:
+            raise UnexpectedMessage("a loaded preloader was told to {!r}".format(message.kind))
+        return True
+
+    def _fork_worker(self, slot: int, line: int, output: int) -> None:
+        self._freeze()
+        standard_streams.flush()
+        try:
+            pid = _fork()
+        except OSError as error:
+            self._line.send("fork_failed", [("slot", str(slot)), ("summary", "fork: {}".format(error.strerror))])
+        else:
+            if pid == 0:
+                self._become_forked_worker(slot, line, output)
+            self._workers.add(pid)
+        finally:
+            os.close(line)
+            os.close(output)
+
+    def _freeze(self) -> None:
+        """Put all that is loaded where no collection visits it. Without a collection before: it would make holes."""
+        if not self._frozen and hasattr(gc, "freeze"):
+            gc.freeze()
+        self._frozen = True
+
+    def _become_forked_worker(self, slot: int, line: int, output: int) -> NoReturn:
+        try:
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            os.close(output)
+            self._line.close()
+            worker_line = ControlLine(line)
+            worker_line.send("hello", hello())
+            self._work(worker_line, slot, forked=True)
+        except LineClosed:
+            pass
+        except BaseException as error:  # noqa: BLE001 - nothing may run on behind the fork
+            report.log_bug("the worker does not start", error)
+        finally:
+            end_process(1)
+
+    def _serve(self, slot: int) -> None:
+        self._freeze()
+        self._work(self._line, slot, forked=False)
+
+    def _work(self, line: ControlLine, slot: int, forked: bool) -> None:
+        """Be a worker until the end of the process."""
+        assert self._group is not None  # loaded
+        assert self._signals is not None
+        self._signals.close()
+        gc.enable()
+        Worker(self._group, line, slot).run(forked)
+
+    def _reap(self) -> None:
+        """Report the workers that have ended. Only ours: the app's own children are the app's to wait for."""
+        for pid in sorted(self._workers):
+            try:
+                ended, status = _waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                ended, status = pid, 0  # somebody else, in the app, has waited for it
+            if ended:
+                self._workers.discard(pid)
+                self._line.send("exited", [("pid", str(pid)), ("status", str(status))])
+
+
+def hello() -> List[Tuple[str, str]]:
+    """Return the fields of a `hello`."""
+    version = "{}.{}.{}".format(*sys.version_info[:3])
+    if sys.implementation.name != "cpython":
+        version += " " + sys.implementation.name
+    return [("python", version), ("executable", sys.executable or "")]
+
+
+def _expect(message: Message, kind: str, descriptors: int) -> List[int]:
+    """Return the descriptors of a message of `kind`. Raises UnexpectedMessage when it is not one, or has others."""
+    if message.kind != kind or len(message.descriptors) != descriptors:
+        raise UnexpectedMessage(
+            "expected {!r} with {} descriptors, got {!r} with {}".format(
+                kind, descriptors, message.kind, len(message.descriptors)
+            )
+        )
+    return message.descriptors
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        return "({})".format(error.strerror)

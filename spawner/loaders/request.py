@@ -1,0 +1,198 @@
+"""A request as httpd's child or a plain SCGI peer sends it, made into a WSGI environ (docs/protocol.md, section 2)."""
+
+import io
+import os
+import re
+import select
+import socket
+import sys
+from typing import Any, BinaryIO, Dict, List, Tuple
+
+from . import input as bodies
+from . import wire
+from .control_line import passed_descriptors
+from .errors import BadRequest, ClientLeft
+from .file_wrapper import FileWrapper
+
+try:
+    from _operator import _compare_digest as compare_digest  # what hmac gives, without loading OpenSSL for it
+except ImportError:
+    from hmac import compare_digest  # type: ignore[no-redef,assignment,unused-ignore]
+
+_poll = select.poll
+_RECEIVE_SIZE = 64 * 1024
+_ONE_DESCRIPTOR = socket.CMSG_LEN(4)
+_FIRST_FLAGS = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+_HEAD_PATIENCE = 60 * 1000  # ms between two pieces of a request head
+_LENGTH = re.compile(r"[0-9]{1,18}\Z")
+_TRUE = frozenset(("on", "1", "true", "yes"))
+
+
+class Request:
+    """One request: what the app is called with, and how it wants to be answered."""
+
+    __slots__ = ("environ", "framed", "method")
+
+    def __init__(self, environ: Dict[str, Any], framed: bool) -> None:
+        self.environ = environ
+        self.framed = framed
+        self.method: str = environ["REQUEST_METHOD"]
+
+
+class RequestReader:
+    """Reads the requests of one worker."""
+
+    def __init__(self, token: str, multiprocess: bool, server_software: str) -> None:
+        """`token`: what a peer must show; empty: nothing."""
+        self._token = token.encode("latin-1", "replace")
+        self._cgi_defaults = (
+            ("REQUEST_METHOD", "GET"),
+            ("SCRIPT_NAME", ""),
+            ("PATH_INFO", ""),
+            ("QUERY_STRING", ""),
+            ("SERVER_NAME", "localhost"),
+            ("SERVER_PORT", "80"),
+            ("SERVER_PROTOCOL", "HTTP/1.1"),
+            ("SERVER_SOFTWARE", server_software),
+        )
+        self._wsgi: Dict[str, Any] = {
+            "wsgi.version": (1, 0),
+            "wsgi.multithread": False,
+            "wsgi.multiprocess": multiprocess,
+            "wsgi.run_once": False,
+            "wsgi.input_terminated": True,
+            "wsgi.file_wrapper": FileWrapper,
+        }
+
+    def read(self, connection: socket.socket) -> Request:
+        """Return the request that comes on `connection`. Raises BadRequest; ClientLeft when it ends before the head."""
+        payload, rest, descriptors = _read_head(connection)
+        framed = False
+        try:
+            environ = _environ(payload)
+            number = len(environ)
+            framed = environ.pop("JUMPSEAT_FRAMED", "") == "1"
+            token: str = environ.pop("JUMPSEAT_TOKEN", "")
+            kind: str = environ.pop("JUMPSEAT_BODY", "")
+            if payload.count(b"JUMPSEAT_") != number - len(environ):
+                _remove_unknown_extensions(environ)
+            if self._token and not compare_digest(token.encode("latin-1"), self._token):
+                raise BadRequest("a peer does not know this group's token", "403 Forbidden")
+            environ["wsgi.input"] = _body(kind, environ, connection, rest, descriptors)
+        except BadRequest as error:
+            error.framed = framed
+            raise
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        self._complete(environ)
+        return Request(environ, framed)
+
+    def _complete(self, environ: Dict[str, Any]) -> None:
+        """Add what PEP 3333 asks for."""
+        environ.update(self._wsgi)
+        for name, value in self._cgi_defaults:
+            if name not in environ:
+                environ[name] = value
+        environ["wsgi.errors"] = sys.stderr
+        environ["wsgi.url_scheme"] = "https" if environ.get("HTTPS", "").lower() in _TRUE else "http"
+
+
+def _remove_unknown_extensions(environ: Dict[str, Any]) -> None:
+    """Remove what a newer peer may ask for: the app sees nothing that is between us and the peer."""
+    for name in [name for name in environ if name.startswith("JUMPSEAT_")]:
+        del environ[name]
+
+
+def _environ(payload: bytes) -> Dict[str, Any]:
+    """Return the variables of a request head. Raises BadRequest when it is none, or says twice what must be clear."""
+    try:
+        fields = wire.split_native(payload)
+    except wire.WireError as error:
+        raise BadRequest(str(error)) from error
+    environ: Dict[str, Any] = dict(zip(fields[::2], fields[1::2]))
+    if environ.pop("SCGI", "") != "1" or fields[0] != "CONTENT_LENGTH":
+        raise BadRequest("the request head is no SCGI head")
+    if len(environ) + 1 != len(fields) // 2:
+        _refuse_repeated(fields[::2])
+    return environ
+
+
+def _refuse_repeated(names: List[str]) -> None:
+    """Two lengths or two tokens: nobody can say which one counts. Of other variables the last one counts."""
+    for name in names:
+        if names.count(name) > 1 and (name == "CONTENT_LENGTH" or name.startswith("JUMPSEAT_")):
+            raise BadRequest("the request head repeats {}".format(name))
+
+
+def _read_head(connection: socket.socket) -> Tuple[bytes, bytes, List[int]]:
+    """Return the head's payload, the bytes that came behind it, and the descriptor that came with it, if any."""
+    data, descriptors = _first_piece(connection)
+    try:
+        end = wire.message_end(data[:10], wire.REQUEST_HEAD_LIMIT)
+        while end is None or len(data) < end:
+            data += _next_piece(connection)
+            end = wire.message_end(data[:10], wire.REQUEST_HEAD_LIMIT)
+        return wire.payload_of(data, end), data[end:], descriptors
+    except BaseException as error:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if isinstance(error, wire.WireError):
+            raise BadRequest(str(error)) from error
+        raise
+
+
+def _first_piece(connection: socket.socket) -> Tuple[bytes, List[int]]:
+    try:
+        data, ancillary, _, _ = connection.recvmsg(_RECEIVE_SIZE, _ONE_DESCRIPTOR, _FIRST_FLAGS)
+    except BlockingIOError:
+        _wait(connection)
+        data, ancillary, _, _ = connection.recvmsg(_RECEIVE_SIZE, _ONE_DESCRIPTOR, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionError as error:
+        raise ClientLeft("the connection ended before a request") from error
+    if not data:
+        raise ClientLeft("the connection ended before a request")
+    return data, passed_descriptors(ancillary) if ancillary else []
+
+
+def _next_piece(connection: socket.socket) -> bytes:
+    _wait(connection)
+    try:
+        data = connection.recv(_RECEIVE_SIZE)
+    except ConnectionError as error:
+        raise ClientLeft("the connection ended within a request head") from error
+    if not data:
+        raise ClientLeft("the connection ended within a request head")
+    return data
+
+
+def _wait(connection: socket.socket) -> None:
+    """Wait until bytes have come. Raises BadRequest when the peer lets a worker wait too long."""
+    poll = _poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if not poll.poll(_HEAD_PATIENCE):
+        raise BadRequest("no request head came", "408 Request Timeout")
+
+
+def _body(
+    kind: str, environ: Dict[str, Any], connection: socket.socket, rest: bytes, descriptors: List[int]
+) -> BinaryIO:
+    """Return `wsgi.input`, and leave CONTENT_LENGTH as the app shall see it. Takes a descriptor out when it uses it."""
+    if kind == "none":
+        del environ["CONTENT_LENGTH"]
+        return io.BytesIO()
+    if kind == "framed":
+        del environ["CONTENT_LENGTH"]
+        return bodies.framed(connection, rest)
+    length = _content_length(environ["CONTENT_LENGTH"])
+    if kind in ("", "inline"):
+        return bodies.inline(connection, rest, length)
+    if kind == "file" and descriptors:
+        return bodies.spooled(descriptors.pop(), length)
+    raise BadRequest("a body of kind {!r} came with {} descriptors".format(kind[:40], len(descriptors)))
+
+
+def _content_length(text: str) -> int:
+    if not _LENGTH.match(text):
+        raise BadRequest("a Content-Length of {!r}".format(text[:40]))
+    return int(text)

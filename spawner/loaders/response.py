@@ -1,0 +1,220 @@
+"""The response of one request: what the app says through start_response, write() and its iterable, as bytes.
+
+docs/protocol.md, section 3. A framed response is complete when its end frame has been sent; everything else that ends
+is a cut response. Head, first block and end go out in one send where they are known together.
+"""
+
+import array
+import socket
+import struct
+from typing import Any, Callable, Optional
+
+from . import head as heads
+from .errors import ClientLeft, InvalidResponse
+
+_DATA_HEAD = struct.Struct("!I")
+_FILE_HEAD = struct.Struct("!IQQ")
+_FILE_MARK = 0xFFFFFFFF
+_END = b"\0\0\0\0"
+_LONGEST_FRAME = 1 << 30
+_LONGEST_COPY = 64 * 1024  # bytes; a longer block is sent by a call of its own instead of being copied behind its head
+
+
+class Response:
+    """One response.
+
+    Invariants: `_head` is None until start_response; nothing is sent before it; once `head_sent`, the head does not
+    change. `_remaining` counts what Content-Length still lacks (None: no length is known). `_ended` is set once the
+    end frame has been sent; nothing is sent after it.
+    """
+
+    __slots__ = ("_connection", "_ended", "_excess", "_framed", "_head", "_head_request", "_remaining", "head_sent")
+
+    def __init__(self, connection: socket.socket, framed: bool, method: str) -> None:
+        self.head_sent = False
+        self._connection = connection
+        self._framed = framed
+        self._head_request = method == "HEAD"
+        self._head: Optional[heads.Head] = None
+        self._remaining: Optional[int] = None
+        self._ended = False
+        self._excess = 0
+
+    @property
+    def bodiless(self) -> bool:
+        """Whether no body belongs to this response, whatever the app gives. Only after start_response."""
+        return self._head_request or (self._head is not None and self._head.bodiless)
+
+    @property
+    def excess(self) -> int:
+        """How many bytes the app gave beyond its Content-Length."""
+        return self._excess
+
+    def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], None]:
+        """PEP 3333's start_response. Raises InvalidResponse, and `exc_info` when the head has been sent already."""
+        if exc_info:
+            try:
+                if self.head_sent:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # it refers to this frame
+        elif self._head is not None:
+            raise InvalidResponse("start_response was called twice")
+        head = heads.check(status, headers)
+        self._head = head
+        self._remaining = None if self.bodiless else head.length
+        return self.write
+
+    def replace(self, status: str, headers: Any) -> None:
+        """Answer something else than the app began to. Only before the head has been sent."""
+        assert not self.head_sent
+        head = heads.check(status, headers)
+        self._head = head
+        self._remaining = None if self.bodiless else head.length
+
+    def write(self, data: bytes) -> None:
+        """Send `data` at once, behind the head if that is still to be sent. Nothing is sent for no bytes.
+
+        Raises InvalidResponse for a block that is longer than Content-Length allows, and ClientLeft.
+        """
+        if not isinstance(data, bytes):
+            raise InvalidResponse("a block of the body is of type {}, not bytes".format(type(data).__name__))
+        if not data:
+            return
+        if self._head is None:
+            raise InvalidResponse("a body came before start_response was called")
+        if self.bodiless:
+            self._send_bodiless_head(None)
+        elif self._account(len(data)):
+            self._send_block(b"" if self.head_sent else self._head.encode(), data)
+
+    def whole(self, body: bytes) -> None:
+        """Send `body`, which is all of the body, with its Content-Length if the app gave none. Raises as `write`."""
+        head = self._head
+        if head is None:
+            raise InvalidResponse("the app returned before start_response was called")
+        if self.head_sent or head.length is not None or not isinstance(body, bytes):
+            self.write(body)
+        elif self.bodiless:
+            self._send_bodiless_head(len(body) if body and not head.bodiless else None)
+        else:
+            self._remaining = 0
+            self._send_block(head.encode(len(body)), body)
+
+    def file(self, descriptor: int, offset: int, size: int) -> None:
+        """Pass the `size` bytes from `offset` of the regular file `descriptor`, or as many as Content-Length allows.
+
+        Only for a framed response. Raises as `write`.
+        """
+        head = self._head
+        if head is None:
+            raise InvalidResponse("the app returned before start_response was called")
+        computed = size if head.length is None and not self.head_sent else None
+        if self.bodiless:
+            self._send_bodiless_head(None if head.bodiless else computed)
+            return
+        length = size if self._remaining is None else min(size, self._remaining)
+        if not length:
+            return
+        if not self.head_sent:
+            self._send(head.encode(computed))
+            self.head_sent = True
+        self._send_file_frame(descriptor, offset, length)
+        if self._remaining is not None:
+            self._remaining -= length
+
+    def finish(self) -> None:
+        """The app has given all: send what is left to send. Raises InvalidResponse when the body is too short."""
+        if self._ended:
+            return
+        head = self._head
+        if head is None:
+            raise InvalidResponse("start_response was not called")
+        if self.bodiless:
+            self._send_bodiless_head(None)
+            return
+        if self._remaining:
+            raise InvalidResponse("the body is {} bytes shorter than its Content-Length".format(self._remaining))
+        data = b"" if self.head_sent else head.encode(0 if head.length is None else None)
+        self.head_sent = True
+        if self._framed:
+            data += _END
+            self._ended = True
+        if data:
+            self._send(data)
+
+    @property
+    def framed(self) -> bool:
+        """Whether the peer asked for frames."""
+        return self._framed
+
+    def _account(self, size: int) -> bool:
+        """Count a block of `size` bytes against Content-Length; False: it is beyond, to be dropped."""
+        remaining = self._remaining
+        if remaining is None:
+            return True
+        if size <= remaining:
+            self._remaining = remaining - size
+            return True
+        if remaining:
+            raise InvalidResponse(
+                "the body is at least {} bytes longer than its Content-Length".format(size - remaining)
+            )
+        self._excess += size
+        return False
+
+    def _send_block(self, head: bytes, data: bytes) -> None:
+        """Send the head, if any, and a block, and the end if the body is known to be complete then."""
+        end = b""
+        if self._framed:
+            if len(data) > _LONGEST_FRAME:
+                data = self._send_all_but_last_frame(head, data)
+                head = b""
+            if data:
+                head += _DATA_HEAD.pack(len(data))
+            if self._remaining == 0:
+                end = _END
+                self._ended = True
+        self.head_sent = True
+        if len(data) <= _LONGEST_COPY:
+            self._send(head + data + end)
+        else:
+            if head:
+                self._send(head)
+            self._send(data)
+            if end:
+                self._send(end)
+
+    def _send_all_but_last_frame(self, head: bytes, data: bytes) -> bytes:
+        self._send(head)
+        self.head_sent = True
+        rest = memoryview(data)
+        while len(rest) > _LONGEST_FRAME:
+            self._send(_DATA_HEAD.pack(_LONGEST_FRAME))
+            self._send(rest[:_LONGEST_FRAME])
+            rest = rest[_LONGEST_FRAME:]
+        return bytes(rest)
+
+    def _send_bodiless_head(self, computed_length: Optional[int]) -> None:
+        assert self._head is not None  # the callers have looked
+        if self.head_sent:
+            return
+        self.head_sent = True
+        self._ended = self._framed
+        self._send(self._head.encode(computed_length) + (_END if self._framed else b""))
+
+    def _send_file_frame(self, descriptor: int, offset: int, length: int) -> None:
+        frame = _FILE_HEAD.pack(_FILE_MARK, offset, length)
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+        try:
+            sent = self._connection.sendmsg([frame], ancillary)
+        except ConnectionError as error:
+            raise ClientLeft("the client left") from error
+        if sent < len(frame):
+            self._send(frame[sent:])
+
+    def _send(self, data: Any) -> None:
+        try:
+            self._connection.sendall(data)
+        except ConnectionError as error:
+            raise ClientLeft("the client left") from error

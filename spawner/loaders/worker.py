@@ -1,0 +1,167 @@
+"""A worker: takes one connection after the other from the group's socket until it is told to retire.
+
+docs/protocol.md, sections 2, 5 and 6. An idle worker waits in one epoll for the listener, its control line, the
+lifeline and its own signals; the listener is watched exclusively, so that one connection wakes one worker.
+"""
+
+import atexit
+import errno
+import os
+import select
+import signal
+import socket
+import sys
+from typing import Iterable, NoReturn
+
+from . import report, standard_streams, wsgi
+from .app import App
+from .control_line import ControlLine
+from .errors import LineClosed, UnexpectedMessage
+from .request import RequestReader
+from .scoreboard import Scoreboard, Slot
+from .signal_queue import SignalQueue
+
+_epoll, _exit = select.epoll, os._exit  # ours, also when the app removes or replaces them (gevent)
+_EXCLUSIVE = getattr(select, "EPOLLEXCLUSIVE", 1 << 28)
+_NOT_TAKEN = frozenset((errno.EAGAIN, errno.ECONNABORTED, errno.EINTR))
+
+
+class Group:
+    """What all workers of a group share, as `load` told it. Owns its descriptors as long as the process lives."""
+
+    def __init__(
+        self,
+        app: App,
+        listener: int,
+        scoreboard: Scoreboard,
+        lifeline: int,
+        token: str,
+        multiprocess: bool,
+        server_software: str,
+    ) -> None:
+        self.app = app
+        self.lifeline = lifeline
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, listener)
+        self.listener.setblocking(False)
+        self.scoreboard = scoreboard
+        self.reader = RequestReader(token, multiprocess, server_software)
+
+
+class Worker:
+    """The process from the fork (or from `serve`) to its end."""
+
+    def __init__(self, group: Group, line: ControlLine, slot: int) -> None:
+        self._group = group
+        self._line = line
+        self._slot_number = slot
+
+    def run(self, forked: bool) -> NoReturn:
+        """Serve until told to retire, run the exit hooks, end the process: 0, or 1 when it could not serve."""
+        status = 1
+        try:
+            signals = SignalQueue([signal.SIGTERM, signal.SIGINT])
+            slot = self._group.scoreboard.slot(self._slot_number)
+            if self._prepare(forked):
+                slot.ready()
+                self._line.send("ready", [("slot", str(self._slot_number))])
+                self._serve(signals, slot)
+                status = 0
+            slot.free()
+        except LineClosed:
+            status = 0
+        except BaseException as error:  # noqa: BLE001 - nothing may run on behind the fork
+            report.log_bug("the worker ends", error)
+        finally:
+            self._run_exit_hooks()
+            end_process(status)
+
+    def _prepare(self, forked: bool) -> bool:
+        """Make a copy of the preloader a process of its own; False when the app cannot."""
+        if forked:
+            _reseed()
+        try:
+            self._group.app.after_fork()
+        except BaseException as error:  # noqa: BLE001 - the app's own code, which may raise anything
+            traceback = report.app_traceback(error)
+            report.log("jumpseat: after_fork() failed\n" + traceback)
+            fields = [("step", "run after_fork()"), ("summary", report.summary(error)), ("traceback", traceback)]
+            self._line.send("failed", fields)
+            return False
+        return True
+
+    def _serve(self, signals: SignalQueue, slot: Slot) -> None:
+        """Take connections until told to retire.
+
+        A connection that woke this worker is taken even when the order to retire came at the same time: the
+        exclusive watch has told nobody else of it.
+        """
+        listener = self._group.listener.fileno()
+        poller = _watch(listener, [self._line.fileno(), self._group.lifeline, signals.fileno()])
+        poll = poller.poll
+        retiring = False
+        while not retiring:
+            for descriptor, _ in poll():
+                if descriptor == listener:
+                    self._take(slot)
+                else:
+                    retiring = self._told_to_retire(descriptor) or retiring
+        poller.close()
+
+    def _take(self, slot: Slot) -> None:
+        """Serve one waiting connection, if another worker has not been quicker."""
+        try:
+            connection, _ = self._group.listener.accept()
+        except OSError as error:
+            if error.errno in _NOT_TAKEN:
+                return
+            raise
+        slot.busy()
+        try:
+            wsgi.serve(connection, self._group.reader, self._group.app.application)
+        finally:
+            connection.close()
+        slot.idle()
+
+    def _told_to_retire(self, descriptor: int) -> bool:
+        if descriptor != self._line.fileno():
+            return True  # the lifeline has ended, or a signal asks for it
+        message = self._line.receive()
+        if message is not None and message.kind != "retire":
+            raise UnexpectedMessage("a worker was told to {!r}".format(message.kind))
+        return True
+
+    def _run_exit_hooks(self) -> None:
+        for hook in (self._group.app.before_exit, atexit._run_exitfuncs):
+            try:
+                hook()
+            except BaseException as error:  # noqa: BLE001 - the app's own code, which may raise anything
+                report.log_failure("an exit hook failed", error)
+
+
+def end_process(status: int) -> NoReturn:
+    """End at once with `status`. Without Python's own end: it would write to, and so unshare, every page."""
+    standard_streams.flush()
+    _exit(status)
+
+
+def _watch(listener: int, others: Iterable[int]) -> select.epoll:
+    poller = _epoll()
+    try:
+        poller.register(listener, select.EPOLLIN | _EXCLUSIVE)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # Linux before 4.5: every worker is woken, one gets the connection
+            raise
+        poller.register(listener, select.EPOLLIN)
+    for descriptor in others:
+        poller.register(descriptor, select.EPOLLIN)
+    return poller
+
+
+def _reseed() -> None:
+    """Give a fork random numbers of its own. Python does it for `random` since 3.7, nobody does it for numpy."""
+    random = sys.modules.get("random")
+    if random is not None:
+        random.seed()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()

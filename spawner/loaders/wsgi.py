@@ -1,0 +1,169 @@
+"""One request through a WSGI app (PEP 3333): call it, deliver what it gives, close it, whatever happens.
+
+The one place where the errors of a request are turned into answers: see `_conclude`.
+"""
+
+import io
+import socket
+from typing import Any, Callable
+
+from . import report
+from .errors import BadRequest, ClientLeft, InvalidResponse
+from .file_wrapper import FileWrapper, regular_file
+from .request import Request, RequestReader
+from .response import Response
+
+_Application = Callable[..., Any]
+_PAGE = (
+    "<!DOCTYPE html>\n<html><head><title>{status}</title></head>\n"
+    "<body><h1>{status}</h1><p>{sentence}</p></body></html>\n"
+)
+_INTERNAL_ERROR = ("500 Internal Server Error", "The application could not answer this request.")
+_REFUSED = "The request was refused."
+_LONGEST_JOIN = 256 * 1024  # bytes; a longer list of blocks is sent block by block
+_LONGEST_DRAIN = 1024 * 1024  # bytes
+_DRAIN_STEP = 64 * 1024  # bytes
+_DRAIN_PATIENCE = 1.0  # seconds
+
+
+def serve(connection: socket.socket, reader: RequestReader, application: _Application) -> None:
+    """Read a request from `connection`, have `application` answer it. The caller closes the connection.
+
+    Raises nothing that the app or the peer could cause.
+    """
+    try:
+        request = reader.read(connection)
+    except ClientLeft:
+        return
+    except BadRequest as error:
+        report.log("jumpseat: refused a request: {}".format(error))
+        _answer(Response(connection, error.framed, "GET"), error.status, _REFUSED)
+        return
+    body = request.environ["wsgi.input"]
+    _run(application, request, Response(connection, request.framed, request.method))
+    if not request.framed:
+        _end_plain(connection, body)
+
+
+def _run(application: _Application, request: Request, response: Response) -> None:
+    result = None
+    try:
+        result = application(request.environ, response.start_response)
+        _deliver(result, response)
+        response.finish()
+        if response.excess:
+            what = "{}: {} bytes beyond Content-Length are dropped".format(_named(request), response.excess)
+            report.log("jumpseat: " + what)
+    except BaseException as error:  # noqa: BLE001 - the app's own code, which may raise anything, costs this request only
+        _conclude(error, request, response)
+    finally:
+        _close(result, request)
+
+
+def _deliver(result: Any, response: Response) -> None:
+    kind = type(result)
+    if kind is list or kind is tuple:
+        _deliver_blocks(result, response)
+    elif kind is FileWrapper:
+        _deliver_file(result, response)
+    elif hasattr(kind, "__len__") and len(result) == 1:
+        for block in result:
+            response.whole(block)
+    else:
+        write = response.write
+        for block in result:
+            write(block)
+            if response.bodiless and response.head_sent:
+                break
+
+
+def _deliver_blocks(blocks: Any, response: Response) -> None:
+    """All of the body is here: it can be sent in one piece, with its length."""
+    if len(blocks) == 1:
+        response.whole(blocks[0])
+    elif all(type(block) is bytes for block in blocks) and sum(map(len, blocks)) <= _LONGEST_JOIN:
+        response.whole(b"".join(blocks))
+    else:
+        for block in blocks:
+            response.write(block)
+
+
+def _deliver_file(wrapper: FileWrapper, response: Response) -> None:
+    plain = regular_file(wrapper) if response.framed else None
+    if plain is not None:
+        response.file(*plain)
+        return
+    for block in wrapper:
+        response.write(block)
+        if response.bodiless:
+            break
+
+
+def _conclude(error: BaseException, request: Request, response: Response) -> None:
+    """Turn what ended a request into an answer, or cut the answer that has begun, and into the app's log."""
+    if _client_left(error):
+        return
+    what = "an invalid response" if isinstance(error, InvalidResponse) else "the app failed"
+    report.log_failure("{}: {}".format(_named(request), what), error)
+    if not response.head_sent:
+        _answer(response, *_INTERNAL_ERROR)
+
+
+def _client_left(error: BaseException) -> bool:
+    """Whether `error` is, or was raised while dealing with, the client's leaving: nobody waits for an answer."""
+    seen = 0
+    cause: Any = error
+    while cause is not None and seen < 20:
+        if isinstance(cause, ClientLeft):
+            return True
+        cause = cause.__cause__ or cause.__context__
+        seen += 1
+    return False
+
+
+def _answer(response: Response, status: str, sentence: str) -> None:
+    """Send a short page instead of what the app would have answered."""
+    body = _PAGE.format(status=status, sentence=sentence).encode("ascii")
+    headers = [("Content-Type", "text/html; charset=us-ascii"), ("Cache-Control", "no-store")]
+    try:
+        response.replace(status, headers)
+        response.whole(body)
+        response.finish()
+    except ClientLeft:
+        pass
+
+
+def _close(result: Any, request: Request) -> None:
+    """Call the iterable's close(), which PEP 3333 promises, once."""
+    try:
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+    except BaseException as error:  # noqa: BLE001 - the app's own code, which may raise anything
+        if not _client_left(error):
+            report.log_failure("{}: close() failed".format(_named(request)), error)
+
+
+def _named(request: Request) -> str:
+    """Return method and path for a log line, on one line whatever they hold."""
+    environ = request.environ
+    path = "{}{}".format(environ.get("SCRIPT_NAME"), environ.get("PATH_INFO"))
+    return "{} {}".format(ascii(request.method)[1:-1], ascii(path)[1:-1])
+
+
+def _end_plain(connection: socket.socket, body: Any) -> None:
+    """Tell a plain peer the end of the response, also when a child of the app holds the connection too.
+
+    Reads what the peer still sends of its body: a connection that is closed with bytes unread is reset, and the peer
+    may lose our answer.
+    """
+    try:
+        connection.shutdown(socket.SHUT_WR)
+        if type(body) is io.BytesIO:
+            return
+        connection.settimeout(_DRAIN_PATIENCE)
+        for _ in range(_LONGEST_DRAIN // _DRAIN_STEP):
+            if not body.read(_DRAIN_STEP):
+                return
+    except (OSError, ValueError):
+        pass
