@@ -46,7 +46,7 @@ $(MODULE): $(ENVIRONMENT) $(module_sources)
 	$(BIN)/python -m apache_module.build
 	@touch $@
 
-$(TEST_TOOLS): $(MODULE)
+$(TEST_TOOLS): $(ENVIRONMENT)
 	@scripts/packages test
 	$(PIP) install --editable '.[test]'
 	@touch $@
@@ -54,7 +54,7 @@ $(TEST_TOOLS): $(MODULE)
 demo: setup ## serve the sample app on 127.0.0.1:8080 (PORT=) in the foreground; Ctrl-C ends it
 	@PORT=$(PORT) scripts/demo
 
-test: $(TEST_TOOLS) ## set up, then lint, types, unit and integration tests
+test: $(TEST_TOOLS) $(MODULE) ## set up, then lint, types, unit and integration tests
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory unit
@@ -69,13 +69,13 @@ lint: $(TEST_TOOLS) ## check style, shell scripts, generated files and the Vagra
 types: $(TEST_TOOLS) ## check the types
 	$(BIN)/mypy
 
-unit: $(TEST_TOOLS) ## run the tests that need no httpd
+unit: $(TEST_TOOLS) $(MODULE) ## run the tests that need no httpd
 	$(BIN)/python -m pytest -n $(JOBS) --timeout 120 tests/unit
 
-integration: $(TEST_TOOLS) ## run the tests that start an httpd
+integration: $(TEST_TOOLS) $(MODULE) ## run the tests that start an httpd
 	$(BIN)/python -m pytest -n $(JOBS) tests/integration
 
-provision-test: $(TEST_TOOLS) ## as root: run vagrant/provision.sh in a bare Debian 12 tree
+provision-test: $(TEST_TOOLS) ## as root: run vagrant/provision.sh and make demo in bare Debian 12 trees
 	$(BIN)/python -m pytest tests/provision
 
 install: ## as root: install for this machine's Apache and enable the module (DESTDIR=)

@@ -28,7 +28,7 @@ def status(name: Optional[str], as_json: bool, registry: Optional[Path]) -> None
     """Show the apps of a running Apache, their processes and their last failures.
 
     NAME is an instance's name (httpd-1203) or the pid of its httpd, needed where several run.
-    Root and the user that Apache runs as see all apps, others those that run as them.
+    Root sees all apps, others those that run as them.
 
     Exit status: 0 an instance answered; 1 none runs, several run, or none has the name; 2 no access or no answer.
     """
