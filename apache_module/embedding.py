@@ -1,0 +1,26 @@
+"""What runs first in the spawner's process, and nowhere else: the Python side of `jumpseat_spawner_main`.
+
+Imported by the init code of the shared object (apache_module/build.py), in the child that httpd's parent forked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Exists in no file: the shared object registers it when the interpreter starts.
+from _jumpseat_embedding import ffi  # type: ignore[import-not-found]
+
+from spawner.main import main
+
+# As in apache_module/src/embedding.h.
+SPAWNER_RAN = 256
+FAILED = 1
+
+
+@ffi.def_extern(error=SPAWNER_RAN + FAILED)  # type: ignore[untyped-decorator, unused-ignore]
+def jumpseat_spawner_main(parameters: Any, length: int) -> int:
+    """Run the spawner; an exception is printed to stderr, the error log, and ends it with status 1."""
+    try:
+        return SPAWNER_RAN + main(bytes(ffi.buffer(parameters, length)))
+    except SystemExit as ending:
+        return SPAWNER_RAN + (ending.code if isinstance(ending.code, int) else int(ending.code is not None))

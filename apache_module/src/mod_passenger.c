@@ -1,0 +1,99 @@
+/* The module's record and its hooks. What they do is elsewhere: settings (directives), spawner_process (httpd's parent),
+ * handler (requests, in httpd's children). */
+#include <httpd.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <mpm_common.h>
+
+#include "configuration.h"
+#include "handler.h"
+#include "log_numbers.h"
+#include "settings.h"
+#include "spawner_process.h"
+
+APLOG_USE_MODULE(passenger);
+
+static void *create_dir_config(apr_pool_t *pool, char *directory)
+{
+    (void)directory;
+    return passenger_dir_options_create(pool);
+}
+
+static void *merge_dir_config(apr_pool_t *pool, void *outer, void *inner)
+{
+    return passenger_dir_options_merge(pool, outer, inner);
+}
+
+static int begin_configuration(apr_pool_t *configuration, apr_pool_t *logs, apr_pool_t *temporary)
+{
+    (void)logs;
+    (void)temporary;
+    passenger_settings_begin(configuration);
+    return OK;
+}
+
+static int check_configuration(apr_pool_t *configuration, apr_pool_t *logs, apr_pool_t *temporary, server_rec *server)
+{
+    const char *wrong = passenger_settings_complete(configuration);
+
+    (void)logs;
+    (void)temporary;
+    if (wrong != NULL) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, server, PSGLOGNO(1000) "%s", wrong);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+/* httpd -t: nothing is started, but what would be warned of is said. */
+static void test_configuration(apr_pool_t *configuration, server_rec *server)
+{
+    (void)configuration;
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
+        passenger_settings_warn(server);
+    }
+}
+
+/* httpd reads its configuration twice when it starts: only the second time counts. */
+static int use_configuration(apr_pool_t *configuration, apr_pool_t *logs, apr_pool_t *temporary, server_rec *server)
+{
+    (void)configuration;
+    (void)logs;
+    (void)temporary;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
+        || ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL) {
+        return OK;
+    }
+    passenger_settings_warn(server);
+    return passenger_spawner_configure(server) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static int monitor_spawner(apr_pool_t *pool, server_rec *server)
+{
+    (void)pool;
+    passenger_spawner_monitor(server);
+    return OK;
+}
+
+static void register_hooks(apr_pool_t *pool)
+{
+    ap_hook_pre_config(begin_configuration, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(check_configuration, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(test_configuration, NULL, NULL, APR_HOOK_MIDDLE);
+    /* When the banner is complete and the daemons of other modules have been forked. */
+    ap_hook_post_config(use_configuration, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_monitor(monitor_spawner, NULL, NULL, APR_HOOK_MIDDLE);
+    passenger_request_register_hooks(pool);
+}
+
+module AP_MODULE_DECLARE_DATA passenger_module = {
+    STANDARD20_MODULE_STUFF,
+    create_dir_config,
+    merge_dir_config,
+    NULL,
+    NULL,
+    passenger_commands,
+    register_hooks,
+    AP_MODULE_FLAG_NONE
+};
