@@ -1,8 +1,7 @@
 """Builds `mod_passenger.so`: `python -m apache_module.build [--output DIR] [--sanitize]`.
 
 The C sources are compiled against the headers that `apxs` names. cffi's embedding API adds the one function that is
-written in Python (`embedding.py`) and what starts the interpreter when that function is called first, which only the
-forked spawner does. The object is linked to the shared libpython of the interpreter that runs this.
+written in Python (`embedding.py`) and is called in the forked spawner only. The object is linked to the shared libpython of the interpreter that runs this.
 """
 
 from __future__ import annotations
@@ -37,14 +36,11 @@ LINKING = ["-shared", "-Wl,-z,nodelete", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,n
 
 EXPORTS = "{ global: passenger_module; local: *; };\n"
 
-# Run by cffi when the interpreter has started. The variables are those that spawner_child.c has set for the start only.
+# Run by cffi when the function is called first.
 INIT_CODE = """
-import os
 import site
 import sys
 
-for name in ("PYTHONHOME", "PYTHONUTF8", "PYTHONNOUSERSITE", "PYTHONDONTWRITEBYTECODE"):
-    os.environ.pop(name, None)
 sys.argv = ["jumpseat-spawner"]
 sys.executable = {executable!r}
 known = len(sys.path)
@@ -103,7 +99,7 @@ def _python_flags() -> tuple[list[str], list[str]]:
     linking = ["-L" + folder, "-lpython" + version]
     if not _in_standard_folder(folder):
         linking.append("-Wl,-rpath," + folder)
-    return ["-I" + include], linking
+    return ["-isystem", include], linking
 
 
 def _in_standard_folder(folder: str) -> bool:
@@ -171,7 +167,7 @@ def build(
     extra = shlex.split(os.environ.get("CFLAGS", ""))
     include, linking = _python_flags()
     home, version = '-DJUMPSEAT_PYTHON_HOME="%s"' % sys.base_prefix, '-DJUMPSEAT_VERSION="%s"' % _version()
-    ours = ["-std=c11", "-D_GNU_SOURCE", *WARNINGS, *_apache_flags(), home, version, *extra]
+    ours = ["-std=c11", "-D_GNU_SOURCE", *WARNINGS, *_apache_flags(), *include, home, version, *extra]
     with tempfile.TemporaryDirectory(prefix="jumpseat-build-") as name:
         folder = Path(name)
         _write_embedding(folder / "jumpseat_embedding.c", site_packages or _site_packages())

@@ -23,12 +23,14 @@ static struct {
     apr_thread_mutex_t *lock;   /* NULL until child_init: nothing is remembered then */
     apr_pool_t *pool;
     apr_hash_t *findings;       /* "f" or "l" and the path -> finding */
+    unsigned stored;            /* texts that took memory of the pool. Invariant: < REMEMBERED_LIMIT */
 } memory;
 
 static void forget_all(void)
 {
     apr_pool_clear(memory.pool);
     memory.findings = apr_hash_make(memory.pool);
+    memory.stored = 0;
 }
 
 void passenger_detection_child_init(apr_pool_t *child_pool)
@@ -64,13 +66,10 @@ static void remember(const char *key, int seconds, const finding *found)
     }
     apr_thread_mutex_lock(memory.lock);
     finding *remembered = apr_hash_get(memory.findings, key, APR_HASH_KEY_STRING);
-    if (remembered == NULL || found->target != NULL) {
-        /* A link's text costs memory each time it is looked up again: only the limit below gives it back. */
-        static unsigned stored;
-        if (++stored % REMEMBERED_LIMIT == 0) {
-            forget_all();
-            remembered = NULL;
-        }
+    /* A link's text takes memory each time it is looked at again: only emptying everything gives it back. */
+    if ((remembered == NULL || found->target != NULL) && ++memory.stored >= REMEMBERED_LIMIT) {
+        forget_all();
+        remembered = NULL;
     }
     if (remembered == NULL) {
         remembered = apr_palloc(memory.pool, sizeof(*remembered));

@@ -4,12 +4,12 @@
 
 #include <stddef.h>
 
-/* Added to the exit status, so that it differs from the 0 of a Python that could not be started. */
+/* Added to the exit status, so that it differs from the 0 of code that could not be loaded. */
 enum { JUMPSEAT_SPAWNER_RAN = 256 };
 
-/* Starts Python, unless it runs already, and runs the spawner until it ends. `parameters` is one netstring
- * (docs/protocol.md, section 4). JUMPSEAT_SPAWNER_RAN plus the exit status, or 0 when Python or the spawner's code could
- * not be loaded; stderr says why. Never to be called in a process of httpd. */
+/* Runs the spawner until it ends; Python has been started (python_start.h). `parameters` is one netstring
+ * (docs/protocol.md, section 4). JUMPSEAT_SPAWNER_RAN plus the exit status, or 0 when the spawner's code could not be
+ * loaded; stderr says why. Never to be called in a process of httpd. */
 int jumpseat_spawner_main(const char *parameters, size_t length);
 
 #endif

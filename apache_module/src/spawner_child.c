@@ -13,13 +13,7 @@
 #include <unistd.h>
 
 #include "embedding.h"
-
-extern char **environ;
-
-/* The prefix of the interpreter that the module was built with; given by the build. */
-#ifndef JUMPSEAT_PYTHON_HOME
-#error "JUMPSEAT_PYTHON_HOME is not defined"
-#endif
+#include "python_start.h"
 
 static void reset_signals(void)
 {
@@ -85,38 +79,6 @@ static void redirect_standard_streams(void)
     dup2(STDERR_FILENO, STDOUT_FILENO);
 }
 
-static int is_python_variable(const char *entry)
-{
-    return strncmp(entry, "PYTHON", 6) == 0;
-}
-
-/* What httpd's own environment says about Python was not meant for the spawner. */
-static void remove_python_variables(void)
-{
-    char **entry = environ;
-
-    while (entry != NULL && *entry != NULL) {
-        const char *sign = is_python_variable(*entry) ? strchr(*entry, '=') : NULL;
-        char *name = sign != NULL ? strndup(*entry, (size_t)(sign - *entry)) : NULL;
-
-        /* unsetenv moves the later entries up. */
-        if (name == NULL || unsetenv(name) != 0) {
-            entry++;
-        }
-        free(name);
-    }
-}
-
-/* These end with the start of the interpreter: apache_module/build.py takes them away again before anything else. */
-static void prepare_environment(void)
-{
-    remove_python_variables();
-    setenv("PYTHONHOME", JUMPSEAT_PYTHON_HOME, 1);
-    setenv("PYTHONUTF8", "1", 1);
-    setenv("PYTHONNOUSERSITE", "1", 1);
-    setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
-}
-
 static void wait_or_end(int lifeline, int seconds)
 {
     struct pollfd watched = {.fd = lifeline, .events = POLLIN};
@@ -147,7 +109,9 @@ void passenger_spawner_child_run(const passenger_spawner_start *start)
     wait_or_end(start->lifeline, start->delay_seconds);
 
     /* 4. Python, in this process only. */
-    prepare_environment();
+    if (passenger_python_start() != 0) {
+        _exit(PASSENGER_PYTHON_NOT_STARTED);
+    }
     status = jumpseat_spawner_main(start->parameters, start->parameters_length);
     _exit(status < JUMPSEAT_SPAWNER_RAN ? PASSENGER_PYTHON_NOT_STARTED : status - JUMPSEAT_SPAWNER_RAN);
 }

@@ -1,0 +1,45 @@
+#include <Python.h>
+
+#include <stdio.h>
+
+#include "python_start.h"
+
+/* The prefix of the interpreter that the module was built with; given by the build. */
+#ifndef JUMPSEAT_PYTHON_HOME
+#error "JUMPSEAT_PYTHON_HOME is not defined"
+#endif
+
+static PyStatus start(void)
+{
+    PyPreConfig before;
+    PyConfig config;
+    PyStatus status;
+
+    PyPreConfig_InitIsolatedConfig(&before);
+    before.utf8_mode = 1;
+    status = Py_PreInitialize(&before);
+    if (PyStatus_Exception(status)) {
+        return status;
+    }
+    PyConfig_InitIsolatedConfig(&config);
+    config.write_bytecode = 0;
+    status = PyConfig_SetBytesString(&config, &config.home, JUMPSEAT_PYTHON_HOME);
+    if (!PyStatus_Exception(status)) {
+        status = Py_InitializeFromConfig(&config);
+    }
+    PyConfig_Clear(&config);
+    return status;
+}
+
+int passenger_python_start(void)
+{
+    PyStatus status = start();
+
+    if (PyStatus_Exception(status)) {
+        fprintf(stderr, "jumpseat: Python (%s) does not start: %s\n", JUMPSEAT_PYTHON_HOME,
+                status.err_msg != NULL ? status.err_msg : "it asked to exit");
+        return -1;
+    }
+    PyEval_SaveThread();
+    return 0;
+}

@@ -1,0 +1,50 @@
+/* request_body.h: the client's request body on its way to the worker.
+ *
+ * Buffered (PassengerBufferUpload on): read whole before a worker is taken, into memory and then into a file without a
+ * name. Streamed: read piece by piece, without blocking, when the worker can take more. One per request; its memory is
+ * the request's, its file is closed by passenger_request_body_close(). For the thread that processes the request.
+ */
+#ifndef JUMPSEAT_REQUEST_BODY_H
+#define JUMPSEAT_REQUEST_BODY_H
+
+#include <httpd.h>
+#include <apr_buckets.h>
+
+typedef enum passenger_body_kind {
+    PASSENGER_BODY_NONE,      /* the request has none */
+    PASSENGER_BODY_MEMORY,    /* `length` bytes at `bytes` */
+    PASSENGER_BODY_FILE,      /* `length` bytes in the file `descriptor`, whose offset is 0 */
+    PASSENGER_BODY_STREAM,    /* `length` bytes to be read */
+    PASSENGER_BODY_FRAMED     /* of unknown length, to be read, sent as frames */
+} passenger_body_kind;
+
+typedef struct passenger_request_body {
+    request_rec *r;
+    passenger_body_kind kind;
+    apr_off_t length;             /* 0 while it is not known */
+    const char *bytes;
+    int descriptor;               /* -1: none */
+    apr_bucket_brigade *unread;   /* streaming: read from httpd, not yet passed on */
+    apr_off_t taken;              /* streaming: bytes passed on */
+    int is_finished;              /* nothing more is to be read. Invariant: set from the start unless streaming */
+} passenger_request_body;
+
+/* Finds out what body there is and, unless it is to be streamed, reads all of it (blocks). Returns OK, or the HTTP
+ * status that the client gets: logged, with nothing left to close. */
+int passenger_request_body_prepare(request_rec *r, passenger_request_body *body);
+
+/* The value of JUMPSEAT_BODY. */
+const char *passenger_request_body_mode(const passenger_request_body *body);
+
+/* Streaming: puts what the worker is to get next, frames included, into `out` (at least 16 bytes). Never blocks.
+ * APR_SUCCESS with `*used` > 0 or `is_finished`; APR_EAGAIN when the client has sent nothing more yet; else why the
+ * body cannot be read to its end. */
+apr_status_t passenger_request_body_read(passenger_request_body *body, char *out, apr_size_t size, apr_size_t *used);
+
+/* Whether httpd may read what is left and keep the connection, because it is known to be little. */
+int passenger_request_body_is_nearly_read(const passenger_request_body *body);
+
+/* Closes the file, if there is one. May be called again. */
+void passenger_request_body_close(passenger_request_body *body);
+
+#endif
