@@ -6,10 +6,8 @@ SANITIZE ?=
 JOBS ?= 2
 
 # Where `make install` puts things.
-DESTDIR ?=
-prefix ?= /usr
-bindir ?= $(prefix)/bin
-home = $(prefix)/lib/jumpseat
+home ?= /usr/lib/jumpseat
+bindir ?= /usr/local/bin
 sysconfdir ?= /etc
 
 VENV := .venv
@@ -78,12 +76,13 @@ integration: $(TEST_TOOLS) $(MODULE) ## run the tests that start an httpd
 provision-test: $(TEST_TOOLS) ## as root: run vagrant/provision.sh and make demo in bare Debian 12 trees
 	$(BIN)/python -m pytest tests/provision
 
-install: ## as root: install for this machine's Apache and enable the module (DESTDIR=)
-	@[ -n "$(DESTDIR)" ] || scripts/packages install
-	@DESTDIR="$(DESTDIR)" HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" SYSCONFDIR="$(sysconfdir)" scripts/install
+install: ## as root: install for this machine's Apache and enable the module
+	@[ -z "$(DESTDIR)" ] || { echo "jumpseat: DESTDIR is not supported: environment and module hold absolute paths" >&2; exit 1; }
+	@scripts/packages install
+	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" SYSCONFDIR="$(sysconfdir)" scripts/install
 
 uninstall: ## as root: take away what `make install` put there
-	@DESTDIR="$(DESTDIR)" HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" SYSCONFDIR="$(sysconfdir)" scripts/uninstall
+	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" SYSCONFDIR="$(sysconfdir)" scripts/uninstall
 
 generate: $(ENVIRONMENT) ## write the generated files anew from the option table
 	$(BIN)/python -m apache_module.generate

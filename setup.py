@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 from pathlib import Path
 
-from setuptools import Distribution, find_packages, setup
+from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
@@ -22,33 +21,20 @@ def version() -> str:
     return found.group(1)
 
 
-class BuildWithModule(build_py):
-    """Builds the Python packages and, beside them, mod_passenger.so for the interpreter that runs this.
+class BuildPackages(build_py):
+    """Copies the packages, and conf.d/spawner.configspec to where spawner/configuration.py looks for it.
 
-    The module finds that interpreter's packages again when httpd runs: build without isolation, in the environment that
-    is to hold them (as scripts/install does). An editable install builds none: `make setup` does it afterwards.
+    The Apache module is not built here: it holds the path of the packages that it runs, which is known only once they
+    are installed. `make setup` and `make install` call apache_module.build then.
     """
 
     def run(self) -> None:
         """Called by setuptools."""
         super().run()
-        if self.editable_mode:
-            return
-        configuration = Path(self.build_lib, "conf.d")
-        configuration.mkdir(parents=True, exist_ok=True)
-        shutil.copy(HERE / "conf.d" / "spawner.configspec", configuration)
-        sys.path.insert(0, str(HERE))
-        from apache_module.build import build
-
-        build(Path(self.build_lib, "apache_module"))
-
-
-class BinaryDistribution(Distribution):
-    """Says that what is built fits this platform and interpreter only."""
-
-    def has_ext_modules(self) -> bool:
-        """Asked by setuptools."""
-        return True
+        if not self.editable_mode:
+            configuration = Path(self.build_lib, "conf.d")
+            configuration.mkdir(parents=True, exist_ok=True)
+            shutil.copy(HERE / "conf.d" / "spawner.configspec", configuration)
 
 
 setup(
@@ -61,8 +47,7 @@ setup(
     license="MIT",
     packages=find_packages(include=["spawner", "spawner.*", "apache_module", "apache_module.*"]),
     package_data={"apache_module": ["src/*.[ch]", "src/generated/*"]},
-    cmdclass={"build_py": BuildWithModule},
-    distclass=BinaryDistribution,
+    cmdclass={"build_py": BuildPackages},
     python_requires=">=3.11",  # watchdog 7's floor
     install_requires=[
         "cffi>=1.15",
@@ -71,7 +56,6 @@ setup(
         "psutil>=5.9.4",
         "rich>=13",
         "watchdog>=7",
-        "setuptools",  # cffi compiles the module through it
     ],
     extras_require={
         "test": [

@@ -25,6 +25,9 @@ CODENAME = "bookworm"
 CHECKOUT = Path(__file__).resolve().parents[2]
 LEFT_BEHIND = (".git", ".venv", ".demo", "build", ".vagrant", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
 
+# A path, or a file: URL's, in a value of pip's configuration.
+LOCAL_PATH = r"(?<![\w:/.-])(?:file://)?(/[^\s]*)"
+
 # What the first process of the tree does: mounts what programs expect, then reaps what is left to it.
 INIT = """
 mount --make-rprivate /
@@ -103,14 +106,19 @@ class BareDebian:
 
 
 @contextlib.contextmanager
-def running_tree() -> Iterator[BareDebian]:
-    """A fresh copy of the tree with the checkout in /vagrant, until the block ends."""
+def running_tree(with_services: bool) -> Iterator[BareDebian]:
+    """A fresh copy of the tree with the checkout in /vagrant, until the block ends.
+
+    :param with_services: whether packages that are installed may start their services, as on a fresh machine. Apache
+        would take port 80 of this machine, as the network is shared. What `service` starts is not concerned.
+    """
     cached = _cached_tree()
     with tempfile.TemporaryDirectory(prefix="jumpseat-tree-") as folder:
         root = Path(folder) / "root"
         subprocess.run(["cp", "-a", str(cached), str(root)], check=True)
         shutil.copytree(CHECKOUT, root / "vagrant", symlinks=True, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
-        _forbid_services(root)
+        if not with_services:
+            _forbid_services(root)
         binds = _bind_commands(root)
         holder = subprocess.Popen(
             ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
@@ -201,26 +209,25 @@ def _proxies() -> dict[str, str]:
 
 
 def _forbid_services(root: Path) -> None:
-    # A package's own start of Apache would take port 80 of this machine. What `service` starts is not concerned.
     policy = root / "usr/sbin/policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
     policy.chmod(0o755)
 
 
 def _bind_commands(root: Path) -> list[str]:
-    """Mount commands for what the tree shares with the machine: fetched packages, and what pip's configuration names.
-
-    The latter gets new paths: packages in the tree own some of the old ones.
-    """
+    """Mount what the tree shares with the machine: fetched packages, and what pip is configured to read."""
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-    shutil.copy("/etc/hosts", root / "etc/hosts")
+    hosts = Path("/etc/hosts").read_text(encoding="utf-8")
+    (root / "etc/hosts").write_text(hosts.rstrip("\n") + "\n127.0.0.1 bare\n", encoding="utf-8")
     commands = [_bind(_cache_folder() / "archives", root / "var/cache/apt/archives")]
     settings = _pip_settings()
-    named = {path for value in settings.values() for path in re.findall(r"(?<![\w:/.-])(?:file://)?(/[^\s]*)", value)}
-    # The longest first, so that none is replaced as a part of another.
-    for number, path in enumerate(sorted(named, key=len, reverse=True)):
-        if Path(path).exists():
-            place = "/mnt/machine/%d" % number
+    for path in sorted({path for value in settings.values() for path in re.findall(LOCAL_PATH, value)}):
+        if Path(path).is_dir():
+            # An index may refer to files beside it.
+            folder = Path(path).parent if Path(path).name == "simple" else Path(path)
+            commands.append(_bind(folder, root / str(folder).lstrip("/")))
+        elif Path(path).exists():  # a certificate: the file of this name in the tree may belong to a package
+            place = "/mnt/machine%s" % path
             commands.append(_bind(Path(path), root / place.lstrip("/")))
             settings = {name: value.replace(path, place) for name, value in settings.items()}
     (root / "etc/pip.conf").write_text(_as_pip_conf(settings), encoding="utf-8")

@@ -23,7 +23,7 @@ def tree() -> Iterator[BareDebian]:
     assert os.geteuid() == 0, (
         "this test makes namespaces and a root file system: run it as root, sudo make provision-test"
     )
-    with running_tree() as running:
+    with running_tree(with_services=True) as running:
         running.run("apt-get -qq update && apt-get -qq install -y --no-install-recommends git make >/dev/null")
         yield running
 

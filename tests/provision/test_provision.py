@@ -39,7 +39,7 @@ def machine() -> Iterator[Machine]:
     assert os.geteuid() == 0, (
         "this test makes namespaces and a root file system: run it as root, sudo make provision-test"
     )
-    with running_tree() as tree, socket.create_server(("127.0.0.1", 0)) as reserved:
+    with running_tree(with_services=False) as tree, socket.create_server(("127.0.0.1", 0)) as reserved:
         made = Machine(tree, reserved.getsockname()[1])
         reserved.close()
         made.provision()
