@@ -7,6 +7,8 @@ from typing import Iterable, List, Optional, Sequence, Tuple
 from . import wire
 from .errors import LineClosed
 
+CLOSE_ON_EXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)  # PyPy has no name for it
+
 _MOST_DESCRIPTORS = 8
 _PACKET_SIZE = wire.CONTROL_MESSAGE_LIMIT + 16
 _ANCILLARY_SIZE = socket.CMSG_SPACE(_MOST_DESCRIPTORS * 4)
@@ -62,9 +64,7 @@ class ControlLine:
 
     def _receive(self, flags: int) -> Optional[Message]:
         try:
-            packet, ancillary, _, _ = self._socket.recvmsg(
-                _PACKET_SIZE, _ANCILLARY_SIZE, socket.MSG_CMSG_CLOEXEC | flags
-            )
+            packet, ancillary, _, _ = self._socket.recvmsg(_PACKET_SIZE, _ANCILLARY_SIZE, CLOSE_ON_EXEC | flags)
         except ConnectionError:
             return None
         if not packet:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Dict, List, Tuple
 
 from . import input as bodies
 from . import wire
-from .control_line import passed_descriptors
+from .control_line import CLOSE_ON_EXEC, passed_descriptors
 from .errors import BadRequest, ClientLeft
 from .file_wrapper import FileWrapper
 
@@ -22,7 +22,7 @@ except ImportError:
 _poll = select.poll
 _RECEIVE_SIZE = 64 * 1024
 _ONE_DESCRIPTOR = socket.CMSG_LEN(4)
-_FIRST_FLAGS = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+_FIRST_FLAGS = socket.MSG_DONTWAIT | CLOSE_ON_EXEC
 _HEAD_PATIENCE = 60 * 1000  # ms between two pieces of a request head
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
 _TRUE = frozenset(("on", "1", "true", "yes"))
@@ -147,7 +147,7 @@ def _first_piece(connection: socket.socket) -> Tuple[bytes, List[int]]:
         data, ancillary, _, _ = connection.recvmsg(_RECEIVE_SIZE, _ONE_DESCRIPTOR, _FIRST_FLAGS)
     except BlockingIOError:
         _wait(connection)
-        data, ancillary, _, _ = connection.recvmsg(_RECEIVE_SIZE, _ONE_DESCRIPTOR, socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, _, _ = connection.recvmsg(_RECEIVE_SIZE, _ONE_DESCRIPTOR, CLOSE_ON_EXEC)
     except ConnectionError as error:
         raise ClientLeft("the connection ended before a request") from error
     if not data:

@@ -1,0 +1,1 @@
+"""The loaders, run as real processes under every interpreter of this machine."""

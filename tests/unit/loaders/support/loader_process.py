@@ -1,0 +1,196 @@
+"""A real preloader and its workers, driven over the control protocol as the spawner does."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Mapping
+
+from spawner import loaders
+from tests.unit.loaders.support.client import Answer, Client
+from tests.unit.loaders.support.control import PATIENCE, ControlEnd, Output
+
+START = os.path.join(os.path.dirname(loaders.__file__), "start.py")
+SLOT = struct.Struct("<IIQQQ")
+SLOTS = 8
+
+
+class Group:
+    """What the spawner makes for a group: listening socket, scoreboard, lifeline."""
+
+    def __init__(self, token: str = "the-token") -> None:
+        self.token = token
+        self._folder = tempfile.mkdtemp(prefix="loaders-")
+        self.address = os.path.join(self._folder, "group.sock")
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(self.address)
+        self.listener.listen(64)
+        self.scoreboard = os.memfd_create("scoreboard", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(self.scoreboard, SLOTS * 64)
+        self.lifeline, self._lifeline_end = os.pipe()
+
+    def client(self) -> Client:
+        return Client(self.address, self.token)
+
+    def slot(self, number: int) -> tuple[int, ...]:
+        """Return state, pid, requests, busy_since, idle_since."""
+        return SLOT.unpack(os.pread(self.scoreboard, SLOT.size, number * 64))
+
+    def end_lifeline(self) -> None:
+        if self._lifeline_end >= 0:
+            os.close(self._lifeline_end)
+            self._lifeline_end = -1
+
+    def close(self) -> None:
+        self.end_lifeline()
+        self.listener.close()
+        os.close(self.scoreboard)
+        os.close(self.lifeline)
+        shutil.rmtree(self._folder)
+
+
+class Process:
+    """A process on the other end of a control line. Its pid is what the kernel says."""
+
+    def __init__(self, line: ControlEnd, output: Output, group: Group) -> None:
+        self.line = line
+        self.output = output
+        self.group = group
+        self.pid = 0
+        self._pidfd = -1
+
+    def say_hello(self) -> dict[str, str]:
+        """Wait for the process's hello; from then on its end can be awaited."""
+        hello = self.line.expect("hello")
+        self.pid = self.line.sender_pid
+        self._close_pidfd()
+        self._pidfd = os.pidfd_open(self.pid)
+        return hello
+
+    def wait_for_end(self) -> None:
+        """Wait until the process has ended, whoever waits for its status."""
+        assert select.select([self._pidfd], [], [], PATIENCE)[0], f"process {self.pid} has not ended"
+
+    def is_alive(self) -> bool:
+        return not select.select([self._pidfd], [], [], 0)[0]
+
+    def kill(self) -> None:
+        signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        self.wait_for_end()
+
+    def signal(self, number: int) -> None:
+        signal.pidfd_send_signal(self._pidfd, number)
+
+    def retire(self) -> None:
+        self.line.send("retire")
+
+    def get(self, path: str = "/", **options: Any) -> Answer:
+        """Ask whichever worker of the group takes it."""
+        return self.group.client().ask(path=path, **options)
+
+    def close(self) -> None:
+        self.line.close()
+        if self._pidfd >= 0 and self.is_alive():
+            self.kill()
+        self._close_pidfd()
+        self.output.close()
+
+    def _close_pidfd(self) -> None:
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+
+
+class Preloader(Process):
+    """A preloader under one interpreter."""
+
+    def __init__(
+        self, python: str, app_root: Path, group: Group, environment: Mapping[str, str], options: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(ControlEnd(), Output(), group)
+        self._stack = ExitStack()
+        self.app_root = app_root
+        self._slot = 0
+        other = self.line.other.fileno()
+        self.child = subprocess.Popen(
+            [python, *options, START, str(other)],
+            stdin=subprocess.DEVNULL,
+            stdout=self.output.write_end,
+            stderr=self.output.write_end,
+            pass_fds=[other],
+            cwd=app_root,
+            env={**os.environ, **environment},
+        )
+        self.line.close_other()
+        self.output.close_write_end()
+        try:
+            self.hello = self.say_hello()
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.output.wait_for_end()}") from error
+
+    def send_load(self, startup_file: str = "passenger_wsgi.py", **fields: str) -> None:
+        facts = {
+            "app_root": str(self.app_root),
+            "startup_file": startup_file,
+            "group": "test",
+            "generation": "1",
+            "app_token": self.group.token,
+            "slots": str(SLOTS),
+            "multiprocess": "1",
+            "server_software": "Apache/2.4",
+            **fields,
+        }
+        descriptors = (self.group.listener.fileno(), self.group.scoreboard, self.group.lifeline)
+        self.line.send("load", *facts.items(), descriptors=descriptors)
+
+    def load(self, startup_file: str = "passenger_wsgi.py", **fields: str) -> list[str]:
+        """Have the app loaded; return the warnings."""
+        self.send_load(startup_file, **fields)
+        answer = self.line.receive()
+        assert answer[:1] == [("type", "loaded")], f"{answer} {self.output.text()}"
+        assert float(dict(answer)["seconds"]) >= 0
+        return [value for name, value in answer if name == "warning"]
+
+    def load_failure(self, startup_file: str = "passenger_wsgi.py") -> dict[str, str]:
+        """Have an app loaded that cannot be; return what the preloader says, once it has ended with status 1."""
+        self.send_load(startup_file)
+        failure = self.line.expect("failed")
+        assert self.child.wait(PATIENCE) == 1
+        return failure
+
+    def fork(self, slot: int | None = None) -> Process:
+        """Have a worker forked; return it as soon as it accepts."""
+        worker = self.begin_fork(slot)
+        assert worker.line.expect("ready")["slot"] == str(self._slot - 1 if slot is None else slot)
+        return worker
+
+    def begin_fork(self, slot: int | None = None) -> Process:
+        """Have a worker forked; return it as soon as it has said hello."""
+        if slot is None:
+            slot = self._slot
+            self._slot += 1
+        worker = Process(ControlEnd(), Output(), self.group)
+        self._stack.callback(worker.close)
+        descriptors = (worker.line.other.fileno(), worker.output.write_end)
+        self.line.send("fork", ("slot", str(slot)), descriptors=descriptors)
+        worker.line.close_other()
+        worker.output.close_write_end()
+        worker.say_hello()
+        return worker
+
+    def serve(self, slot: int = 0) -> None:
+        """Direct spawning: have this process become a worker."""
+        self.line.send("serve", ("slot", str(slot)))
+        assert self.line.expect("ready")["slot"] == str(slot)
+
+    def close(self) -> None:
+        self._stack.close()
+        super().close()
+        self.child.wait(PATIENCE)
