@@ -115,6 +115,11 @@ class Instance:
             raise
         return sock
 
+    def remove_socket(self, path: str) -> None:
+        """Remove a socket that nobody listens on any more."""
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
     def remove_sockets_but(self, kept: set[str]) -> None:
         """Remove app sockets that an earlier spawner left and nobody has taken over.
 

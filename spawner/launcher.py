@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import Mapping
 
+from spawner import linux
 from spawner.app_environment import (
     Command,
     build_command,
@@ -90,6 +91,7 @@ class Launcher:
     def __init__(self, start_program: str, server_software: str) -> None:
         self._start_program = start_program
         self._server_software = server_software
+        self._oom_score = linux.oom_score_adj()  # before the spawner protects itself: what apps get
 
     def launch(self, registration: Registration, server: ServerOptions) -> Launched:
         """Start a process that is to load an app.
@@ -125,6 +127,7 @@ class Launcher:
             arguments = [interpreter, self._start_program, str(theirs.fileno())]
             command = self._command(registration, identity, arguments)
             pid = _execute(command, registration.app_root, identity, theirs.fileno(), write_end)
+            linux.set_oom_score_adj(self._oom_score, pid)
         except BaseException:
             ours.close()
             if output >= 0:

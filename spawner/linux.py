@@ -47,14 +47,24 @@ def set_process_name(name: str) -> None:
     _libc.prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()[:15]), 0, 0, 0)
 
 
-def set_oom_score_adj(value: int) -> bool:
-    """Tell the kernel how gladly this process may be killed for want of memory.
+def oom_score_adj() -> int:
+    """How gladly the kernel may kill this process for want of memory, -1000 to 1000 (proc(5))."""
+    try:
+        with open("/proc/self/oom_score_adj", encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return 0
+
+
+def set_oom_score_adj(value: int, pid: Optional[int] = None) -> bool:
+    """Tell the kernel how gladly a process may be killed for want of memory.
 
     :param value: -1000 (never) to 1000; lowering it takes root.
+    :param pid: None: this process.
     :returns: whether it was allowed.
     """
     try:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        with open("/proc/%s/oom_score_adj" % (pid or "self"), "w", encoding="ascii") as file:
             file.write(str(value))
     except OSError:
         return False
@@ -76,6 +86,21 @@ def kill_process(pid: int, pidfd: Optional[int]) -> None:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         elif pid > 1:
             os.kill(pid, signal.SIGKILL)
+
+
+def process_exists(pid: int) -> bool:
+    """Whether a process of this pid exists and is more than an exit status."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            return file.read().rpartition(b")")[2].split()[:1] != [b"Z"]
+    except OSError:
+        return False
+
+
+def close_descriptor(descriptor: int) -> None:
+    """Close a descriptor that may be closed already."""
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
 
 
 def pidfd_has_ended(pidfd: int) -> bool:

@@ -37,7 +37,7 @@ class Log:
         first, *rest = text.split("\n")
         line = "%s%s\n" % (prefix(level, self._pid), "JS%d: %s" % (number, escaped(first)))
         line += "".join("    %s\n" % escaped(further) for further in rest)
-        sink = self._own_sink()
+        sink = self.own()
         if sink is not None:
             sink.write(line.encode("utf-8", "surrogateescape"))
 
@@ -77,7 +77,7 @@ class Log:
 
     def named(self, name: str) -> Optional[LineSink]:
         """A virtual host's error log; the main one where that name is not known."""
-        return self._named.get(name) or self._own_sink()
+        return self._named.get(name) or self.own()
 
     def set_own_path(self, path: Optional[str]) -> None:
         """Write the spawner's own lines to a file (PassengerLogFile), opened anew; None: to the main error log.
@@ -108,7 +108,8 @@ class Log:
         self._named.clear()
         self._own = None
 
-    def _own_sink(self) -> Optional[LineSink]:
+    def own(self) -> Optional[LineSink]:
+        """Where the spawner's own lines go: PassengerLogFile or the main error log."""
         return self._own if self._own is not None else self._named.get("")
 
 

@@ -40,6 +40,24 @@ class RestartKey:
             return True
         return newer.file is not None and newer.file != self.file
 
+    def to_text(self) -> str:
+        """As text, for the descriptor store."""
+        file = self.file
+        numbers = (file.device, file.inode, file.mtime_ns, file.ctime_ns) if file is not None else ()
+        return " ".join(map(str, numbers)) + " " + self.root
+
+    @classmethod
+    def from_text(cls, text: str) -> "Optional[RestartKey]":
+        """What `to_text` made; None for anything else."""
+        numbers, _, root = text.partition("/")
+        try:
+            values = [int(number) for number in numbers.split()]
+        except ValueError:
+            return None
+        if len(values) not in (0, 4):
+            return None
+        return cls("/" + root if root or text.endswith("/") else "", FileFacts(*values) if values else None)
+
 
 def restart_file(app_root: str, restart_dir: str) -> str:
     """The restart file's path: PassengerRestartDir is absolute or below the app root."""

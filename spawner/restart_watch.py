@@ -163,6 +163,20 @@ class RestartWatch:
         if self._poll is None:
             self._poll = self._loop.call_later(self.poll_every, self._poll_all)
 
+    def resume(self, key: str, seen: str) -> None:
+        """Compare with what an earlier spawner has seen last: a restart asked for in between is not lost.
+
+        :param seen: its `key_of`.
+        """
+        watched, before = self._apps.get(key), RestartKey.from_text(seen)
+        if watched is not None and before is not None and before.calls_for_restart(watched.key):
+            self._restart(key)
+
+    def key_of(self, key: str) -> str:
+        """How an app's restart file stood when it was last looked at, as text; empty if it is not watched."""
+        watched = self._apps.get(key)
+        return watched.key.to_text() if watched is not None else ""
+
     def unwatch(self, key: str) -> None:
         """Watch an app no longer; one that is not watched is no error."""
         watched = self._apps.pop(key, None)

@@ -1,0 +1,217 @@
+"""One process of an app, with all that the operating system has of it: line, output, pid."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Optional, Protocol
+
+from spawner import linux
+from spawner.errors import StartFailure
+from spawner.launcher import new_error_id
+from spawner.linux import Identity
+from spawner.output import AppOutput
+from spawner.packets import Packet
+from spawner.process_line import ProcessLine
+from spawner.states import ProcessKind
+
+_STATUS_PATIENCE = 0.2  # seconds in which the preloader of a worker that ended may report its status
+_POLL = 0.5  # seconds between looks at a pid on kernels without pidfds
+
+
+class ProcessEvents(Protocol):
+    """Who is told what happens to a process."""
+
+    def said_hello(self, process: "AppProcess") -> None:
+        """It has come up; its pid is known."""
+
+    def said_loaded(self, process: "AppProcess", seconds: str, warnings: list[str]) -> None:
+        """It has imported the app."""
+
+    def said_ready(self, process: "AppProcess") -> None:
+        """It accepts connections."""
+
+    def start_failed(self, process: "AppProcess", failure: StartFailure) -> None:
+        """It says, or shows, that it does not come up."""
+
+    def fork_failed(self, process: "AppProcess", slot: int, summary: str) -> None:
+        """A preloader could not fork a worker."""
+
+    def worker_exited(self, pid: int, status: int) -> None:
+        """A preloader says how a worker of its own has ended."""
+
+    def take_status(self, pid: int) -> Optional[int]:
+        """The exit status of a process that has ended, if it is known by now."""
+
+    def ended(self, process: "AppProcess", status: Optional[int]) -> None:
+        """It has ended."""
+
+    def misbehaved(self, process: "AppProcess", reason: str) -> None:
+        """It said on its line what the protocol does not allow."""
+
+
+class AppProcess:
+    """A preloader, worker or direct process from its start to its end.
+
+    A process has ended when its pidfd says so; its line may outlive it (held by what the app has forked) or end
+    before it does. Before a forked worker has said hello its line is all there is.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        events: ProcessEvents,
+        process_id: int,
+        key: str,
+        kind: ProcessKind,
+        generation: int,
+        slot: Optional[int],
+        identity: Identity,
+        line: socket.socket,
+        output: AppOutput,
+    ) -> None:
+        self.process_id = process_id
+        self.key = key
+        self.kind = kind
+        self.generation = generation
+        self.slot = slot
+        self.identity = identity
+        self.facts: tuple[tuple[str, str], ...] = ()
+        self.preloader_id: Optional[int] = None
+        self.pid = 0
+        self.heard = False
+        self.loaded = False
+        self.ready = False
+        self.failed = False
+        self._loop = loop
+        self._events = events
+        self._pidfd: Optional[int] = None
+        self._timer: Optional[asyncio.TimerHandle] = None
+        self._done = False
+        self.output = output
+        self.line = ProcessLine(loop, line, identity.uid, self._received, self._line_ended)
+        loop.add_reader(output.fileno(), self._output_readable)
+
+    def set_pid(self, pid: int) -> None:
+        """Take the pid on; from now on the end of the process is seen."""
+        if pid == self.pid:
+            return
+        self._drop_pidfd()
+        self.pid = self.output.pid = pid
+        self._pidfd = linux.open_pidfd(pid)
+        if self._pidfd is not None:
+            self._loop.add_reader(self._pidfd, self._process_ended)
+        else:
+            self._timer = self._loop.call_later(_POLL, self._look_for_pid)
+
+    def failure(self, step: str, summary: str, detail: str = "") -> StartFailure:
+        """A failure with what is known of this process, its last output included."""
+        tail = self.output.tail()
+        text = "\n".join(part for part in (detail.rstrip(), tail and "Its output was:\n" + tail) if part)
+        return StartFailure(step, summary, text, self.facts, new_error_id())
+
+    def kill(self) -> None:
+        """SIGKILL it. Without a pid yet: its line ends, which ends it."""
+        if self.pid:
+            linux.kill_process(self.pid, self._pidfd)
+        else:
+            self.line.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended, as far as can be told."""
+        return self._pidfd is not None and not linux.pidfd_has_ended(self._pidfd)
+
+    def close(self) -> None:
+        """Let go of everything; what is left in its output is logged."""
+        self._done = True
+        self._drop_pidfd()
+        self.line.close()
+        if self.output.fileno() >= 0:
+            self._loop.remove_reader(self.output.fileno())
+            self.output.close()
+
+    # What it says
+
+    def _received(self, packet: Packet) -> None:
+        kind = packet.type
+        if kind == "hello":
+            self._hello(packet)
+        elif kind == "loaded" and not self.loaded:
+            self.loaded = True
+            self._events.said_loaded(self, packet.get("seconds"), packet.get_all("warning"))
+        elif kind == "ready" and not self.ready:
+            self.ready = True
+            self._events.said_ready(self)
+        elif kind == "failed" and not self.failed:
+            self.failed = True
+            self._events.start_failed(self, self._reported_failure(packet))
+        elif kind == "fork_failed":
+            self._events.fork_failed(self, packet.number("slot"), packet.get("summary"))
+        elif kind == "exited":
+            self._events.worker_exited(packet.number("pid"), packet.number("status"))
+        else:
+            self._events.misbehaved(self, "message %r came unexpectedly" % kind)
+
+    def _hello(self, packet: Packet) -> None:
+        """The first one counts; an app that changes to another interpreter says it again."""
+        self.set_pid(packet.pid)
+        kept = tuple(fact for fact in self.facts if fact[0] not in ("python", "executable"))
+        self.facts = (*kept, ("python", packet.get("python")), ("executable", packet.get("executable")))
+        if not self.heard:
+            self.heard = True
+            self._events.said_hello(self)
+
+    def _reported_failure(self, packet: Packet) -> StartFailure:
+        self._output_readable()
+        self.facts += (("working directory", packet.get("cwd")), ("sys.path", "\n".join(packet.get_all("sys_path"))))
+        return self.failure(packet.get("step", "import"), packet.get("summary"), packet.get("traceback"))
+
+    # How it ends
+
+    def _line_ended(self, reason: Optional[str]) -> None:
+        if reason is not None:
+            self._events.misbehaved(self, reason)
+            self.kill()
+        if self._done:
+            return
+        if self.pid == 0:
+            self._finish(None)  # forked and gone before it said a word
+
+    def _process_ended(self) -> None:
+        if self._pidfd is not None:
+            self._loop.remove_reader(self._pidfd)
+        self.line.read_rest()
+        status = self._events.take_status(self.pid)
+        if status is None and not self._done:
+            self._timer = self._loop.call_later(_STATUS_PATIENCE, self._give_up_on_status)
+        else:
+            self._finish(status)
+
+    def _give_up_on_status(self) -> None:
+        self._finish(self._events.take_status(self.pid))
+
+    def _finish(self, status: Optional[int]) -> None:
+        if not self._done:
+            self._done = True
+            self._output_readable()
+            self._events.ended(self, status)
+
+    def _look_for_pid(self) -> None:
+        if linux.process_exists(self.pid):
+            self._timer = self._loop.call_later(_POLL, self._look_for_pid)
+        else:
+            self._process_ended()
+
+    def _drop_pidfd(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._pidfd is not None:
+            self._loop.remove_reader(self._pidfd)
+            linux.close_descriptor(self._pidfd)
+            self._pidfd = None
+
+    def _output_readable(self) -> None:
+        if self.output.fileno() >= 0 and not self.output.read_some():
+            self._loop.remove_reader(self.output.fileno())

@@ -1,0 +1,265 @@
+"""The spawner daemon: makes the parts, connects them, runs until httpd ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from typing import Any, Optional
+
+from spawner import configuration, instance, prestart, status
+from spawner.admin import AdminSocket
+from spawner.adoption_steps import adopt
+from spawner.app_logs import AppLogs
+from spawner.carrier import Carrier
+from spawner.control import ParentLine, ServerConfiguration
+from spawner.engine import Engine
+from spawner.errors import OperatorError
+from spawner.failure_answer import FailureAnswers
+from spawner.fd_store import FdStore
+from spawner.instance import Instance
+from spawner.launcher import Launcher
+from spawner.log import Log
+from spawner.options import ServerOptions
+from spawner.parameters import Parameters
+from spawner.pool import Pool
+from spawner.registrar import Registrar
+from spawner.registration import Registration
+from spawner.restart_watch import FolderEvents, InotifyFolders, RestartWatch
+from spawner.sampling import Sampler
+from spawner.stock import Stock
+from spawner.world import World
+
+_LOG_FLUSH = 0.25  # seconds between attempts at logs that did not take their lines
+_FOLDER_CHECK = 5.0  # seconds between looks whether the instance folder is still there
+_REAP_GRACE = 1.0  # seconds that killed processes have to be gone in
+_REGISTRATION_BACKLOG = 511
+
+
+class Daemon:
+    """Everything, for as long as it runs.
+
+    :param log: where lines go until httpd has handed its logs over.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, parameters: Parameters, log: Log) -> None:
+        self._loop = loop
+        self._parameters = parameters
+        self._log = log
+        self._started = time.time()
+        self._ending: asyncio.Future[str] = loop.create_future()
+        self._registrar: Optional[Registrar] = None
+        self._admin: Optional[AdminSocket] = None
+        self._prestarts: set[asyncio.Task[None]] = set()
+        self._timers: list[asyncio.TimerHandle] = []
+        self.world = self._make_world(configuration.load(parameters.spawner_config))
+        self._carrier = Carrier(loop, self.world)
+        self._engine = Engine(loop, self._carrier)
+        self._sampler = Sampler(loop, self.world, self._engine.feed)
+        self._engine.on_idle = self._sampler.wake
+
+    def _make_world(self, settings: configuration.Configuration) -> World:
+        parameters, log = self._parameters, self._log
+        folder = Instance(parameters.instance_dir, parameters.httpd_pid, parameters.apache_uid, parameters.apache_gid)
+        head, tail = socket.socket(fileno=parameters.store_fd), socket.socket(fileno=parameters.store_fd_write)
+        return World(
+            parameters=parameters,
+            configuration=settings,
+            log=log,
+            app_logs=AppLogs(log),
+            instance=folder,
+            launcher=Launcher(folder.start_program, parameters.server_software),
+            pool=Pool(ServerOptions(), settings.parallel_starts),
+            stock=Stock(FdStore(head, tail), log),
+            watch=RestartWatch(self._loop, self._restart, self._folder_events(), ServerOptions().stat_throttle_rate),
+            answers=FailureAnswers(self._loop, settings.answer_timeout),
+        )
+
+    def _folder_events(self) -> Optional[FolderEvents]:
+        text = "restart files are found by looking every PassengerStatThrottleRate seconds: inotify: %s"
+        try:
+            return InotifyFolders(lambda reason: self._log.warn(3040, text % reason))
+        except OSError as error:
+            self._log.warn(3041, text % error)
+            return None
+
+    async def run(self) -> None:
+        """Run until httpd ends or a signal says so, then end every app.
+
+        :raises OperatorError: the instance folder cannot be made.
+        """
+        world = self.world
+        world.instance.create(self._parameters.server_root, self._started)
+        instance.remove_stale_instances(
+            world.instance.registry,
+            world.instance.folder,
+            lambda name: self._log.notice(3042, "removed stale %s" % name),
+        )
+        self._handle_signals()
+        line = ParentLine(self._loop, self._parameters.control_fd, self._log, self._committed, self._parent_left)
+        self._loop.add_reader(self._parameters.lifeline_fd, self._lifeline_readable)
+        self._repeat(_LOG_FLUSH, self._flush_logs)
+        self._repeat(_FOLDER_CHECK, self._check_folder)
+        try:
+            reason = await self._ending
+            self._log.notice(3043, "ending: %s" % reason)
+        finally:
+            line.close()
+            await self._shut_down()
+
+    # What comes from outside
+
+    def _handle_signals(self) -> None:
+        """Handlers, not SIG_IGN: what is ignored would stay ignored in every app."""
+        self._loop.add_signal_handler(signal.SIGCHLD, self.world.reaper.collect)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._end, "signal %d" % number)
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
+            self._loop.add_signal_handler(number, lambda: None)
+
+    def _end(self, reason: str) -> None:
+        if not self._ending.done():
+            self._ending.set_result(reason)
+
+    def _parent_left(self) -> None:
+        self._end("httpd has closed the control line")
+
+    def _lifeline_readable(self) -> None:
+        """Nobody writes to the lifeline: it is readable when httpd has ended."""
+        self._loop.remove_reader(self._parameters.lifeline_fd)
+        self._end("httpd has ended")
+
+    def _committed(self, new: ServerConfiguration) -> None:
+        """A configuration is complete. The first one makes the spawner open for registrations."""
+        world, options = self.world, new.options
+        for name, descriptor in new.take_logs().items():
+            self._log.set_named(name, descriptor)
+        self._log.level = options.log_level
+        try:
+            self._log.set_own_path(options.log_file)
+        except OSError as error:
+            self._log.error(3044, "PassengerLogFile %s cannot be opened: %s" % (options.log_file, error.strerror))
+        world.app_logs.configure(options.log_level, not options.disable_log_prefix, bool(options.log_file))
+        world.watch.poll_every = max(1.0, options.stat_throttle_rate)
+        self._engine.feed(world.pool.configure, options, new.epoch)
+        if self._registrar is None:
+            self._open()
+        self._log.notice(3045, "configuration %d is in force" % new.epoch)
+        for url in new.prestart:
+            self._prestart(url)
+
+    def _open(self) -> None:
+        """Take over what an earlier spawner left, then listen."""
+        found = adopt(self.world, self._carrier, self._engine)
+        if found:
+            processes = len(self.world.processes)
+            self._log.notice(3046, "took over %d apps with %d processes from the spawner before" % (found, processes))
+        self._registrar = Registrar(
+            self._loop,
+            self._listen_for_registrations(),
+            self._parameters.apache_uid,
+            self._parameters.token,
+            self._log,
+            self._register,
+        )
+        self._admin = AdminSocket(self._loop, self._listen_for_commands(), self._log, {"status": self._status})
+
+    def _listen_for_registrations(self) -> socket.socket:
+        folder = self.world.instance
+        return folder.listen(folder.spawner_socket, socket.SOCK_SEQPACKET, 0o600, _REGISTRATION_BACKLOG)
+
+    def _listen_for_commands(self) -> socket.socket:
+        folder = self.world.instance
+        return folder.listen(folder.admin_socket, socket.SOCK_STREAM, 0o666, 16)
+
+    def _register(self, registration: Registration) -> tuple[str, str]:
+        """A child of httpd asks for an app's socket.
+
+        :raises OperatorError: the socket cannot be made.
+        """
+        self._engine.feed(self.world.pool.register, registration)
+        group = self.world.groups.get(registration.key)
+        if group is None:
+            raise OperatorError("no socket could be made for it; the log of the spawner says why")
+        return group.path, group.token
+
+    def _status(self, question: dict[str, Any], scope: Optional[int]) -> dict[str, Any]:
+        return status.describe(self.world, scope, self._started)
+
+    def _restart(self, key: str) -> None:
+        if key in self.world.pool.groups:
+            self._engine.feed(self.world.pool.restart, key)
+
+    def _prestart(self, url: str) -> None:
+        task = self._loop.create_task(prestart.prestart(url, self.world.configuration.prestart_timeout, self._log))
+        self._prestarts.add(task)
+        task.add_done_callback(self._prestarts.discard)
+
+    # What comes round
+
+    def _repeat(self, seconds: float, action: Any) -> None:
+        def again() -> None:
+            self._timers[position] = self._loop.call_later(seconds, again)
+            action()
+
+        position = len(self._timers)
+        self._timers.append(self._loop.call_later(seconds, again))
+
+    def _flush_logs(self) -> None:
+        self._log.flush()
+        self.world.app_logs.flush()
+
+    def _check_folder(self) -> None:
+        """Make the instance folder anew when a cleaner of temporary files has removed it."""
+        if self._registrar is None or self._admin is None or self.world.instance.exists():
+            return
+        self._log.error(3047, "the instance folder %s was removed: making it anew" % self.world.instance.folder)
+        try:
+            self.world.instance.create(self._parameters.server_root, self._started)
+            self._registrar.replace_listener(self._listen_for_registrations())
+            self._admin.replace_listener(self._listen_for_commands())
+            for key in list(self.world.groups):
+                self._carrier.replace_listener(key)
+                self._restart(key)
+        except (OSError, OperatorError) as error:
+            self._log.error(3048, "the instance folder cannot be made anew: %s" % error)
+
+    # The end
+
+    async def _shut_down(self) -> None:
+        """End every app: first they may finish, then they are killed; the instance folder goes last."""
+        world = self.world
+        for timer in self._timers:
+            timer.cancel()
+        if self._registrar is not None:
+            self._registrar.close()
+        if self._admin is not None:
+            await self._admin.close()
+        for task in list(self._prestarts):
+            task.cancel()
+        world.watch.close()
+        self._sampler.close()
+        self._engine.feed(world.pool.shut_down)
+        await self._until_no_process(world.configuration.shutdown_grace)
+        for process in list(world.processes.values()):
+            process.kill()
+        await self._until_no_process(_REAP_GRACE)
+        for process in list(world.processes.values()):
+            process.close()
+        self._engine.close()
+        await world.answers.finish(0.1)
+        world.reaper.collect()
+        world.instance.remove()
+        world.stock.close()
+        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+            self._loop.remove_signal_handler(number)
+        with contextlib.suppress(OSError):
+            os.close(self._parameters.lifeline_fd)
+
+    async def _until_no_process(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self.world.processes and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)

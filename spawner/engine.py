@@ -1,0 +1,140 @@
+"""Between the pool, which decides, and the world: events go in, effects are carried out in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Callable, Optional
+
+from spawner import upkeep
+from spawner.app_process import AppProcess
+from spawner.carrier import Carrier
+from spawner.errors import StartFailure
+from spawner.pool import describe_status
+from spawner.states import ProcessKind
+
+
+class Engine:
+    """Feeds events to the pool and has its effects carried out.
+
+    All of it runs on the loop's thread; nothing in it waits. It is the ProcessEvents of every process.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, carrier: Carrier) -> None:
+        self._loop = loop
+        self._carrier = carrier
+        self._world = carrier.world
+        self._pool = carrier.world.pool
+        self._draining = False
+        self._deadline: Optional[asyncio.TimerHandle] = None
+        self.on_idle: Callable[[], None] = lambda: None  # called after events with no effect left to carry out
+        carrier.connect(self, self.feed)
+
+    def feed(self, event: Callable[..., Any], *arguments: Any) -> None:
+        """Tell the pool something and carry out what follows from it.
+
+        :param event: a method of the pool that takes the arguments and the time.
+        """
+        event(*arguments, time.monotonic())
+        if self._draining:  # whoever drains carries the new effects out after those that came before
+            return
+        self._draining = True
+        try:
+            while True:
+                effects = self._pool.take_effects()
+                if not effects:
+                    break
+                for effect in effects:
+                    self._carrier.carry_out(effect)
+        finally:
+            self._draining = False
+        self._carrier.store_changes()
+        self._plan()
+        self.on_idle()
+
+    def close(self) -> None:
+        """Feed no deadlines any more."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _plan(self) -> None:
+        """Have the next deadline fed."""
+        self.close()
+        due = self._pool.next_deadline()
+        if due is not None:  # the loop's clock is CLOCK_MONOTONIC too
+            self._deadline = self._loop.call_at(max(due, time.monotonic() + 0.001), self._tick)
+
+    def _tick(self) -> None:
+        self._deadline = None
+        now = time.monotonic()
+        for process_id in [process.process_id for process in self._pool.processes.values() if process.coming]:
+            self._check_start_timeout(process_id, now)
+        self.feed(self._pool.tick)
+
+    def _check_start_timeout(self, process_id: int, now: float) -> None:
+        """Report a start that took too long with what the process has written so far, which the pool cannot know."""
+        entry, process = self._pool.processes.get(process_id), self._world.processes.get(process_id)
+        if entry is None or process is None or not entry.coming:
+            return
+        limit = self._pool.groups[entry.key].registration.options.start_timeout
+        if now >= entry.started + limit:
+            summary = "not up within %d s (PassengerStartTimeout)" % limit
+            self.feed(self._pool.start_failed, process_id, process.failure(upkeep.step_of(entry), summary))
+
+    # What processes do: ProcessEvents
+
+    def said_hello(self, process: AppProcess) -> None:
+        """A process has come up: one that is to load the app is told so."""
+        if process.process_id not in self._pool.processes:
+            return
+        self.feed(self._pool.process_hello, process.process_id, process.pid)
+        if process.kind is not ProcessKind.WORKER:
+            self._carrier.send_load(process)
+
+    def said_loaded(self, process: AppProcess, seconds: str, warnings: list[str]) -> None:
+        """A process has imported the app."""
+        log = self._world.log
+        log.info(3010, "%s: process %d has loaded the app in %s s" % (process.key, process.pid, seconds))
+        for warning in warnings:
+            log.warn(3011, "%s: after loading the app, process %d holds %s" % (process.key, process.pid, warning))
+        if process.process_id in self._pool.processes:
+            self.feed(self._pool.process_loaded, process.process_id)
+
+    def said_ready(self, process: AppProcess) -> None:
+        """A worker accepts connections."""
+        if process.process_id in self._pool.processes:
+            self.feed(self._pool.worker_ready, process.process_id)
+
+    def start_failed(self, process: AppProcess, failure: StartFailure) -> None:
+        """A process says that it cannot come up."""
+        self.feed(self._pool.start_failed, process.process_id, failure)
+
+    def fork_failed(self, process: AppProcess, slot: int, summary: str) -> None:
+        """A preloader could not fork the worker of a slot."""
+        for other in list(self._world.processes.values()):
+            if other.preloader_id == process.process_id and other.slot == slot and not other.heard:
+                self.feed(self._pool.start_failed, other.process_id, other.failure("fork", summary))
+
+    def worker_exited(self, pid: int, status: int) -> None:
+        """A preloader has waited for a worker of its own."""
+        self._world.reaper.note(pid, status)
+
+    def take_status(self, pid: int) -> Optional[int]:
+        """The exit status of a process, if it is known by now."""
+        self._world.reaper.collect()
+        return self._world.reaper.take(pid)
+
+    def ended(self, process: AppProcess, status: Optional[int]) -> None:
+        """A process has ended; one that was not up yet has failed to start."""
+        entry = self._pool.processes.get(process.process_id)
+        if entry is not None and entry.coming and not entry.killed:
+            summary = "the process ended (%s) before it was up" % describe_status(status)
+            self.feed(self._pool.start_failed, process.process_id, process.failure(upkeep.step_of(entry), summary))
+        else:
+            self.feed(self._pool.process_exited, process.process_id, status)
+
+    def misbehaved(self, process: AppProcess, reason: str) -> None:
+        """A process said what it may not; whatever it is, it is no process of ours any more."""
+        self._world.log.error(3012, "%s: process %d: %s" % (process.key, process.pid, reason))
+        process.kill()

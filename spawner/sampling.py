@@ -1,0 +1,74 @@
+"""Looks at the scoreboards and queues of apps that have workers: often while requests come in, else seldom."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import time
+from typing import Optional
+
+from spawner.app_group import AppGroup
+from spawner.group import Group
+from spawner.world import Feed, World
+
+
+class Sampler:
+    """Feeds `Pool.sample`. It has no timer while no app has a worker."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, world: World, feed: Feed) -> None:
+        self._loop = loop
+        self._world = world
+        self._feed = feed
+        self._timer: Optional[asyncio.TimerHandle] = None
+
+    def wake(self) -> None:
+        """Begin to look, if there is something to look at."""
+        if self._timer is None and self._groups():
+            self._timer = self._loop.call_later(self._interval(time.monotonic()), self._look)
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _groups(self) -> list[Group]:
+        return [group for group in self._world.pool.groups.values() if any(p.serving for p in group.workers())]
+
+    def _interval(self, now: float) -> float:
+        configuration = self._world.configuration
+        latest = max((group.last_active for group in self._groups()), default=0.0)
+        active = now - latest < configuration.active_window
+        return configuration.active_interval if active else configuration.idle_interval
+
+    def _look(self) -> None:
+        self._timer = None
+        groups = [(group, self._world.groups[group.key]) for group in self._groups() if group.key in self._world.groups]
+        waiting = _waiting([shared for _, shared in groups])
+        for group, shared in groups:
+            if group.key in self._world.pool.groups:
+                self._sample(group, shared, shared.listener.fileno() in waiting)
+        self.wake()
+
+    def _sample(self, group: Group, shared: AppGroup, waiting: bool) -> None:
+        busy: dict[int, bool] = {}
+        requests: dict[int, int] = {}
+        idle_since: dict[int, float] = {}
+        for process in group.workers():
+            if process.slot is None or not process.pid:
+                continue
+            slot = shared.scoreboard.read(process.slot)
+            if slot.pid == process.pid:
+                busy[process.process_id] = slot.busy
+                requests[process.process_id] = slot.requests
+                # A worker that writes a time to come would never be idle: it has the present one at most.
+                idle_since[process.process_id] = min(slot.idle_since, time.monotonic())
+        self._feed(self._world.pool.sample, group.key, busy, requests, idle_since, waiting)
+
+
+def _waiting(groups: list[AppGroup]) -> set[int]:
+    """The listeners at which a connection waits."""
+    poll = select.poll()
+    for group in groups:
+        poll.register(group.listener, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(0)}

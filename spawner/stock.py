@@ -1,0 +1,230 @@
+"""Keeps the descriptor store in line with what there is, and tells a new spawner what the one before it had."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+from typing import Mapping, Optional
+
+from spawner.app_group import AppGroup
+from spawner.app_process import AppProcess
+from spawner.errors import InternalError, PeerError
+from spawner.fd_store import FdStore, Record
+from spawner.group import Group
+from spawner.linux import Identity
+from spawner.log import Log
+from spawner.pool import Pool
+from spawner.process import Process
+from spawner.registration import Registration
+from spawner.registration_wire import fields_of, registration_from
+from spawner.restart_watch import RestartWatch
+from spawner.states import ProcessKind, ProcessState
+
+
+@dataclass
+class FoundProcess:
+    """A process that an earlier spawner has left. The descriptors are the holder's.
+
+    :ivar entry: for the pool; its id is to be given.
+    :ivar store_key: under which it lies in the store.
+    """
+
+    store_key: str
+    entry: Process
+    uid: int
+    gid: int
+    user: str
+    line: socket.socket
+    output: int
+
+    def close(self) -> None:
+        """Do not take it over: it retires when its line ends."""
+        self.line.close()
+        os.close(self.output)
+
+
+@dataclass
+class FoundGroup:
+    """A group that an earlier spawner has left. The descriptors are the holder's.
+
+    :ivar restart_key: how its restart file stood, as RestartKey.to_text has it.
+    """
+
+    registration: Registration
+    generation: int
+    token: str
+    restart_key: str
+    listener: int
+    scoreboard: int
+    processes: list[FoundProcess] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Do not take it over."""
+        os.close(self.listener)
+        os.close(self.scoreboard)
+        for process in self.processes:
+            process.close()
+
+
+class Stock:
+    """Writes to the store whatever has changed since the last time."""
+
+    def __init__(self, store: FdStore, log: Log) -> None:
+        self._store = store
+        self._log = log
+        self._groups: dict[str, object] = {}  # what was stored, by key
+        self._processes: dict[int, object] = {}
+        self._keys: dict[int, str] = {}
+
+    def recover(self, now: float) -> list[FoundGroup]:
+        """What an earlier spawner has left; to be called before anything is stored.
+
+        :param now: CLOCK_MONOTONIC, seconds.
+        """
+        groups: dict[str, FoundGroup] = {}
+        loose: list[FoundProcess] = []
+        for record in self._store.recover():
+            try:
+                if record.get("type") == "group":
+                    group = _group_from(record)
+                    groups[group.registration.key] = group
+                else:
+                    loose.append(_process_from(record, now))
+            except (PeerError, ValueError, OSError) as error:
+                self._log.error(3030, "a record of the descriptor store cannot be used: %s" % error)
+                record.close()
+                self._store.remove(record.get("key"))
+        for process in loose:
+            if process.entry.key in groups:
+                groups[process.entry.key].processes.append(process)
+            else:
+                process.close()
+                self._store.remove(process.store_key)
+        return list(groups.values())
+
+    def adopted(self, process_id: int, store_key: str) -> None:
+        """A process that was found goes on under its old key."""
+        self._keys[process_id] = store_key
+
+    def discard(self, found: FoundGroup) -> None:
+        """Take what was found, and is not taken over, out of the store."""
+        self._store.remove(_group_key(found.registration.key))
+        for process in found.processes:
+            self._store.remove(process.store_key)
+
+    def forget_group(self, key: str) -> None:
+        """Have a group stored again, though it may look the same."""
+        if key in self._groups:
+            self._groups[key] = None
+
+    def update(
+        self,
+        pool: Pool,
+        groups: Mapping[str, AppGroup],
+        processes: Mapping[int, AppProcess],
+        watch: RestartWatch,
+    ) -> None:
+        """Store what is new or different, remove what has gone."""
+        for key in [key for key in self._groups if key not in groups]:
+            del self._groups[key]
+            self._store_remove(_group_key(key))
+        for process_id in [number for number in self._processes if number not in processes]:
+            del self._processes[process_id]
+            self._store_remove(self._keys.pop(process_id))
+        for key, group in groups.items():
+            entry = pool.groups.get(key)
+            if entry is not None:
+                self._update_group(group, entry, watch.key_of(key))
+        for process_id, process in processes.items():
+            known = pool.processes.get(process_id)
+            if known is not None:
+                self._update_process(process, known)
+
+    def close(self) -> None:
+        """Let go of the store; what is in it stays."""
+        self._store.close()
+
+    def _update_group(self, group: AppGroup, entry: Group, restart_key: str) -> None:
+        generation = max(entry.generation, entry.last_generation)
+        descriptors = (group.listener.fileno(), group.scoreboard.descriptor)
+        shown = (entry.registration, generation, restart_key, descriptors)
+        if self._groups.get(group.key) == shown:
+            return
+        self._groups[group.key] = shown
+        extra = [("app_token", group.token), ("generation", str(generation)), ("restart_key", restart_key)]
+        self._put("group", _group_key(group.key), fields_of(entry.registration) + extra, descriptors)
+
+    def _update_process(self, process: AppProcess, entry: Process) -> None:
+        shown = (process.pid, entry.state)
+        if self._processes.get(process.process_id) == shown or process.line.descriptor < 0:
+            return
+        self._processes[process.process_id] = shown
+        key = self._keys.setdefault(process.process_id, "process %d.%d" % (os.getpid(), process.process_id))
+        fields = [
+            ("group", process.key),
+            ("kind", process.kind.value),
+            ("generation", str(process.generation)),
+            ("slot", "" if process.slot is None else str(process.slot)),
+            ("pid", str(process.pid)),
+            ("state", entry.state.value),
+            ("user", process.identity.user),
+            ("uid", str(process.identity.uid)),
+            ("gid", str(process.identity.gid)),
+        ]
+        self._put("process", key, fields, (process.line.descriptor, process.output.fileno()))
+
+    def _put(self, kind: str, key: str, fields: list[tuple[str, str]], descriptors: tuple[int, ...]) -> None:
+        if min(descriptors) < 0:
+            return
+        try:
+            try:
+                self._store.put(kind, key, fields, descriptors)
+            except InternalError:  # too long: variables come anew with the next registration
+                self._store.put(kind, key, [pair for pair in fields if not pair[0].startswith("env:")], descriptors)
+        except (OSError, InternalError) as error:
+            self._log.error(3031, "%s cannot be stored: it would not survive this spawner: %s" % (key, error))
+
+    def _store_remove(self, key: str) -> None:
+        try:
+            self._store.remove(key)
+        except OSError as error:
+            self._log.error(3032, "%s cannot be taken out of the descriptor store: %s" % (key, error))
+
+
+def _group_key(key: str) -> str:
+    return "group " + key
+
+
+def _group_from(record: Record) -> FoundGroup:
+    registration = registration_from(record.fields)
+    listener, scoreboard = record.descriptors
+    generation = int(record.get("generation"))
+    return FoundGroup(
+        registration, generation, record.get("app_token"), record.get("restart_key"), listener, scoreboard
+    )
+
+
+def _process_from(record: Record, now: float) -> FoundProcess:
+    line, output = record.descriptors
+    slot: Optional[int] = int(record.get("slot")) if record.get("slot") else None
+    entry = Process(
+        0,
+        record.get("group"),
+        ProcessKind(record.get("kind")),
+        int(record.get("generation")),
+        now,
+        slot,
+        int(record.get("pid")),
+        ProcessState(record.get("state")),
+        idle_since=now,
+        retired_at=now,
+    )
+    uid, gid = int(record.get("uid")), int(record.get("gid"))
+    return FoundProcess(record.get("key"), entry, uid, gid, record.get("user"), socket.socket(fileno=line), output)
+
+
+def identity_of(found: FoundProcess) -> Identity:
+    """Whom a process that was found runs as; enough to check it and to open its log."""
+    switch = os.geteuid() == 0
+    return Identity(found.user, found.uid, found.gid, (found.gid,), "/", "/bin/sh", switch)
