@@ -8,6 +8,7 @@ JOBS ?= 2
 # Where `make install` puts things.
 home ?= /usr/lib/jumpseat
 bindir ?= /usr/local/bin
+mandir ?= /usr/local/share/man
 sysconfdir ?= /etc
 
 VENV := .venv
@@ -79,10 +80,10 @@ provision-test: $(TEST_TOOLS) ## as root: run vagrant/provision.sh and make demo
 install: ## as root: install for this machine's Apache and enable the module
 	@[ -z "$(DESTDIR)" ] || { echo "jumpseat: DESTDIR is not supported: environment and module hold absolute paths" >&2; exit 1; }
 	@scripts/packages install
-	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" SYSCONFDIR="$(sysconfdir)" scripts/install
+	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" MANDIR="$(mandir)" SYSCONFDIR="$(sysconfdir)" scripts/install
 
 uninstall: ## as root: take away what `make install` put there
-	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" SYSCONFDIR="$(sysconfdir)" scripts/uninstall
+	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" MANDIR="$(mandir)" SYSCONFDIR="$(sysconfdir)" scripts/uninstall
 
 generate: $(ENVIRONMENT) ## write the generated files anew from the option table
 	$(BIN)/python -m apache_module.generate
