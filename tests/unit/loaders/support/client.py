@@ -111,7 +111,8 @@ class Exchange:
     def send(self, data: bytes, descriptors: tuple[int, ...] = ()) -> None:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         sent = self.socket.sendmsg([data], rights)
-        self.socket.sendall(data[sent:])
+        if sent < len(data):
+            self.socket.sendall(data[sent:])
 
     def answer(self) -> Answer:
         """Read to the end of the connection."""

@@ -68,7 +68,9 @@ class Output:
 
     def close(self) -> None:
         self.close_write_end()
-        os.close(self._read_end)
+        if self._read_end >= 0:
+            os.close(self._read_end)
+            self._read_end = -1
 
     def text(self) -> str:
         """Return all that has been written so far."""

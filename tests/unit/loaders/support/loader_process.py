@@ -106,6 +106,7 @@ class Process:
     def _close_pidfd(self) -> None:
         if self._pidfd >= 0:
             os.close(self._pidfd)
+            self._pidfd = -1
 
 
 class Preloader(Process):
