@@ -6,8 +6,8 @@
 
 enum { PASSENGER_KEPT_DESCRIPTORS = 4 };
 
-/* Exit status when Python could not be started; its reason is on stderr. */
-enum { PASSENGER_PYTHON_NOT_STARTED = 70 };
+/* Exit status when Python could not be started, beside those of spawner/main.py; the reason is on stderr. */
+enum { PASSENGER_PYTHON_NOT_STARTED = 71 };
 
 typedef struct {
     int kept[PASSENGER_KEPT_DESCRIPTORS];   /* stay open beside stderr, all above 2 */

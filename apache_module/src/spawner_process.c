@@ -1,8 +1,6 @@
 #include "spawner_process.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -43,7 +41,7 @@ static struct {
     pid_t owner;                /* httpd's parent; 0 until the first start */
     apr_pool_t *pool;           /* of the whole httpd process */
     apr_proc_t process;         /* the spawner; pid 0: none */
-    apr_time_t started;
+    apr_time_t started;         /* when it began or, after its delay, begins */
     int early_deaths;           /* in a row */
     int stopping;
     char token[2 * TOKEN_BYTES + 1];
@@ -126,7 +124,7 @@ static apr_status_t start(server_rec *server, apr_pool_t *pool)
         spawner.process.pid = 0;
         return status;
     }
-    spawner.started = apr_time_now();
+    spawner.started = apr_time_now() + apr_time_from_sec(child.delay_seconds);
     apr_proc_other_child_register(&spawner.process, maintain, &spawner.process, NULL, spawner.pool);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, server, PSGLOGNO(1020) "spawner started, pid %ld%s",
                  (long)spawner.process.pid, child.delay_seconds > 0 ? ", waits before it begins" : "");
@@ -177,23 +175,19 @@ static int httpd_is_stopping(void)
     return spawner.stopping || ap_mpm_query(AP_MPMQ_MPM_STATE, &state) != APR_SUCCESS || state == AP_MPMQ_STOPPING;
 }
 
+/* httpd gives the exit status or the number of the signal, and does not say which. */
 static void log_death(int status)
 {
-    pid_t pid = spawner.process.pid;
+    long pid = spawner.process.pid;
 
-    if (WIFSIGNALED(status)) {
+    if (status == PASSENGER_PYTHON_NOT_STARTED) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, PSGLOGNO(1024)
-                     "the spawner (pid %ld) was ended by signal %d; apps serve on, a new one is started", (long)pid,
-                     WTERMSIG(status));
-    }
-    else if (WEXITSTATUS(status) == PASSENGER_PYTHON_NOT_STARTED) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, PSGLOGNO(1025)
-                     "the spawner (pid %ld) could not load its Python code, as said above; it is tried again", (long)pid);
+                     "the spawner (pid %ld) could not load its Python code, as said above; it is tried again", pid);
     }
     else {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, PSGLOGNO(1026)
-                     "the spawner (pid %ld) ended with status %d; apps serve on, a new one is started", (long)pid,
-                     WEXITSTATUS(status));
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, PSGLOGNO(1025)
+                     "the spawner (pid %ld) has ended (status or signal %d); apps serve on, a new one is started", pid,
+                     status);
     }
 }
 
@@ -315,6 +309,20 @@ static apr_status_t prepare(server_rec *server)
     return APR_SUCCESS;
 }
 
+/* An administrator who has mended something and restarts httpd need not wait for the end of a delay. */
+static void end_delay(void)
+{
+    pid_t pid = spawner.process.pid;
+
+    spawner.early_deaths = 0;
+    if (pid != 0 && apr_time_now() < spawner.started) {
+        apr_proc_other_child_unregister(&spawner.process);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        spawner.process.pid = 0;
+    }
+}
+
 static void warn_of_late_change(server_rec *server)
 {
     char directory[sizeof spawner.directory];
@@ -336,6 +344,7 @@ apr_status_t passenger_spawner_configure(server_rec *server)
     }
     if (!first) {
         warn_of_late_change(server);
+        end_delay();
     }
     spawner.instance.epoch++;
     status = start_and_configure(server);
