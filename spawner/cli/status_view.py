@@ -111,12 +111,16 @@ def _cells(process: dict[str, Any]) -> list[str]:
         "%s, busy" % process["state"] if process["busy"] else str(process["state"]),
         "-" if process["kind"] == "preloader" else str(process["requests"]),
         duration(process["uptime"]),
-        "now" if process["busy"] else _ago(process["idle"]),
+        _last_used(process),
         "-" if cpu is None else "%.1f %%" % cpu,
         megabytes(memory["rss"]),
         megabytes(memory["uss"]),
     ]
 
 
-def _ago(seconds: Optional[float]) -> str:
-    return "-" if seconds is None else "%s ago" % duration(seconds)
+def _last_used(process: dict[str, Any]) -> str:
+    if process["busy"]:
+        return "now"
+    if process["state"] in ("starting", "loading", "booting") or process["idle"] is None:
+        return "-"
+    return "%s ago" % duration(process["idle"])
