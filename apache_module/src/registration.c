@@ -1,0 +1,215 @@
+#include "registration.h"
+
+#include <http_log.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+
+#include "configuration.h"
+#include "environment.h"
+#include "log_numbers.h"
+#include "netstring.h"
+#include "spawner_call.h"
+
+APLOG_USE_MODULE(passenger);
+
+enum { KNOWN_GROUPS_LIMIT = 1024 };
+
+static const char ENVIRONMENT_MARK[] = "JUMPSEAT_MARK";
+
+static struct {
+    apr_thread_mutex_t *lock;        /* NULL: without threads or memory for it; nothing is remembered then */
+    passenger_group_cache *groups;
+} memory;
+
+void passenger_registration_child_init(apr_pool_t *child_pool)
+{
+    memory.groups = passenger_group_cache_create(KNOWN_GROUPS_LIMIT);
+    if (memory.groups == NULL
+        || apr_thread_mutex_create(&memory.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
+        memory.lock = NULL;
+    }
+}
+
+static int position_of_mark(const apr_table_t *table)
+{
+    const apr_array_header_t *entries = apr_table_elts(table);
+    for (int index = 0; index < entries->nelts; index++) {
+        const char *name = APR_ARRAY_IDX(entries, index, apr_table_entry_t).key;
+        if (name != NULL && strcmp(name, ENVIRONMENT_MARK) == 0) {
+            return index;
+        }
+    }
+    return -1;
+}
+
+/* mod_env puts its variables before all others into a new table. So how far a mark has moved is how many there are,
+ * whatever other modules have done in between. */
+int passenger_environment_before_env(request_rec *r)
+{
+    passenger_mapping *mapping = passenger_mapping_of(r);
+    if (mapping != NULL && mapping->is_mine) {
+        apr_table_setn(r->subprocess_env, ENVIRONMENT_MARK, "");
+        mapping->environment_marked = r->subprocess_env;
+        mapping->environment_mark = position_of_mark(r->subprocess_env);
+    }
+    return DECLINED;
+}
+
+int passenger_environment_after_env(request_rec *r)
+{
+    passenger_mapping *mapping = passenger_mapping_of(r);
+    if (mapping == NULL || mapping->environment_mark < 0) {
+        return DECLINED;
+    }
+    if (r->subprocess_env != mapping->environment_marked) {
+        const apr_array_header_t *entries = apr_table_elts(r->subprocess_env);
+        int count = position_of_mark(r->subprocess_env) - mapping->environment_mark;
+        mapping->app_environment = apr_array_make(r->pool, 8, sizeof(passenger_field));
+        for (int index = 0; index < count; index++) {
+            const apr_table_entry_t *entry = &APR_ARRAY_IDX(entries, index, apr_table_entry_t);
+            passenger_environment_add(mapping->app_environment, entry->key, entry->val);
+        }
+    }
+    apr_table_unset(r->subprocess_env, ENVIRONMENT_MARK);
+    mapping->environment_mark = -1;
+    return DECLINED;
+}
+
+static const char *key_of_group(request_rec *r, const passenger_mapping *mapping)
+{
+    const passenger_dir_options *options = passenger_options_of(r);
+    const char *name = passenger_dir_app_group_name(options);
+    return name != NULL ? name
+                        : apr_pstrcat(r->pool, mapping->app_root, " (", passenger_dir_app_env(options), ")", NULL);
+}
+
+/* One registration stands for a group as one server names it with one environment. */
+static const char *cache_key_of(request_rec *r, const passenger_mapping *mapping, const char *key)
+{
+    uint64_t digest = PASSENGER_DIGEST_START;
+    for (int index = 0; mapping->app_environment != NULL && index < mapping->app_environment->nelts; index++) {
+        const passenger_field *field = &APR_ARRAY_IDX(mapping->app_environment, index, passenger_field);
+        digest = passenger_digest(passenger_digest(digest, field->name), field->value);
+    }
+    return apr_psprintf(r->pool, "%pp %" APR_UINT64_T_HEX_FMT " %s %s", (void *)r->server, (apr_uint64_t)digest,
+                        mapping->base_uri, key);
+}
+
+static void add_option(void *fields, const char *name, const char *value)
+{
+    passenger_environment_add(fields, name, value);
+}
+
+static apr_array_header_t *question_of(request_rec *r, const passenger_mapping *mapping, const char *key,
+                                       const passenger_instance *instance)
+{
+    const passenger_dir_options *options = passenger_options_of(r);
+    const char *app_type = passenger_dir_app_type(options);
+    apr_array_header_t *fields = apr_array_make(r->pool, 64, sizeof(passenger_field));
+    passenger_environment_add(fields, "type", "register");
+    passenger_environment_add(fields, "token", instance->token);
+    passenger_environment_add(fields, "epoch", apr_psprintf(r->pool, "%" APR_UINT64_T_FMT, instance->epoch));
+    passenger_environment_add(fields, "group", key);
+    passenger_environment_add(fields, "app_root", mapping->app_root);
+    passenger_environment_add(fields, "app_type", app_type != NULL ? app_type : "wsgi");
+    passenger_environment_add(fields, "startup_file", passenger_dir_startup_file(options));
+    passenger_environment_add(fields, "public_dir", mapping->public_dir);
+    passenger_environment_add(fields, "base_uri", mapping->base_uri);
+    passenger_environment_add(fields, "server_name", r->server->server_hostname);
+    passenger_environment_add(fields, "error_log", passenger_error_log_name(r->server));
+    passenger_dir_options_to_wire(options, r->pool, add_option, fields);
+    for (int index = 0; mapping->app_environment != NULL && index < mapping->app_environment->nelts; index++) {
+        const passenger_field *field = &APR_ARRAY_IDX(mapping->app_environment, index, passenger_field);
+        passenger_environment_add(fields, apr_pstrcat(r->pool, "env:", field->name, NULL), field->value);
+    }
+    return fields;
+}
+
+/* Returns OK and the group's address, or a status, logged. */
+static int read_answer(request_rec *r, const passenger_answer *answer, passenger_group *group)
+{
+    const char *type = passenger_netstring_find(answer->bytes, answer->length, "type");
+    group->address.socket_path = passenger_netstring_find(answer->bytes, answer->length, "socket");
+    group->address.token = passenger_netstring_find(answer->bytes, answer->length, "app_token");
+    if (type != NULL && strcmp(type, "refused") == 0) {
+        const char *reason = passenger_netstring_find(answer->bytes, answer->length, "reason");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2080) "the spawner refuses the app %s: %s", group->key,
+                      reason != NULL ? reason : "no reason given");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (type == NULL || strcmp(type, "registered") != 0 || group->address.socket_path == NULL
+        || group->address.token == NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2081) "the spawner's answer is not understood");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+static int ask_spawner(request_rec *r, const passenger_mapping *mapping, passenger_group *group)
+{
+    const passenger_instance *instance = passenger_instance_facts();
+    passenger_answer answer;
+    if (instance == NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2082) "no spawner has been started");
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    apr_array_header_t *fields = question_of(r, mapping, group->key, instance);
+    const passenger_field *first = (const passenger_field *)fields->elts;
+    size_t size = passenger_netstring_size(first, (size_t)fields->nelts, PASSENGER_CONTROL_MESSAGE_LIMIT);
+    char *question = size > 0 ? apr_palloc(r->pool, size) : NULL;
+    if (question == NULL
+        || passenger_netstring_write(first, (size_t)fields->nelts, question, size) != PASSENGER_NETSTRING_OK) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2083)
+                      "the options and SetEnv variables of the app %s are more than 256 KiB", group->key);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    apr_time_t deadline = apr_time_now() + apr_time_from_sec(PASSENGER_REGISTRATION_SECONDS);
+    apr_status_t rv = passenger_spawner_ask(r->pool, instance->spawner_socket, question, size, deadline, &answer);
+    if (rv != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, PSGLOGNO(2084) "the spawner cannot be reached at %s",
+                      instance->spawner_socket);
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    return read_answer(r, &answer, group);
+}
+
+static int recall(request_rec *r, passenger_group *group)
+{
+    passenger_group_address found;
+    int known = 0;
+    if (memory.lock != NULL) {
+        apr_thread_mutex_lock(memory.lock);
+        known = passenger_group_cache_find(memory.groups, group->cache_key, &found);
+        if (known) {
+            group->address.socket_path = apr_pstrdup(r->pool, found.socket_path);
+            group->address.token = apr_pstrdup(r->pool, found.token);
+        }
+        apr_thread_mutex_unlock(memory.lock);
+    }
+    return known;
+}
+
+int passenger_group_find(request_rec *r, const passenger_mapping *mapping, passenger_group *group)
+{
+    group->key = key_of_group(r, mapping);
+    group->cache_key = cache_key_of(r, mapping, group->key);
+    if (recall(r, group)) {
+        return OK;
+    }
+    int status = ask_spawner(r, mapping, group);
+    if (status == OK && memory.lock != NULL) {
+        apr_thread_mutex_lock(memory.lock);
+        passenger_group_cache_store(memory.groups, group->cache_key, group->address);
+        apr_thread_mutex_unlock(memory.lock);
+    }
+    return status;
+}
+
+void passenger_group_forget(const passenger_group *group)
+{
+    if (memory.lock != NULL) {
+        apr_thread_mutex_lock(memory.lock);
+        passenger_group_cache_forget(memory.groups, group->cache_key, group->address);
+        apr_thread_mutex_unlock(memory.lock);
+    }
+}

@@ -1,0 +1,275 @@
+#include "relay.h"
+
+#include <sys/socket.h>
+
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <apr_portable.h>
+#include <apr_strings.h>
+
+#include "configuration.h"
+#include "log_numbers.h"
+#include "response_file.h"
+
+APLOG_USE_MODULE(passenger);
+
+static void *allocate(void *pool, size_t size)
+{
+    return apr_palloc(pool, size);
+}
+
+void passenger_relay_begin(passenger_relay *relay, request_rec *r, passenger_backend *backend)
+{
+    memset(relay, 0, sizeof(*relay));
+    relay->r = r;
+    relay->backend = backend;
+    relay->state = PASSENGER_RELAY_HEAD;
+    relay->expected = -1;
+    relay->brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    passenger_head_begin(&relay->head, allocate, r->pool);
+    passenger_frames_begin(&relay->frames);
+}
+
+/* Gives the app's headers to httpd, in order and as often as they come. Content-Type goes its own way, so that charset
+ * and filters by type work; it never changes the handler. */
+static void set_headers(passenger_relay *relay)
+{
+    request_rec *r = relay->r;
+    size_t position = 0;
+    const char *name;
+    const char *value;
+    r->content_type = NULL;
+    r->content_encoding = NULL;
+    r->content_languages = NULL;
+    while (passenger_head_next(&relay->head, &position, &name, &value)) {
+        if (strcasecmp(name, "Content-Type") == 0) {
+            ap_set_content_type(r, value);
+        }
+        else if (strcasecmp(name, "Content-Length") != 0) {
+            apr_table_addn(r->headers_out, name, value);
+        }
+    }
+    int shows_version = passenger_server_show_version_in_header(passenger_server_wide_options());
+    apr_table_addn(r->headers_out, "X-Powered-By", shows_version ? "Jumpseat " JUMPSEAT_VERSION : "Jumpseat");
+    apr_table_setn(r->headers_out, "Status", r->status_line);
+}
+
+static void begin_response(passenger_relay *relay)
+{
+    request_rec *r = relay->r;
+    const char *line = passenger_head_status_line(&relay->head);
+    r->status = relay->head.status;
+    r->status_line = line[3] != '\0' ? line : apr_pstrcat(r->pool, line, " ", NULL);
+    set_headers(relay);
+    relay->is_bodyless = r->header_only || AP_STATUS_IS_HEADER_ONLY(r->status);
+    if (relay->head.content_length >= 0 && r->status != HTTP_NO_CONTENT) {
+        ap_set_content_length(r, relay->head.content_length);
+    }
+    relay->expected = relay->is_bodyless ? -1 : relay->head.content_length;
+    relay->state = PASSENGER_RELAY_BODY;
+}
+
+static void feed_head(passenger_relay *relay, const char **bytes, size_t *length)
+{
+    size_t taken;
+    passenger_head_status status = passenger_head_feed(&relay->head, *bytes, *length, &taken);
+    *bytes += taken;
+    *length -= taken;
+    if (status == PASSENGER_HEAD_COMPLETE) {
+        begin_response(relay);
+    }
+    else if (status == PASSENGER_HEAD_CONTINUE) {
+        relay->wants_continue = 1;
+    }
+    else if (status == PASSENGER_HEAD_REFUSED) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2040) "the app's response %s: \"%s\"; answered 502",
+                      passenger_head_refusal_text(relay->head.refusal), relay->head.subject);
+        relay->state = PASSENGER_RELAY_BAD_HEAD;
+    }
+}
+
+static void break_off(passenger_relay *relay)
+{
+    relay->state = PASSENGER_RELAY_BROKEN;
+}
+
+/* Counts body bytes against Content-Length. Returns 0, and the response is broken, when there are too many. */
+static int count(passenger_relay *relay, int64_t length)
+{
+    if (relay->expected < 0) {
+        return 1;
+    }
+    if (length > relay->expected) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2041)
+                      "the app's response is longer than its Content-Length of %" APR_INT64_T_FMT,
+                      (apr_int64_t)relay->head.content_length);
+        break_off(relay);
+        return 0;
+    }
+    relay->expected -= length;
+    return 1;
+}
+
+static void take_data(passenger_relay *relay)
+{
+    const passenger_frames *frames = &relay->frames;
+    if (!relay->is_bodyless && count(relay, (int64_t)frames->length)) {
+        apr_bucket *bucket = apr_bucket_transient_create((const char *)frames->data, frames->length,
+                                                         relay->r->connection->bucket_alloc);
+        APR_BRIGADE_INSERT_TAIL(relay->brigade, bucket);
+    }
+}
+
+static void take_file(passenger_relay *relay)
+{
+    int descriptor = passenger_backend_take_descriptor(relay->backend);
+    int64_t offset = relay->frames.file_offset;
+    int64_t length = relay->is_bodyless ? 0 : relay->frames.file_length;
+    if (!count(relay, length) || length == 0) {
+        passenger_response_file_drop(descriptor);
+    }
+    else if (!passenger_response_file_append(relay->r, relay->brigade, descriptor, offset, length)) {
+        break_off(relay);
+    }
+}
+
+static void take_end(passenger_relay *relay)
+{
+    if (relay->expected > 0) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2042)
+                      "the app's response is %" APR_INT64_T_FMT " bytes shorter than its Content-Length of %"
+                      APR_INT64_T_FMT, (apr_int64_t)relay->expected, (apr_int64_t)relay->head.content_length);
+        break_off(relay);
+        return;
+    }
+    APR_BRIGADE_INSERT_TAIL(relay->brigade, apr_bucket_eos_create(relay->r->connection->bucket_alloc));
+    relay->state = PASSENGER_RELAY_COMPLETE;
+}
+
+/* Takes one event of the body; returns 0 when the bytes are used up. */
+static int feed_body(passenger_relay *relay, const char **bytes, size_t *length)
+{
+    const unsigned char *next = (const unsigned char *)*bytes;
+    passenger_frame_event event = passenger_frames_next(&relay->frames, &next, length);
+    *bytes = (const char *)next;
+    switch (event) {
+    case PASSENGER_FRAME_MORE:
+        return 0;
+    case PASSENGER_FRAME_DATA:
+        take_data(relay);
+        break;
+    case PASSENGER_FRAME_FILE:
+        take_file(relay);
+        break;
+    case PASSENGER_FRAME_END:
+        take_end(relay);
+        break;
+    case PASSENGER_FRAME_BAD_SIZE:
+    case PASSENGER_FRAME_AFTER_END:
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2043) "the worker broke the protocol: a bad frame");
+        break_off(relay);
+        break;
+    }
+    return 1;
+}
+
+void passenger_relay_feed(passenger_relay *relay, const char *bytes, size_t length)
+{
+    while (relay->state == PASSENGER_RELAY_HEAD && length > 0) {
+        feed_head(relay, &bytes, &length);
+    }
+    while (relay->state == PASSENGER_RELAY_BODY && feed_body(relay, &bytes, &length)) {
+        continue;
+    }
+    if (relay->state == PASSENGER_RELAY_COMPLETE && length > 0) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2044)
+                      "the worker broke the protocol: bytes behind the end of the body");
+        break_off(relay);
+    }
+}
+
+void passenger_relay_end_of_input(passenger_relay *relay)
+{
+    if (relay->state == PASSENGER_RELAY_HEAD) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2045)
+                      "the worker ended the connection before a complete response head; answered 502");
+        relay->state = PASSENGER_RELAY_BAD_HEAD;
+    }
+    else if (relay->state == PASSENGER_RELAY_BODY) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2046)
+                      "the worker ended the connection in the middle of the response");
+        break_off(relay);
+    }
+}
+
+int passenger_relay_is_holding(const passenger_relay *relay)
+{
+    return !APR_BRIGADE_EMPTY(relay->brigade) || (relay->state == PASSENGER_RELAY_BODY && !relay->has_passed);
+}
+
+void passenger_relay_pass(passenger_relay *relay, int flush)
+{
+    request_rec *r = relay->r;
+    if (flush) {
+        APR_BRIGADE_INSERT_TAIL(relay->brigade, apr_bucket_flush_create(r->connection->bucket_alloc));
+    }
+    if (APR_BRIGADE_EMPTY(relay->brigade)) {
+        return;
+    }
+    relay->has_passed = 1;
+    relay->filter_status = ap_pass_brigade(r->output_filters, relay->brigade);
+    apr_brigade_cleanup(relay->brigade);
+    if (relay->filter_status != APR_SUCCESS || r->connection->aborted) {
+        relay->state = PASSENGER_RELAY_CLIENT_LEFT;
+    }
+}
+
+/* As if the app had said nothing. */
+static int answer_bad_gateway(request_rec *r)
+{
+    r->status = HTTP_OK;
+    r->status_line = NULL;
+    r->content_type = NULL;
+    r->clength = 0;
+    apr_table_clear(r->headers_out);
+    return HTTP_BAD_GATEWAY;
+}
+
+/* HTTP/1.0 without a length ends with the connection: only a reset tells the client that something is missing. */
+static void reset_connection(request_rec *r)
+{
+    conn_rec *c = r->connection;
+    apr_socket_t *client = c->master == NULL ? ap_get_conn_socket(c) : NULL;
+    apr_os_sock_t descriptor;
+    if (client != NULL && apr_os_sock_get(&descriptor, client) == APR_SUCCESS) {
+        struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    }
+    c->aborted = 1;
+}
+
+int passenger_relay_give_up(passenger_relay *relay)
+{
+    request_rec *r = relay->r;
+    conn_rec *c = r->connection;
+    apr_brigade_cleanup(relay->brigade);
+    if (!relay->has_passed) {
+        return answer_bad_gateway(r);
+    }
+    /* The error makes the chunk filter leave out the last chunk, and HTTP/2 reset the stream. */
+    c->keepalive = AP_CONN_CLOSE;
+    r->no_cache = 1;
+    if (r->main != NULL) {
+        r->main->no_cache = 1;
+    }
+    APR_BRIGADE_INSERT_TAIL(relay->brigade, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, c->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(relay->brigade, apr_bucket_eos_create(c->bucket_alloc));
+    ap_pass_brigade(r->output_filters, relay->brigade);
+    apr_brigade_cleanup(relay->brigade);
+    if (r->proto_num < HTTP_VERSION(1, 1) && relay->head.content_length < 0) {
+        reset_connection(r);
+    }
+    return OK;
+}

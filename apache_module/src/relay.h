@@ -1,0 +1,58 @@
+/* relay.h: from the worker's bytes to httpd's response.
+ *
+ * Fed with what the worker sent, it fills the request's response and its output filters. It waits for the client (when
+ * a brigade is passed), never for the worker. States: HEAD until the head is complete, then BODY, then one of the ends.
+ * For the thread that processes the request; lives in the request's pool.
+ */
+#ifndef JUMPSEAT_RELAY_H
+#define JUMPSEAT_RELAY_H
+
+#include <httpd.h>
+#include <apr_buckets.h>
+
+#include "backend.h"
+#include "frames.h"
+#include "response_head.h"
+
+typedef enum passenger_relay_state {
+    PASSENGER_RELAY_HEAD,         /* the head is not complete */
+    PASSENGER_RELAY_BODY,         /* status and headers are set; the body goes on */
+    PASSENGER_RELAY_COMPLETE,     /* all has been passed on */
+    PASSENGER_RELAY_BAD_HEAD,     /* refused before anything was passed on; logged */
+    PASSENGER_RELAY_BROKEN,       /* the body is not what was announced; logged */
+    PASSENGER_RELAY_CLIENT_LEFT   /* the output filters take nothing more */
+} passenger_relay_state;
+
+typedef struct passenger_relay {
+    request_rec *r;
+    passenger_backend *backend;       /* gives the descriptors of file frames */
+    passenger_relay_state state;
+    passenger_response_head head;
+    passenger_frames frames;
+    apr_bucket_brigade *brigade;      /* not yet passed on; points into the bytes that were fed */
+    int64_t expected;                 /* body bytes still announced by Content-Length; -1: not announced */
+    int is_bodyless;                  /* HEAD, 204, 304: what comes as body is dropped */
+    int has_passed;                   /* something has gone to the filters: the status cannot be changed any more */
+    int wants_continue;               /* the worker reads the body: the client may be told `100`; the caller resets it */
+    apr_status_t filter_status;       /* of the last brigade passed */
+} passenger_relay;
+
+void passenger_relay_begin(passenger_relay *relay, request_rec *r, passenger_backend *backend);
+
+/* Takes the worker's next bytes, which must stay until passenger_relay_pass(). The end of the body passes by itself. */
+void passenger_relay_feed(passenger_relay *relay, const char *bytes, size_t length);
+
+/* The worker has closed the connection. Unless all had come, the response is broken. */
+void passenger_relay_end_of_input(passenger_relay *relay);
+
+/* Passes on what has been fed, with a flush if the client shall see it now. */
+void passenger_relay_pass(passenger_relay *relay, int flush);
+
+/* Whether the head or fed bytes wait to be passed. */
+int passenger_relay_is_holding(const passenger_relay *relay);
+
+/* Ends a broken response so that no client can take it for complete. Returns what the handler returns: a status to
+ * answer with as long as nothing has been passed, else OK. */
+int passenger_relay_give_up(passenger_relay *relay);
+
+#endif

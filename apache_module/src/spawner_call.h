@@ -1,0 +1,21 @@
+/* spawner_call.h: one question to the spawner and its answer (docs/protocol.md, section 4, "Child to spawner").
+ *
+ * One connection per question. Blocks, within limits. Any thread of an httpd child.
+ */
+#ifndef JUMPSEAT_SPAWNER_CALL_H
+#define JUMPSEAT_SPAWNER_CALL_H
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+typedef struct passenger_answer {
+    const char *bytes;      /* one netstring message, in the pool given */
+    apr_size_t length;
+} passenger_answer;
+
+/* Sends `question` to the SEQPACKET socket at `path` and waits for the answer until `deadline` (apr_time_now()'s
+ * clock). While the spawner is being restarted it tries again. APR_SUCCESS, or why the last attempt failed. */
+apr_status_t passenger_spawner_ask(apr_pool_t *pool, const char *path, const char *question, apr_size_t length,
+                                   apr_time_t deadline, passenger_answer *answer);
+
+#endif
