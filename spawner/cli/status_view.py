@@ -92,7 +92,7 @@ def _failure(failure: dict[str, Any]) -> Text:
 
 
 def _processes(processes: Iterable[dict[str, Any]]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for title in ("PID", "Kind", "Generation", "State", "Requests", "Uptime", "Last used", "CPU", "Memory", "Private"):
         numeric = title in ("PID", "Generation", "Requests", "CPU", "Memory", "Private")
         table.add_column(title, justify="right" if numeric else "left", no_wrap=True)
