@@ -1,4 +1,5 @@
 """What every test of the project shares: markers, and which tests a normal user cannot run."""
+
 from __future__ import annotations
 
 import os

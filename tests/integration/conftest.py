@@ -1,4 +1,5 @@
 """Fixtures of the integration tests: a private httpd, apps, and the checks after every test."""
+
 from __future__ import annotations
 
 import faulthandler
@@ -71,3 +72,22 @@ def apps(httpd: CheckedHttpd) -> AppFolders:
 def probe(httpd: CheckedHttpd, apps: AppFolders) -> AppFolder:
     """The universal test app, in a folder of its own, not yet in any site."""
     return apps.create("probe")
+
+
+@pytest.fixture(scope="module")
+def shared_httpd() -> Iterator[CheckedHttpd]:
+    """One server, not yet started, with our module, for all tests of a file; checked after each of them."""
+    with checked_httpd() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_apps(shared_httpd: CheckedHttpd) -> AppFolders:
+    """Makes app folders for `shared_httpd`."""
+    return AppFolders(shared_httpd.folder / "apps")
+
+
+@pytest.fixture(scope="module")
+def shared_probe(shared_apps: AppFolders) -> AppFolder:
+    """The probe app of `shared_httpd`, not yet in any site."""
+    return shared_apps.create("probe")

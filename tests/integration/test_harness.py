@@ -1,4 +1,5 @@
 """The harness itself: each check after a test is proved by seeding what it looks for."""
+
 from __future__ import annotations
 
 import os
@@ -7,6 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from support.checks import Checks
 from support.httpd import Httpd
 from support.ports import Port

@@ -1,4 +1,5 @@
 """Folders of hosted apps, copied from tests/apps, with a chosen owner."""
+
 from __future__ import annotations
 
 import os

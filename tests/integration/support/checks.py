@@ -1,4 +1,5 @@
 """What is checked after every test: logs, processes, descriptors, files. Each function returns complaints."""
+
 from __future__ import annotations
 
 import os
@@ -42,8 +43,11 @@ class Checks:
         """Stop the server and say all that is wrong with it or with what it leaves."""
         found = self._grown()
         found += [f"stray process: {line}" for line in self.server.stop()]
-        found += [f"left in {folder.name}/: {path.relative_to(folder)}" for folder in self._folders()
-                  for path in sorted(folder.rglob("*"))]
+        found += [
+            f"left in {folder.name}/: {path.relative_to(folder)}"
+            for folder in self._folders()
+            for path in sorted(folder.rglob("*"))
+        ]
         return found + self.server.logs.complaints() + self._crashes()
 
     def _folders(self) -> list[Path]:
@@ -78,6 +82,9 @@ class Checks:
     def _crashes(self) -> list[str]:
         """Orphans reaped by the keeper, and httpd itself, that a crash has ended."""
         ended = dict(self.server.ended)
-        crashed = [f"process {pid} was ended by {signal.Signals(os.WTERMSIG(status)).name}"
-                   for pid, status in ended.items() if os.WIFSIGNALED(status) and os.WTERMSIG(status) in CRASHES]
-        return crashed[self.deliberate_crashes:]
+        crashed = [
+            f"process {pid} was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+            for pid, status in ended.items()
+            if os.WIFSIGNALED(status) and os.WTERMSIG(status) in CRASHES
+        ]
+        return crashed[self.deliberate_crashes :]

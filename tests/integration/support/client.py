@@ -1,4 +1,5 @@
 """HTTP clients: whole exchanges over a kept connection, and raw bytes where the bytes matter."""
+
 from __future__ import annotations
 
 import http.client
@@ -46,8 +47,13 @@ class Client:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         self._host = host
 
-    def request(self, method: str, path: str, body: bytes | Iterable[bytes] | None = None,
-                headers: Mapping[str, str] | None = None) -> Answer:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """Send and read the whole answer. A body that is not bytes is sent chunked.
 
         Raises http.client.IncompleteRead for a cut body.
@@ -75,8 +81,9 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -148,6 +155,7 @@ class Wire:
     def __enter__(self) -> Wire:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()

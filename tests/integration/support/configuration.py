@@ -1,4 +1,5 @@
 """The text of a private httpd's configuration."""
+
 from __future__ import annotations
 
 import os
@@ -10,7 +11,7 @@ USUAL_MODULES = ("authz_core", "mime", "dir", "alias", "env", "setenvif", "heade
 
 THREADED = """\
 StartServers 1
-ServerLimit 4
+ServerLimit 16
 ThreadsPerChild 32
 MinSpareThreads 16
 MaxSpareThreads 128
@@ -71,8 +72,11 @@ class Site:
         return f"{self.name}.log"
 
     def text(self, folder: Path, default_port: int) -> str:
-        lines = [f"<VirtualHost *:{self.port or default_port}>", f"ServerName {self.name}",
-                 f'ErrorLog "{folder}/logs/{self.log}"']
+        lines = [
+            f"<VirtualHost *:{self.port or default_port}>",
+            f"ServerName {self.name}",
+            f'ErrorLog "{folder}/logs/{self.log}"',
+        ]
         if self.document_root is not None:
             lines.append(f'DocumentRoot "{self.document_root}"')
         return "\n".join([*lines, self.body, "</VirtualHost>\n"])
@@ -94,9 +98,15 @@ class Configuration:
     def text(self) -> str:
         base = BASE.format(folder=self.folder, port=self.port, limits=MPM_LIMITS[self.mpm], identity=self.identity)
         rest = REST if self.product else REST_WITHOUT_OURS
-        parts = [self._load(f"mpm_{self.mpm}"), base, *map(self._load, dict.fromkeys(self.modules)), self.product,
-                 rest.format(folder=self.folder), *self.globals,
-                 *(site.text(self.folder, self.port) for site in self.sites)]
+        parts = [
+            self._load(f"mpm_{self.mpm}"),
+            base,
+            *map(self._load, dict.fromkeys(self.modules)),
+            self.product,
+            rest.format(folder=self.folder),
+            *self.globals,
+            *(site.text(self.folder, self.port) for site in self.sites),
+        ]
         return "\n".join(parts)
 
     @staticmethod

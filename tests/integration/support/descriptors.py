@@ -1,4 +1,5 @@
 """Counting the descriptors that a process holds, by kind."""
+
 from __future__ import annotations
 
 import collections

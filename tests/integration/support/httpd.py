@@ -1,4 +1,5 @@
 """A private httpd in the foreground, on a free port, with everything it owns below one short folder."""
+
 from __future__ import annotations
 
 import json
@@ -67,8 +68,9 @@ class Httpd:
         """Add text to the main server's configuration."""
         self.configuration.globals.append(text)
 
-    def site(self, name: str = "site.example", document_root: Path | None = None, body: str = "",
-             port: int | None = None) -> Site:
+    def site(
+        self, name: str = "site.example", document_root: Path | None = None, body: str = "", port: int | None = None
+    ) -> Site:
         """Add a VirtualHost."""
         site = Site(name, document_root, body, port)
         self.configuration.sites.append(site)
@@ -90,8 +92,14 @@ class Httpd:
 
     def test_configuration(self) -> subprocess.CompletedProcess[str]:
         """What `apachectl configtest` answers."""
-        return subprocess.run([HTTPD, "-t", "-f", str(self.write_configuration())], text=True, timeout=60,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self._environment())
+        return subprocess.run(
+            [HTTPD, "-t", "-f", str(self.write_configuration())],
+            text=True,
+            timeout=60,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self._environment(),
+        )
 
     # -- life
 
@@ -113,6 +121,7 @@ class Httpd:
             if self.kept is None or not self.kept.running:
                 raise RuntimeError(f"httpd ended at once:\n{self.logs.text('stderr.log')}\n{self.logs.text()}")
             return self.logs.count(RUNNING) > times_before and self._listens()
+
         eventually(ready, f"httpd to run:\n{self.logs.text()}")
 
     def _listens(self) -> bool:
@@ -194,8 +203,14 @@ class Httpd:
     def post(self, path: str, body: bytes, host: str = "site.example", headers: dict[str, str] | None = None) -> Answer:
         return self.request("POST", path, host, body, headers)
 
-    def request(self, method: str, path: str, host: str = "site.example", body: bytes | None = None,
-                headers: dict[str, str] | None = None) -> Answer:
+    def request(
+        self,
+        method: str,
+        path: str,
+        host: str = "site.example",
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
         with self.client(host) as client:
             return client.request(method, path, body, headers or {})
 

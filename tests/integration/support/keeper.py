@@ -7,6 +7,7 @@ reaps all of them, writes one line for each to stdout ("started <pid>", "ended <
 and ends itself when nothing is left. When its stdin ends, because the tests have ended or given up,
 it kills all that is left.
 """
+
 import ctypes
 import os
 import pwd

@@ -1,4 +1,5 @@
 """The tests' side of keeper.py: a started command, its descendants, and how each orphan ended."""
+
 from __future__ import annotations
 
 import subprocess
@@ -21,7 +22,11 @@ class KeptProcess:
         with open(output, "ab") as stream:
             self._keeper = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(KEEPER), user or "-", *command],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream, env=dict(environment), cwd="/",
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                env=dict(environment),
+                cwd="/",
             )
         self.ended: dict[int, int] = {}
         self.pid = self._read_pid()

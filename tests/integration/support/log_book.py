@@ -1,4 +1,5 @@
 """The logs of one httpd, and which of their lines nobody has declared."""
+
 from __future__ import annotations
 
 import re
@@ -10,8 +11,10 @@ from support.waiting import PATIENCE, eventually
 #: Any line of these levels must have been declared by the test.
 SERIOUS = re.compile(r"\[[\w-]*:(warn|error|crit|alert|emerg)\]")
 #: Worse than their level says: httpd reports a child's crash as a notice; a sanitizer and libc write to stderr.
-ALWAYS_WRONG = re.compile(r"AH0005[0-2]:|Sanitizer|runtime error:|Traceback \(most recent|Fatal Python error|"
-                          r"Segmentation fault|free\(\): |malloc\(\): |double free")
+ALWAYS_WRONG = re.compile(
+    r"AH0005[0-2]:|Sanitizer|runtime error:|Traceback \(most recent|Fatal Python error|"
+    r"Segmentation fault|free\(\): |malloc\(\): |double free"
+)
 #: Lines that repeat what a hosted app has written; they are the app's own matter.
 FROM_AN_APP = re.compile(r"App \d+ output: ")
 
@@ -58,8 +61,9 @@ class LogBook:
         for path in sorted(self.folder.glob("*")):
             self._read_more(path)
         serious, self._unexplained = self._unexplained, []
-        missing = [f"declared, but not logged: {pattern.pattern}" for pattern in self._required
-                   if pattern not in self._seen]
+        missing = [
+            f"declared, but not logged: {pattern.pattern}" for pattern in self._required if pattern not in self._seen
+        ]
         return serious + missing
 
     def forget_expectations(self) -> None:
@@ -69,7 +73,7 @@ class LogBook:
     def _read_more(self, path: Path) -> None:
         start = self._read.get(path, 0)
         fresh = path.read_bytes()[start:]
-        whole_lines = fresh[:fresh.rfind(b"\n") + 1]
+        whole_lines = fresh[: fresh.rfind(b"\n") + 1]
         self._read[path] = start + len(whole_lines)
         for line in whole_lines.decode(errors="replace").splitlines():
             self._judge(path.name, line)

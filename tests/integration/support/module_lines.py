@@ -1,4 +1,5 @@
 """The configuration lines that load the module just built."""
+
 from __future__ import annotations
 
 import functools

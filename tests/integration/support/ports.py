@@ -3,6 +3,7 @@
 A port is taken below the kernel's ephemeral range (so that no outgoing connection sits on it),
 held by a lock on a file of its name, and tried by binding.
 """
+
 from __future__ import annotations
 
 import fcntl

@@ -1,4 +1,5 @@
 """Servers that run under the checks: started here, checked after each test, stopped and checked at the end."""
+
 from __future__ import annotations
 
 from contextlib import contextmanager

@@ -1,4 +1,5 @@
 """Waiting for an event with a deadline: the only way in which these tests let time pass."""
+
 from __future__ import annotations
 
 import time

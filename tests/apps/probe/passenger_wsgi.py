@@ -1,0 +1,14 @@
+"""The universal test app: each first path segment is a behaviour. Runs on every Python from 3.6."""
+import probe_bodies
+import probe_environ
+import probe_processes
+import probe_responses
+
+ROUTES = {}
+for module in (probe_bodies, probe_environ, probe_processes, probe_responses):
+    ROUTES.update(module.ROUTES)
+
+
+def application(environ, start_response):
+    segment = environ["PATH_INFO"].lstrip("/").partition("/")[0]
+    return ROUTES[segment](environ, start_response)

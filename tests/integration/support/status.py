@@ -1,0 +1,74 @@
+"""What `jumpseat status --json` says about one server, as objects."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from support.httpd import Httpd
+from support.module_lines import REPOSITORY
+from support.waiting import eventually
+
+
+def run_command(
+    server: Httpd, *arguments: str, user: str = "", program: str = "jumpseat"
+) -> subprocess.CompletedProcess[str]:
+    """Run one of our commands against the registry of `server`."""
+    folder = next(
+        path for path in (Path(sys.executable).parent, REPOSITORY / ".venv" / "bin") if (path / program).exists()
+    )
+    command = [str(folder / program), *arguments, "--registry", str(server.run_folder)]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        user=user or None,
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "COLUMNS": "200"},
+    )
+
+
+def status(server: Httpd) -> dict[str, Any]:
+    """The whole answer. Raises AssertionError with the command's words when it fails."""
+    answer = run_command(server, "status", "--json")
+    assert answer.returncode == 0, answer.stderr
+    told: dict[str, Any] = json.loads(answer.stdout)
+    return told
+
+
+def group(server: Httpd, name: str = "") -> dict[str, Any]:
+    """The one group whose name contains `name`; empty when there is none."""
+    found = [one for one in status(server)["groups"] if name in one["name"]]
+    assert len(found) < 2, [one["name"] for one in found]
+    return found[0] if found else {}
+
+
+def workers(server: Httpd, name: str = "") -> list[dict[str, Any]]:
+    """The serving workers of that group."""
+    return [
+        process
+        for process in group(server, name).get("processes", [])
+        if process["kind"] != "preloader" and process["state"] == "serving"
+    ]
+
+
+def preloaders(server: Httpd, name: str = "") -> list[dict[str, Any]]:
+    return [process for process in group(server, name).get("processes", []) if process["kind"] == "preloader"]
+
+
+def wait_for_workers(server: Httpd, count: int, name: str = "", seconds: float = 20) -> list[dict[str, Any]]:
+    """Wait until the group has exactly that many serving workers and no other worker."""
+
+    def settled() -> list[dict[str, Any]] | None:
+        present = [process for process in group(server, name).get("processes", []) if process["kind"] != "preloader"]
+        return present if len(present) == count == len(workers(server, name)) else None
+
+    if count == 0:
+        eventually(lambda: not workers(server, name), "the end of all workers", seconds)
+        return []
+    found = eventually(settled, f"{count} workers", seconds)
+    assert found is not None
+    return found
