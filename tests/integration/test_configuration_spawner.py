@@ -1,0 +1,135 @@
+"""httpd's parent and the spawner: what a configuration pass, a stop and an end bring."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Callable
+
+import psutil
+import pytest
+
+from support.descriptors import open_descriptors
+from support.httpd import Httpd
+from support.serving import CheckedHttpd
+from support.waiting import eventually, stays
+
+MPMS = ["event", "worker", "prefork"]
+
+#: What a daemon of another module needs to be forked by httpd's parent.
+CGI_DAEMON = "ScriptSock {folder}/cgi.sock\nLoadModule cgid_module /usr/lib/apache2/modules/mod_cgid.so"
+
+
+@pytest.fixture(params=MPMS)
+def server(request: pytest.FixtureRequest, make_httpd: Callable[..., CheckedHttpd]) -> CheckedHttpd:
+    return make_httpd(mpm=request.param)
+
+
+def spawner_of(server: CheckedHttpd) -> int:
+    """The pid of the spawner's process, also of one that has not said so yet; 0 when there is none."""
+    found = [child.pid for child in psutil.Process(server.pid).children() if child.name() == "jumpseat"]
+    return found[0] if found else 0
+
+
+def has_ended(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_twenty_graceful_restarts_keep_the_spawner_and_the_parents_descriptors(server: CheckedHttpd) -> None:
+    server.start()
+    spawner = spawner_of(server)
+    server.graceful()
+    before = open_descriptors(server.pid)
+    for _ in range(19):
+        server.graceful()
+    assert spawner_of(server) == spawner
+    assert open_descriptors(server.pid) == before
+
+
+def test_no_daemon_of_another_module_keeps_the_spawner_alive_when_httpd_is_killed(server: CheckedHttpd) -> None:
+    server.add(CGI_DAEMON.format(folder=server.folder))
+    server.start()
+    # The second time, the daemon is forked from a parent that has all the handles.
+    server.graceful()
+    spawner = spawner_of(server)
+    os.kill(server.pid, signal.SIGKILL)
+    eventually(lambda: has_ended(spawner), "the spawner to end")
+    for process in server.processes():
+        process.kill()
+
+
+def test_a_spawner_that_was_killed_is_replaced_within_two_seconds(httpd: CheckedHttpd) -> None:
+    httpd.start()
+    before = spawner_of(httpd)
+    httpd.logs.expect(r"JS1025: the spawner \(pid %d\) has ended \(status or signal 9\)" % before)
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: spawner_of(httpd) not in (0, before), "another spawner", 2.5)
+    eventually(lambda: httpd.instance()["spawner_pid"] == spawner_of(httpd), "the other spawner to be at work")
+
+
+@pytest.fixture
+def broken_spawner(httpd: CheckedHttpd) -> Path:
+    """The configuration of a spawner that cannot start with it."""
+    path = httpd.folder / "spawner.conf"
+    path.write_text("no_such_option = 1\n")
+    httpd.add(f'PassengerSpawnerConfigFile "{path}"')
+    httpd.logs.allow(r"JS1025|no_such_option")
+    return path
+
+
+def test_a_spawner_that_ends_at_once_again_and_again_is_tried_more_and_more_slowly(
+    httpd: CheckedHttpd, broken_spawner: Path
+) -> None:
+    Httpd.start(httpd)
+    eventually(lambda: httpd.logs.count("JS1020: spawner started") >= 4, "the fourth try")
+    waiting = httpd.logs.count("JS1020: .* waits before it begins")
+    assert 1 <= waiting <= httpd.logs.count("JS1020") - 2, "the first two begin at once"
+
+
+def test_what_an_administrator_has_mended_is_in_force_at_the_next_graceful_restart(
+    httpd: CheckedHttpd, broken_spawner: Path
+) -> None:
+    Httpd.start(httpd)
+    eventually(lambda: httpd.logs.count("waits before it begins") >= 3, "a spawner that waits for seconds")
+    broken_spawner.write_text("")
+    httpd.graceful()
+    eventually(lambda: (httpd.instance_folder() / "spawner.sock").exists(), "a spawner at work", 2.0)
+
+
+def test_a_spawner_that_does_not_end_is_killed_when_httpd_stops(httpd: CheckedHttpd) -> None:
+    httpd.start()
+    spawner = spawner_of(httpd)
+    folder = httpd.instance_folder()
+    os.kill(spawner, signal.SIGSTOP)
+    httpd.logs.expect("JS1027: the spawner .* did not end within 8 seconds: killed")
+    assert httpd.stop() == []
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    folder.rmdir()
+
+
+def test_another_registry_waits_for_a_stop_and_a_start(httpd: CheckedHttpd) -> None:
+    httpd.start()
+    before = httpd.instance_folder()
+    httpd.add(f'PassengerInstanceRegistryDir "{httpd.folder}/other"')
+    httpd.logs.expect("JS1029: a changed PassengerInstanceRegistryDir")
+    httpd.graceful()
+    assert (before / "spawner.sock").exists()
+    assert not (httpd.folder / "other").exists()
+
+
+def test_an_errorlog_that_is_no_file_is_named_in_a_warning(httpd: CheckedHttpd) -> None:
+    httpd.add("<VirtualHost *:1>\nErrorLog syslog:local1\n</VirtualHost>")
+    httpd.logs.expect(r"JS1010: ErrorLog syslog:local1 is neither a file nor a program")
+    httpd.start()
+    stays(lambda: spawner_of(httpd) != 0, "the spawner", 0.3)
+
+
+def test_python_variables_of_httpds_environment_do_not_reach_the_spawner(
+    httpd: CheckedHttpd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**httpd._environment(), "PYTHONHOME": "/no/such/home", "PYTHONPATH": "/no/such/path", "LC_ALL": "C"}
+    monkeypatch.setattr(httpd, "_environment", lambda: environment)
+    httpd.start()
+    assert httpd.instance()["spawner_pid"] == spawner_of(httpd)
