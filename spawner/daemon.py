@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import socket
 import time
@@ -60,6 +61,7 @@ class Daemon:
         self._engine = Engine(loop, self._carrier)
         self._sampler = Sampler(loop, self.world, self._engine.feed)
         self._engine.on_idle = self._sampler.wake
+        self._engine.before_end = self._look_at_lifeline
 
     def _make_world(self, settings: configuration.Configuration) -> World:
         parameters, log = self._parameters, self._log
@@ -132,6 +134,14 @@ class Daemon:
         self._loop.remove_reader(self._parameters.lifeline_fd)
         self._end("httpd has ended")
 
+    def _look_at_lifeline(self) -> None:
+        """When httpd ends, apps end by themselves, and that may be heard of first: it is no fault of theirs."""
+        poll = select.poll()
+        poll.register(self._parameters.lifeline_fd, select.POLLIN)
+        if not self.world.pool.ending and poll.poll(0):
+            self._end("httpd has ended")
+            self.world.pool.shut_down(time.monotonic())
+
     def _committed(self, new: ServerConfiguration) -> None:
         """A configuration is complete. The first one makes the spawner open for registrations."""
         world, options = self.world, new.options
@@ -187,6 +197,7 @@ class Daemon:
         return group.path, group.token
 
     def _status(self, question: dict[str, Any], scope: Optional[int]) -> dict[str, Any]:
+        self._sampler.look()  # the figures are to be those of now
         return status.describe(self.world, scope, self._started)
 
     def _restart(self, key: str) -> None:

@@ -28,6 +28,7 @@ class Engine:
         self._draining = False
         self._deadline: Optional[asyncio.TimerHandle] = None
         self.on_idle: Callable[[], None] = lambda: None  # called after events with no effect left to carry out
+        self.before_end: Callable[[], None] = lambda: None  # called before the end of a process is fed
         carrier.connect(self, self.feed)
 
     def feed(self, event: Callable[..., Any], *arguments: Any) -> None:
@@ -127,6 +128,7 @@ class Engine:
 
     def ended(self, process: AppProcess, status: Optional[int]) -> None:
         """A process has ended; one that was not up yet has failed to start."""
+        self.before_end()
         entry = self._pool.processes.get(process.process_id)
         if entry is not None and entry.coming and not entry.killed:
             summary = "the process ended (%s) before it was up" % describe_status(status)

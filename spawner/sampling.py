@@ -43,12 +43,16 @@ class Sampler:
 
     def _look(self) -> None:
         self._timer = None
+        self.look()
+        self.wake()
+
+    def look(self) -> None:
+        """Look at every app that has workers, now."""
         groups = [(group, self._world.groups[group.key]) for group in self._groups() if group.key in self._world.groups]
         waiting = _waiting([shared for _, shared in groups])
         for group, shared in groups:
             if group.key in self._world.pool.groups:
                 self._sample(group, shared, shared.listener.fileno() in waiting)
-        self.wake()
 
     def _sample(self, group: Group, shared: AppGroup, waiting: bool) -> None:
         busy: dict[int, bool] = {}
