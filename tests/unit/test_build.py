@@ -36,7 +36,8 @@ def test_without_a_built_module_there_is_no_configuration(tmp_path: Path) -> Non
 
 def command_line(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "apache_module.build", "--output", str(tmp_path)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, cwd=build.CHECKOUT)
+    environment = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=build.CHECKOUT)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_missing_headers_of_python_are_named_with_the_package(tmp_path: Path, mo
 
 def test_a_failed_compilation_leaves_the_module_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mod_passenger.so").write_text("before")
-    monkeypatch.setenv("CFLAGS", "-DNSIG=(")
+    monkeypatch.setenv("CFLAGS", "-include /no/such/header.h")
     with pytest.raises(build.BuildError, match="failed"):
         build.build(tmp_path)
     assert (tmp_path / "mod_passenger.so").read_text() == "before"
