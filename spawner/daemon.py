@@ -34,7 +34,7 @@ from spawner.sampling import Sampler
 from spawner.stock import Stock
 from spawner.world import World
 
-_LOG_FLUSH = 0.25  # seconds between attempts at logs that did not take their lines
+_LOG_FLUSH = 1.0  # seconds between attempts at logs that did not take their lines
 _FOLDER_CHECK = 5.0  # seconds between looks whether the instance folder is still there
 _REAP_GRACE = 1.0  # seconds that killed processes have to be gone in
 _REGISTRATION_BACKLOG = 511

@@ -79,6 +79,8 @@ class ProcessLine:
                 packet = packets.receive(self._line)
             except (BlockingIOError, InterruptedError):
                 return
+            except ConnectionResetError:  # it ended with messages of ours unread: said once, before what it said itself
+                continue
             except PeerError as error:
                 self._end(str(error))
                 return
