@@ -25,7 +25,7 @@ class Response:
 
     Invariants: `_head` is None until start_response; nothing is sent before it; once `head_sent`, the head does not
     change. `_remaining` counts what Content-Length still lacks (None: no length is known). `_ended` is set once the
-    end frame has been sent; nothing is sent after it.
+    end frame has been sent, or a plain response finished; nothing is sent after it.
     """
 
     __slots__ = ("_connection", "_ended", "_excess", "_framed", "_head", "_head_request", "_remaining", "head_sent")
@@ -127,6 +127,11 @@ class Response:
         """The app has given all: send what is left to send. Raises InvalidResponse when the body is too short."""
         if self._ended:
             return
+        self._send_rest()
+        if not self._framed:
+            self._end_plain()
+
+    def _send_rest(self) -> None:
         head = self._head
         if head is None:
             raise InvalidResponse("start_response was not called")
@@ -212,6 +217,14 @@ class Response:
             raise ClientLeft("the client left") from error
         if sent < len(frame):
             self._send(frame[sent:])
+
+    def _end_plain(self) -> None:
+        """Tell a plain peer the end now: close() may take long, and a child of the app may hold the connection too."""
+        self._ended = True
+        try:
+            self._connection.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            raise ClientLeft("the client left") from error
 
     def _send(self, data: Any) -> None:
         try:

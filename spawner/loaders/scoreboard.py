@@ -24,16 +24,28 @@ class Scoreboard:
     def __init__(self, descriptor: int) -> None:
         """`descriptor`: the board's memfd; closed here (the map keeps its own)."""
         try:
-            size = os.fstat(descriptor).st_size
-            self._map = mmap.mmap(descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+            status = os.fstat(descriptor)
+            self._map = mmap.mmap(descriptor, status.st_size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         finally:
             os.close(descriptor)
+        _keep_from_children(status)
 
     def slot(self, number: int) -> "Slot":
         """Return the writer of slot `number`, counted from 0. Raises ValueError when there is none."""
         if number < 0 or (number + 1) * SLOT_SIZE > len(self._map):
             raise ValueError("the scoreboard has no slot {}".format(number))
         return Slot(self._map, number * SLOT_SIZE)
+
+
+def _keep_from_children(board: os.stat_result) -> None:
+    """Close the map's own copy of the descriptor on exec: PyPy leaves it open."""
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            status = os.fstat(int(name))
+            if (status.st_dev, status.st_ino) == (board.st_dev, board.st_ino):
+                os.set_inheritable(int(name), False)
+        except OSError:
+            pass  # the folder's own
 
 
 class Slot:

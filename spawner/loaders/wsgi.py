@@ -42,7 +42,7 @@ def serve(connection: socket.socket, reader: RequestReader, application: _Applic
     body = request.environ["wsgi.input"]
     _run(application, request, Response(connection, request.framed, request.method))
     if not request.framed:
-        _end_plain(connection, body)
+        _drain(connection, body)
 
 
 def _run(application: _Application, request: Request, response: Response) -> None:
@@ -151,16 +151,14 @@ def _named(request: Request) -> str:
     return "{} {}".format(ascii(request.method)[1:-1], ascii(path)[1:-1])
 
 
-def _end_plain(connection: socket.socket, body: Any) -> None:
-    """Tell a plain peer the end of the response, also when a child of the app holds the connection too.
+def _drain(connection: socket.socket, body: Any) -> None:
+    """Read what a plain peer still sends of its body, within limits.
 
-    Reads what the peer still sends of its body: a connection that is closed with bytes unread is reset, and the peer
-    may lose our answer.
+    A connection that is closed with bytes unread is reset, and such a peer may lose our answer.
     """
+    if type(body) is io.BytesIO:
+        return
     try:
-        connection.shutdown(socket.SHUT_WR)
-        if type(body) is io.BytesIO:
-            return
         connection.settimeout(_DRAIN_PATIENCE)
         for _ in range(_LONGEST_DRAIN // _DRAIN_STEP):
             if not body.read(_DRAIN_STEP):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Iterator, Mapping
 
 import pytest
 
@@ -40,18 +40,16 @@ class Starter:
     def start(
         self,
         source: str | None = None,
-        group: Group | None = None,
         token: str = "the-token",
+        environment: Mapping[str, str] | None = None,
         options: tuple[str, ...] = (),
-        **environment: str,
     ) -> Preloader:
         """Start a preloader; `source` becomes its entry file. It has said hello, nothing more."""
         if source is not None:
             self.write(source)
-        if group is None:
-            group = Group(token)
-            self._stack.callback(group.close)
-        preloader = Preloader(self.python, self.folder, group, environment, options)
+        group = Group(token)
+        self._stack.callback(group.close)
+        preloader = Preloader(self.python, self.folder, group, environment or {}, options)
         self._stack.callback(preloader.close)
         return preloader
 
@@ -62,7 +60,7 @@ class Starter:
         return preloader.fork()
 
 
-@pytest.fixture()
+@pytest.fixture
 def starter(python: str, tmp_path: Path) -> Iterator[Starter]:
     with ExitStack() as stack:
         yield Starter(python, tmp_path, stack)
@@ -74,9 +72,3 @@ def probe(python: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.
     with ExitStack() as stack:
         starter = Starter(python, tmp_path_factory.mktemp("probe"), stack)
         yield starter.worker((APPS / request.module.PROBE).read_text())
-
-
-@pytest.fixture()
-def asked(probe: Process) -> Callable[..., object]:
-    """Ask the probe app."""
-    return probe.get

@@ -24,7 +24,7 @@ def application(environ, start_response):
 
 def look(starter: Starter, code: str, **environment: str) -> Any:
     """Return what `look()`, defined by `code` in an app, sees within a request."""
-    preloader = starter.start(ANSWER_JSON + code, **environment)
+    preloader = starter.start(ANSWER_JSON + code, environment=environment)
     preloader.load()
     return json.loads(preloader.fork().get().body)
 
@@ -88,8 +88,8 @@ def test_the_links_of_the_app_root_are_resolved(starter: Starter, tmp_path_facto
 
 @pytest.mark.parametrize(
     ("name", "module"),
-    [("app.wsgi", "app"), ("wsgi.py", "wsgi"), ("deep/down/site.py", "site_entry"), ("my.shop.cgi", "my_shop"), ("noend", "noend")],
-)  # fmt: skip
+    [("app.wsgi", "app"), ("wsgi.py", "wsgi"), ("deep/down/site.py", "site_entry"), ("my.shop.cgi", "my_shop")],
+)
 def test_an_entry_file_may_have_any_name(starter: Starter, name: str, module: str) -> None:
     starter.write(ANSWER_JSON + "def look(): return [__name__, __file__]\n", name)
     preloader = starter.start()
@@ -161,7 +161,7 @@ def test_lines_appear_as_soon_as_they_are_printed(starter: Starter) -> None:
             start_response("200 OK", [])
             sys.stdin.read()
             yield b"x"
-        """, LC_ALL="C")  # fmt: skip
+        """, environment={"LC_ALL": "C"})  # fmt: skip
     preloader.load()
     preloader.output.wait_for("from the import\n")
     worker = preloader.fork()

@@ -160,6 +160,13 @@ class Exchange:
         data = self.read(size)
         return data if len(data) == size else None
 
+    def answer_frames(self) -> bytes:
+        """Read the rest of a framed body; it has to be complete."""
+        rest = Answer()
+        self._read_frames(rest)
+        assert rest.complete
+        return rest.body
+
     def _read_frames(self, answer: Answer) -> None:
         while True:
             known = len(self._descriptors)
