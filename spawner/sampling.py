@@ -11,6 +11,9 @@ from spawner.app_group import AppGroup
 from spawner.group import Group
 from spawner.world import Feed, World
 
+# Arguments of Pool.sample but for the time.
+Sample = tuple[str, dict[int, bool], dict[int, int], dict[int, float], bool]
+
 
 class Sampler:
     """Feeds `Pool.sample`. It has no timer while no app has a worker."""
@@ -50,24 +53,30 @@ class Sampler:
         """Look at every app that has workers, now."""
         groups = [(group, self._world.groups[group.key]) for group in self._groups() if group.key in self._world.groups]
         waiting = _waiting([shared for _, shared in groups])
-        for group, shared in groups:
-            if group.key in self._world.pool.groups:
-                self._sample(group, shared, shared.listener.fileno() in waiting)
+        samples = [_sample(group, shared, shared.listener.fileno() in waiting) for group, shared in groups]
+        self._feed(self._pool_samples, samples)
 
-    def _sample(self, group: Group, shared: AppGroup, waiting: bool) -> None:
-        busy: dict[int, bool] = {}
-        requests: dict[int, int] = {}
-        idle_since: dict[int, float] = {}
-        for process in group.workers():
-            if process.slot is None or not process.pid:
-                continue
-            slot = shared.scoreboard.read(process.slot)
-            if slot.pid == process.pid:
-                busy[process.process_id] = slot.busy
-                requests[process.process_id] = slot.requests
-                # A worker that writes a time to come would never be idle: it has the present one at most.
-                idle_since[process.process_id] = min(slot.idle_since, time.monotonic())
-        self._feed(self._world.pool.sample, group.key, busy, requests, idle_since, waiting)
+    def _pool_samples(self, samples: list[Sample], now: float) -> None:
+        """All of a look is one event: what follows every event is done once."""
+        for key, busy, requests, idle_since, waiting in samples:
+            if key in self._world.pool.groups:
+                self._world.pool.sample(key, busy, requests, idle_since, waiting, now)
+
+
+def _sample(group: Group, shared: AppGroup, waiting: bool) -> Sample:
+    busy: dict[int, bool] = {}
+    requests: dict[int, int] = {}
+    idle_since: dict[int, float] = {}
+    for process in group.workers():
+        if process.slot is None or not process.pid:
+            continue
+        slot = shared.scoreboard.read(process.slot)
+        if slot.pid == process.pid:
+            busy[process.process_id] = slot.busy
+            requests[process.process_id] = slot.requests
+            # A worker that writes a time to come would never be idle: it has the present one at most.
+            idle_since[process.process_id] = min(slot.idle_since, time.monotonic())
+    return group.key, busy, requests, idle_since, waiting
 
 
 def _waiting(groups: list[AppGroup]) -> set[int]:
