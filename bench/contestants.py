@@ -97,7 +97,6 @@ class Jumpseat(Contestant):
                 "PassengerPython %s" % PYTHON,
                 'PassengerAppRoot "%s"' % self.app_root,
                 'DocumentRoot "%s/public"' % self.app_root,
-                "<Directory />\nRequire all granted\n</Directory>",
                 self.more(),
             ]
         )
@@ -143,7 +142,6 @@ class ModWsgi(Contestant):
                 "WSGIDaemonProcess hello processes=%d threads=1" % self.workers,
                 'WSGIScriptAlias / "%s/passenger_wsgi.py" process-group=hello application-group=%%{GLOBAL}'
                 % self.app_root,
-                "<Directory />\nRequire all granted\n</Directory>",
             ]
         )
 
@@ -213,7 +211,6 @@ class Passenger(Contestant):
                 "PassengerMaxPoolSize %d" % self.workers,
                 'PassengerAppRoot "%s"' % self.app_root,
                 'DocumentRoot "%s/public"' % self.app_root,
-                "<Directory />\nRequire all granted\n</Directory>",
             ]
         )
 

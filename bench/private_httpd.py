@@ -31,6 +31,10 @@ MaxRequestWorkers 512
 KeepAlive On
 MaxKeepAliveRequests 0
 DocumentRoot "{folder}/public"
+<Directory />
+AllowOverride None
+Require all granted
+</Directory>
 {text}
 """
 
