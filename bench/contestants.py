@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Optional
 
 from apache_module.build import module_config_lines
-
 from bench.private_httpd import MODULES, PrivateHttpd
 
 HERE = Path(__file__).parent
