@@ -1,6 +1,6 @@
 """Whom an app runs as: a pure decision over facts, and the layer that looks the facts up.
 
-The rules, and why they are stricter than Passenger's: docs/decisions/users.md.
+The rules, and why they are stricter than Passenger's: docs/decisions/005-whom-an-app-runs-as.md.
 """
 
 from __future__ import annotations
