@@ -41,8 +41,8 @@ def serve(connection: socket.socket, reader: RequestReader, application: _Applic
         return
     body = request.environ["wsgi.input"]
     _run(application, request, Response(connection, request.framed, request.method))
-    if not request.framed:
-        _drain(connection, body)
+    if type(body) is not io.BytesIO:
+        _put_away(body, connection, request.framed)
 
 
 def _run(application: _Application, request: Request, response: Response) -> None:
@@ -151,17 +151,17 @@ def _named(request: Request) -> str:
     return "{} {}".format(ascii(request.method)[1:-1], ascii(path)[1:-1])
 
 
-def _drain(connection: socket.socket, body: Any) -> None:
-    """Read what a plain peer still sends of its body, within limits.
+def _put_away(body: Any, connection: socket.socket, framed: bool) -> None:
+    """Close a request body, so that no file of it is held. Read before, within limits, what a plain peer still sends.
 
     A connection that is closed with bytes unread is reset, and such a peer may lose our answer.
     """
-    if type(body) is io.BytesIO:
-        return
     try:
-        connection.settimeout(_DRAIN_PATIENCE)
-        for _ in range(_LONGEST_DRAIN // _DRAIN_STEP):
-            if not body.read(_DRAIN_STEP):
-                return
+        if not framed:
+            connection.settimeout(_DRAIN_PATIENCE)
+            for _ in range(_LONGEST_DRAIN // _DRAIN_STEP):
+                if not body.read(_DRAIN_STEP):
+                    break
+        body.close()
     except (OSError, ValueError):
-        pass
+        pass  # the client has left, or the app has detached or closed the body

@@ -100,7 +100,8 @@ def test_the_client_has_its_answer_before_close_is_called(starter: Starter, fram
         """)
     with worker.group.client().open(framed=framed) as exchange:
         head = exchange.read_until(b"\r\n\r\n")
-        assert (exchange.read_frame(), exchange.read_frame()) == (b"done", b"") if framed else exchange.read(5) == b"done"
+        body = (exchange.read_frame(), exchange.read_frame()) if framed else (exchange.read(4), exchange.read(1))
+        assert body == (b"done", b"")
         assert (head[:14], worker.group.slot(0)[0]) == (b"Status: 200 OK", 2)
         starter.write("", "gate")
         assert exchange.read(1) == b""

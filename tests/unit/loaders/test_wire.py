@@ -65,8 +65,8 @@ def test_a_nul_in_a_field_is_refused_where_it_is_encoded(pair: tuple[bytes, byte
 
 @pytest.mark.parametrize(
     "message",
-    [b"x:a\0b\0,", b":a\0b\0,", b"04:a\0b\0,", b"+4:a\0b\0,", b" 4:a\0b\0,", b"-1:,", b"4:a\0b\0;", b"2:a\0,", b"3:a\0b,",
-     b"4:a\0b\0,x", b"1234567890:", b"6:a\0b\0c\0,", "٤:a\0b\0,".encode()],
+    [b"x:a\0b\0,", b":a\0b\0,", b"04:a\0b\0,", b"+4:a\0b\0,", b" 4:a\0b\0,", b"-1:,", b"4:a\0b\0;", b"2:a\0,",
+     b"3:a\0b,", b"4:a\0b\0,x", b"1234567890:", b"6:a\0b\0c\0,", "٤:a\0b\0,".encode()],
     ids=repr,
 )  # fmt: skip
 def test_what_is_no_message_is_malformed(message: bytes) -> None:

@@ -227,4 +227,4 @@ def write_after_client_left(environ, start_response):
             write(b"x" * 10000)
     except OSError as error:
         closed.append(type(error).__name__)
-        raise RuntimeError("an app that is upset")
+        raise RuntimeError("an app that is upset") from error

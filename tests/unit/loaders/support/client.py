@@ -109,10 +109,14 @@ class Exchange:
         self._descriptors = []
 
     def send(self, data: bytes, descriptors: tuple[int, ...] = ()) -> None:
+        """Send bytes. A worker that has answered without waiting for them is no error: its answer can be read."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-        sent = self.socket.sendmsg([data], rights)
-        if sent < len(data):
-            self.socket.sendall(data[sent:])
+        try:
+            sent = self.socket.sendmsg([data], rights)
+            if sent < len(data):
+                self.socket.sendall(data[sent:])
+        except (BrokenPipeError, ConnectionResetError):
+            pass
 
     def answer(self) -> Answer:
         """Read to the end of the connection."""
