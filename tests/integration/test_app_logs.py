@@ -19,9 +19,7 @@ LINE = r"^\[\w{3} \w{3} \d\d \d\d:\d\d:\d\d\.\d{6} \d{4}\] .*App (\d+) output: (
 def server(httpd: CheckedHttpd, probe: AppFolder) -> CheckedHttpd:
     httpd.site(document_root=probe.public)
     httpd.site("other.example", probe.public, "PassengerAppGroupName other")
-    httpd.site(
-        "own.example", probe.public, f'PassengerAppGroupName own\nPassengerAppLogFile "{httpd.folder}/logs/own.log"'
-    )
+    httpd.site("own.example", probe.public, f'PassengerAppGroupName own\nPassengerAppLogFile "{probe.events}/own.log"')
     httpd.start()
     return httpd
 
@@ -49,9 +47,9 @@ def test_each_site_has_its_own_lines(server: CheckedHttpd) -> None:
     assert "of one" not in server.logs.text("other.example.log")
 
 
-def test_a_log_file_of_the_apps_own_is_used_where_given(server: CheckedHttpd) -> None:
+def test_a_log_file_of_the_apps_own_is_used_where_given(server: CheckedHttpd, probe: AppFolder) -> None:
     server.get(path("/log", out="into its own"), "own.example")
-    server.logs.wait_for("into its own", "own.log")
+    eventually(lambda: "into its own" in (probe.wait_for_event("own.log")), "the line in the app's own log")
     assert "into its own" not in server.logs.text("own.example.log")
 
 

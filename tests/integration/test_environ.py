@@ -221,11 +221,6 @@ def test_a_header_that_comes_twice_is_joined(server: CheckedHttpd) -> None:
     assert found["HTTP_ACCEPT"].replace(" ", "") == "a/b,c/d"
 
 
-def test_cookies_that_come_in_two_headers_are_joined_as_cookies(server: CheckedHttpd) -> None:
-    found = raw_environ(server, "GET /environ HTTP/1.1", "Cookie: a=1", "Cookie: b=2")
-    assert found["HTTP_COOKIE"].replace(" ", "") == "a=1;b=2"
-
-
 def test_bytes_beyond_ascii_in_a_header_arrive_as_latin_1(server: CheckedHttpd) -> None:
     assert raw_environ(server, "GET /environ HTTP/1.1", "X-Name: Jürgen")["HTTP_X_NAME"] == "Jürgen"
 

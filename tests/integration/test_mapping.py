@@ -115,8 +115,8 @@ def test_a_base_uri_that_is_a_symlink_leads_to_the_app_of_its_target(server: Che
     assert said(server, "linked.example", "/linked/x") == "linked ('/linked', '/x')"
 
 
-def test_a_base_uri_without_anything_after_it_has_the_path_slash(server: CheckedHttpd) -> None:
-    assert said(server, "linked.example", "/linked") == "linked ('/linked', '/')"
+def test_a_base_uri_without_anything_after_it_has_an_empty_path_as_pep_3333_says(server: CheckedHttpd) -> None:
+    assert said(server, "linked.example", "/linked") == "linked ('/linked', '')"
 
 
 def test_a_base_uri_with_a_slash_after_it_has_the_path_slash(server: CheckedHttpd) -> None:
@@ -135,8 +135,9 @@ def test_a_relative_symlink_is_resolved_from_its_own_folder(server: CheckedHttpd
     assert said(server, "linked.example", "/relative/x") == "second ('/relative', '/x')"
 
 
-def test_a_base_uri_whose_link_leads_nowhere_is_a_plain_404(server: CheckedHttpd) -> None:
-    assert server.get("/dangling/x", "linked.example").status == 404
+def test_a_base_uri_whose_link_leads_nowhere_is_refused_by_httpd_itself(server: CheckedHttpd) -> None:
+    server.logs.expect("AH00037")
+    assert server.get("/dangling/x", "linked.example").status == 403
 
 
 def test_the_website_around_a_base_uri_serves_its_own_files(server: CheckedHttpd) -> None:

@@ -191,8 +191,8 @@ def test_a_big_answer_is_whole(server: CheckedHttpd) -> None:
 
 
 def test_many_headers_of_the_app_all_arrive(server: CheckedHttpd) -> None:
-    answer = ask(server, headers=[[f"X-{number}", "v" * 200] for number in range(60)])
-    assert [answer.header(f"X-{number}") for number in range(60)] == ["v" * 200] * 60
+    answer = server.get(path("/many-headers", count=60, size=500))
+    assert [answer.header(f"X-{number}") for number in range(60)] == ["v" * 500] * 60
 
 
 def test_an_exception_before_the_headers_is_a_500(server: CheckedHttpd) -> None:
@@ -221,10 +221,30 @@ def test_an_answer_replaced_through_exc_info_is_the_one_that_is_sent(server: Che
 
 
 @pytest.mark.parametrize("when", ["second part", "exc_info too late"])
-def test_an_exception_amid_the_body_is_seen_as_a_cut_answer(server: CheckedHttpd, when: str) -> None:
+def test_an_exception_amid_the_body_is_seen_as_a_cut_answer(
+    server: CheckedHttpd, shared_probe: AppFolder, when: str
+) -> None:
     server.logs.allow("JS")
-    with pytest.raises(http.client.IncompleteRead):
-        server.get(path("/fail", when=when))
+    (shared_probe.events / "gate-fail").unlink(missing_ok=True)
+    with Wire(server.port) as wire:
+        wire.head(f"GET {path('/fail', when=when)} HTTP/1.1")
+        response = wire.open_answer()
+        assert response.read1(100) == b"first part\n"
+        shared_probe.open_gate("fail")
+        with pytest.raises(http.client.IncompleteRead):
+            response.read()
+
+
+@pytest.mark.parametrize("when", ["second part", "exc_info too late"])
+def test_an_exception_amid_the_body_is_never_a_complete_answer(
+    server: CheckedHttpd, shared_probe: AppFolder, when: str
+) -> None:
+    server.logs.allow("JS")
+    shared_probe.open_gate("fail")
+    try:
+        assert server.get(path("/fail", when=when)).status in (500, 502)
+    except http.client.IncompleteRead:
+        pass
 
 
 def test_the_worker_goes_on_after_an_exception(server: CheckedHttpd) -> None:

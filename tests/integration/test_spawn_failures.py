@@ -171,7 +171,7 @@ def test_status_names_the_step_and_the_cause(httpd: CheckedHttpd, release: AppFo
     start(httpd, release, "raise")
     httpd.get("/")
     failure = group(httpd)["failure"]
-    assert failure["step"] == "import"
+    assert failure["step"] == "import the app"
     assert "RuntimeError: release first <cannot> load" in failure["detail"]
 
 

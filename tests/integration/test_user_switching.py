@@ -74,9 +74,15 @@ def test_a_user_that_is_given_wins_over_the_owner(httpd: CheckedHttpd, apps: App
     assert (told["user"], told["gid"]) == (BOB, pwd.getpwnam(BOB).pw_gid)
 
 
-def test_root_as_the_given_user_is_the_default_user(httpd: CheckedHttpd, apps: AppFolders) -> None:
-    httpd.logs.allow("JS")
-    assert identity(httpd, apps.create("probe", owner=ADA), "PassengerUser root")["user"] == "nobody"
+@pytest.mark.parametrize(
+    "directive", ["PassengerUser", "PassengerGroup", "PassengerDefaultUser", "PassengerDefaultGroup"]
+)
+@pytest.mark.parametrize("name", ["root", "0", "#0"])
+def test_root_can_be_named_nowhere(httpd: CheckedHttpd, directive: str, name: str) -> None:
+    httpd.add(f"{directive} {name}")
+    answer = httpd.test_configuration()
+    assert answer.returncode != 0
+    assert directive in answer.stdout
 
 
 def test_a_group_that_is_given_is_the_apps(httpd: CheckedHttpd, apps: AppFolders) -> None:
@@ -88,11 +94,6 @@ def test_the_group_of_the_entry_file_can_be_the_apps(httpd: CheckedHttpd, apps: 
     app = apps.create("probe", owner=ADA)
     os.chown(app.entry, pwd.getpwnam(ADA).pw_uid, grp.getgrnam("games").gr_gid)
     assert identity(httpd, app, "PassengerGroup !STARTUP_FILE!")["group"] == "games"
-
-
-def test_roots_group_is_never_the_apps(httpd: CheckedHttpd, apps: AppFolders) -> None:
-    httpd.logs.allow("JS")
-    assert identity(httpd, apps.create("probe", owner=ADA), "PassengerGroup root")["gid"] != 0
 
 
 def test_without_user_switching_an_app_runs_as_the_default_user(httpd: CheckedHttpd, apps: AppFolders) -> None:

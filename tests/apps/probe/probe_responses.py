@@ -37,6 +37,13 @@ def huge_head(environ, start_response):
     return answer(start_response, "x", headers=[("X-Huge", "v" * int(query(environ)["size"]))])
 
 
+def many_headers(environ, start_response):
+    """`count` headers of `size` bytes each."""
+    fields = query(environ)
+    return answer(start_response, "x", headers=[("X-%d" % number, "v" * int(fields["size"]))
+                                                for number in range(int(fields["count"]))])
+
+
 def stream(environ, start_response):
     """`parts` parts, each but the first only after its gate has been opened."""
     fields = query(environ)
@@ -152,6 +159,7 @@ def fail(environ, start_response):
         if when == "first part":
             raise RuntimeError("raised in the first part")
         yield b"first part\n"
+        wait_for_gate("fail")
         if when == "exc_info too late":
             try:
                 raise RuntimeError("raised and handed over too late")
@@ -184,5 +192,5 @@ def misuse(environ, start_response):
     return answer(start_response, "no such misuse", status="404 Not Found")
 
 
-ROUTES = {"exact": exact, "huge-head": huge_head, "stream": stream, "stream-by-write": stream_by_write, "big": big, "endless": endless,
+ROUTES = {"exact": exact, "huge-head": huge_head, "many-headers": many_headers, "stream": stream, "stream-by-write": stream_by_write, "big": big, "endless": endless,
           "waiting": waiting, "file": from_file, "fail": fail, "misuse": misuse}

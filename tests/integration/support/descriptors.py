@@ -8,8 +8,8 @@ import re
 from typing import Counter
 
 
-def open_descriptors(pid: int) -> Counter[str]:
-    """How many descriptors of each kind `pid` holds; empty when it has ended."""
+def open_descriptors(pid: int, ignored_folder: str = "/none") -> Counter[str]:
+    """How many descriptors of each kind `pid` holds, without files of one folder; empty when it has ended."""
     folder = f"/proc/{pid}/fd"
     kinds: Counter[str] = collections.Counter()
     try:
@@ -18,9 +18,11 @@ def open_descriptors(pid: int) -> Counter[str]:
         return kinds
     for number in numbers:
         try:
-            kinds[_kind(os.readlink(f"{folder}/{number}"))] += 1
+            target = os.readlink(f"{folder}/{number}")
         except FileNotFoundError:
             continue
+        if not target.startswith(ignored_folder):
+            kinds[_kind(target)] += 1
     return kinds
 
 

@@ -28,7 +28,7 @@ INTERPRETERS = list(_FOUND)
 
 @functools.lru_cache(maxsize=None)
 def usable_by_apps(name: str) -> Path:
-    """The interpreter's path; where only its owner can reach it, that of a copy (of links, which cost no space)."""
+    """The interpreter's path; where only its owner can reach it, that of a copy."""
     interpreter = _FOUND[name]
     if str(interpreter).startswith("/usr/bin/"):
         return interpreter
@@ -45,4 +45,12 @@ def usable_by_apps(name: str) -> Path:
     )
     for library in (home / "lib").glob("libpython*.so*"):
         shutil.copy2(library, copy / "lib", follow_symlinks=False)
-    return copy / "bin" / interpreter.name
+    return _wrapper(copy, interpreter.name)
+
+
+def _wrapper(copy: Path, name: str) -> Path:
+    """A script that lets the copy find its own libpython, where it has one."""
+    script = copy / "bin" / "python"
+    script.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{copy}/lib" exec "{copy}/bin/{name}" "$@"\n')
+    script.chmod(0o755)
+    return script

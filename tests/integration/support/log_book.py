@@ -15,6 +15,8 @@ ALWAYS_WRONG = re.compile(
     r"AH0005[0-2]:|Sanitizer|runtime error:|Traceback \(most recent|Fatal Python error|"
     r"Segmentation fault|free\(\): |malloc\(\): |double free"
 )
+#: How the further lines of a message begin.
+CONTINUED = "    "
 #: Lines that repeat what a hosted app has written; they are the app's own matter.
 FROM_AN_APP = re.compile(r"App \d+ output: ")
 
@@ -29,6 +31,7 @@ class LogBook:
         self._required: list[Pattern[str]] = []
         self._allowed: list[Pattern[str]] = []
         self._seen: list[Pattern[str]] = []
+        self._declared_before = False
 
     def expect(self, pattern: str) -> None:
         """Declare that a serious line matching `pattern` (a regular expression or a number) comes, at least once."""
@@ -48,18 +51,21 @@ class LogBook:
 
     def wait_for(self, pattern: str, name: str = "error.log", seconds: float = PATIENCE) -> str:
         """Wait until a line of log `name` matches; return the line."""
-        expression = re.compile(f".*(?:{pattern}).*")
+        expression = re.compile(pattern)
 
         def matching_line() -> str:
-            found = expression.search(self.text(name))
-            return found.group(0) if found else ""
+            return next((line for line in self.text(name).splitlines() if expression.search(line)), "")
 
         return eventually(matching_line, f"a line like {pattern!r} in {name}:\n{self.text(name)}", seconds)
 
-    def complaints(self) -> list[str]:
-        """The serious lines since the last call that nobody has declared, then what was declared but did not come."""
+    def read(self) -> None:
+        """Judge what has been written since the last reading by what is declared now."""
         for path in sorted(self.folder.glob("*")):
             self._read_more(path)
+
+    def complaints(self) -> list[str]:
+        """The serious lines since the last call that nobody has declared, then what was declared but did not come."""
+        self.read()
         serious, self._unexplained = self._unexplained, []
         missing = [
             f"declared, but not logged: {pattern.pattern}" for pattern in self._required if pattern not in self._seen
@@ -79,11 +85,13 @@ class LogBook:
             self._judge(path.name, line)
 
     def _judge(self, name: str, line: str) -> None:
-        if FROM_AN_APP.search(line):
+        if FROM_AN_APP.search(line) or (line.startswith(CONTINUED) and self._declared_before):
             return
+        self._declared_before = False
         if not SERIOUS.search(line) and not ALWAYS_WRONG.search(line):
             return
         declared = [pattern for pattern in self._required + self._allowed if pattern.search(line)]
         self._seen.extend(declared)
+        self._declared_before = bool(declared)
         if not declared:
             self._unexplained.append(f"{name}: {line}")

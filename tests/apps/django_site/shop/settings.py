@@ -20,3 +20,5 @@ STATIC_URL = "/static/"
 MEDIA_ROOT = os.path.join(BASE_DIR, "events", "media")
 FILE_UPLOAD_MAX_MEMORY_SIZE = 65536
 USE_TZ = True
+LOGGING = {"version": 1, "disable_existing_loggers": False, "handlers": {"stderr": {"class": "logging.StreamHandler"}},
+           "loggers": {"django": {"handlers": ["stderr"], "level": "WARNING"}}}
