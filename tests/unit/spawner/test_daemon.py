@@ -205,9 +205,7 @@ def test_an_app_that_failed_is_tried_again_as_soon_as_it_is_mended_and_touched(h
 
 def test_an_app_that_does_not_come_up_in_time_is_killed_and_its_output_shown(httpd: Httpd) -> None:
     source = "print('still waiting for the database', flush=True)\nimport time\ntime.sleep(60)\n"
-    registered = httpd.register(
-        write_app(httpd.folder / "app", source=source), start_timeout=1, friendly_error_pages=1
-    )
+    registered = httpd.register(write_app(httpd.folder / "app", source=source), start_timeout=1, friendly_error_pages=1)
     answer = request(registered)
     assert b"PassengerStartTimeout" in answer
     assert b"still waiting for the database" in answer
@@ -222,9 +220,7 @@ def test_a_process_that_dies_while_it_imports_is_reported_with_its_signal(httpd:
 
 
 def test_a_missing_interpreter_is_named(httpd: Httpd) -> None:
-    answer = request(
-        httpd.register(write_app(httpd.folder / "app"), python="/nowhere/python", friendly_error_pages=1)
-    )
+    answer = request(httpd.register(write_app(httpd.folder / "app"), python="/nowhere/python", friendly_error_pages=1))
     assert b"/nowhere/python" in answer
     assert b"<code>start</code>" in answer
 

@@ -1,0 +1,148 @@
+"""The instance folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from spawner.app_group import backlog_for
+from spawner.errors import OperatorError
+from spawner.instance import Instance, remove_stale_instances
+from spawner.options import AppOptions, ServerOptions
+from spawner.registration import Registration
+
+
+def make(folder: Path, pid: int = 4711) -> Instance:
+    return Instance(str(folder / "run" / ("httpd-%d" % pid)), pid, os.getuid(), os.getgid())
+
+
+def test_the_folder_is_the_same_under_every_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        instance = make(tmp_path)
+        instance.create("/etc/apache2", 1.0)
+        listener = instance.listen(instance.app_socket("a"), socket.SOCK_STREAM, 0o600, 1)
+    finally:
+        os.umask(before)
+    listener.close()
+    found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in Path(instance.folder).iterdir()}
+    assert found == {"apps": 0o711, "loaders": 0o755, "instance.json": 0o644}
+    assert stat.S_IMODE(os.stat(instance.registry).st_mode) == 0o755
+
+
+def test_sockets_have_the_promised_mode_under_an_open_umask_too(tmp_path: Path) -> None:
+    instance = make(tmp_path)
+    instance.create("/", 1.0)
+    before = os.umask(0)
+    try:
+        listener = instance.listen(instance.app_socket("a"), socket.SOCK_STREAM, 0o600, 1)
+    finally:
+        os.umask(before)
+    listener.close()
+    assert stat.S_IMODE(os.stat(instance.app_socket("a")).st_mode) == 0o600
+
+
+def test_the_facts_are_those_that_tools_look_for(tmp_path: Path) -> None:
+    instance = make(tmp_path)
+    instance.create("/etc/apache2", 12.5)
+    facts = json.loads((Path(instance.folder) / "instance.json").read_text())
+    assert facts.pop("version")
+    assert facts == {
+        "name": "httpd-4711", "httpd_pid": 4711, "spawner_pid": os.getpid(), "server_root": "/etc/apache2",
+        "started": 12.5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o757, 0o1777])
+def test_a_registry_that_others_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "run").mkdir()
+    os.chmod(tmp_path / "run", mode)
+    with pytest.raises(OperatorError, match="PassengerInstanceRegistryDir"):
+        make(tmp_path).create("/", 1.0)
+
+
+def test_a_registry_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "run").symlink_to("real")
+    with pytest.raises(OperatorError, match="not a folder"):
+        make(tmp_path).create("/", 1.0)
+
+
+if os.geteuid() == 0:
+
+    def test_a_registry_of_another_user_is_refused(tmp_path: Path) -> None:
+        (tmp_path / "run").mkdir()
+        os.chown(tmp_path / "run", 65534, 65534)
+        with pytest.raises(OperatorError, match="belongs to uid 65534"):
+            make(tmp_path).create("/", 1.0)
+
+    def test_sockets_belong_to_apache_s_user(tmp_path: Path) -> None:
+        instance = Instance(str(tmp_path / "run" / "httpd-1"), 1, 65534, 65533)
+        instance.create("/", 1.0)
+        instance.listen(instance.app_socket("a"), socket.SOCK_STREAM, 0o600, 1).close()
+        found = os.stat(instance.app_socket("a"))
+        assert (found.st_uid, found.st_gid) == (65534, 65533)
+
+
+def test_a_path_too_long_for_a_socket_is_named(tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    with pytest.raises(OperatorError, match="longer than the 107 bytes"):
+        make(deep).create("/", 1.0)
+
+
+def test_a_folder_that_an_earlier_spawner_left_is_taken_over(tmp_path: Path) -> None:
+    make(tmp_path).create("/", 1.0)
+    make(tmp_path).create("/", 2.0)
+
+
+def test_folders_of_httpds_that_have_ended_are_removed_and_others_stay(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    dead, living = make(tmp_path, child.pid), make(tmp_path, os.getpid())
+    for instance in (dead, living):
+        instance.create("/", time.time())
+    (Path(living.registry) / "notes").mkdir()
+    (Path(living.registry) / "httpd-x").mkdir()
+    said: list[str] = []
+    remove_stale_instances(living.registry, living.folder, said.append)
+    assert said == [dead.name]
+    assert sorted(os.listdir(living.registry)) == sorted([living.name, "notes", "httpd-x"])
+
+
+def test_a_folder_whose_pid_another_process_has_now_is_stale(tmp_path: Path) -> None:
+    old = make(tmp_path, os.getppid())
+    old.create("/", 1000.0)  # long before the process began
+    said: list[str] = []
+    remove_stale_instances(old.registry, "/elsewhere", said.append)
+    assert said == [old.name]
+
+
+def registration(queue: int) -> Registration:
+    options = AppOptions.from_wire({"max_request_queue_size": str(queue)})
+    return Registration("a", "/a", "wsgi", "p.py", "", "", "", "", options, 1)
+
+
+@pytest.mark.parametrize(("queue", "admitted"), [(1, 1), (3, 3), (0, 5)])
+def test_exactly_as_many_requests_wait_as_are_configured(tmp_path: Path, queue: int, admitted: int) -> None:
+    instance = make(tmp_path)
+    instance.create("/", 1.0)
+    backlog = backlog_for(registration(queue), ServerOptions.from_wire({"socket_backlog": "5"}))
+    listener = instance.listen(instance.app_socket("a"), socket.SOCK_STREAM, 0o600, backlog)
+    clients = [socket.socket(socket.AF_UNIX) for _ in range(admitted + 1)]
+    for client in clients:
+        client.setblocking(False)
+    for client in clients[:-1]:
+        client.connect(instance.app_socket("a"))
+    with pytest.raises(BlockingIOError):
+        clients[-1].connect(instance.app_socket("a"))
+    for sock in [*clients, listener]:
+        sock.close()
