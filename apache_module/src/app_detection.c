@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <apr_file_info.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
@@ -101,6 +102,20 @@ passenger_detection passenger_detect_file(apr_pool_t *pool, const char *path, in
     return found.detection;
 }
 
+/* The path without `..`, if that is still the same place: with other links on the way it need not be. */
+static const char *simplify(apr_pool_t *pool, const char *path)
+{
+    struct stat as_given;
+    struct stat simplified;
+    char *shorter;
+    if (apr_filepath_merge(&shorter, NULL, path, APR_FILEPATH_NOTRELATIVE, pool) == APR_SUCCESS
+        && stat(path, &as_given) == 0 && stat(shorter, &simplified) == 0 && as_given.st_dev == simplified.st_dev
+        && as_given.st_ino == simplified.st_ino) {
+        return shorter;
+    }
+    return path;
+}
+
 /* One step along a link: relative targets begin at the link's folder. */
 static const char *follow_once(apr_pool_t *pool, const char *path)
 {
@@ -111,10 +126,11 @@ static const char *follow_once(apr_pool_t *pool, const char *path)
     }
     text[length] = '\0';
     if (text[0] == '/') {
-        return apr_pstrdup(pool, text);
+        return simplify(pool, apr_pstrdup(pool, text));
     }
     const char *slash = strrchr(path, '/');
-    return apr_pstrcat(pool, apr_pstrmemdup(pool, path, (apr_size_t)(slash - path) + 1), text, NULL);
+    const char *folder = apr_pstrmemdup(pool, path, (apr_size_t)(slash - path) + 1);
+    return simplify(pool, apr_pstrcat(pool, folder, text, NULL));
 }
 
 passenger_detection passenger_detect_link(apr_pool_t *pool, const char *path, int seconds, const char **target)

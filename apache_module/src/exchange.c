@@ -22,7 +22,7 @@ enum {
     HOLD_MILLISECONDS = 50,          /* the longest that a trickle is held back */
     UNWATCHED_MILLISECONDS = 250,    /* how often to look whether a client that cannot be polled is still there */
     UNWATCHED_BODY_MILLISECONDS = 20,
-    CONTINUE_SECONDS = 5,            /* for workers that never say that they read the body */
+    CONTINUE_SECONDS = 1,            /* for workers that do not say when they read the body */
     STATUS_CLIENT_LEFT = 499         /* for the access log only */
 };
 
@@ -64,7 +64,7 @@ static void stop_body(passenger_exchange *exchange, apr_status_t rv)
     }
     exchange->request_status = ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
     ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, exchange->r, PSGLOGNO(2100)
-                  "the request body cannot be read to its end: answered %d", exchange->request_status);
+                  "the request body cannot be read to its end while it is streamed");
 }
 
 /* Queues the next piece of a streamed body, if the client has sent one. Returns 1 when something is queued. */

@@ -127,14 +127,11 @@ void passenger_request_register_hooks(apr_pool_t *pool)
 {
     static const char *const typing[] = {"mod_negotiation.c", "mod_mime.c", NULL};
     static const char *const rewriting[] = {"mod_rewrite.c", "mod_proxy.c", NULL};
-    static const char *const env[] = {"mod_env.c", NULL};
     (void)pool;
     ap_hook_child_init(begin_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(passenger_mapping_remember, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_type_checker(passenger_mapping_decide, NULL, typing, APR_HOOK_FIRST);
     /* After those that replace a request, before mod_dir, which comes last of all. */
-    ap_hook_fixups(passenger_mapping_take, rewriting, env, APR_HOOK_FIRST);
-    ap_hook_fixups(passenger_environment_before_env, NULL, env, APR_HOOK_MIDDLE);
-    ap_hook_fixups(passenger_environment_after_env, env, NULL, APR_HOOK_MIDDLE);
+    ap_hook_fixups(passenger_mapping_take, rewriting, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handle_request, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -21,7 +21,6 @@ static passenger_mapping *mapping_for(request_rec *r)
     passenger_mapping *mapping = passenger_mapping_of(r);
     if (mapping == NULL) {
         mapping = apr_pcalloc(r->pool, sizeof(*mapping));
-        mapping->environment_mark = -1;
         ap_set_module_config(r->request_config, &passenger_module, mapping);
     }
     return mapping;

@@ -18,10 +18,6 @@ typedef struct passenger_mapping {
     const char *base_uri;        /* where the app is mounted: "" or "/path" without slash at the end */
     const char *app_root;        /* absolute, as configured: links in it are the spawner's to resolve */
     const char *public_dir;      /* the folder of static files that belongs to the app */
-
-    int environment_mark;        /* registration.c: where mod_env's variables will begin; -1: not marked */
-    const apr_table_t *environment_marked;   /* the table that held the mark */
-    apr_array_header_t *app_environment;     /* passenger_field each: SetEnv and PassEnv; NULL: none */
 } passenger_mapping;
 
 /* What was decided for the request; NULL when it never came by our hooks. */

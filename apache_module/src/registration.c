@@ -1,6 +1,7 @@
 #include "registration.h"
 
 #include <http_log.h>
+#include <http_request.h>
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 
@@ -14,15 +15,27 @@ APLOG_USE_MODULE(passenger);
 
 enum { KNOWN_GROUPS_LIMIT = 1024 };
 
-static const char ENVIRONMENT_MARK[] = "JUMPSEAT_MARK";
-
 static struct {
     apr_thread_mutex_t *lock;        /* NULL: without threads or memory for it; nothing is remembered then */
     passenger_group_cache *groups;
+    ap_HOOK_fixups_t *fixup_of_mod_env;   /* NULL: there is no mod_env */
 } memory;
+
+static ap_HOOK_fixups_t *find_fixup(const char *module_file)
+{
+    const apr_array_header_t *fixups = ap_hook_get_fixups();
+    for (int index = 0; fixups != NULL && index < fixups->nelts; index++) {
+        const ap_LINK_fixups_t *link = &APR_ARRAY_IDX(fixups, index, ap_LINK_fixups_t);
+        if (strcmp(link->szName, module_file) == 0) {
+            return link->pFunc;
+        }
+    }
+    return NULL;
+}
 
 void passenger_registration_child_init(apr_pool_t *child_pool)
 {
+    memory.fixup_of_mod_env = find_fixup("mod_env.c");
     memory.groups = passenger_group_cache_create(KNOWN_GROUPS_LIMIT);
     if (memory.groups == NULL
         || apr_thread_mutex_create(&memory.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
@@ -30,49 +43,19 @@ void passenger_registration_child_init(apr_pool_t *child_pool)
     }
 }
 
-static int position_of_mark(const apr_table_t *table)
+/* What SetEnv and PassEnv give this request, and nothing that other modules add: mod_env's own fixup, run once more with
+ * an empty table. */
+static const apr_array_header_t *app_environment_of(request_rec *r)
 {
-    const apr_array_header_t *entries = apr_table_elts(table);
-    for (int index = 0; index < entries->nelts; index++) {
-        const char *name = APR_ARRAY_IDX(entries, index, apr_table_entry_t).key;
-        if (name != NULL && strcmp(name, ENVIRONMENT_MARK) == 0) {
-            return index;
-        }
+    if (memory.fixup_of_mod_env == NULL) {
+        return apr_table_elts(apr_table_make(r->pool, 1));
     }
-    return -1;
-}
-
-/* mod_env puts its variables before all others into a new table. So how far a mark has moved is how many there are,
- * whatever other modules have done in between. */
-int passenger_environment_before_env(request_rec *r)
-{
-    passenger_mapping *mapping = passenger_mapping_of(r);
-    if (mapping != NULL && mapping->is_mine) {
-        apr_table_setn(r->subprocess_env, ENVIRONMENT_MARK, "");
-        mapping->environment_marked = r->subprocess_env;
-        mapping->environment_mark = position_of_mark(r->subprocess_env);
-    }
-    return DECLINED;
-}
-
-int passenger_environment_after_env(request_rec *r)
-{
-    passenger_mapping *mapping = passenger_mapping_of(r);
-    if (mapping == NULL || mapping->environment_mark < 0) {
-        return DECLINED;
-    }
-    if (r->subprocess_env != mapping->environment_marked) {
-        const apr_array_header_t *entries = apr_table_elts(r->subprocess_env);
-        int count = position_of_mark(r->subprocess_env) - mapping->environment_mark;
-        mapping->app_environment = apr_array_make(r->pool, 8, sizeof(passenger_field));
-        for (int index = 0; index < count; index++) {
-            const apr_table_entry_t *entry = &APR_ARRAY_IDX(entries, index, apr_table_entry_t);
-            passenger_environment_add(mapping->app_environment, entry->key, entry->val);
-        }
-    }
-    apr_table_unset(r->subprocess_env, ENVIRONMENT_MARK);
-    mapping->environment_mark = -1;
-    return DECLINED;
+    apr_table_t *all = r->subprocess_env;
+    r->subprocess_env = apr_table_make(r->pool, 4);
+    memory.fixup_of_mod_env(r);
+    const apr_array_header_t *given = apr_table_elts(r->subprocess_env);
+    r->subprocess_env = all;
+    return given;
 }
 
 static const char *key_of_group(request_rec *r, const passenger_mapping *mapping)
@@ -84,12 +67,13 @@ static const char *key_of_group(request_rec *r, const passenger_mapping *mapping
 }
 
 /* One registration stands for a group as one server names it with one environment. */
-static const char *cache_key_of(request_rec *r, const passenger_mapping *mapping, const char *key)
+static const char *cache_key_of(request_rec *r, const passenger_mapping *mapping, const char *key,
+                                const apr_array_header_t *environment)
 {
     uint64_t digest = PASSENGER_DIGEST_START;
-    for (int index = 0; mapping->app_environment != NULL && index < mapping->app_environment->nelts; index++) {
-        const passenger_field *field = &APR_ARRAY_IDX(mapping->app_environment, index, passenger_field);
-        digest = passenger_digest(passenger_digest(digest, field->name), field->value);
+    for (int index = 0; index < environment->nelts; index++) {
+        const apr_table_entry_t *variable = &APR_ARRAY_IDX(environment, index, apr_table_entry_t);
+        digest = passenger_digest(passenger_digest(digest, variable->key), variable->val);
     }
     return apr_psprintf(r->pool, "%pp %" APR_UINT64_T_HEX_FMT " %s %s", (void *)r->server, (apr_uint64_t)digest,
                         mapping->base_uri, key);
@@ -101,7 +85,7 @@ static void add_option(void *fields, const char *name, const char *value)
 }
 
 static apr_array_header_t *question_of(request_rec *r, const passenger_mapping *mapping, const char *key,
-                                       const passenger_instance *instance)
+                                       const apr_array_header_t *environment, const passenger_instance *instance)
 {
     const passenger_dir_options *options = passenger_options_of(r);
     const char *app_type = passenger_dir_app_type(options);
@@ -118,9 +102,9 @@ static apr_array_header_t *question_of(request_rec *r, const passenger_mapping *
     passenger_environment_add(fields, "server_name", r->server->server_hostname);
     passenger_environment_add(fields, "error_log", passenger_error_log_name(r->server));
     passenger_dir_options_to_wire(options, r->pool, add_option, fields);
-    for (int index = 0; mapping->app_environment != NULL && index < mapping->app_environment->nelts; index++) {
-        const passenger_field *field = &APR_ARRAY_IDX(mapping->app_environment, index, passenger_field);
-        passenger_environment_add(fields, apr_pstrcat(r->pool, "env:", field->name, NULL), field->value);
+    for (int index = 0; index < environment->nelts; index++) {
+        const apr_table_entry_t *variable = &APR_ARRAY_IDX(environment, index, apr_table_entry_t);
+        passenger_environment_add(fields, apr_pstrcat(r->pool, "env:", variable->key, NULL), variable->val);
     }
     return fields;
 }
@@ -145,7 +129,8 @@ static int read_answer(request_rec *r, const passenger_answer *answer, passenger
     return OK;
 }
 
-static int ask_spawner(request_rec *r, const passenger_mapping *mapping, passenger_group *group)
+static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const apr_array_header_t *environment,
+                       passenger_group *group)
 {
     const passenger_instance *instance = passenger_instance_facts();
     passenger_answer answer;
@@ -153,7 +138,7 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, passeng
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2082) "no spawner has been started");
         return HTTP_SERVICE_UNAVAILABLE;
     }
-    apr_array_header_t *fields = question_of(r, mapping, group->key, instance);
+    apr_array_header_t *fields = question_of(r, mapping, group->key, environment, instance);
     const passenger_field *first = (const passenger_field *)fields->elts;
     size_t size = passenger_netstring_size(first, (size_t)fields->nelts, PASSENGER_CONTROL_MESSAGE_LIMIT);
     char *question = size > 0 ? apr_palloc(r->pool, size) : NULL;
@@ -191,12 +176,13 @@ static int recall(request_rec *r, passenger_group *group)
 
 int passenger_group_find(request_rec *r, const passenger_mapping *mapping, passenger_group *group)
 {
+    const apr_array_header_t *environment = app_environment_of(r);
     group->key = key_of_group(r, mapping);
-    group->cache_key = cache_key_of(r, mapping, group->key);
+    group->cache_key = cache_key_of(r, mapping, group->key, environment);
     if (recall(r, group)) {
         return OK;
     }
-    int status = ask_spawner(r, mapping, group);
+    int status = ask_spawner(r, mapping, environment, group);
     if (status == OK && memory.lock != NULL) {
         apr_thread_mutex_lock(memory.lock);
         passenger_group_cache_store(memory.groups, group->cache_key, group->address);

@@ -20,10 +20,6 @@ typedef struct passenger_group {
 /* Hook child_init: makes the child's memory of groups. */
 void passenger_registration_child_init(apr_pool_t *child_pool);
 
-/* Hooks fixups, right before and right after mod_env's: between them lies what it adds. */
-int passenger_environment_before_env(request_rec *r);
-int passenger_environment_after_env(request_rec *r);
-
 /* Fills `group` from memory or by asking the spawner, which may block: up to PASSENGER_REGISTRATION_SECONDS while the
  * spawner is being restarted. Returns OK or an HTTP status, logged. Any thread. */
 int passenger_group_find(request_rec *r, const passenger_mapping *mapping, passenger_group *group);

@@ -48,10 +48,8 @@ static int has_body(request_rec *r, apr_off_t *length)
 
 static int report_unreadable(request_rec *r, apr_status_t rv)
 {
-    int status = ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, PSGLOGNO(2020)
-                  "the request body cannot be read to its end: answered %d", status);
-    return status;
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, PSGLOGNO(2020) "the request body cannot be read to its end");
+    return ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
 }
 
 /* Moves one read's worth of buckets into the spool. */
