@@ -221,4 +221,4 @@ def make_writable(folder: Path) -> None:
 
 
 ALL: list[type[Contestant]] = [StaticFile, Jumpseat, ProxyScgi, Uwsgi, ModWsgi, Gunicorn, Passenger]
-PATHS = {ProxyScgi: "/proxied/hello"}
+PATHS: dict[type[Contestant], str] = {ProxyScgi: "/proxied/hello"}
