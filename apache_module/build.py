@@ -1,8 +1,8 @@
 """Builds `mod_passenger.so`: `python -m apache_module.build [--output DIR] [--sanitize]`.
 
 The C sources are compiled against the headers that `apxs` names. cffi's embedding API adds the one function that is
-written in Python (`embedding.py`) and is called in the forked spawner only. The object is linked to the shared libpython
-of the interpreter that runs this.
+written in Python (`embedding.py`) and is called in the forked spawner only. The object is linked to the shared
+libpython of the interpreter that runs this.
 """
 
 from __future__ import annotations
