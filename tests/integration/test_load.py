@@ -31,7 +31,10 @@ def release(httpd: CheckedHttpd, apps: AppFolders) -> AppFolder:
 
 
 def wait_until_settled(httpd: CheckedHttpd, release: str) -> None:
-    eventually(lambda: settled(httpd) and httpd.get("/").text == release, f"release {release}")
+    def told() -> str:
+        return f"release {release}; the app says {httpd.get('/').text}; {group(httpd)}\n{httpd.logs.text()[-2000:]}"
+
+    eventually(lambda: settled(httpd) and httpd.get("/").text == release, told)
 
 
 def settled(httpd: CheckedHttpd) -> bool:

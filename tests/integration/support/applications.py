@@ -67,7 +67,7 @@ class AppFolder:
     def wait_for_event(self, name: str, seconds: float = PATIENCE) -> str:
         """Wait until the app has reported `name`; return what it wrote."""
         path = self.events / name
-        eventually(path.exists, f"the app's event {name}; there are {self.event_names()}", seconds)
+        eventually(path.exists, lambda: f"the app's event {name}; there are {self.event_names()}", seconds)
         return path.read_text()
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 MODULES = Path("/usr/lib/apache2/modules")
 USUAL_MODULES = ("authz_core", "mime", "dir", "alias", "env", "setenvif", "headers", "autoindex")
 
+#: More threads in one child than any test has clients: when all are busy, the event MPM closes kept connections.
 THREADED = """\
 StartServers 1
 ServerLimit 16
-ThreadsPerChild 32
-MinSpareThreads 16
+ThreadsPerChild 64
+MinSpareThreads 8
 MaxSpareThreads 128
 MaxRequestWorkers 128
 """

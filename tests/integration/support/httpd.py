@@ -122,7 +122,7 @@ class Httpd:
                 raise RuntimeError(f"httpd ended at once:\n{self.logs.text('stderr.log')}\n{self.logs.text()}")
             return self.logs.count(RUNNING) > times_before and self._listens()
 
-        eventually(ready, f"httpd to run:\n{self.logs.text()}")
+        eventually(ready, lambda: f"httpd to run:\n{self.logs.text()}")
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
@@ -184,7 +184,7 @@ class Httpd:
     def instance(self) -> dict[str, Any]:
         """instance.json, once it is there."""
         path = self.instance_folder() / "instance.json"
-        eventually(path.exists, f"{path}:\n{self.logs.text()}")
+        eventually(path.exists, lambda: f"{path}:\n{self.logs.text()}")
         content: dict[str, Any] = json.loads(path.read_text())
         return content
 

@@ -56,7 +56,7 @@ class LogBook:
         def matching_line() -> str:
             return next((line for line in self.text(name).splitlines() if expression.search(line)), "")
 
-        return eventually(matching_line, f"a line like {pattern!r} in {name}:\n{self.text(name)}", seconds)
+        return eventually(matching_line, lambda: f"a line like {pattern!r} in {name}:\n{self.text(name)}", seconds)
 
     def read(self) -> None:
         """Judge what has been written since the last reading by what is declared now."""

@@ -16,10 +16,10 @@ class DeadlinePassed(AssertionError):
     """What was awaited did not come in time."""
 
 
-def eventually(probe: Callable[[], Value], what: str, seconds: float = PATIENCE) -> Value:
+def eventually(probe: Callable[[], Value], what: str | Callable[[], str], seconds: float = PATIENCE) -> Value:
     """Call `probe` until it answers something true, and return that.
 
-    Raises DeadlinePassed, naming `what` and the last answer, when `seconds` have passed.
+    Raises DeadlinePassed, naming `what` (a text, or what gives it then) and the last answer, after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -27,7 +27,8 @@ def eventually(probe: Callable[[], Value], what: str, seconds: float = PATIENCE)
         if value:
             return value
         if time.monotonic() > deadline:
-            raise DeadlinePassed(f"waited {seconds:g} s for {what}; last seen: {value!r}")
+            words = what if isinstance(what, str) else what()
+            raise DeadlinePassed(f"waited {seconds:g} s for {words}; last seen: {value!r}")
         time.sleep(PAUSE)
 
 
