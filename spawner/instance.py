@@ -96,20 +96,21 @@ class Instance:
         :param backlog: as for listen(2): a Unix socket admits one connection more.
         :raises OSError: it cannot be bound.
         """
+        temporary = path + ".new"  # so that nobody finds it with the wrong owner or before it listens
         sock = socket.socket(socket.AF_UNIX, kind)
         try:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+            self.remove_socket(temporary)
             before = os.umask(0o777 & ~mode)
             try:
-                sock.bind(path)
+                sock.bind(temporary)
             finally:
                 os.umask(before)
-            os.chmod(path, mode)
+            os.chmod(temporary, mode)
             if os.geteuid() == 0 and mode == 0o600:
-                os.chown(path, *self._apache, follow_symlinks=False)
+                os.chown(temporary, *self._apache, follow_symlinks=False)
             sock.setblocking(False)
             sock.listen(backlog)
+            os.rename(temporary, path)
         except OSError:
             sock.close()
             raise
@@ -144,7 +145,7 @@ class Instance:
             _write(os.path.join(self.loaders, source.name), source.read_bytes())
 
     def _check_socket_path(self) -> None:
-        longest = self.app_socket("")
+        longest = self.app_socket("") + ".new"
         if len(os.fsencode(longest)) > _LONGEST_SOCKET_PATH:
             raise OperatorError(
                 "the path %s is longer than the %d bytes that a socket may have: choose a shorter "

@@ -33,7 +33,9 @@ _MASK = Mask(
     | InotifyConstants.IN_MOVE_SELF
     | InotifyConstants.IN_ONLYDIR
 )
-_SETTLE = 0.05  # seconds: a burst of events is looked at once
+_SETTLE = 0.01  # seconds: the events of one touch are looked at together
+_HOLD = 0.25  # seconds after a restart before the next of the same app: touches in quick succession must not keep an
+# app from ever coming up; the last one is always acted upon
 
 
 class FolderEvents(Protocol):
@@ -126,6 +128,8 @@ class _Watched:
     restart_dir: str
     key: RestartKey
     folders: list[str] = field(default_factory=list)
+    held: Optional[asyncio.TimerHandle] = None  # set for a while after a restart
+    asked_while_held: bool = False
 
 
 class RestartWatch:
@@ -182,6 +186,8 @@ class RestartWatch:
         watched = self._apps.pop(key, None)
         if watched is not None:
             self._release(key, watched.folders)
+            if watched.held is not None:
+                watched.held.cancel()
 
     def close(self) -> None:
         """Watch nothing any longer."""
@@ -189,8 +195,8 @@ class RestartWatch:
             if handle is not None:
                 handle.cancel()
         self._settling = self._poll = None
-        self._apps.clear()
-        self._folders.clear()
+        for key in list(self._apps):
+            self.unwatch(key)
         if self._events is not None:
             self._events.close()
 
@@ -260,8 +266,21 @@ class RestartWatch:
         newer = look(watched.app_root, watched.restart_dir)
         asked = watched.key.calls_for_restart(newer)
         watched.key = RestartKey(newer.root or watched.key.root, newer.file)
-        if asked:
-            self._restart(key)
+        if not asked:
+            return
+        watched.asked_while_held = watched.held is not None
+        if watched.held is None:
+            self._ask(key, watched)
+
+    def _ask(self, key: str, watched: _Watched) -> None:
+        watched.held = self._loop.call_later(_HOLD, self._hold_ended, key, watched)
+        self._restart(key)
+
+    def _hold_ended(self, key: str, watched: _Watched) -> None:
+        watched.held = None
+        if watched.asked_while_held:
+            watched.asked_while_held = False
+            self._ask(key, watched)
 
 
 def _identity(path: str) -> Optional[tuple[int, int]]:

@@ -201,6 +201,21 @@ def test_a_burst_of_touches_is_one_restart(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
+def test_touches_soon_after_a_restart_wait_a_little_and_are_one_more(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        start(scene)
+        scene.file.touch()
+        while not scene.restarts:
+            await asyncio.sleep(0.001)
+        for _ in range(5):
+            scene.file.touch()
+            await asyncio.sleep(0.02)
+        assert len(scene.restarts) == 1
+        await scene.restarted(2)
+
+    play(tmp_path, act)
+
+
 def test_an_app_that_is_watched_no_longer_is_not_restarted(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         start(scene)
