@@ -19,6 +19,8 @@ ENVIRONMENT := $(VENV)/.environment
 MODULE := $(VENV)/.module
 TEST_TOOLS := $(VENV)/.test-tools
 
+AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo 2>/dev/null),sudo -E))
+
 module_sources := $(wildcard apache_module/*.py apache_module/src/*.[ch] apache_module/src/generated/*)
 
 export PYTHON SANITIZE
@@ -53,10 +55,11 @@ $(TEST_TOOLS): $(ENVIRONMENT)
 demo: setup ## serve the sample app on 127.0.0.1:8080 (PORT=) in the foreground; Ctrl-C ends it
 	@PORT=$(PORT) scripts/demo
 
-test: $(TEST_TOOLS) $(MODULE) ## set up, then lint, types, unit and integration tests
+test: $(TEST_TOOLS) $(MODULE) ## set up, then lint, types and all tests
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory provision-test
 	@$(MAKE) --no-print-directory integration
 
 lint: $(TEST_TOOLS) ## check style, shell scripts, generated files and the Vagrantfile
@@ -74,8 +77,8 @@ unit: $(TEST_TOOLS) $(MODULE) ## run the tests that need no httpd
 integration: $(TEST_TOOLS) $(MODULE) ## run the tests that start an httpd
 	$(BIN)/python -m pytest -n $(JOBS) tests/integration
 
-provision-test: $(TEST_TOOLS) ## as root: run vagrant/provision.sh and make demo in bare Debian 12 trees
-	$(BIN)/python -m pytest tests/provision
+provision-test: $(TEST_TOOLS) ## as root or with sudo: vagrant/provision.sh and make demo in bare Debian 12 trees
+	$(AS_ROOT) $(BIN)/python -B -m pytest -p no:cacheprovider tests/provision
 
 install: ## as root: install for this machine's Apache and enable the module
 	@[ -z "$(DESTDIR)" ] || { echo "jumpseat: DESTDIR is not supported: environment and module hold absolute paths" >&2; exit 1; }

@@ -28,7 +28,8 @@ LEFT_BEHIND = (".git", ".venv", ".demo", "build", ".vagrant", "*.egg-info", "__p
 # A path, or a file: URL's, in a value of pip's configuration.
 LOCAL_PATH = r"(?<![\w:/.-])(?:file://)?(/[^\s]*)"
 
-# What the first process of the tree does: mounts what programs expect, then reaps what is left to it.
+# What the first process of the tree does: mounts what programs expect, then reaps what is left to it until the test
+# has ended, in whatever way: its standard input ends then.
 INIT = """
 mount --make-rprivate /
 mount -t proc proc {root}/proc
@@ -38,7 +39,7 @@ mount -t devpts devpts {root}/dev/pts
 mount -t tmpfs tmpfs {root}/dev/shm
 {binds}
 hostname bare
-exec chroot {root} /bin/sh -c 'echo ready; while :; do sleep 3600 & wait $!; done'
+exec chroot {root} /bin/sh -c 'exec 3<&0; echo ready; cat <&3 >/dev/null & wait $!'
 """
 
 
@@ -88,9 +89,9 @@ class BareDebian:
             )
 
     def processes(self) -> list[str]:
-        """The command lines of all processes in the tree but its first, its sleep, and those that list them."""
+        """The command lines of all processes in the tree but its first two and those that list them."""
         listing = self.run("for one in /proc/[0-9]*; do tr '\\0' ' ' <$one/cmdline; echo; done 2>/dev/null || true")
-        ours = ("/bin/sh -ec for one in", "/bin/sh -c echo ready", "sleep 3600", "tr ")
+        ours = ("/bin/sh -ec for one in", "/bin/sh -c exec 3<&0", "cat ", "tr ")
         return [line for line in listing.splitlines() if line and not line.startswith(ours)]
 
     def _enter(self, command: str) -> list[str]:
@@ -123,7 +124,7 @@ def running_tree(with_services: bool) -> Iterator[BareDebian]:
         holder = subprocess.Popen(
             ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
             + ["/bin/sh", "-ec", INIT.format(root=shlex.quote(str(root)), binds="\n".join(binds))],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )

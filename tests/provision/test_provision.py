@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import urllib.error
 import urllib.request
 from typing import Iterator
 
@@ -27,9 +28,15 @@ class Machine:
         return self.tree.run("/vagrant/vagrant/provision.sh", LISTEN="127.0.0.1:%d" % self.port)
 
     def get(self, path: str) -> str:
-        """The body of the answer to a GET."""
-        with urllib.request.urlopen("http://127.0.0.1:%d%s" % (self.port, path), timeout=60) as answer:
-            body: bytes = answer.read()
+        """The body of the answer to a GET.
+
+        :raises AssertionError: it is an error; with Apache's error log.
+        """
+        try:
+            with urllib.request.urlopen("http://127.0.0.1:%d%s" % (self.port, path), timeout=60) as answer:
+                body: bytes = answer.read()
+        except urllib.error.URLError as error:
+            raise AssertionError("%s\n%s" % (error, self.tree.run("tail -n 40 /var/log/apache2/error.log"))) from error
         return body.decode("utf-8")
 
 
