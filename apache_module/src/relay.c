@@ -53,15 +53,19 @@ static void set_headers(passenger_relay *relay)
     }
     int shows_version = passenger_server_show_version_in_header(passenger_server_wide_options());
     apr_table_addn(r->headers_out, "X-Powered-By", shows_version ? "Jumpseat " JUMPSEAT_VERSION : "Jumpseat");
-    apr_table_setn(r->headers_out, "Status", r->status_line);
+    apr_table_setn(r->headers_out, "Status",
+                   r->status_line != NULL ? r->status_line : ap_get_status_line_ex(r->pool, r->status));
 }
 
 static void begin_response(passenger_relay *relay)
 {
     request_rec *r = relay->r;
     const char *line = passenger_head_status_line(&relay->head);
-    r->status = relay->head.status;
-    r->status_line = line[3] != '\0' ? line : apr_pstrcat(r->pool, line, " ", NULL);
+    /* As the page of an ErrorDocument, it does not turn the error into a success. */
+    if (relay->head.status != HTTP_OK || !ap_is_HTTP_ERROR(r->status)) {
+        r->status = relay->head.status;
+        r->status_line = line[3] != '\0' ? line : apr_pstrcat(r->pool, line, " ", NULL);
+    }
     set_headers(relay);
     relay->is_bodyless = r->header_only || AP_STATUS_IS_HEADER_ONLY(r->status);
     if (relay->head.content_length >= 0 && r->status != HTTP_NO_CONTENT) {
