@@ -80,18 +80,20 @@ class Preloader:
         try:
             app = hosted.load(message.get("app_root"), message.get("startup_file"))
         except LoadFailure as failure:
+            self._take_out_load()
             self._tell_failure(failure)
             raise
         seconds = time.monotonic() - started
         os.set_inheritable(self._line.fileno(), False)
-        self._drop_peeked_copy()
+        self._take_out_load()
         self._signals = SignalQueue([signal.SIGCHLD, signal.SIGTERM])
         self._group = self._new_group(app, message)
         ours = {self._line.fileno(), lifeline, *message.descriptors, *self._signals.descriptors()}
         warnings = [("warning", finding) for finding in survey.findings(ours)]
         self._line.send("loaded", [("seconds", "{:.3f}".format(seconds)), *warnings])
 
-    def _drop_peeked_copy(self) -> None:
+    def _take_out_load(self) -> None:
+        """Left in the line, it would reset the line when this process ends, and what we have said could be lost."""
         message = self._line.receive()
         for descriptor in message.descriptors if message else []:
             os.close(descriptor)

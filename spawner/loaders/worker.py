@@ -11,7 +11,7 @@ import select
 import signal
 import socket
 import sys
-from typing import Iterable, NoReturn
+from typing import List, NoReturn
 
 from . import report, standard_streams, wsgi
 from .app import App
@@ -23,6 +23,7 @@ from .signal_queue import SignalQueue
 
 _epoll, _exit = select.epoll, os._exit  # ours, also when the app removes or replaces them (gevent)
 _EXCLUSIVE = getattr(select, "EPOLLEXCLUSIVE", 1 << 28)
+_RETIRING = frozenset((signal.SIGTERM, signal.SIGINT))
 _NOT_TAKEN = frozenset((errno.EAGAIN, errno.ECONNABORTED, errno.EINTR))
 
 
@@ -59,12 +60,14 @@ class Worker:
         """Serve until told to retire, run the exit hooks, end the process: 0, or 1 when it could not serve."""
         status = 1
         try:
-            signals = SignalQueue([signal.SIGTERM, signal.SIGINT])
+            signals = SignalQueue(_RETIRING)
             slot = self._group.scoreboard.slot(self._slot_number)
             if self._prepare(forked):
+                poller = self._watch(signals)
                 slot.ready()
                 self._line.send("ready", [("slot", str(self._slot_number))])
-                self._serve(signals, slot)
+                self._serve(poller, signals, slot)
+                poller.close()
                 status = 0
             slot.free()
         except LineClosed:
@@ -89,23 +92,39 @@ class Worker:
             return False
         return True
 
-    def _serve(self, signals: SignalQueue, slot: Slot) -> None:
+    def _watch(self, signals: SignalQueue) -> select.epoll:
+        """Return an epoll on all that an idle worker waits for."""
+        poller = _epoll()
+        try:
+            poller.register(self._group.listener.fileno(), select.EPOLLIN | _EXCLUSIVE)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # Linux before 4.5: every worker is woken, one gets the connection
+                raise
+            poller.register(self._group.listener.fileno(), select.EPOLLIN)
+        for descriptor in (self._line.fileno(), self._group.lifeline, signals.fileno()):
+            poller.register(descriptor, select.EPOLLIN)
+        return poller
+
+    def _serve(self, poller: select.epoll, signals: SignalQueue, slot: Slot) -> None:
         """Take connections until told to retire.
 
-        A connection that woke this worker is taken even when the order to retire came at the same time: the
-        exclusive watch has told nobody else of it.
+        A connection that came while this worker was busy is left to others when it is told to retire. One that woke
+        it is taken even when the order to retire came at the same time: the exclusive watch has told nobody else.
         """
         listener = self._group.listener.fileno()
-        poller = _watch(listener, [self._line.fileno(), self._group.lifeline, signals.fileno()])
         poll = poller.poll
-        retiring = False
-        while not retiring:
-            for descriptor, _ in poll():
-                if descriptor == listener:
-                    self._take(slot)
-                else:
-                    retiring = self._told_to_retire(descriptor) or retiring
-        poller.close()
+        while True:
+            ready = poll(0)
+            woken = not ready
+            if woken:
+                ready = poll()
+            retiring = len(ready) > 1 or ready[0][0] != listener
+            if retiring:
+                retiring = self._told_to_retire([descriptor for descriptor, _ in ready], signals)
+            if (woken or not retiring) and any(descriptor == listener for descriptor, _ in ready):
+                self._take(slot)
+            if retiring:
+                return
 
     def _take(self, slot: Slot) -> None:
         """Serve one waiting connection, if another worker has not been quicker."""
@@ -122,9 +141,14 @@ class Worker:
             connection.close()
         slot.idle()
 
-    def _told_to_retire(self, descriptor: int) -> bool:
-        if descriptor != self._line.fileno():
-            return True  # the lifeline has ended, or a signal asks for it
+    def _told_to_retire(self, ready: List[int], signals: SignalQueue) -> bool:
+        """Whether one of the `ready` descriptors says so: the end of the lifeline, a signal, the spawner, its end."""
+        if self._group.lifeline in ready:
+            return True
+        if signals.fileno() in ready and signals.take() & _RETIRING:
+            return True
+        if self._line.fileno() not in ready:
+            return False
         message = self._line.receive()
         if message is not None and message.kind != "retire":
             raise UnexpectedMessage("a worker was told to {!r}".format(message.kind))
@@ -142,19 +166,6 @@ def end_process(status: int) -> NoReturn:
     """End at once with `status`. Without Python's own end: it would write to, and so unshare, every page."""
     standard_streams.flush()
     _exit(status)
-
-
-def _watch(listener: int, others: Iterable[int]) -> select.epoll:
-    poller = _epoll()
-    try:
-        poller.register(listener, select.EPOLLIN | _EXCLUSIVE)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # Linux before 4.5: every worker is woken, one gets the connection
-            raise
-        poller.register(listener, select.EPOLLIN)
-    for descriptor in others:
-        poller.register(descriptor, select.EPOLLIN)
-    return poller
 
 
 def _reseed() -> None:

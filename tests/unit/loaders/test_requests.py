@@ -24,7 +24,8 @@ def test_the_environ_is_what_the_peer_sent_and_what_pep_3333_adds(probe: Process
     for name in ("wsgi.input", "wsgi.errors", "wsgi.file_wrapper"):
         assert seen.pop(name)
     assert seen == {
-        "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/", "QUERY_STRING": "a=%20b", "REQUEST_URI": "/?a=%20b",
+        "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/", "QUERY_STRING": "a=%20b",
+        "REQUEST_URI": "/?a=%20b",
         "SERVER_NAME": "app.example", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "192.0.2.7",
         "SERVER_SOFTWARE": "Apache/2.4", "HTTP_X_THING": "its value", "REMOTE_USER": "me",
         "wsgi.version": "(1, 0)", "wsgi.url_scheme": "http", "wsgi.multithread": False, "wsgi.multiprocess": True,
@@ -114,7 +115,8 @@ GOOD = (("CONTENT_LENGTH", "0"), ("SCGI", "1"), ("JUMPSEAT_TOKEN", "the-token"))
 
 @pytest.mark.parametrize("data", [
     b"GET / HTTP/1.1\r\n\r\n", b"0:,", b"10:a\0b\0c\0d\0ef,", b"4:a\0b\0;", b"007:", b"99999999999:", b"1048577:", b":",
-    head(("SCGI", "1"), ("CONTENT_LENGTH", "0")), head(("CONTENT_LENGTH", "0")), head(("CONTENT_LENGTH", "0"), ("SCGI", "2")),
+    head(("SCGI", "1"), ("CONTENT_LENGTH", "0")), head(("CONTENT_LENGTH", "0")),
+    head(("CONTENT_LENGTH", "0"), ("SCGI", "2")),
     head(*GOOD, ("CONTENT_LENGTH", "1")), head(*GOOD, ("JUMPSEAT_TOKEN", "the-token")),
     head(("CONTENT_LENGTH", ""), *GOOD[1:]), head(("CONTENT_LENGTH", "-1"), *GOOD[1:]),
     head(("CONTENT_LENGTH", "1x"), *GOOD[1:]), head(("CONTENT_LENGTH", "+1"), *GOOD[1:]),

@@ -95,6 +95,7 @@ class Exchange:
         self._framed = framed
         self._buffer = b""
         self._descriptors: list[int] = []
+        self.kind = ""
 
     def __enter__(self) -> Exchange:
         return self
@@ -158,7 +159,8 @@ class Exchange:
         if len(head) < 4:
             return None
         size = int.from_bytes(head, "big")
-        if size == 0xFFFFFFFF:
+        self.kind = "file" if size == 0xFFFFFFFF else "data"
+        if self.kind == "file":
             offset, length = (int.from_bytes(self.read(8), "big") for _ in range(2))
             return os.pread(self._descriptors[-1], length, offset)
         data = self.read(size)
@@ -173,7 +175,6 @@ class Exchange:
 
     def _read_frames(self, answer: Answer) -> None:
         while True:
-            known = len(self._descriptors)
             data = self.read_frame()
             if data is None:
                 return
@@ -181,7 +182,7 @@ class Exchange:
                 answer.complete = True
                 assert not self.read(1), "bytes behind the end frame"
                 return
-            answer.frames.append(("file" if len(self._descriptors) > known else "data", len(data)))
+            answer.frames.append((self.kind, len(data)))
             answer.body += data
 
     def _receive(self) -> bool:

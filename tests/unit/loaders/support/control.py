@@ -28,12 +28,12 @@ class ControlEnd:
         self._socket.sendmsg([packet], rights)
 
     def receive(self, timeout: float = PATIENCE) -> list[tuple[str, str]]:
-        """Return the fields of the next message, `type` first; empty at the end of the line."""
+        """Return the fields of the next message, `type` first; empty at the end of the line.
+
+        Raises ConnectionResetError once when the process ended without having read what it was told.
+        """
         self._socket.settimeout(timeout)
-        try:
-            packet, ancillary, _, _ = self._socket.recvmsg(1 << 19, 256)
-        except ConnectionResetError:
-            return []
+        packet, ancillary, _, _ = self._socket.recvmsg(1 << 19, 256)
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
                 self.sender_pid = int.from_bytes(data[:4], "little")

@@ -72,15 +72,19 @@ class Process:
         hello = self.line.expect("hello")
         self.pid = self.line.sender_pid
         self._close_pidfd()
-        self._pidfd = os.pidfd_open(self.pid)
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            self._pidfd = -1
         return hello
 
     def wait_for_end(self) -> None:
         """Wait until the process has ended, whoever waits for its status."""
-        assert select.select([self._pidfd], [], [], PATIENCE)[0], f"process {self.pid} has not ended"
+        ended = self._pidfd < 0 or select.select([self._pidfd], [], [], PATIENCE)[0]
+        assert ended, f"process {self.pid} has not ended"
 
     def is_alive(self) -> bool:
-        return not select.select([self._pidfd], [], [], 0)[0]
+        return self._pidfd >= 0 and not select.select([self._pidfd], [], [], 0)[0]
 
     def kill(self) -> None:
         signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
@@ -98,7 +102,7 @@ class Process:
 
     def close(self) -> None:
         self.line.close()
-        if self._pidfd >= 0 and self.is_alive():
+        if self.is_alive():
             self.kill()
         self._close_pidfd()
         self.output.close()

@@ -1,0 +1,205 @@
+"""Loading an app: what goes wrong is named, with the app's own traceback; what a fork cannot share is warned of."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.unit.loaders.conftest import Starter
+
+
+def failure(starter: Starter, source: str | None) -> dict[str, str]:
+    return starter.start(source).load_failure()
+
+
+def test_an_entry_file_that_is_missing_is_named(starter: Starter) -> None:
+    told = failure(starter, None)
+    assert told["step"] == "read the entry file"
+    assert str(starter.folder / "passenger_wsgi.py") in told["summary"]
+    assert told["cwd"] == str(starter.folder)
+
+
+def test_the_paths_that_python_searched_are_told(starter: Starter) -> None:
+    preloader = starter.start("import no_such_module_here")
+    preloader.send_load()
+    fields = preloader.line.receive()
+    assert ("sys_path", str(starter.folder)) in fields
+    assert len([name for name, _ in fields if name == "sys_path"]) > 2
+
+
+def test_a_syntax_error_is_shown_with_its_line(starter: Starter) -> None:
+    told = failure(starter, "application = 1\ndef broken(:\n")
+    assert told["step"] == "compile the entry file"
+    assert told["summary"].startswith("SyntaxError: ")
+    assert f"({starter.folder}/passenger_wsgi.py, line 2)" in told["summary"]
+    assert "def broken(:" in told["traceback"]
+
+
+def test_a_nul_in_the_entry_file_is_a_failure_to_compile(starter: Starter) -> None:
+    assert failure(starter, "x = '\0'\n")["step"] == "compile the entry file"
+
+
+def test_an_exception_while_importing_comes_with_the_apps_frames_only(starter: Starter) -> None:
+    starter.write("def explode():\n    raise ValueError('deep inside')\n", "part_of_app.py")
+    told = failure(starter, "import part_of_app\npart_of_app.explode()\n")
+    assert (told["step"], told["summary"]) == ("import the app", "ValueError: deep inside")
+    lines = told["traceback"].splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1] == f'  File "{starter.folder}/passenger_wsgi.py", line 2, in <module>'
+    assert "loaders" not in told["traceback"]
+    assert lines[-1] == "ValueError: deep inside"
+
+
+def test_what_caused_an_exception_is_shown_too(starter: Starter) -> None:
+    told = failure(
+        starter, "try:\n    {}['settings']\nexcept KeyError as e:\n    raise RuntimeError('no settings') from e\n"
+    )
+    assert "KeyError: 'settings'" in told["traceback"]
+    assert told["summary"] == "RuntimeError: no settings"
+
+
+@pytest.mark.parametrize(("statement", "summary"), [
+    ("import sys; sys.exit(5)", "The app exits while it is loaded: SystemExit(5)"),
+    ("raise SystemExit", "SystemExit(None)"),
+    ("raise KeyboardInterrupt", "KeyboardInterrupt"), ("class E(BaseException): pass\nraise E('odd')", "E: odd"),
+])  # fmt: skip
+def test_an_app_that_ends_itself_while_loading_is_told(starter: Starter, statement: str, summary: str) -> None:
+    told = failure(starter, statement)
+    assert told["step"] == "import the app"
+    assert summary in told["summary"]
+
+
+@pytest.mark.parametrize(("source", "summary"), [
+    ("", "defines no 'application'"), ("application = None", "defines no 'application'"),
+    ("application = 'a string'", "is not callable: it is of type str"),
+])  # fmt: skip
+def test_an_entry_file_without_a_callable_application_is_told(starter: Starter, source: str, summary: str) -> None:
+    told = failure(starter, source)
+    assert (told["step"], told["traceback"]) == ("find the application", "")
+    assert summary in told["summary"]
+
+
+def test_an_entry_file_that_imports_itself_fails_quickly(starter: Starter) -> None:
+    told = failure(starter, "from passenger_wsgi import application\n")
+    assert told["summary"].startswith("ImportError: cannot import name 'application'")
+
+
+def test_an_entry_file_that_loads_itself_without_end_fails_with_a_short_traceback(starter: Starter) -> None:
+    told = failure(starter, "exec(compile(open(__file__).read(), __file__, 'exec'))\n")
+    assert "RecursionError" in told["summary"]
+    assert len(told["traceback"]) < 70_000
+
+
+def test_what_the_app_printed_before_it_failed_is_in_its_output(starter: Starter) -> None:
+    preloader = starter.start("import sys\nsys.stdout.write('half a line')\nraise ValueError\n")
+    preloader.load_failure()
+    assert preloader.output.wait_for_end() == "half a line"
+
+
+def test_an_app_that_ends_the_process_just_ends_the_line(starter: Starter) -> None:
+    preloader = starter.start("import os; os._exit(7)")
+    preloader.send_load()
+    with pytest.raises(ConnectionResetError):  # nobody has taken the load out of the line
+        preloader.line.receive()
+    assert preloader.line.receive() == []
+    assert preloader.child.wait() == 7
+
+
+def test_the_end_of_the_line_before_the_load_ends_the_process(starter: Starter) -> None:
+    preloader = starter.start("application = print")
+    preloader.line.close()
+    assert preloader.child.wait() == 0
+
+
+def test_another_message_than_load_ends_the_process_with_a_line_in_the_log(starter: Starter) -> None:
+    preloader = starter.start("application = print")
+    preloader.line.send("fork", ("slot", "0"))
+    assert preloader.child.wait() == 1
+    assert "expected 'load' with 3 descriptors, got 'fork' with 0" in preloader.output.wait_for_end()
+
+
+def test_an_ordinary_app_brings_no_warning(starter: Starter) -> None:
+    assert starter.start("import logging, socket, threading, json\napplication = print").load() == []
+
+
+def test_a_thread_started_at_import_is_named_with_its_place(starter: Starter) -> None:
+    preloader = starter.start("""
+        import threading, time
+        def refresh_prices():
+            time.sleep(1000)
+        threading.Thread(target=refresh_prices, name="price-feed", daemon=True).start()
+        application = print
+        """)
+    (warning,) = preloader.load()
+    assert "'price-feed'" in warning
+    assert f"{starter.folder}/passenger_wsgi.py:3" in warning
+
+
+def test_a_thread_class_is_named_with_the_place_of_its_run(starter: Starter) -> None:
+    preloader = starter.start("""
+        import threading, time
+        class Feed(threading.Thread):
+            daemon = True
+            def run(self):
+                time.sleep(1000)
+        Feed(name="feed").start()
+        application = print
+        """)
+    (warning,) = preloader.load()
+    assert f"{starter.folder}/passenger_wsgi.py:5" in warning
+
+
+def test_a_native_thread_is_counted(starter: Starter) -> None:
+    preloader = starter.start("""
+        import _thread, time
+        _thread.start_new_thread(time.sleep, (1000,))
+        application = print
+        """)
+    (warning,) = preloader.load()
+    assert warning.startswith("1 native thread(s)")
+
+
+@pytest.mark.parametrize("family", ["tcp", "tcp6", "unix"])
+def test_a_connection_opened_at_import_is_named(starter: Starter, tmp_path: Path, family: str) -> None:
+    families = {"tcp": socket.AF_INET, "tcp6": socket.AF_INET6, "unix": socket.AF_UNIX}
+    with socket.socket(families[family]) as server:
+        server.bind({"tcp": ("127.0.0.1", 0), "tcp6": ("::1", 0), "unix": f"\0{tmp_path}"[:100]}[family])
+        server.listen()
+        address = server.getsockname()
+        preloader = starter.start(f"""
+            import socket
+            connection = socket.socket({int(families[family])})
+            connection.connect({address!r})
+            pair = socket.socketpair()
+            application = print
+            """)
+        (warning,) = preloader.load()
+    assert "a connection to" in warning
+    assert "was opened at import" in warning
+    if family != "unix":
+        assert f"{address[0]}:{address[1]}" in warning
+
+
+def test_an_sqlite_database_opened_at_import_is_named(starter: Starter) -> None:
+    database = starter.folder / "shop.db"
+    connection = sqlite3.connect(database)
+    connection.execute("create table t (x)")
+    connection.commit()
+    connection.close()
+    preloader = starter.start("""
+        import sqlite3
+        connection = sqlite3.connect("shop.db")
+        connection.execute("select * from t").fetchall()
+        application = print
+        """)
+    (warning,) = preloader.load()
+    assert f"the SQLite database {database} was opened at import" in warning
+
+
+def test_the_time_that_loading_took_is_told(starter: Starter) -> None:
+    preloader = starter.start("import time; time.sleep(0.2)\napplication = print")
+    preloader.send_load()
+    assert 0.2 <= float(preloader.line.expect("loaded")["seconds"]) < 20
