@@ -9,7 +9,6 @@ import time
 from spawner.app_group import AppGroup
 from spawner.carrier import Carrier
 from spawner.engine import Engine
-from spawner.errors import OperatorError
 from spawner.process import Process
 from spawner.scoreboard import Scoreboard
 from spawner.states import ProcessState
@@ -25,38 +24,34 @@ def adopt(world: World, carrier: Carrier, engine: Engine) -> int:
 
     :returns: how many groups there are.
     """
-    found = [group for group in world.stock.recover(time.monotonic()) if _usable(world, group)]
-    for group in found:
-        _adopt_group(world, carrier, group)
+    adopted = [group for group in world.stock.recover(time.monotonic()) if _adopt_group(world, carrier, group)]
     world.instance.remove_sockets_but({group.path for group in world.groups.values()})
     engine.feed(world.pool.adoption_complete)
-    for group in found:
+    for group in adopted:
         world.watch.resume(group.registration.key, group.restart_key)
-    return len(found)
+    return len(adopted)
 
 
-def _usable(world: World, group: FoundGroup) -> bool:
-    if os.path.exists(world.instance.app_socket(group.registration.key)):
-        return True
-    world.stock.discard(group)
-    group.close()
-    return False
-
-
-def _adopt_group(world: World, carrier: Carrier, found: FoundGroup) -> None:
+def _adopt_group(world: World, carrier: Carrier, found: FoundGroup) -> bool:
     key = found.registration.key
-    listener = socket.socket(fileno=found.listener)
-    listener.setblocking(False)
+    path = world.instance.app_socket(key)
     try:
+        os.stat(path)
         scoreboard = Scoreboard(found.scoreboard)
     except (OSError, ValueError) as error:
-        raise OperatorError("the scoreboard of %s cannot be taken over: %s" % (key, error)) from error
-    group = AppGroup(key, world.instance.app_socket(key), listener, scoreboard, found.token)
+        world.log.warn(3060, "%s is not taken over from the spawner before: %s" % (key, error))
+        world.stock.discard(found)
+        found.close()
+        return False
+    listener = socket.socket(fileno=found.listener)
+    listener.setblocking(False)
     world.pool.adopt_group(found.registration, found.generation, time.monotonic())
+    group = AppGroup(key, path, listener, scoreboard, found.token)
     carrier.add_group(group)
     world.watch.watch(key, found.registration.app_root, found.registration.options.restart_dir)
     for process in found.processes:
         _adopt_process(world, carrier, group, process)
+    return True
 
 
 def _adopt_process(world: World, carrier: Carrier, group: AppGroup, found: FoundProcess) -> None:

@@ -78,13 +78,15 @@ def send(sock: socket.socket, fields: Iterable[tuple[str, str]], descriptors: Se
     sock.sendmsg([encode(fields)], ancillary, socket.MSG_NOSIGNAL)
 
 
-def receive(sock: socket.socket) -> Optional[Packet]:
+def receive(sock: socket.socket, peek: bool = False) -> Optional[Packet]:
     """Receive one message, or None at the end of the line.
 
+    :param peek: leave it in the line, first in the queue.
     :raises BlockingIOError: none is there yet.
     :raises PeerError: it is malformed, too long or carries too many descriptors (which are closed).
     """
-    data, ancillary, flags, _ = sock.recvmsg(MAX_PACKET, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    wanted = socket.MSG_CMSG_CLOEXEC | (socket.MSG_PEEK if peek else 0)
+    data, ancillary, flags, _ = sock.recvmsg(MAX_PACKET, _ANCILLARY, wanted)
     packet = _ancillary(ancillary)
     if not data:
         packet.close()

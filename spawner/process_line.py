@@ -17,6 +17,8 @@ _PACKETS_AT_ONCE = 32
 class ProcessLine:
     """Reads and writes one control line without ever waiting.
 
+    A message may be dealt with twice, by the spawner that was killed over it and by the next; none is lost.
+
     :param line: owned from now on; SO_PASSCRED is set on it, so that each packet names its sender.
     :param uid: whose process it has to be.
     :param received: called with each packet; what it does not take of its descriptors is closed.
@@ -76,7 +78,7 @@ class ProcessLine:
             if self._line.fileno() < 0:
                 return
             try:
-                packet = packets.receive(self._line)
+                packet = packets.receive(self._line, peek=True)
             except (BlockingIOError, InterruptedError):
                 return
             except ConnectionResetError:  # it ended with messages of ours unread: said once, before what it said itself
@@ -90,6 +92,13 @@ class ProcessLine:
                 self._end(None)
                 return
             self._check(packet)
+            self._drop_first()
+
+    def _drop_first(self) -> None:
+        """Only what was dealt with leaves the line: a spawner that is killed meanwhile leaves it to the next one."""
+        if self._line.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                self._line.recv(1)
 
     def _check(self, packet: Packet) -> None:
         try:

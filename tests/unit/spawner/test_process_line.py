@@ -1,0 +1,190 @@
+"""The control line of a process, with a test at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import Any, Callable, Optional
+
+import pytest
+
+from spawner import packets
+from spawner.errors import PeerError
+from spawner.launcher import prepare_line
+from spawner.packets import Packet
+from spawner.process_line import ProcessLine
+
+
+class Ends:
+    """A line and what came out of it."""
+
+    def __init__(self, uid: Optional[int] = None, received: Optional[Callable[[Packet], None]] = None) -> None:
+        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        prepare_line(self.ours)
+        self.packets: list[Packet] = []
+        self.broken: list[Optional[str]] = []
+        self.line = ProcessLine(
+            asyncio.get_running_loop(),
+            self.ours,
+            os.getuid() if uid is None else uid,
+            received or self.packets.append,
+            self.broken.append,
+        )
+
+    def say(self, kind: str, *descriptors: int) -> None:
+        packets.send(self.theirs, [("type", kind)], descriptors)
+
+    def close(self) -> None:
+        self.line.close()
+        self.theirs.close()
+
+
+def play(act: Callable[[], Any]) -> None:
+    async def main() -> None:
+        await act()
+
+    asyncio.run(main())
+
+
+async def turns() -> None:
+    """Let the loop see what is there."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_each_message_is_handed_out_once_in_order_with_its_sender() -> None:
+    async def act() -> None:
+        ends = Ends()
+        for kind in ("hello", "loaded", "ready"):
+            ends.say(kind)
+        await turns()
+        assert [packet.type for packet in ends.packets] == ["hello", "loaded", "ready"]
+        assert {(packet.pid, packet.uid) for packet in ends.packets} == {(os.getpid(), os.getuid())}
+        ends.close()
+
+    play(act)
+
+
+def test_a_message_that_was_not_dealt_with_to_the_end_is_there_for_the_next_spawner() -> None:
+    async def act() -> None:
+        killed: list[Packet] = []
+
+        def die(packet: Packet) -> None:
+            killed.append(packet)
+            os.dup2(successor.fileno(), ends.ours.fileno())  # this spawner's hands are off the line
+
+        ends = Ends(received=die)
+        kept = socket.socket(fileno=os.dup(ends.ours.fileno()))  # as the descriptor store keeps it
+        successor, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        successor.setblocking(False)
+        ends.say("ready")
+        await turns()
+        assert len(killed) == 1
+        again = packets.receive(kept)
+        assert again is not None
+        assert again.type == "ready"
+        ends.close()
+        for sock in (kept, successor, other):
+            sock.close()
+
+    play(act)
+
+
+def test_the_end_of_the_line_is_told_once_and_without_a_reason() -> None:
+    async def act() -> None:
+        ends = Ends()
+        ends.say("hello")
+        ends.theirs.close()
+        await turns()
+        assert len(ends.packets) == 1
+        assert ends.broken == [None]
+        ends.close()
+
+    play(act)
+
+
+def test_what_a_process_said_last_is_heard_though_it_left_messages_unread() -> None:
+    async def act() -> None:
+        ends = Ends()
+        assert ends.line.send([("type", "load")])
+        ends.say("failed")
+        ends.theirs.close()  # with "load" unread: the kernel reports a reset before what is in the queue
+        await turns()
+        assert [packet.type for packet in ends.packets] == ["failed"]
+        assert ends.broken == [None]
+        ends.close()
+
+    play(act)
+
+
+def test_a_process_of_another_user_is_not_believed() -> None:
+    async def act() -> None:
+        ends = Ends(uid=os.getuid() + 1)
+        ends.say("ready")
+        await turns()
+        assert ends.packets == []
+        (reason,) = ends.broken
+        assert reason is not None
+        assert "uid %d speaks" % os.getuid() in reason
+        ends.close()
+
+    play(act)
+
+
+@pytest.mark.parametrize("data", [b"nonsense", b"5:abc", b"4:a\0b\0,x"])
+def test_what_is_no_message_ends_the_line_with_a_reason(data: bytes) -> None:
+    async def act() -> None:
+        ends = Ends()
+        ends.theirs.send(data)
+        await turns()
+        assert ends.packets == []
+        assert ends.broken[0]
+        ends.close()
+
+    play(act)
+
+
+def test_descriptors_that_nobody_asked_for_are_closed() -> None:
+    async def act() -> None:
+        ends = Ends()
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(20):
+            ends.say("hello", 0, 1, 2)
+            await turns()
+        assert len(ends.packets) == 20
+        assert len(os.listdir("/proc/self/fd")) == before
+        ends.close()
+
+    play(act)
+
+
+def test_a_handler_that_finds_a_mistake_ends_the_line_with_it() -> None:
+    async def act() -> None:
+        def refuse(packet: Packet) -> None:
+            raise PeerError("slot is 'x', not a number")
+
+        ends = Ends(received=refuse)
+        ends.say("fork_failed")
+        await turns()
+        assert ends.broken == ["slot is 'x', not a number"]
+        ends.close()
+
+    play(act)
+
+
+def test_a_process_that_does_not_read_is_told_to_retire_by_the_end_of_the_line() -> None:
+    async def act() -> None:
+        ends = Ends()
+        while ends.line.send([("type", "fork")]):
+            pass
+        ends.line.retire()
+        ends.theirs.settimeout(10)
+        while True:
+            packet = packets.receive(ends.theirs)
+            if packet is None:
+                break
+            assert packet.type == "fork"
+        ends.close()
+
+    play(act)
