@@ -51,6 +51,7 @@ static void say_continue(passenger_exchange *exchange)
         r->status_line = line;
     }
     exchange->continue_at = 0;
+    exchange->starved_since = exchange->starved_since != 0 ? apr_time_now() : 0;
 }
 
 /* The client's body cannot be read: the worker must not take what it has for the whole. */
@@ -72,15 +73,16 @@ static int queue_body(passenger_exchange *exchange)
 {
     passenger_request_body *body = exchange->body;
     apr_size_t length;
-    exchange->body_starved = 0;
     if (!exchange->takes_body || body->is_finished) {
+        exchange->starved_since = 0;
         return 0;
     }
     apr_status_t rv = passenger_request_body_read(body, exchange->outgoing, OUTGOING_SIZE, &length);
     if (rv == APR_EAGAIN) {
-        exchange->body_starved = 1;
+        exchange->starved_since = exchange->starved_since != 0 ? exchange->starved_since : apr_time_now();
         return 0;
     }
+    exchange->starved_since = 0;
     if (rv != APR_SUCCESS) {
         stop_body(exchange, rv);
         return 0;
@@ -171,6 +173,12 @@ static int is_unflushed(const passenger_exchange *exchange)
     return exchange->held_since != 0 && exchange->relay.state == PASSENGER_RELAY_BODY;
 }
 
+/* Whether the client is late with its body, and not because it waits for a `100`. */
+static int is_waiting_for_body(const passenger_exchange *exchange)
+{
+    return exchange->starved_since != 0 && exchange->continue_at == 0;
+}
+
 /* How long to wait for events: milliseconds, -1: without end. */
 static int timeout_of(const passenger_exchange *exchange)
 {
@@ -182,19 +190,24 @@ static int timeout_of(const passenger_exchange *exchange)
     if (exchange->continue_at != 0) {
         timeout = earlier(timeout, apr_time_as_msec(exchange->continue_at - now) + 1);
     }
+    if (is_waiting_for_body(exchange)) {
+        timeout = earlier(timeout, apr_time_as_msec(exchange->starved_since + exchange->r->server->timeout - now) + 1);
+    }
     if (exchange->client < 0) {
-        timeout = earlier(timeout, exchange->body_starved ? UNWATCHED_BODY_MILLISECONDS : UNWATCHED_MILLISECONDS);
+        timeout = earlier(timeout, exchange->starved_since != 0 ? UNWATCHED_BODY_MILLISECONDS
+                                                                : UNWATCHED_MILLISECONDS);
     }
     return timeout;
 }
 
-static void look_at_client(passenger_exchange *exchange, short events)
+/* What is to be heard of the client: that it has left; more body, if the worker waits for it. A client that shuts down
+ * its side in the middle of the body is found out by reading; until that is done, to hear of it would be idle. */
+static short events_of_client(const passenger_exchange *exchange)
 {
-    /* While it still sends a body, a client that has only shut down its side is found out by reading. */
-    short gone = POLLHUP | POLLERR | (exchange->body->is_finished ? POLLRDHUP : 0);
-    if (events & gone) {
-        exchange->has_left = 1;
+    if (exchange->body->is_finished || !exchange->takes_body) {
+        return POLLRDHUP;
     }
+    return exchange->starved_since != 0 ? POLLIN : 0;
 }
 
 /* Waits until the worker or the client has something for us, or a time is up. Returns 0 when the worker was silent. */
@@ -203,15 +216,15 @@ static int wait_for_events(passenger_exchange *exchange)
     int sending = passenger_backend_is_sending(exchange->backend);
     struct pollfd watched[2] = {
         {.fd = exchange->backend->socket, .events = (short)(POLLIN | (sending ? POLLOUT : 0))},
-        {.fd = exchange->client, .events = (short)(POLLRDHUP | (exchange->body_starved ? POLLIN : 0))}};
+        {.fd = exchange->client, .events = events_of_client(exchange)}};
     int count = poll(watched, 2, timeout_of(exchange));
     if (count < 0 && errno != EINTR) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, exchange->r, PSGLOGNO(2102) "cannot wait for the worker");
         passenger_relay_end_of_input(&exchange->relay);
         return 1;
     }
-    if (count > 0) {
-        look_at_client(exchange, watched[1].revents);
+    if (count > 0 && (watched[1].revents & (POLLRDHUP | POLLHUP | POLLERR))) {
+        exchange->has_left = 1;
     }
     return count > 0 && watched[0].revents != 0;
 }
@@ -221,6 +234,9 @@ static void keep_times(passenger_exchange *exchange, int worker_spoke)
     apr_time_t now = apr_time_now();
     if (exchange->continue_at != 0 && now >= exchange->continue_at) {
         say_continue(exchange);
+    }
+    if (is_waiting_for_body(exchange) && now - exchange->starved_since >= exchange->r->server->timeout) {
+        stop_body(exchange, APR_TIMEUP);
     }
     if (is_unflushed(exchange)
         && (!worker_spoke || now - exchange->held_since >= apr_time_from_msec(HOLD_MILLISECONDS))) {

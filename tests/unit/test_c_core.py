@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from typing import Iterator, Tuple
+from typing import Iterator
 
 import pytest
 
@@ -17,11 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "apache_module" / "src"
 TESTS = ROOT / "tests" / "c"
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if os.environ.get("SANITIZE") == "1" else []
-FLAGS = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wno-sign-conversion"]
+FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g"]
+WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wno-sign-conversion"]
 SECONDS = 120
 
 
-def declared() -> Iterator[Tuple[str, str]]:
+def declared() -> Iterator[tuple[str, str]]:
     """Each test of each program: (file stem, test name)."""
     for path in sorted(TESTS.glob("*_test.c")):
         for name in re.findall(r"^TEST\((\w+)\)", path.read_text(encoding="utf-8"), re.MULTILINE):
@@ -34,21 +35,23 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("c_core")
     for path in TESTS.glob("*_test.c"):
         core = SOURCES / (path.stem[: -len("_test")] + ".c")
-        command = ["cc", *FLAGS, *SANITIZERS, "-I", str(SOURCES), str(path), str(core), "-o", str(folder / path.stem)]
-        subprocess.run(command, check=True, timeout=SECONDS)
+        command = ["cc", *FLAGS, *WARNINGS, *SANITIZERS, "-I", str(SOURCES), str(path), str(core)]
+        subprocess.run([*command, "-o", str(folder / path.stem)], check=True, timeout=SECONDS)
     return folder
 
 
 @pytest.mark.parametrize(("program", "name"), list(declared()))
 def test_core(programs: Path, program: str, name: str) -> None:
     """The test exits with 0 and says nothing."""
-    done = subprocess.run([str(programs / program), name], capture_output=True, text=True, timeout=SECONDS)
+    command = [str(programs / program), name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd=programs)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["netstring", "response_head", "frames", "group_cache"])
+@pytest.mark.parametrize("name", ["netstring", "response_head", "frames", "group_cache", "backend"])
 def test_the_core_includes_no_header_of_httpd(name: str) -> None:
     allowed = {f"{name}.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "strings.h"}
+    allowed |= {"errno.h", "sys/socket.h", "sys/uio.h", "sys/un.h", "unistd.h"} if name == "backend" else set()
     for path in (SOURCES / f"{name}.c", SOURCES / f"{name}.h"):
         included = set(re.findall(r'^#include [<"]([^>"]+)', path.read_text(encoding="utf-8"), re.MULTILINE))
         assert included <= allowed
