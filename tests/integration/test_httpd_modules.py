@@ -46,7 +46,7 @@ def server(shared_httpd: CheckedHttpd, shared_probe: AppFolder) -> CheckedHttpd:
     shared_httpd.site(
         "env.example",
         probe.public,
-        "PassengerAppGroupName env\nSetEnv FROM_SITE a\\ value\n"
+        'PassengerAppGroupName env\nSetEnv FROM_SITE "a value"\n'
         "PassEnv LANG\nSetEnvIf X-Kind special SPECIAL=yes\n"
         "<Location /environ/inner>\nSetEnv FROM_LOCATION inner\n</Location>",
     )

@@ -89,7 +89,7 @@ def test_fifty_graceful_restarts_under_load_lose_no_request_and_keep_the_workers
         for _ in range(50):
             busy.graceful()
     assert load.failures == []
-    assert len(load.observations) > 500
+    assert len(load.observations) > 200
     assert {worker["pid"] for worker in wait_for_workers(busy, 4)} == before
 
 

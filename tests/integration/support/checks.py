@@ -9,18 +9,19 @@ from typing import Callable, Counter
 
 from support.descriptors import growth, open_descriptors
 from support.httpd import Httpd
+from support.idle_spawner import idle_spawner_descriptors
 from support.waiting import eventually
 
 #: Descriptors that the spawner may hold for each live app process (control line, output pipe, pidfd, a pipe in
 #: passing) and for each app group (listener, scoreboard, log, watches).
 PER_PROCESS, PER_GROUP = 4, 6
 #: A connection that httpd has closed under a thread that was just done with it, which only happens at a stop.
-STOP_NOISE = "AH03093"
+STOP_NOISE = "AH0309[23]"
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS}
 
 
 class Checks:
-    """The checks of one started server. Take it right after `start`: it remembers what was open then."""
+    """The checks of one started server. Take it right after `start`: it remembers what the parent holds then."""
 
     def __init__(self, server: Httpd) -> None:
         self.server = server
@@ -30,10 +31,6 @@ class Checks:
     def remember_descriptors(self) -> None:
         """From here on is growth a leak. Called again by tests that change the configuration."""
         self._parent = self._parent_descriptors()
-        self._spawners: dict[int, Counter[str]] = {}
-        if self.server.configuration.product:
-            pid = self.server.spawner_pid()
-            self._spawners[pid] = self._spawner_descriptors(pid)
 
     def _parent_descriptors(self) -> Counter[str]:
         return open_descriptors(self.server.pid)
@@ -74,13 +71,10 @@ class Checks:
     def _spawner_growth(self) -> list[str]:
         if not self.server.configuration.product:
             return []
-        pid = self.server.spawner_pid()
-        before = self._spawners.get(pid)
-        if before is None:  # one that was started during the test
-            return []
+        pid, idle = self.server.spawner_pid(), idle_spawner_descriptors(self.server.configuration.product)
         groups = len(list((self.server.instance_folder() / "apps").glob("*.sock")))
         allowed = PER_PROCESS * len(self.server.app_processes()) + PER_GROUP * groups
-        return self._settled_growth("the spawner", lambda: self._spawner_descriptors(pid), before, allowed)
+        return self._settled_growth("the spawner", lambda: self._spawner_descriptors(pid), idle, allowed)
 
     @staticmethod
     def _settled_growth(who: str, count: Callable[[], Counter[str]], before: Counter[str], allowed: int) -> list[str]:

@@ -69,6 +69,6 @@ def wait_for_workers(server: Httpd, count: int, name: str = "", seconds: float =
     if count == 0:
         eventually(lambda: not workers(server, name), "the end of all workers", seconds)
         return []
-    found = eventually(settled, f"{count} workers", seconds)
+    found = eventually(settled, lambda: f"{count} workers in {group(server, name)}", seconds)
     assert found is not None
     return found
