@@ -26,7 +26,7 @@ module_sources := $(wildcard apache_module/*.py apache_module/src/*.[ch] apache_
 export PYTHON SANITIZE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration provision-test install uninstall generate clean
+.PHONY: help setup demo test lint types unit integration provision-test bench install uninstall generate clean
 
 help: ## list the commands
 	@echo "Jumpseat: Python apps in Apache httpd. Commands:"
@@ -79,6 +79,10 @@ integration: $(TEST_TOOLS) $(MODULE) ## run the tests that start an httpd
 
 provision-test: $(TEST_TOOLS) ## as root or with sudo: vagrant/provision.sh and make demo in bare Debian 12 trees
 	$(AS_ROOT) $(BIN)/python -B -m pytest -p no:cacheprovider tests/provision
+
+bench: $(TEST_TOOLS) $(MODULE) ## measure hello world beside those peers that are installed (it names their packages)
+	@scripts/packages bench
+	$(BIN)/python -m bench.run
 
 install: ## as root: install for this machine's Apache and enable the module
 	@[ -z "$(DESTDIR)" ] || { echo "jumpseat: DESTDIR is not supported: environment and module hold absolute paths" >&2; exit 1; }
