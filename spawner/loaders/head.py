@@ -50,54 +50,46 @@ def check(status: Any, headers: Any) -> Head:
     code = _statuses.get(status) if isinstance(status, str) else None
     if code is None:
         code = _check_status(status)
-    pairs = _pairs(headers)
+    pairs = headers if type(headers) is list else _list_of(headers)
     lines = ["Status: " + status]
     length: Optional[int] = None
-    for name, value in pairs:
-        kind = _kinds.get(name)
-        if kind is None:
-            kind = _check_name(name)
-        if kind == _CONTENT_LENGTH:
-            length = _check_length(value, length)
-            if code == 204:  # RFC 9110, 8.6: it has none
+    try:
+        for name, value in pairs:
+            kind = _kinds.get(name)
+            if kind is None:
+                kind = _check_name(name)
+            if kind == _CONTENT_LENGTH:
+                length = _check_length(value, length)
+                if code == 204:  # RFC 9110, 8.6: it has none
+                    continue
+            elif kind == _DROP:
                 continue
-        elif kind == _DROP:
-            continue
-        lines.append(name + ": " + value)
+            lines.append(name + ": " + value)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InvalidResponse):
+            raise
+        raise InvalidResponse("the headers are no list of pairs of str: {!r}".format(headers)[:300]) from error
     return Head(code, _encode(lines, pairs), length)
+
+
+def _list_of(headers: Any) -> List[Any]:
+    try:
+        return list(headers)
+    except TypeError as error:
+        raise InvalidResponse("the headers are no list: {!r}".format(headers)[:300]) from error
 
 
 def _encode(lines: List[str], pairs: List[Tuple[str, str]]) -> bytes:
     if _CONTROL.search("\t".join(lines)):
-        _blame_value(pairs)
+        raise _bad_value(pairs)
     lines.append("")
     try:
         data = "\r\n".join(lines).encode("latin-1")
-    except UnicodeEncodeError:
-        _blame_value(pairs)
-        raise
+    except UnicodeEncodeError as error:
+        raise _bad_value(pairs) from error
     if len(data) > _LONGEST_HEAD:
         raise InvalidResponse("the response head has {} bytes, the limit is {}".format(len(data), _LONGEST_HEAD))
     return data
-
-
-def _pairs(headers: Any) -> List[Tuple[str, str]]:
-    """Return the headers as a list of pairs of str. Raises InvalidResponse."""
-    try:
-        pairs = headers if type(headers) is list else list(headers)
-        for name, value in pairs:
-            if type(name) is not str or type(value) is not str:
-                _check_types(name, value)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InvalidResponse):
-            raise
-        raise InvalidResponse("the headers are no list of (name, value) pairs: {!r}".format(headers)[:300]) from error
-    return pairs
-
-
-def _check_types(name: Any, value: Any) -> None:
-    if not isinstance(name, str) or not isinstance(value, str):
-        raise InvalidResponse("header {!r} is no pair of str: {!r}".format(name, value)[:300])
 
 
 def _check_status(status: Any) -> int:
@@ -131,10 +123,11 @@ def _check_length(value: str, before: Optional[int]) -> int:
     return int(value)
 
 
-def _blame_value(pairs: List[Tuple[str, str]]) -> None:
+def _bad_value(pairs: List[Tuple[str, str]]) -> InvalidResponse:
     for name, value in pairs:
         if _CONTROL.search(value) or not _is_latin_1(value):
-            raise InvalidResponse("not the value of a header {}: {!r}".format(name[:100], value[:100]))
+            return InvalidResponse("not the value of a header {}: {!r}".format(name[:100], value[:100]))
+    return InvalidResponse("not the headers of a response: {!r}".format(pairs)[:300])
 
 
 def _is_latin_1(text: str) -> bool:

@@ -45,16 +45,17 @@ class RequestReader:
     def __init__(self, token: str, multiprocess: bool, server_software: str) -> None:
         """`token`: what a peer must show; empty: nothing."""
         self._token = token.encode("latin-1", "replace")
-        self._cgi_defaults = (
-            ("REQUEST_METHOD", "GET"),
-            ("SCRIPT_NAME", ""),
-            ("PATH_INFO", ""),
-            ("QUERY_STRING", ""),
-            ("SERVER_NAME", "localhost"),
-            ("SERVER_PORT", "80"),
-            ("SERVER_PROTOCOL", "HTTP/1.1"),
-            ("SERVER_SOFTWARE", server_software),
-        )
+        self._cgi_defaults = {
+            "REQUEST_METHOD": "GET",
+            "SCRIPT_NAME": "",
+            "PATH_INFO": "",
+            "QUERY_STRING": "",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "SERVER_SOFTWARE": server_software,
+        }
+        self._cgi_names = frozenset(self._cgi_defaults)
         self._wsgi: Dict[str, Any] = {
             "wsgi.version": (1, 0),
             "wsgi.multithread": False,
@@ -91,11 +92,12 @@ class RequestReader:
     def _complete(self, environ: Dict[str, Any]) -> None:
         """Add what PEP 3333 asks for."""
         environ.update(self._wsgi)
-        for name, value in self._cgi_defaults:
-            if name not in environ:
-                environ[name] = value
+        if not self._cgi_names <= environ.keys():
+            for name, value in self._cgi_defaults.items():
+                environ.setdefault(name, value)
         environ["wsgi.errors"] = sys.stderr
-        environ["wsgi.url_scheme"] = "https" if environ.get("HTTPS", "").lower() in _TRUE else "http"
+        https = environ.get("HTTPS")
+        environ["wsgi.url_scheme"] = "https" if https and https.lower() in _TRUE else "http"
 
 
 def _remove_unknown_extensions(environ: Dict[str, Any]) -> None:
@@ -110,7 +112,8 @@ def _environ(payload: bytes) -> Dict[str, Any]:
         fields = wire.split_native(payload)
     except wire.WireError as error:
         raise BadRequest(str(error)) from error
-    environ: Dict[str, Any] = dict(zip(fields[::2], fields[1::2]))
+    remaining = iter(fields)
+    environ: Dict[str, Any] = dict(zip(remaining, remaining))
     if environ.pop("SCGI", "") != "1" or fields[0] != "CONTENT_LENGTH":
         raise BadRequest("the request head is no SCGI head")
     if len(environ) + 1 != len(fields) // 2:
@@ -129,12 +132,12 @@ def _read_head(connection: socket.socket) -> Tuple[bytes, bytes, List[int]]:
     """Return the head's payload, the bytes that came behind it, and the descriptor that came with it, if any."""
     data, descriptors = _first_piece(connection)
     try:
-        end = wire.message_end(data[:10], wire.REQUEST_HEAD_LIMIT)
+        end = wire.message_end(data, wire.REQUEST_HEAD_LIMIT)
         while end is None or len(data) < end:
             data += _next_piece(connection)
-            end = wire.message_end(data[:10], wire.REQUEST_HEAD_LIMIT)
+            end = wire.message_end(data, wire.REQUEST_HEAD_LIMIT)
         return wire.payload_of(data, end), data[end:], descriptors
-    except BaseException as error:
+    except (wire.WireError, ClientLeft, BadRequest) as error:
         for descriptor in descriptors:
             os.close(descriptor)
         if isinstance(error, wire.WireError):
@@ -144,10 +147,11 @@ def _read_head(connection: socket.socket) -> Tuple[bytes, bytes, List[int]]:
 
 def _first_piece(connection: socket.socket) -> Tuple[bytes, List[int]]:
     try:
-        data, ancillary, _, _ = connection.recvmsg(_RECEIVE_SIZE, _ONE_DESCRIPTOR, _FIRST_FLAGS)
-    except BlockingIOError:
-        _wait(connection)
-        data, ancillary, _, _ = connection.recvmsg(_RECEIVE_SIZE, _ONE_DESCRIPTOR, CLOSE_ON_EXEC)
+        try:
+            data, ancillary, _, _ = connection.recvmsg(_RECEIVE_SIZE, _ONE_DESCRIPTOR, _FIRST_FLAGS)
+        except BlockingIOError:
+            _wait(connection)
+            data, ancillary, _, _ = connection.recvmsg(_RECEIVE_SIZE, _ONE_DESCRIPTOR, CLOSE_ON_EXEC)
     except ConnectionError as error:
         raise ClientLeft("the connection ended before a request") from error
     if not data:

@@ -28,27 +28,29 @@ class Response:
     end frame has been sent, or a plain response finished; nothing is sent after it.
     """
 
-    __slots__ = ("_connection", "_ended", "_excess", "_framed", "_head", "_head_request", "_remaining", "head_sent")
+    __slots__ = (
+        "_connection",
+        "_ended",
+        "_head",
+        "_head_request",
+        "_remaining",
+        "bodiless",
+        "excess",
+        "framed",
+        "head_sent",
+    )
 
     def __init__(self, connection: socket.socket, framed: bool, method: str) -> None:
+        """`framed`: whether the peer asked for frames; `method`: the request's."""
+        self.framed = framed
         self.head_sent = False
+        self.bodiless = False  # whether no body belongs to this response, whatever the app gives; known with the head
+        self.excess = 0  # how many bytes the app gave beyond its Content-Length
         self._connection = connection
-        self._framed = framed
         self._head_request = method == "HEAD"
         self._head: Optional[heads.Head] = None
         self._remaining: Optional[int] = None
         self._ended = False
-        self._excess = 0
-
-    @property
-    def bodiless(self) -> bool:
-        """Whether no body belongs to this response, whatever the app gives. Only after start_response."""
-        return self._head_request or (self._head is not None and self._head.bodiless)
-
-    @property
-    def excess(self) -> int:
-        """How many bytes the app gave beyond its Content-Length."""
-        return self._excess
 
     def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], None]:
         """PEP 3333's start_response. Raises InvalidResponse, and `exc_info` when the head has been sent already."""
@@ -60,16 +62,15 @@ class Response:
                 exc_info = None  # it refers to this frame
         elif self._head is not None:
             raise InvalidResponse("start_response was called twice")
-        head = heads.check(status, headers)
-        self._head = head
-        self._remaining = None if self.bodiless else head.length
+        self.replace(status, headers)
         return self.write
 
     def replace(self, status: str, headers: Any) -> None:
-        """Answer something else than the app began to. Only before the head has been sent."""
+        """Answer this, whatever the app began to answer. Only before the head has been sent. Raises InvalidResponse."""
         assert not self.head_sent
         head = heads.check(status, headers)
         self._head = head
+        self.bodiless = self._head_request or head.bodiless
         self._remaining = None if self.bodiless else head.length
 
     def write(self, data: bytes) -> None:
@@ -81,34 +82,35 @@ class Response:
             raise InvalidResponse("a block of the body is of type {}, not bytes".format(type(data).__name__))
         if not data:
             return
-        if self._head is None:
-            raise InvalidResponse("a body came before start_response was called")
+        head = self._started()
         if self.bodiless:
             self._send_bodiless_head(None)
         elif self._account(len(data)):
-            self._send_block(b"" if self.head_sent else self._head.encode(), data)
+            self._send_block(b"" if self.head_sent else head.encode(), data)
 
     def whole(self, body: bytes) -> None:
         """Send `body`, which is all of the body, with its Content-Length if the app gave none. Raises as `write`."""
-        head = self._head
-        if head is None:
-            raise InvalidResponse("the app returned before start_response was called")
-        if self.head_sent or head.length is not None or not isinstance(body, bytes):
+        head = self._started()
+        if self.head_sent or not isinstance(body, bytes):
             self.write(body)
         elif self.bodiless:
-            self._send_bodiless_head(len(body) if body and not head.bodiless else None)
-        else:
+            computed = head.length is None and body and not head.bodiless
+            self._send_bodiless_head(len(body) if computed else None)
+        elif head.length is None:
             self._remaining = 0
             self._send_block(head.encode(len(body)), body)
+        elif head.length == len(body):
+            self._remaining = 0
+            self._send_block(head.encode(), body)
+        else:
+            self.write(body)
 
     def file(self, descriptor: int, offset: int, size: int) -> None:
         """Pass the `size` bytes from `offset` of the regular file `descriptor`, or as many as Content-Length allows.
 
         Only for a framed response. Raises as `write`.
         """
-        head = self._head
-        if head is None:
-            raise InvalidResponse("the app returned before start_response was called")
+        head = self._started()
         computed = size if head.length is None and not self.head_sent else None
         if self.bodiless:
             self._send_bodiless_head(None if head.bodiless else computed)
@@ -128,13 +130,11 @@ class Response:
         if self._ended:
             return
         self._send_rest()
-        if not self._framed:
+        if not self.framed:
             self._end_plain()
 
     def _send_rest(self) -> None:
-        head = self._head
-        if head is None:
-            raise InvalidResponse("start_response was not called")
+        head = self._started()
         if self.bodiless:
             self._send_bodiless_head(None)
             return
@@ -142,16 +142,17 @@ class Response:
             raise InvalidResponse("the body is {} bytes shorter than its Content-Length".format(self._remaining))
         data = b"" if self.head_sent else head.encode(0 if head.length is None else None)
         self.head_sent = True
-        if self._framed:
+        if self.framed:
             data += _END
             self._ended = True
         if data:
             self._send(data)
 
-    @property
-    def framed(self) -> bool:
-        """Whether the peer asked for frames."""
-        return self._framed
+    def _started(self) -> heads.Head:
+        """Return what start_response was given. Raises InvalidResponse when it was not called."""
+        if self._head is None:
+            raise InvalidResponse("start_response was not called before the body")
+        return self._head
 
     def _account(self, size: int) -> bool:
         """Count a block of `size` bytes against Content-Length; False: it is beyond, to be dropped."""
@@ -165,13 +166,13 @@ class Response:
             raise InvalidResponse(
                 "the body is at least {} bytes longer than its Content-Length".format(size - remaining)
             )
-        self._excess += size
+        self.excess += size
         return False
 
     def _send_block(self, head: bytes, data: bytes) -> None:
         """Send the head, if any, and a block, and the end if the body is known to be complete then."""
         end = b""
-        if self._framed:
+        if self.framed:
             if len(data) > _LONGEST_FRAME:
                 data = self._send_all_but_last_frame(head, data)
                 head = b""
@@ -191,7 +192,8 @@ class Response:
                 self._send(end)
 
     def _send_all_but_last_frame(self, head: bytes, data: bytes) -> bytes:
-        self._send(head)
+        if head:
+            self._send(head)
         self.head_sent = True
         rest = memoryview(data)
         while len(rest) > _LONGEST_FRAME:
@@ -205,8 +207,8 @@ class Response:
         if self.head_sent:
             return
         self.head_sent = True
-        self._ended = self._framed
-        self._send(self._head.encode(computed_length) + (_END if self._framed else b""))
+        self._ended = self.framed
+        self._send(self._head.encode(computed_length) + (_END if self.framed else b""))
 
     def _send_file_frame(self, descriptor: int, offset: int, length: int) -> None:
         frame = _FILE_HEAD.pack(_FILE_MARK, offset, length)

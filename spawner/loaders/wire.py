@@ -14,7 +14,6 @@ REQUEST_HEAD_LIMIT = 1024 * 1024
 CONTROL_MESSAGE_LIMIT = 256 * 1024
 
 _LONGEST_LENGTH = 9  # digits
-_DIGITS = frozenset(b"0123456789")
 
 
 class WireError(ValueError):
@@ -85,7 +84,7 @@ def message_end(buffer: bytes, limit: int) -> Optional[int]:
     """
     colon = buffer.find(b":", 0, _LONGEST_LENGTH + 1)
     digits = buffer[:colon] if colon >= 0 else buffer[: _LONGEST_LENGTH + 1]
-    if not _DIGITS.issuperset(digits) or colon == 0 or (digits[:1] == b"0" and len(digits) > 1):
+    if not (digits.isdigit() if digits else colon) or (len(digits) > 1 and digits[:1] == b"0"):
         raise MalformedMessage("a message begins with {!r}, not with its length".format(buffer[:16]))
     if colon < 0:
         if len(digits) > _LONGEST_LENGTH:

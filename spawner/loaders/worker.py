@@ -21,7 +21,11 @@ from .request import RequestReader
 from .scoreboard import Scoreboard, Slot
 from .signal_queue import SignalQueue
 
-_epoll, _exit = select.epoll, os._exit  # ours, also when the app removes or replaces them (gevent)
+_epoll, _exit, _Socket = (
+    select.epoll,
+    os._exit,
+    socket.socket,
+)  # ours, also when the app removes or replaces them (gevent)
 _EXCLUSIVE = getattr(select, "EPOLLEXCLUSIVE", 1 << 28)
 _RETIRING = frozenset((signal.SIGTERM, signal.SIGINT))
 _NOT_TAKEN = frozenset((errno.EAGAIN, errno.ECONNABORTED, errno.EINTR))
@@ -129,11 +133,13 @@ class Worker:
     def _take(self, slot: Slot) -> None:
         """Serve one waiting connection, if another worker has not been quicker."""
         try:
-            connection, _ = self._group.listener.accept()
+            # accept() would look up the listener's family and type as enumerations each time, for 3 us.
+            descriptor, _ = self._group.listener._accept()  # type: ignore[attr-defined]
         except OSError as error:
             if error.errno in _NOT_TAKEN:
                 return
             raise
+        connection = _Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
         slot.busy()
         try:
             wsgi.serve(connection, self._group.reader, self._group.app.application)

@@ -147,7 +147,14 @@ def test_a_worker_holds_only_what_it_needs(starter: Starter) -> None:
     preloader.kill()
     held = [link.split(":")[0] for link in _links(worker.pid) if link != "/dev/urandom"]  # Python's own
     streams = ["/dev/null", "pipe", "pipe"]
-    line, listener, board, lifeline, epoll, signals = "socket", "socket", "/memfd", "pipe", "anon_inode", ["pipe", "pipe"]
+    line, listener, board, lifeline, epoll, signals = (
+        "socket",
+        "socket",
+        "/memfd",
+        "pipe",
+        "anon_inode",
+        ["pipe", "pipe"],
+    )
     assert sorted(held) == sorted([*streams, line, listener, board, lifeline, epoll, *signals])
 
 
