@@ -20,7 +20,8 @@ except ImportError:
     from hmac import compare_digest  # type: ignore[no-redef,assignment,unused-ignore]
 
 _poll = select.poll
-_RECEIVE_SIZE = 64 * 1024
+_FIRST_SIZE = 16 * 1024  # bytes: room for most heads, and cheap to get for each request
+_RECEIVE_SIZE = 64 * 1024  # bytes
 _ONE_DESCRIPTOR = socket.CMSG_LEN(4)
 _FIRST_FLAGS = socket.MSG_DONTWAIT | CLOSE_ON_EXEC
 _HEAD_PATIENCE = 60 * 1000  # ms between two pieces of a request head
@@ -148,10 +149,10 @@ def _read_head(connection: socket.socket) -> Tuple[bytes, bytes, List[int]]:
 def _first_piece(connection: socket.socket) -> Tuple[bytes, List[int]]:
     try:
         try:
-            data, ancillary, _, _ = connection.recvmsg(_RECEIVE_SIZE, _ONE_DESCRIPTOR, _FIRST_FLAGS)
+            data, ancillary, _, _ = connection.recvmsg(_FIRST_SIZE, _ONE_DESCRIPTOR, _FIRST_FLAGS)
         except BlockingIOError:
             _wait(connection)
-            data, ancillary, _, _ = connection.recvmsg(_RECEIVE_SIZE, _ONE_DESCRIPTOR, CLOSE_ON_EXEC)
+            data, ancillary, _, _ = connection.recvmsg(_FIRST_SIZE, _ONE_DESCRIPTOR, CLOSE_ON_EXEC)
     except ConnectionError as error:
         raise ClientLeft("the connection ended before a request") from error
     if not data:

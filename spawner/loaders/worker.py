@@ -26,6 +26,7 @@ _epoll, _exit, _Socket = (
     os._exit,
     socket.socket,
 )  # ours, also when the app removes or replaces them (gevent)
+_WATCHED = 4  # descriptors: listener, control line, lifeline, signals
 _EXCLUSIVE = getattr(select, "EPOLLEXCLUSIVE", 1 << 28)
 _RETIRING = frozenset((signal.SIGTERM, signal.SIGINT))
 _NOT_TAKEN = frozenset((errno.EAGAIN, errno.ECONNABORTED, errno.EINTR))
@@ -118,10 +119,10 @@ class Worker:
         listener = self._group.listener.fileno()
         poll = poller.poll
         while True:
-            ready = poll(0)
+            ready = poll(0, _WATCHED)
             woken = not ready
             if woken:
-                ready = poll()
+                ready = poll(-1, _WATCHED)
             retiring = len(ready) > 1 or ready[0][0] != listener
             if retiring:
                 retiring = self._told_to_retire([descriptor for descriptor, _ in ready], signals)

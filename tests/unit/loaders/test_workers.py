@@ -422,3 +422,23 @@ def test_the_preloader_refuses_what_it_cannot_be_told(starter: Starter) -> None:
     preloader.line.send("load")
     assert preloader.child.wait(30) == 1
     assert "was told to 'load'" in preloader.output.wait_for_end()
+
+
+def test_a_fork_that_the_system_refuses_is_told_and_the_preloader_goes_on(starter: Starter) -> None:
+    preloader = starter.start("""
+        import os, resource
+        if os.geteuid() == 0:
+            os.setresuid(65534, 65534, 65534)  # no limit of processes holds for root
+        limit = resource.getrlimit(resource.RLIMIT_NPROC)
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, limit[1]))
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [b"served"]
+        """)
+    preloader.load()
+    with pytest.raises(AssertionError, match=r"expected 'hello', got \[\]"):
+        preloader.begin_fork(slot=5)
+    told = preloader.line.expect("fork_failed")
+    assert told == {"type": "fork_failed", "slot": "5", "summary": "fork: Resource temporarily unavailable"}
+    preloader.serve(slot=5)
+    assert preloader.get().text == "served"
