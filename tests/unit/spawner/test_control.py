@@ -99,7 +99,7 @@ def log_without_descriptor(parent: Parent) -> None:
 
 def unknown_type(parent: Parent) -> None:
     parent.send("begin", epoch=1)
-    parent.send("dance")
+    parent.send("dance", 0, 1)
     parent.send("commit", epoch=1)
 
 
@@ -133,6 +133,11 @@ def test_a_registration_is_read_field_by_field() -> None:
     assert (found.key, found.options.group, found.options.user) == ("app", "web", "alice")
     assert (found.options.min_instances, found.options.rolling_restarts) == (2, False)
     assert found.environment == {"A": "1", "B": "x=y\n"}
+
+
+def test_names_that_no_environment_can_hold_are_left_out() -> None:
+    found = registration_from([*REGISTRATION, ("env:", "x"), ("env:C=D", "x")])
+    assert sorted(found.environment) == ["A", "B"]
 
 
 def test_a_registration_survives_being_stored() -> None:
@@ -179,10 +184,10 @@ class Children:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
                 line.settimeout(10)
                 line.connect(self.path)
-                line.send(data)
                 try:
+                    line.send(data)
                     packet = packets.receive(line)
-                except ConnectionResetError:
+                except (ConnectionResetError, BrokenPipeError):
                     return None
                 return dict(packet.fields) if packet is not None else None
 

@@ -18,9 +18,6 @@ from tests.unit.spawner.driver import Httpd, eventually, request, running, write
 
 @pytest.fixture
 def httpd(tmp_path: Path) -> Iterator[Httpd]:
-    os.chmod(tmp_path, 0o755)
-    for parent in list(tmp_path.parents)[:2]:  # the app's user has to reach the app
-        os.chmod(parent, 0o755)
     with running(tmp_path, log_level=5) as httpd:
         yield httpd
 
@@ -341,3 +338,44 @@ def test_a_registry_that_others_can_write_to_is_refused(tmp_path: Path) -> None:
         assert "PassengerInstanceRegistryDir" in httpd.stderr()
     finally:
         httpd.close()
+
+
+def test_restarts_failures_and_ends_leave_no_descriptor_behind(httpd: Httpd) -> None:
+    app = write_app(httpd.folder / "app")
+    (app / "tmp").mkdir()
+    registered = httpd.register(app)
+    assert httpd.process is not None
+    descriptors = "/proc/%d/fd" % httpd.process.pid
+
+    def rounds(count: int) -> None:
+        for _ in range(count):
+            write_app(app, source="raise RuntimeError\n")
+            (app / "tmp" / "restart.txt").touch()
+            failures = httpd.log().count("JS3513")
+            eventually(lambda known=failures: httpd.log().count("JS3513") > known, "a failed restart")  # type: ignore[misc]
+            write_app(app, "mended")
+            completed = httpd.log().count("JS3510")
+            (app / "tmp" / "restart.txt").touch()
+            eventually(lambda known=completed: httpd.log().count("JS3510") > known, "a restart")  # type: ignore[misc]
+            assert body(request(registered)).startswith(b"mended ")
+
+    request(registered)
+    rounds(1)
+    eventually(lambda: len(httpd.processes()) == 2, "one preloader and one worker")
+    before = len(os.listdir(descriptors))
+    rounds(4)
+    eventually(lambda: len(httpd.processes()) == 2, "one preloader and one worker")
+    assert len(os.listdir(descriptors)) <= before + 1  # the admin connection that looks may still be there
+
+
+def test_an_app_s_secrets_and_httpd_s_descriptors_are_not_in_its_reach(httpd: Httpd) -> None:
+    source = (
+        "import os\ndef application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    names = [os.readlink('/proc/self/fd/' + fd) for fd in os.listdir('/proc/self/fd')"
+        " if os.path.exists('/proc/self/fd/' + fd)]\n"
+        "    return [repr((sorted(os.environ), names)).encode()]\n"
+    )
+    answer = body(request(httpd.register(write_app(httpd.folder / "app", source=source)))).decode()
+    assert "JUMPSEAT" not in answer
+    assert "error.log" not in answer

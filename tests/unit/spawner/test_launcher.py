@@ -107,8 +107,9 @@ def test_a_profile_sets_variables_but_not_those_that_are_promised_or_configured(
     command = build_command(arguments, variables, kept_names("staging", "", "Apache", configured), str(app), shell)
     import json
 
-    output = subprocess.run(command.argv, env=command.environment, check=True, stdout=subprocess.PIPE).stdout
-    found, cwd, argv = json.loads(output)
+    ended = subprocess.run(command.argv, env=command.environment, check=True, capture_output=True)
+    found, cwd, argv = json.loads(ended.stdout)
+    assert ended.stderr == b""
     assert found["FROM_PROFILE"] == "yes"
     assert found["WSGI_ENV"] == "staging"
     assert found["MINE"] == configured["MINE"]
@@ -157,42 +158,34 @@ def probe(launched: Launched) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture
-def reachable(tmp_path: Path) -> Path:
-    """A folder that other users can enter."""
-    for folder in [tmp_path, *list(tmp_path.parents)[:2]]:
-        os.chmod(folder, 0o755)
-    return tmp_path
-
-
-def test_a_process_gets_its_line_its_output_and_nothing_else(reachable: Path) -> None:
+def test_a_process_gets_its_line_its_output_and_nothing_else(tmp_path: Path) -> None:
     extra = os.open("/dev/null", os.O_RDONLY)
     os.set_inheritable(extra, True)
-    found = probe(launcher(reachable).launch(app(reachable), ServerOptions()))
+    found = probe(launcher(tmp_path).launch(app(tmp_path), ServerOptions()))
     os.close(extra)
     assert found["fds"] == [0, 1, 2, int(found["argv"][1])]
     assert found["stdin"] == "/dev/null"
     assert found["output"] == b"out\nerr\n"
-    assert found["cwd"] == str(reachable / "app")
+    assert found["cwd"] == str(tmp_path / "app")
     assert found["sid"]
     assert found["umask"] == 0o22
     assert "PYTEST_CURRENT_TEST" not in found["env"]
 
 
-def test_a_program_that_does_not_exist_fails_the_step_start(reachable: Path) -> None:
+def test_a_program_that_does_not_exist_fails_the_step_start(tmp_path: Path) -> None:
     descriptors = len(os.listdir("/proc/self/fd"))
     with pytest.raises(StartError) as caught:
-        launcher(reachable).launch(app(reachable, python="/no/python"), ServerOptions())
+        launcher(tmp_path).launch(app(tmp_path, python="/no/python"), ServerOptions())
     assert caught.value.failure.step == "start"
     assert "/no/python" in caught.value.failure.summary
     assert len(os.listdir("/proc/self/fd")) == descriptors, "a descriptor was left open"
 
 
-def test_a_missing_entry_file_fails_the_step_prepare_and_is_named(reachable: Path) -> None:
-    registration = app(reachable)
-    os.unlink(reachable / "app" / "passenger_wsgi.py")
+def test_a_missing_entry_file_fails_the_step_prepare_and_is_named(tmp_path: Path) -> None:
+    registration = app(tmp_path)
+    os.unlink(tmp_path / "app" / "passenger_wsgi.py")
     with pytest.raises(StartError, match="passenger_wsgi.py") as caught:
-        launcher(reachable).launch(registration, ServerOptions())
+        launcher(tmp_path).launch(registration, ServerOptions())
     assert caught.value.failure.step == "prepare"
 
 
@@ -200,41 +193,48 @@ if AS_ROOT:
     NOBODY = pwd.getpwnam("nobody")
     DAEMON = pwd.getpwnam("daemon")
 
-    def test_root_s_app_runs_as_the_default_user_with_no_capability(reachable: Path) -> None:
-        found = probe(launcher(reachable).launch(app(reachable), ServerOptions()))
+    def test_root_s_app_runs_as_the_default_user_with_no_capability(tmp_path: Path) -> None:
+        found = probe(launcher(tmp_path).launch(app(tmp_path), ServerOptions()))
         assert (found["uid"], found["gid"]) == (NOBODY.pw_uid, NOBODY.pw_gid)
         assert 0 not in found["groups"]
         assert all(line.split()[1] == "0000000000000000" for line in found["caps"])
 
-    def test_an_app_runs_as_its_owner(reachable: Path) -> None:
-        found = probe(launcher(reachable).launch(app(reachable, owner=DAEMON.pw_uid), ServerOptions()))
+    def test_an_app_runs_as_its_owner(tmp_path: Path) -> None:
+        found = probe(launcher(tmp_path).launch(app(tmp_path, owner=DAEMON.pw_uid), ServerOptions()))
         assert found["uid"] == DAEMON.pw_uid
         assert found["env"]["USER"] == "daemon"
 
-    def test_an_app_root_that_only_its_owner_can_enter_is_no_hindrance(reachable: Path) -> None:
-        found = probe(launcher(reachable).launch(app(reachable, DAEMON.pw_uid, 0o700), ServerOptions()))
-        assert found["cwd"] == str(reachable / "app")
+    def test_an_app_root_that_only_its_owner_can_enter_is_no_hindrance(tmp_path: Path) -> None:
+        found = probe(launcher(tmp_path).launch(app(tmp_path, DAEMON.pw_uid, 0o700), ServerOptions()))
+        assert found["cwd"] == str(tmp_path / "app")
 
-    def test_a_folder_that_the_user_cannot_enter_is_named_with_the_user(reachable: Path) -> None:
-        (reachable / "closed").mkdir(mode=0o700)
-        registration = app(reachable / "closed", DAEMON.pw_uid)
+    def test_a_folder_that_the_user_cannot_enter_is_named_with_the_user(tmp_path: Path) -> None:
+        (tmp_path / "closed").mkdir(mode=0o700)
+        registration = app(tmp_path / "closed", DAEMON.pw_uid)
         with pytest.raises(StartError) as caught:
-            launcher(reachable).launch(registration, ServerOptions())
-        assert caught.value.failure.summary == "user daemon cannot enter the folder %s" % (reachable / "closed")
+            launcher(tmp_path).launch(registration, ServerOptions())
+        assert caught.value.failure.summary == "user daemon cannot enter the folder %s" % (tmp_path / "closed")
 
-    def test_the_spawner_s_own_rights_are_back_after_a_start(reachable: Path) -> None:
+    def test_the_folder_is_entered_with_the_user_s_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("spawner.launcher.first_unreachable", lambda path, identity: None)  # closed since the look
+        (tmp_path / "closed").mkdir(mode=0o700)
+        with pytest.raises(StartError) as caught:
+            launcher(tmp_path).launch(app(tmp_path / "closed", DAEMON.pw_uid), ServerOptions())
+        assert caught.value.failure.step == "start"
+
+    def test_the_spawner_s_own_rights_are_back_after_a_start(tmp_path: Path) -> None:
         groups = os.getgroups()
-        probe(launcher(reachable).launch(app(reachable), ServerOptions()))
+        probe(launcher(tmp_path).launch(app(tmp_path), ServerOptions()))
         with open("/proc/thread-self/status", encoding="ascii") as file:
             status = file.read()
         assert "Uid:\t0\t0\t0\t0\n" in status
         assert "Gid:\t0\t0\t0\t0\n" in status
         assert os.getgroups() == groups
-        (reachable / "closed").mkdir(mode=0o700)
-        os.listdir(reachable / "closed")
+        (tmp_path / "closed").mkdir(mode=0o700)
+        os.listdir(tmp_path / "closed")
 
 
-def test_a_control_line_names_its_senders(reachable: Path) -> None:
-    launched = launcher(reachable).launch(app(reachable), ServerOptions())
+def test_a_control_line_names_its_senders(tmp_path: Path) -> None:
+    launched = launcher(tmp_path).launch(app(tmp_path), ServerOptions())
     assert launched.line.getsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED) == 1
     probe(launched)

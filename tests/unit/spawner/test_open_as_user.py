@@ -28,8 +28,6 @@ def someone() -> Identity:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A folder of that user's."""
-    for folder in [tmp_path, *list(tmp_path.parents)[:2]]:
-        os.chmod(folder, 0o755)
     folder = tmp_path / "home"
     folder.mkdir()
     os.chown(folder, someone().uid, someone().gid)
@@ -125,7 +123,10 @@ def test_a_log_that_was_moved_away_is_made_anew(home: Path, monkeypatch: pytest.
     assert ((home / "app.log.1").read_bytes(), (home / "app.log").read_bytes()) == (b"1\n", b"2\n")
 
 
-def test_an_own_log_that_cannot_be_opened_is_told_once_and_the_site_s_taken(home: Path) -> None:
+def test_an_own_log_that_cannot_be_opened_is_told_once_and_the_site_s_taken(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spawner.app_logs._LOOK_EVERY", 0.0)
     logs = app_logs(home)
     for line in (b"1\n", b"2\n"):
         say(logs, home, line, "no/such/app.log")

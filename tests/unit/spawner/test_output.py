@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,16 @@ def test_a_log_pipe_that_nobody_reads_does_not_hang_and_tells_how_much_was_lost(
     assert received.endswith(b"after\n")
     sink.close()
     os.close(read_end)
+
+
+def test_a_log_socket_that_nobody_reads_does_not_hang_either() -> None:
+    reader, writer = socket.socketpair()
+    sink = LineSink(writer.detach())
+    for _ in range(600):
+        sink.write(b"x" * 4095 + b"\n")
+    assert sink.dropped > 0
+    reader.close()
+    sink.close()
 
 
 def test_the_pipe_s_other_writers_keep_their_blocking_descriptor() -> None:
