@@ -6,6 +6,7 @@ from typing import Iterable, List, Optional, Sequence, Tuple
 
 from . import wire
 from .errors import LineClosed
+from .originals import Socket
 
 CLOSE_ON_EXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)  # PyPy has no name for it
 
@@ -35,7 +36,7 @@ class ControlLine:
 
     def __init__(self, descriptor: int) -> None:
         """`descriptor`: a connected SOCK_SEQPACKET socket; owned from now on."""
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptor)
+        self._socket = Socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptor)
         self._socket.setblocking(True)
 
     def fileno(self) -> int:

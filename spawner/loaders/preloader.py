@@ -13,19 +13,17 @@ import time
 from typing import List, NoReturn, Optional, Set, Tuple
 
 from . import app as hosted
-from . import report, standard_streams, survey, wire
+from . import originals, report, standard_streams, survey, wire
 from .control_line import ControlLine, Message
 from .errors import LineClosed, LoadFailure, UnexpectedMessage
 from .scoreboard import Scoreboard
 from .signal_queue import SignalQueue
 from .worker import Group, Worker, end_process
 
-_fork, _waitpid = os.fork, os.waitpid  # ours, also when the app replaces them (gevent)
-
 
 def run(descriptor: int) -> NoReturn:
     """Serve the control line `descriptor` until it ends. The process ends with it: 0, or 1 when the app cannot load."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    originals.set_signal(signal.SIGINT, signal.SIG_DFL)
     standard_streams.buffer_by_line()
     status = 1
     try:
@@ -41,7 +39,7 @@ def run(descriptor: int) -> NoReturn:
         report.log_bug("the preloader ends", error)
     finally:
         standard_streams.flush()
-        os._exit(status)
+        originals.end_process(status)
 
 
 class Preloader:
@@ -122,7 +120,7 @@ class Preloader:
         """Wait for whatever comes and deal with it; False when the preloader is to end."""
         assert self._group is not None  # loaded
         assert self._signals is not None
-        poll = select.poll()
+        poll = originals.poll()
         for descriptor in (self._line.fileno(), self._group.lifeline, self._signals.fileno()):
             poll.register(descriptor, select.POLLIN)
         ready = {descriptor for descriptor, _ in poll.poll()}
@@ -152,7 +150,7 @@ class Preloader:
         self._freeze()
         standard_streams.flush()
         try:
-            pid = _fork()
+            pid = originals.fork()
         except OSError as error:
             self._line.send("fork_failed", [("slot", str(slot)), ("summary", "fork: {}".format(error.strerror))])
         else:
@@ -201,7 +199,7 @@ class Preloader:
         """Report the workers that have ended. Only ours: the app's own children are the app's to wait for."""
         for pid in sorted(self._workers):
             try:
-                ended, status = _waitpid(pid, os.WNOHANG)
+                ended, status = originals.waitpid(pid, os.WNOHANG)
             except ChildProcessError:
                 ended, status = pid, 0  # somebody else, in the app, has waited for it
             if ended:

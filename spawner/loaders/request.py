@@ -9,7 +9,7 @@ import sys
 from typing import Any, BinaryIO, Dict, List, Tuple
 
 from . import input as bodies
-from . import wire
+from . import originals, wire
 from .control_line import CLOSE_ON_EXEC, passed_descriptors
 from .errors import BadRequest, ClientLeft
 from .file_wrapper import FileWrapper
@@ -19,7 +19,6 @@ try:
 except ImportError:
     from hmac import compare_digest  # type: ignore[no-redef,assignment,unused-ignore]
 
-_poll = select.poll
 _FIRST_SIZE = 16 * 1024  # bytes: room for most heads, and cheap to get for each request
 _RECEIVE_SIZE = 64 * 1024  # bytes
 _ONE_DESCRIPTOR = socket.CMSG_LEN(4)
@@ -173,7 +172,7 @@ def _next_piece(connection: socket.socket) -> bytes:
 
 def _wait(connection: socket.socket) -> None:
     """Wait until bytes have come. Raises BadRequest when the peer lets a worker wait too long."""
-    poll = _poll()
+    poll = originals.poll()
     poll.register(connection.fileno(), select.POLLIN)
     if not poll.poll(_HEAD_PATIENCE):
         raise BadRequest("no request head came", "408 Request Timeout")

@@ -4,7 +4,7 @@ import os
 import signal
 from typing import Any, Iterable, List, Set
 
-_set_wakeup_fd = signal.set_wakeup_fd
+from . import originals
 
 
 class SignalQueue:
@@ -20,7 +20,7 @@ class SignalQueue:
         for end in (self._read_end, self._write_end):
             os.set_blocking(end, False)
         for number in self._signals:
-            signal.signal(number, self._enqueue)
+            originals.set_signal(number, self._enqueue)
         self._wake_up_on(self._write_end)
 
     def fileno(self) -> int:
@@ -46,9 +46,9 @@ class SignalQueue:
 
     def close(self) -> None:
         """Give the signals back their default actions."""
-        _set_wakeup_fd(-1)
+        originals.set_wakeup_fd(-1)
         for number in self._signals:
-            signal.signal(number, signal.SIG_DFL)
+            originals.set_signal(number, signal.SIG_DFL)
         os.close(self._read_end)
         os.close(self._write_end)
 
@@ -61,6 +61,6 @@ class SignalQueue:
     @staticmethod
     def _wake_up_on(descriptor: int) -> None:
         try:
-            _set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+            originals.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
         except TypeError:  # Python 3.6
-            _set_wakeup_fd(descriptor)
+            originals.set_wakeup_fd(descriptor)

@@ -9,6 +9,8 @@ import stat
 import sys
 from typing import Any, Iterator, List, Optional, Set
 
+from .originals import Socket
+
 _SQLITE_MAGIC = b"SQLite format 3\0"
 
 
@@ -78,7 +80,7 @@ def _descriptor(number: int) -> Optional[str]:
 
 def _connection(number: int) -> Optional[str]:
     """Return the finding for a socket that has a peer which others can name."""
-    with socket.socket(fileno=os.dup(number)) if sys.version_info >= (3, 7) else _socket_of(number) as copy:
+    with Socket(fileno=os.dup(number)) if sys.version_info >= (3, 7) else _socket_of(number) as copy:
         try:
             peer = copy.getpeername()
         except OSError:
@@ -92,11 +94,11 @@ def _connection(number: int) -> Optional[str]:
 def _socket_of(number: int) -> socket.socket:
     """Python 3.6 does not find out a descriptor's family."""
     for family in (socket.AF_INET, socket.AF_INET6):
-        copy = socket.socket(family, socket.SOCK_STREAM, 0, os.dup(number))
+        copy = Socket(family, socket.SOCK_STREAM, 0, os.dup(number))
         if copy.getsockopt(socket.SOL_SOCKET, 39) == family:  # SO_DOMAIN
             return copy
         copy.close()
-    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.dup(number))
+    return Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.dup(number))
 
 
 def _shared(what: str) -> str:

@@ -6,14 +6,13 @@ lifeline and its own signals; the listener is watched exclusively, so that one c
 
 import atexit
 import errno
-import os
 import select
 import signal
 import socket
 import sys
 from typing import List, NoReturn
 
-from . import report, standard_streams, wsgi
+from . import originals, report, standard_streams, wsgi
 from .app import App
 from .control_line import ControlLine
 from .errors import LineClosed, UnexpectedMessage
@@ -21,11 +20,6 @@ from .request import RequestReader
 from .scoreboard import Scoreboard, Slot
 from .signal_queue import SignalQueue
 
-_epoll, _exit, _Socket = (
-    select.epoll,
-    os._exit,
-    socket.socket,
-)  # ours, also when the app removes or replaces them (gevent)
 _WATCHED = 4  # descriptors: listener, control line, lifeline, signals
 _EXCLUSIVE = getattr(select, "EPOLLEXCLUSIVE", 1 << 28)
 _RETIRING = frozenset((signal.SIGTERM, signal.SIGINT))
@@ -47,7 +41,7 @@ class Group:
     ) -> None:
         self.app = app
         self.lifeline = lifeline
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, listener)
+        self.listener = originals.Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, listener)
         self.listener.setblocking(False)
         self.scoreboard = scoreboard
         self.reader = RequestReader(token, multiprocess, server_software)
@@ -99,7 +93,7 @@ class Worker:
 
     def _watch(self, signals: SignalQueue) -> select.epoll:
         """Return an epoll on all that an idle worker waits for."""
-        poller = _epoll()
+        poller = originals.Epoll()
         try:
             poller.register(self._group.listener.fileno(), select.EPOLLIN | _EXCLUSIVE)
         except OSError as error:
@@ -140,7 +134,7 @@ class Worker:
             if error.errno in _NOT_TAKEN:
                 return
             raise
-        connection = _Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+        connection = originals.Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
         slot.busy()
         try:
             wsgi.serve(connection, self._group.reader, self._group.app.application)
@@ -172,7 +166,7 @@ class Worker:
 def end_process(status: int) -> NoReturn:
     """End at once with `status`. Without Python's own end: it would write to, and so unshare, every page."""
     standard_streams.flush()
-    _exit(status)
+    originals.end_process(status)
 
 
 def _reseed() -> None:

@@ -442,3 +442,30 @@ def test_a_fork_that_the_system_refuses_is_told_and_the_preloader_goes_on(starte
     assert told == {"type": "fork_failed", "slot": "5", "summary": "fork: Resource temporarily unavailable"}
     preloader.serve(slot=5)
     assert preloader.get().text == "served"
+
+
+def test_an_app_that_replaces_the_systems_calls_is_served_all_the_same(starter: Starter) -> None:
+    """As gevent's monkey patching does, but these would fail instead of switching."""
+    preloader = starter.start("""
+        import os, select, signal, socket
+        def refuse(*arguments, **options):
+            raise RuntimeError("a replaced call")
+        class Refusing(socket.socket):
+            __init__ = refuse
+        socket.socket = Refusing
+        select.poll = select.epoll = os.fork = os.waitpid = signal.signal = signal.set_wakeup_fd = refuse
+        os._exit = refuse
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [environ["wsgi.input"].read()]
+        """)
+    preloader.load()
+    worker = preloader.fork()
+    with worker.group.client().open("POST", length=5) as exchange:
+        exchange.send(b"hello")
+        assert exchange.answer().text == "hello"
+    worker.retire()
+    worker.wait_for_end()
+    assert preloader.line.expect("exited")["status"] == "0"
+    preloader.retire()
+    assert preloader.child.wait(30) == 0
