@@ -43,8 +43,8 @@ void passenger_registration_child_init(apr_pool_t *child_pool)
     }
 }
 
-/* What SetEnv and PassEnv give this request, and nothing that other modules add: mod_env's own fixup, run once more with
- * an empty table. */
+/* What SetEnv and PassEnv give this request, and nothing that other modules add: mod_env's own fixup, run once more
+ * with an empty table. */
 static const apr_array_header_t *app_environment_of(request_rec *r)
 {
     if (memory.fixup_of_mod_env == NULL) {
