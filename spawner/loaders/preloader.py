@@ -27,7 +27,8 @@ def run(descriptor: int) -> NoReturn:
     standard_streams.buffer_by_line()
     status = 1
     try:
-        Preloader(ControlLine(descriptor)).run()
+        preloader = Preloader(ControlLine(descriptor))  # held to the end: else its sockets would warn of themselves
+        preloader.run()
         status = 0
     except LineClosed:
         status = 0

@@ -69,7 +69,7 @@ class Worker:
                 poller.close()
                 status = 0
             slot.free()
-        except LineClosed:
+        except (LineClosed, SystemExit, KeyboardInterrupt):  # the latter two: from a signal handler of the app's own
             status = 0
         except BaseException as error:  # noqa: BLE001 - nothing may run on behind the fork
             report.log_bug("the worker ends", error)

@@ -170,6 +170,28 @@ def test_lines_appear_as_soon_as_they_are_printed(starter: Starter) -> None:
     assert worker.output.text().startswith("out ")
 
 
+def test_the_loader_says_nothing_when_an_app_is_developed_with_all_warnings_as_errors(starter: Starter) -> None:
+    preloader = starter.start(
+        """
+        def application(environ, start_response):
+            body = environ["wsgi.input"].read()
+            start_response("200 OK", [])
+            return environ["wsgi.file_wrapper"](open(__file__, "rb")) if body else [b"ok"]
+        """,
+        environment={"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"},
+    )
+    preloader.load()
+    worker = preloader.fork()
+    for framed in (True, False):
+        assert worker.get(framed=framed).text == "ok"
+        assert worker.get(method="POST", body=b"x" * 100_000, framed=framed).complete
+    worker.retire()
+    assert worker.output.wait_for_end() == ""
+    preloader.line.expect("exited")
+    preloader.retire()
+    assert preloader.output.wait_for_end() == ""
+
+
 def test_the_loader_speaks_of_its_interpreter(starter: Starter) -> None:
     preloader = starter.start("application = print")
     assert preloader.hello["executable"] == starter.python
