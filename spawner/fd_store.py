@@ -95,7 +95,7 @@ class FdStore:
             if key == mark:
                 self._pop()
                 break
-            self._rotate()
+            self._rotate().close()
             self._queue.append((key, serial))
             self._serial = max(self._serial, serial)
             self._latest[key] = max(serial, self._latest.get(key, 0))

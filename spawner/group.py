@@ -40,6 +40,7 @@ class Group:
     full_samples: int = 0
     last_active: float = 0.0
     queue_watched: bool = False
+    conflict_told: bool = False  # in this epoch
 
     @property
     def key(self) -> str:

@@ -8,6 +8,7 @@ spawn has its queue watched.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any, Mapping, Optional
 
@@ -100,22 +101,27 @@ class Pool:
         older = group.registration
         if newer.epoch < older.epoch:
             return
-        if newer.epoch == older.epoch and newer.options != older.options:
-            self.say(
-                "warn",
-                group.key,
-                3501,
-                "app group %s is configured in two ways (for %s and for %s): the first stays in force until the next "
-                "configuration; give one of them a PassengerAppGroupName of its own"
-                % (group.key, older.server_name, newer.server_name),
-            )
-            return
+        if newer.epoch == older.epoch:
+            if not older.agrees(newer):
+                self._warn_of_conflict(group, newer)
+            newer = dataclasses.replace(older, environment=newer.environment)
+        else:
+            group.conflict_told = False
         group.registration = newer
         if newer != older:
             self.emit(UpdateGroup(group.key))
         if older.needs_respawn(newer):
             self.say("notice", group.key, 3502, "the options of %s changed: restarting it" % group.key)
             self.restart(group.key, now)
+
+    def _warn_of_conflict(self, group: Group, newer: Registration) -> None:
+        if not group.conflict_told:
+            group.conflict_told = True
+            text = (
+                "app group %s is configured in two ways (for %s and for %s): the first stays in force until the next "
+                "configuration; give one of them a PassengerAppGroupName of its own"
+            )
+            self.say("warn", group.key, 3501, text % (group.key, group.registration.server_name, newer.server_name))
 
     # What is seen of the queue and of the workers
 

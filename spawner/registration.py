@@ -32,7 +32,11 @@ class Registration:
 
     def needs_respawn(self, newer: "Registration") -> bool:
         """Whether running processes of this registration do not fit the newer one."""
-        facts = (self.app_root, self.app_type, self.startup_file, self.base_uri)
-        return facts != (newer.app_root, newer.app_type, newer.startup_file, newer.base_uri) or (
-            self.options.respawn_key() != newer.options.respawn_key()
-        )
+        return self._app() != newer._app() or self.options.respawn_key() != newer.options.respawn_key()
+
+    def agrees(self, other: "Registration") -> bool:
+        """Whether both say the same of the app, though they may come from different virtual hosts or mounts."""
+        return self._app() == other._app() and self.options == other.options
+
+    def _app(self) -> tuple[str, ...]:
+        return (self.app_root, self.app_type, self.startup_file)

@@ -152,6 +152,9 @@ def _make_room(pool: Pool, group: Group, now: float) -> bool:
     extra = 1 if group.state is GroupState.RESTARTING else 0
     if active < pool.server.max_pool_size + extra:
         return True
+    if group.state is GroupState.RESTARTING and any(process.serving for process in group.outdated()):
+        _retire_one_outdated(pool, group, now)
+        return True
     if group.active():
         return False
     idle = [
@@ -170,6 +173,12 @@ def _make_room(pool: Pool, group: Group, now: float) -> bool:
     pool.retire(victim, now)
     pool.settle(loser, now)
     return True
+
+
+def _retire_one_outdated(pool: Pool, group: Group, now: float) -> None:
+    """In a full pool a restart replaces a worker without having one more for a moment."""
+    outdated = [process for process in group.outdated() if process.serving]
+    pool.retire(min(outdated, key=lambda process: (process.busy, process.idle_since)), now)
 
 
 def restart(pool: Pool, group: Group, now: float) -> None:

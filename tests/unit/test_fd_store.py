@@ -126,3 +126,13 @@ def test_a_record_that_the_kernel_might_split_is_refused(pair: Pair) -> None:
     with pytest.raises(InternalError, match="too long"):
         put(store, "a", "x" * 40_000, b"")
     store.close()
+
+
+def test_recovering_leaves_no_descriptor_open_but_those_it_hands_out(pair: Pair) -> None:
+    store = open_store(pair)
+    for number in range(20):
+        put(store, str(number), "x", b"")
+    store.close()
+    before = len(os.listdir("/proc/self/fd"))
+    recovered(pair)
+    assert len(os.listdir("/proc/self/fd")) == before

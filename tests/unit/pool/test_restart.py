@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spawner import effects
 from spawner.process import Process
-from spawner.states import GroupState, ProcessKind
+from spawner.states import GroupState, ProcessKind, ProcessState
 from tests.unit.pool.world import World
 
 
@@ -171,5 +171,34 @@ def test_direct_workers_are_replaced_one_by_one() -> None:
     world.up(spawn_method="direct", min_instances=2)
     restart(world)
     assert len([process for process in world.processes() if process.coming]) == 1
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [2, 2]
+
+
+def test_restarts_in_a_full_pool_that_has_no_room_for_one_more_go_on_all_the_same() -> None:
+    world = World(max_pool_size=2)
+    world.up("one")
+    world.up("two")
+    for key in ("one", "two"):
+        world.step(world.pool.restart, key)
+    loading = [process for process in world.pool.processes.values() if process.coming]
+    for process in loading:
+        world.come_up(process)
+        world.come_up(process)
+    for key in ("one", "two"):
+        world.all_up(key)
+    assert [process.generation for key in ("one", "two") for process in world.serving(key)] == [2, 2]
+
+
+def test_a_restart_adopted_with_one_worker_too_many_comes_to_its_end() -> None:
+    world = World(max_pool_size=2)
+    world.pool.adopt_group(world.registration("app", 1), 1, world.now)
+    adopted = [(ProcessKind.PRELOADER, 2, None), (ProcessKind.WORKER, 1, 0), (ProcessKind.WORKER, 1, 1)]
+    for kind, generation, slot in [*adopted, (ProcessKind.WORKER, 2, 2)]:
+        process = Process(0, "app", kind, generation, world.now, slot, pid=next(world.pids))
+        process.state = ProcessState.READY if kind is ProcessKind.PRELOADER else ProcessState.SERVING
+        world.pool.groups["app"].last_generation = 2
+        world.pool.adopt_process(process)
+    world.step(world.pool.adoption_complete)
     world.all_up()
     assert [process.generation for process in world.serving()] == [2, 2]

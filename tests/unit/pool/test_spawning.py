@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -306,3 +307,20 @@ def test_the_same_options_in_a_newer_configuration_leave_the_workers_alone() -> 
     world.register(epoch=2)
     world.all_up()
     assert [process.pid for process in world.serving()] == before
+
+
+def test_one_group_in_two_places_with_the_same_options_is_no_conflict_and_no_restart() -> None:
+    world = World()
+    world.up()
+    elsewhere = dataclasses.replace(world.registration("app", 1), base_uri="/shop", server_name="other")
+    found = world.step(world.pool.register, elsewhere)
+    assert not any(isinstance(effect, effects.Say) for effect in found)
+    assert world.pool.groups["app"].state is GroupState.SERVING
+
+
+def test_a_conflict_within_one_configuration_is_told_once() -> None:
+    world = World()
+    world.register(start_timeout=50)
+    world.register(start_timeout=60)
+    world.register(start_timeout=60)
+    assert [effect.number for effect in world.effects_of(effects.Say)].count(3501) == 1
