@@ -6,8 +6,10 @@ import signal
 
 from support.applications import AppFolder
 from support.checks import Checks
+from support.descriptors import open_descriptors
 from support.httpd import Httpd
 from support.serving import CheckedHttpd
+from support.waiting import eventually
 
 
 def start(httpd: CheckedHttpd, probe: AppFolder) -> Checks:
@@ -30,6 +32,8 @@ def test_descriptors_that_the_spawner_has_kept_are_found(httpd: CheckedHttpd, pr
     held = [socket.socket(socket.AF_UNIX) for _ in range(20)]
     for connection in held:
         connection.connect(str(httpd.instance_folder() / "admin.sock"))
+    spawner = httpd.spawner_pid()
+    eventually(lambda: open_descriptors(spawner)["socket"] > 20, "the spawner to accept the connections")
     found = checks.between_tests()
     for connection in held:
         connection.close()

@@ -12,6 +12,7 @@ import pytest
 from support.applications import AppFolder
 from support.paths import exact, path
 from support.serving import CheckedHttpd
+from support.waiting import eventually
 
 REWRITE = """
 RewriteEngine on
@@ -222,3 +223,15 @@ def test_request_headers_that_mod_headers_changes_reach_the_app_changed(server: 
 def test_an_error_page_of_httpd_does_not_replace_the_apps_own(server: CheckedHttpd) -> None:
     answer = server.get(exact(status="404 None", body=["the app's page"]), "document.example")
     assert (answer.status, answer.text) == (404, "the app's page")
+
+
+def test_setenv_of_htaccess_is_in_the_environment_of_the_process_after_a_restart(
+    httpd: CheckedHttpd, probe: AppFolder
+) -> None:
+    httpd.site(document_root=probe.public, body="<Directory />\nAllowOverride All\n</Directory>")
+    httpd.start()
+    assert "LATER" not in httpd.get("/process").json()["environ"]
+    probe.write("public/.htaccess", "SetEnv LATER yes\n")
+    httpd.get("/")
+    probe.touch_restart()
+    eventually(lambda: httpd.get("/process").json()["environ"].get("LATER") == "yes", "the variable")

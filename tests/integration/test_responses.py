@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import zlib
 
 import pytest
 
@@ -290,8 +291,20 @@ def test_an_app_may_call_start_response_in_its_first_step(server: CheckedHttpd) 
 )
 def test_close_is_called_exactly_once(server: CheckedHttpd, shared_probe: AppFolder, route: str) -> None:
     server.logs.allow("JS")
-    (shared_probe.events / "closed").unlink(missing_ok=True)
+    shared_probe.open_gate("fail")
+    name = f"closed-{zlib.crc32(route.encode())}"
     with Wire(server.port) as wire:
-        wire.head(f"GET {route} HTTP/1.1", "Connection: close")
+        wire.head(f"GET {route}&closing={name} HTTP/1.1", "Connection: close")
         wire.read_to_end()
-    assert len(shared_probe.wait_for_event("closed").splitlines()) == 1
+    assert len(shared_probe.wait_for_event(name).splitlines()) == 1
+    assert server.get("/").status == 200
+    assert len(shared_probe.wait_for_event(name).splitlines()) == 1
+
+
+def test_the_version_is_hidden_where_that_is_asked_for(httpd: CheckedHttpd, probe: AppFolder) -> None:
+    httpd.add("PassengerShowVersionInHeader off")
+    httpd.site(document_root=probe.public)
+    httpd.start()
+    powered_by = httpd.get("/").header("X-Powered-By") or ""
+    assert powered_by
+    assert not any(character.isdigit() for character in powered_by)

@@ -8,10 +8,10 @@ from probe_events import answer, query, report, wait_for_gate
 
 
 class Body:
-    """Iterates over parts and reports when it is closed, and how often."""
+    """Iterates over parts and reports when it is closed, under the name that the query gives as `closing`."""
 
-    def __init__(self, parts, name="closed"):
-        self.parts, self.name = iter(parts), name
+    def __init__(self, environ, parts):
+        self.parts, self.name = iter(parts), query(environ).get("closing", "closed")
 
     def __iter__(self):
         return self
@@ -29,7 +29,7 @@ def exact(environ, start_response):
     write = start_response(spec.get("status", "200 OK"), [tuple(pair) for pair in spec.get("headers", [])])
     for part in spec.get("write", []):
         write(part.encode("latin-1"))
-    return Body([part.encode("latin-1") for part in spec.get("body", [])])
+    return Body(environ, [part.encode("latin-1") for part in spec.get("body", [])])
 
 
 def huge_head(environ, start_response):
@@ -58,7 +58,7 @@ def stream(environ, start_response):
                 wait_for_gate(str(number))
             yield b"part %d\n" % number
 
-    return Body(parts())
+    return Body(environ, parts())
 
 
 def stream_by_write(environ, start_response):
@@ -80,7 +80,7 @@ def big(environ, start_response):
         headers.append(("Content-Length", str(size)))
     start_response("200 OK", headers)
     block = bytes(range(256)) * 256
-    return Body(block[:min(len(block), size - sent)] for sent in range(0, size, len(block)))
+    return Body(environ, (block[:min(len(block), size - sent)] for sent in range(0, size, len(block))))
 
 
 def endless(environ, start_response):
@@ -92,7 +92,7 @@ def endless(environ, start_response):
         while True:
             yield b"more\n" * 1000
 
-    return Body(parts())
+    return Body(environ, parts())
 
 
 def waiting(environ, start_response):
@@ -105,7 +105,7 @@ def waiting(environ, start_response):
         wait_for_gate("waiting")
         yield b"second\n"
 
-    return Body(parts())
+    return Body(environ, parts())
 
 
 def from_file(environ, start_response):
@@ -153,7 +153,7 @@ def fail(environ, start_response):
             raise RuntimeError("handled by the app")
         except RuntimeError:
             start_response("503 Handled", [("Content-Type", "text/plain")], sys.exc_info())
-        return Body([b"handled"])
+        return Body(environ, [b"handled"])
 
     def parts():
         if when == "first part":
@@ -167,7 +167,7 @@ def fail(environ, start_response):
                 start_response("500 Too Late", headers, sys.exc_info())
         raise RuntimeError("raised in the second part")
 
-    return Body(parts())
+    return Body(environ, parts())
 
 
 def misuse(environ, start_response):
@@ -188,7 +188,7 @@ def misuse(environ, start_response):
         def parts():
             start_response("200 OK", [("Content-Type", "text/plain")])
             yield b"started in the first step"
-        return Body(parts())
+        return Body(environ, parts())
     return answer(start_response, "no such misuse", status="404 Not Found")
 
 

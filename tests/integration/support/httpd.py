@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -20,11 +21,13 @@ from support.configuration import Configuration, Site, server_identity
 from support.kept_process import KeptProcess
 from support.log_book import LogBook
 from support.ports import Port
-from support.waiting import eventually
+from support.waiting import DeadlinePassed, eventually
 
 HTTPD = "/usr/sbin/apache2"
 RUNNING = r"AH\d+: .* -- resuming normal operations"
 STOP_DEADLINE = 15.0
+#: A connection that httpd has closed under a thread that was just done with it, which only happens at a stop.
+STOP_NOISE = "AH0309[23]"
 
 
 class Httpd:
@@ -154,11 +157,29 @@ class Httpd:
         if self.kept is None:
             return []
         if self.kept.running:
+            self._let_connections_end()
             self.kept.send(number)
         strays = self.kept.wait_until_all_have_ended(self.stop_deadline)
         self.kept.kill_all()
         self.kept = None
         return strays
+
+    def _let_connections_end(self) -> None:
+        """Give httpd a second to finish with connections.
+
+        At a stop the event MPM closes the sockets of its threads, also one that a thread has just freed, and crashes.
+        """
+        self.logs.read()
+        self.logs.allow(STOP_NOISE)
+        with contextlib.suppress(DeadlinePassed):
+            eventually(lambda: not self._connections(), "the end of all connections", 1.0)
+
+    def _connections(self) -> list[object]:
+        found: list[object] = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                found += [one for one in process.net_connections("tcp") if one.status != psutil.CONN_LISTEN]
+        return found
 
     def clean_up(self) -> None:
         """End whatever lives, remove the folder, free the ports. Safe at any time."""
