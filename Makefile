@@ -53,7 +53,7 @@ $(TEST_TOOLS): $(ENVIRONMENT)
 	@touch $@
 
 demo: setup ## serve the sample app on 127.0.0.1:8080 (PORT=) in the foreground; Ctrl-C ends it
-	@PORT=$(PORT) scripts/demo
+	@PORT=$(PORT) exec scripts/demo
 
 test: $(TEST_TOOLS) $(MODULE) ## set up, then lint, types and all tests
 	@$(MAKE) --no-print-directory lint
