@@ -31,9 +31,10 @@ class FileWrapper:
 
 
 def regular_file(wrapper: FileWrapper) -> Optional[Tuple[int, int, int]]:
-    """Return descriptor, offset and size in bytes of what is left of a wrapped plain file; None: it is none.
+    """Return descriptor, offset and size in bytes of what is left of a wrapped plain file; None: it has to be read.
 
-    Only types that are known to give out the file's own bytes: gzip's also has a fileno().
+    Only types that are known to give out the file's own bytes: gzip's also has a fileno(). The files of /proc tell a
+    size of 0 although they have content.
     """
     file = wrapper.filelike
     if type(file).__module__ == "tempfile":
@@ -47,6 +48,6 @@ def regular_file(wrapper: FileWrapper) -> Optional[Tuple[int, int, int]]:
         offset = file.tell()
     except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(status.st_mode) or status.st_size <= offset:
         return None
-    return descriptor, offset, max(0, status.st_size - offset)
+    return descriptor, offset, status.st_size - offset

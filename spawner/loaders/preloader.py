@@ -71,9 +71,11 @@ class Preloader:
             pass
 
     def _load(self, message: Message) -> None:
-        """Load the app with the message still in the line: an app that execs another interpreter finds it there."""
+        """Load the app with the message still in the line: an app that execs another interpreter finds it there.
+
+        For that the line stays inheritable, as the spawner passed it, until the app has loaded.
+        """
         lifeline = _expect(message, "load", 3)[2]
-        os.set_inheritable(self._line.fileno(), True)
         gc.disable()  # until a worker runs: a collection would write to, and so unshare, the pages of what it visits
         started = time.monotonic()
         try:

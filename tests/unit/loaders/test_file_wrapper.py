@@ -39,6 +39,7 @@ def noted(): return Noted(open("content", "rb"))
 def pipe():
     reading, writing = os.pipe(); os.write(writing, b"through a pipe"); os.close(writing)
     return os.fdopen(reading, "rb")
+def of_the_kernel(): return open("/proc/self/status", "rb")
 def text(): return open("content", "r")
 
 def application(environ, start_response):
@@ -93,6 +94,10 @@ def test_what_only_looks_like_a_file_is_read(probe: Process, path: str) -> None:
 def test_a_pipe_is_read(probe: Process) -> None:
     assert probe.get("/pipe").text == "through a pipe"
     assert probe.get("/empty").complete
+
+
+def test_a_file_of_the_kernel_is_read_although_its_size_is_told_as_0(probe: Process) -> None:
+    assert probe.get("/of_the_kernel").text.startswith("Name:")
 
 
 def test_a_plain_peer_gets_the_bytes(probe: Process) -> None:

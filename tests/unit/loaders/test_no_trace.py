@@ -117,16 +117,19 @@ def test_the_entry_file_is_compiled_anew_although_its_size_and_second_have_not_c
         preloader.close()
 
 
-def test_a_child_process_of_the_app_inherits_no_descriptor_of_ours(starter: Starter) -> None:
+@pytest.mark.parametrize("forked", [True, False])
+def test_a_child_process_of_the_app_inherits_no_descriptor_of_ours(starter: Starter, forked: bool) -> None:
     code = """
 import subprocess
-LIST = ["ls", "-l", "/proc/self/fd"]
-at_import = subprocess.check_output(LIST, close_fds=False).decode()
-def look(): return subprocess.check_output(LIST, close_fds=False).decode()
+def look(): return subprocess.check_output(["ls", "-l", "/proc/self/fd"], close_fds=False).decode()
 """
     preloader = starter.start(ANSWER_JSON + code)
     preloader.load()
-    seen = json.loads(preloader.fork().get().body)
+    if forked:
+        preloader.fork()
+    else:
+        preloader.serve()
+    seen = json.loads(preloader.get().body)
     held = [line.split(" -> ") for line in seen.splitlines() if " -> " in line]
     beyond = [target for name, target in held if int(name.split()[-1]) > 2]
     assert not [target for target in beyond if target.startswith(("socket:", "pipe:", "anon_inode:", "/memfd:"))]

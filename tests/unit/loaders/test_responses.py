@@ -225,10 +225,15 @@ def test_what_comes_behind_a_complete_body_is_dropped_and_logged(probe: Process)
     probe.output.wait_for("4 bytes beyond Content-Length are dropped")
 
 
-def test_a_body_is_complete_as_soon_as_its_length_is_reached(probe: Process) -> None:
-    """The end goes out with the last block, in one send."""
-    answer = spec(probe, headers=[("Content-Length", "3")], blocks=[b"1", b"23"], path="/spec_stream")
-    assert (answer.frames, answer.complete) == ([("data", 1), ("data", 2)], True)
+def test_a_body_is_complete_as_soon_as_its_length_is_reached_whatever_the_app_does_then(probe: Process) -> None:
+    with probe.group.client().open(path="/complete_and_goes_on", method="POST", length=1) as exchange:
+        exchange.read_until(b"\r\n\r\n")
+        assert (exchange.read_frame(), exchange.read_frame()) == (b"all.", b"")
+        exchange.send(b"1")
+
+
+def test_head_of_an_endless_stream_ends(probe: Process) -> None:
+    assert probe.get("/endless", method="HEAD").complete
 
 
 def test_start_response_may_be_called_again_with_an_exception_before_the_head_is_sent(probe: Process) -> None:

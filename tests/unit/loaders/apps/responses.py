@@ -113,6 +113,12 @@ def waits(environ, start_response):
     yield b"third"
 
 
+def complete_and_goes_on(environ, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    yield b"all."
+    environ["wsgi.input"].read(1)
+
+
 def written_at_once(environ, start_response):
     write = start_response("200 OK", PLAIN)
     write(b"first")
