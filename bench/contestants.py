@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Optional
 
 from apache_module.build import module_config_lines
-from bench.private_httpd import MODULES, PrivateHttpd
+from bench.private_httpd import MODULES, PrivateHttpd, wait_until
 
 HERE = Path(__file__).parent
 HELLO = HERE / "hello" / "passenger_wsgi.py"
@@ -60,12 +60,16 @@ class Contestant:
             helper.wait(20)
         self.httpd.stop()
 
-    def run_helper(self, command: list[str]) -> None:
-        """Start a server beside httpd, as Apache's user."""
+    def run_helper(self, command: list[str], socket: str) -> None:
+        """Start a server beside httpd, as Apache's user, and wait for its socket.
+
+        :raises RuntimeError: it does not make the socket within 20 s.
+        """
         become = {"user": "www-data", "group": "www-data"} if os.geteuid() == 0 else {}
         with open(self.httpd.folder / "helper.log", "wb") as log:
             helper = subprocess.Popen(command, cwd=self.app_root, stdout=log, stderr=log, **become)  # type: ignore[call-overload]
         self.helpers.append(helper)
+        wait_until((self.app_root / socket).exists, "%s makes no %s" % (command[0], socket))
 
 
 class StaticFile(Contestant):
@@ -163,9 +167,11 @@ class Uwsgi(Contestant):
     def start(self) -> None:
         make_writable(self.app_root)
         plugin = ["--plugin", "python3"]
+        quiet = ["--disable-logging", "--die-on-term"]
         files = ["--socket", "uwsgi.sock", "--wsgi-file", "passenger_wsgi.py"]
         self.run_helper(
-            ["uwsgi-core", *plugin, *files, "--master", "--processes", str(self.workers), "--disable-logging"]
+            ["uwsgi-core", *plugin, *files, "--master", "--processes", str(self.workers), *quiet],
+            "uwsgi.sock",
         )
         super().start()
 
@@ -188,7 +194,7 @@ class Gunicorn(Contestant):
     def start(self) -> None:
         make_writable(self.app_root)
         command = ["/usr/bin/gunicorn", "--bind", "unix:gunicorn.sock", "--workers", str(self.workers)]
-        self.run_helper([*command, "passenger_wsgi:application"])
+        self.run_helper([*command, "passenger_wsgi:application"], "gunicorn.sock")
         super().start()
 
 

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Callable
 
 MODULES = "/usr/lib/apache2/modules"
 CONFIGURATION = """\
@@ -71,7 +72,8 @@ class PrivateHttpd:
         )
         command = ["/usr/sbin/apache2", "-DFOREGROUND", "-f", str(path)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for_port(self.port, self.folder / "error.log")
+        log = self.folder / "error.log"
+        wait_until(lambda: listens(self.port), "nothing listens on port %d; see %s" % (self.port, log))
 
     @property
     def pid(self) -> int:
@@ -87,15 +89,20 @@ class PrivateHttpd:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def wait_for_port(port: int, log: Path) -> None:
-    """Wait until something listens.
+def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
+    """Wait until something is so.
 
-    :raises RuntimeError: nothing does within 20 s; names the log.
+    :raises RuntimeError: it is not within 20 s.
     """
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError("nothing listens on port %d; see %s:\n%s" % (port, log, log.read_text()[-2000:]))
+        if condition():
+            return
+        time.sleep(0.02)
+    raise RuntimeError(otherwise)
+
+
+def listens(port: int) -> bool:
+    """Whether a port of this machine takes connections."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
