@@ -137,6 +137,7 @@ def test_a_child_of_httpd_that_crashes_is_found(seeded: CheckedHttpd) -> None:
 
 
 def test_a_crash_of_the_parent_is_found(seeded: CheckedHttpd) -> None:
+    seeded.stop_deadline = 3.0
     checks = start(seeded)
     os.kill(seeded.pid, signal.SIGBUS)
     eventually(lambda: seeded.pid in seeded.ended, "the end of httpd")

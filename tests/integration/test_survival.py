@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 from pathlib import Path
@@ -123,6 +124,15 @@ def test_stopping_httpd_removes_the_instance_folder(server: CheckedHttpd) -> Non
     assert list(server.run_folder.iterdir()) == []
 
 
+def test_stopping_httpd_ends_everything_also_while_an_app_is_stuck(server: CheckedHttpd, probe: AppFolder) -> None:
+    server.logs.allow("AH0004[56]|JS")
+    held = Background(lambda: server.get(path("/hold", gate="never", name="it")))
+    probe.wait_for_event("holding-it")
+    assert server.stop() == []
+    with pytest.raises((OSError, http.client.HTTPException)):
+        held.result()
+
+
 def test_a_graceful_stop_lets_a_request_finish(server: CheckedHttpd, probe: AppFolder) -> None:
     held = Background(lambda: server.get(path("/hold", gate="stop", name="it")))
     probe.wait_for_event("holding-it")
@@ -188,10 +198,10 @@ def test_a_worker_killed_after_the_spawner_was_is_replaced(server: CheckedHttpd)
     assert server.get("/pid").text != str(worker)
 
 
-def test_the_spawner_killed_five_times_leaves_one_spawner_and_no_process_more(server: CheckedHttpd) -> None:
+def test_the_spawner_killed_three_times_leaves_one_spawner_and_no_process_more(server: CheckedHttpd) -> None:
     server.logs.allow("JS|AH0")
     apps = app_pids(server)
-    for _ in range(5):
+    for _ in range(3):
         old = server.spawner_pid()
         kill(old)
         wait_for_new_spawner(server, old)
