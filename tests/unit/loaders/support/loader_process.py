@@ -23,6 +23,11 @@ SLOT = struct.Struct("<IIQQQ")
 SLOTS = 8
 
 
+def _ordinary_environment() -> dict[str, str]:
+    """This process's, without what would change how Python works."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
 class Group:
     """What the spawner makes for a group: listening socket, scoreboard, lifeline."""
 
@@ -131,7 +136,7 @@ class Preloader(Process):
             stderr=self.output.write_end,
             pass_fds=[other],
             cwd=app_root,
-            env={**os.environ, **environment},
+            env={**_ordinary_environment(), **environment},
         )
         self.line.close_other()
         self.output.close_write_end()
