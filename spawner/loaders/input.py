@@ -7,26 +7,26 @@ the end, reading raises ClientLeft, so that a cut body is never taken for a whol
 import errno
 import io
 import os
-import socket
 import stat
 import struct
 from typing import Any, BinaryIO
 
 from .errors import BadRequest, ClientLeft
+from .originals import Connection
 
 _BUFFER_SIZE = 64 * 1024
 _FRAME_HEAD = struct.Struct("!I")
 _LONGEST_DATA_FRAME = 0x7FFFFFFF
 
 
-def inline(connection: socket.socket, received: bytes, length: int) -> BinaryIO:
+def inline(connection: Connection, received: bytes, length: int) -> BinaryIO:
     """Return the body of `length` bytes of which `received` are here and the rest comes on `connection`."""
     if len(received) >= length:
         return io.BytesIO(received[:length])
     return io.BufferedReader(_InlineBody(connection, received, length), _BUFFER_SIZE)
 
 
-def framed(connection: socket.socket, received: bytes) -> BinaryIO:
+def framed(connection: Connection, received: bytes) -> BinaryIO:
     """Return the body that comes as frames on `connection`, of which the bytes `received` are here."""
     return io.BufferedReader(_FramedBody(connection, received), _BUFFER_SIZE)
 
@@ -47,7 +47,7 @@ def spooled(descriptor: int, length: int) -> BinaryIO:
 class _ConnectionBody(io.RawIOBase):
     """Bytes that have been received already, then those of the connection. Closing it leaves the connection open."""
 
-    def __init__(self, connection: socket.socket, received: bytes) -> None:
+    def __init__(self, connection: Connection, received: bytes) -> None:
         super().__init__()
         self._connection = connection
         self._received = received
@@ -74,7 +74,7 @@ class _ConnectionBody(io.RawIOBase):
 class _InlineBody(_ConnectionBody):
     """A body of known length. Invariant: `_remaining` bytes of it have not been given out."""
 
-    def __init__(self, connection: socket.socket, received: bytes, length: int) -> None:
+    def __init__(self, connection: Connection, received: bytes, length: int) -> None:
         super().__init__(connection, received)
         self._remaining = length
 
@@ -89,7 +89,7 @@ class _InlineBody(_ConnectionBody):
 class _FramedBody(_ConnectionBody):
     """A body in frames. Invariant: `_remaining` bytes of the current data frame have not been given out."""
 
-    def __init__(self, connection: socket.socket, received: bytes) -> None:
+    def __init__(self, connection: Connection, received: bytes) -> None:
         super().__init__(connection, received)
         self._remaining = 0
         self._ended = False

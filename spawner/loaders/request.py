@@ -13,6 +13,7 @@ from . import originals, wire
 from .control_line import CLOSE_ON_EXEC, passed_descriptors
 from .errors import BadRequest, ClientLeft
 from .file_wrapper import FileWrapper
+from .originals import Connection
 
 try:
     from _operator import _compare_digest as compare_digest  # what hmac gives, without loading OpenSSL for it
@@ -65,7 +66,7 @@ class RequestReader:
             "wsgi.file_wrapper": FileWrapper,
         }
 
-    def read(self, connection: socket.socket) -> Request:
+    def read(self, connection: Connection) -> Request:
         """Return the request that comes on `connection`. Raises BadRequest; ClientLeft when it ends before the head."""
         payload, rest, descriptors = _read_head(connection)
         framed = False
@@ -128,7 +129,7 @@ def _refuse_repeated(names: List[str]) -> None:
             raise BadRequest("the request head repeats {}".format(name))
 
 
-def _read_head(connection: socket.socket) -> Tuple[bytes, bytes, List[int]]:
+def _read_head(connection: Connection) -> Tuple[bytes, bytes, List[int]]:
     """Return the head's payload, the bytes that came behind it, and the descriptor that came with it, if any."""
     data, descriptors = _first_piece(connection)
     try:
@@ -145,7 +146,7 @@ def _read_head(connection: socket.socket) -> Tuple[bytes, bytes, List[int]]:
         raise
 
 
-def _first_piece(connection: socket.socket) -> Tuple[bytes, List[int]]:
+def _first_piece(connection: Connection) -> Tuple[bytes, List[int]]:
     try:
         try:
             data, ancillary, _, _ = connection.recvmsg(_FIRST_SIZE, _ONE_DESCRIPTOR, _FIRST_FLAGS)
@@ -159,7 +160,7 @@ def _first_piece(connection: socket.socket) -> Tuple[bytes, List[int]]:
     return data, passed_descriptors(ancillary) if ancillary else []
 
 
-def _next_piece(connection: socket.socket) -> bytes:
+def _next_piece(connection: Connection) -> bytes:
     _wait(connection)
     try:
         data = connection.recv(_RECEIVE_SIZE)
@@ -170,7 +171,7 @@ def _next_piece(connection: socket.socket) -> bytes:
     return data
 
 
-def _wait(connection: socket.socket) -> None:
+def _wait(connection: Connection) -> None:
     """Wait until bytes have come. Raises BadRequest when the peer lets a worker wait too long."""
     poll = originals.poll()
     poll.register(connection.fileno(), select.POLLIN)
@@ -178,9 +179,7 @@ def _wait(connection: socket.socket) -> None:
         raise BadRequest("no request head came", "408 Request Timeout")
 
 
-def _body(
-    kind: str, environ: Dict[str, Any], connection: socket.socket, rest: bytes, descriptors: List[int]
-) -> BinaryIO:
+def _body(kind: str, environ: Dict[str, Any], connection: Connection, rest: bytes, descriptors: List[int]) -> BinaryIO:
     """Return `wsgi.input`, and leave CONTENT_LENGTH as the app shall see it. Takes a descriptor out when it uses it."""
     if kind == "none":
         del environ["CONTENT_LENGTH"]

@@ -11,6 +11,7 @@ from typing import Any, Callable, Optional
 
 from . import head as heads
 from .errors import ClientLeft, InvalidResponse
+from .originals import Connection
 
 _DATA_HEAD = struct.Struct("!I")
 _FILE_HEAD = struct.Struct("!IQQ")
@@ -40,7 +41,7 @@ class Response:
         "head_sent",
     )
 
-    def __init__(self, connection: socket.socket, framed: bool, method: str) -> None:
+    def __init__(self, connection: Connection, framed: bool, method: str) -> None:
         """`framed`: whether the peer asked for frames; `method`: the request's."""
         self.framed = framed
         self.head_sent = False

@@ -117,10 +117,12 @@ class Worker:
             woken = not ready
             if woken:
                 ready = poll(-1, _WATCHED)
-            retiring = len(ready) > 1 or ready[0][0] != listener
-            if retiring:
-                retiring = self._told_to_retire([descriptor for descriptor, _ in ready], signals)
-            if (woken or not retiring) and any(descriptor == listener for descriptor, _ in ready):
+            if len(ready) == 1 and ready[0][0] == listener:
+                self._take(slot)
+                continue
+            descriptors = [descriptor for descriptor, _ in ready]
+            retiring = self._told_to_retire(descriptors, signals)
+            if listener in descriptors and (woken or not retiring):
                 self._take(slot)
             if retiring:
                 return
@@ -134,7 +136,7 @@ class Worker:
             if error.errno in _NOT_TAKEN:
                 return
             raise
-        connection = originals.Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+        connection = originals.Connection(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
         slot.busy()
         try:
             wsgi.serve(connection, self._group.reader, self._group.app.application)

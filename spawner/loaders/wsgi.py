@@ -4,12 +4,12 @@ The one place where the errors of a request are turned into answers: see `_concl
 """
 
 import io
-import socket
 from typing import Any, Callable
 
 from . import report
 from .errors import BadRequest, ClientLeft, InvalidResponse
 from .file_wrapper import FileWrapper, regular_file
+from .originals import Connection
 from .request import Request, RequestReader
 from .response import Response
 
@@ -26,7 +26,7 @@ _DRAIN_STEP = 64 * 1024  # bytes
 _DRAIN_PATIENCE = 1.0  # seconds
 
 
-def serve(connection: socket.socket, reader: RequestReader, application: _Application) -> None:
+def serve(connection: Connection, reader: RequestReader, application: _Application) -> None:
     """Read a request from `connection`, have `application` answer it. The caller closes the connection.
 
     Raises nothing that the app or the peer could cause.
@@ -151,7 +151,7 @@ def _named(request: Request) -> str:
     return "{} {}".format(ascii(request.method)[1:-1], ascii(path)[1:-1])
 
 
-def _put_away(body: Any, connection: socket.socket, framed: bool) -> None:
+def _put_away(body: Any, connection: Connection, framed: bool) -> None:
     """Close a request body, so that no file of it is held. Read before, within limits, what a plain peer still sends.
 
     A connection that is closed with bytes unread is reset, and such a peer may lose our answer.
