@@ -31,15 +31,17 @@ LOCAL_PATH = r"(?<![\w:/.-])(?:file://)?(/[^\s]*)"
 # What the first process of the tree does: mounts what programs expect, then reaps what is left to it until the test
 # has ended, in whatever way: its standard input ends then.
 INIT = """
-mount --make-rprivate /
-mount -t proc proc {root}/proc
-mount -t tmpfs -o mode=755 tmpfs {root}/run
-mkdir -p {root}/run/lock
-mount -t devpts devpts {root}/dev/pts
-mount -t tmpfs tmpfs {root}/dev/shm
+mount --bind {root} {root}
+cd {root}
+mount -t proc proc proc
+mount -t tmpfs -o mode=755 tmpfs run
+mkdir -p run/lock mnt/machine/root
+mount -t devpts devpts dev/pts
+mount -t tmpfs tmpfs dev/shm
 {binds}
 hostname bare
-exec chroot {root} /bin/sh -c 'exec 3<&0; echo ready; cat <&3 >/dev/null & wait $!'
+pivot_root . mnt/machine/root
+exec chroot . /bin/sh -ec 'umount -l /mnt/machine/root; exec 3<&0; echo ready; cat <&3 >/dev/null & wait $!'
 """
 
 
@@ -91,7 +93,7 @@ class BareDebian:
     def processes(self) -> list[str]:
         """The command lines of all processes in the tree but its first two and those that list them."""
         listing = self.run("for one in /proc/[0-9]*; do tr '\\0' ' ' <$one/cmdline; echo; done 2>/dev/null || true")
-        ours = ("/bin/sh -ec for one in", "/bin/sh -c exec 3<&0", "cat ", "tr ")
+        ours = ("/bin/sh -ec for one in", "/bin/sh -ec umount", "cat ", "tr ")
         return [line for line in listing.splitlines() if line and not line.startswith(ours)]
 
     def _enter(self, command: str) -> list[str]:
