@@ -188,6 +188,11 @@ class AppProcess:
         else:
             self._finish(status)
 
+    def status_is_known(self) -> None:
+        """The status that the end of the process was waiting for has come."""
+        if self._timer is not None and not self._done and not self.alive:
+            self._give_up_on_status()
+
     def _give_up_on_status(self) -> None:
         self._finish(self._events.take_status(self.pid))
 

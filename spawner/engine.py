@@ -120,6 +120,9 @@ class Engine:
     def worker_exited(self, pid: int, status: int) -> None:
         """A preloader has waited for a worker of its own."""
         self._world.reaper.note(pid, status)
+        for process in list(self._world.processes.values()):
+            if process.pid == pid:
+                process.status_is_known()
 
     def take_status(self, pid: int) -> Optional[int]:
         """The exit status of a process, if it is known by now."""

@@ -221,9 +221,9 @@ class Pool:
             summary = "the process ended (%s) before it was up" % describe_status(status)
             self.start_failed(process_id, StartFailure(upkeep.step_of(process), summary), now)
             return
-        self.settle(self._remove(process), now)
+        self.settle(self._remove(process, status), now)
 
-    def _remove(self, process: Process) -> Group:
+    def _remove(self, process: Process, status: Optional[int] = None) -> Group:
         group = self.groups[process.key]
         unexpected = process.serving or process.state is ProcessState.READY
         process.on(ProcessEvent.EXIT)
@@ -232,7 +232,7 @@ class Pool:
         self.emit(ForgetProcess(process.process_id))
         if unexpected:
             who = "%s %d of %s" % (process.kind.value, process.pid, group.key)
-            self.say("warn", group.key, 3503, "%s has ended unexpectedly" % who)
+            self.say("warn", group.key, 3503, "%s has ended unexpectedly: %s" % (who, describe_status(status)))
         return group
 
     # Restart, deadlines, the end

@@ -131,6 +131,14 @@ def test_a_worker_that_dies_is_replaced() -> None:
     assert len(world.serving()) == 2
 
 
+def test_a_worker_that_dies_is_named_with_what_ended_it() -> None:
+    world = World()
+    world.up()
+    worker = world.serving()[0]
+    said = [effect for effect in world.exit(worker, 9) if isinstance(effect, effects.Say)]
+    assert said[0].text == "worker %d of app has ended unexpectedly: signal 9" % worker.pid
+
+
 def test_the_last_worker_that_dies_is_replaced() -> None:
     world = World()
     world.up()
