@@ -13,7 +13,11 @@ def module_config() -> None:
 
     jumpseat module-config > /etc/apache2/mods-available/passenger.load
     """
-    from apache_module.build import module_config_lines  # brings cffi, which no other command needs
+    from apache_module.build import BuildError, module_config_lines  # brings cffi, which no other command needs
 
-    for line in module_config_lines():
+    try:
+        lines = module_config_lines()
+    except BuildError as error:
+        raise click.ClickException(str(error)) from None
+    for line in lines:
         click.echo(line)
