@@ -34,6 +34,7 @@ def spawner_of(server: CheckedHttpd) -> int:
 
 def test_twenty_graceful_restarts_keep_the_spawner_and_the_parents_descriptors(server: CheckedHttpd) -> None:
     server.start()
+    server.wait_for_spawner()
     spawner = spawner_of(server)
     server.graceful()
     before = open_descriptors(server.pid)
@@ -45,6 +46,7 @@ def test_twenty_graceful_restarts_keep_the_spawner_and_the_parents_descriptors(s
 
 def test_a_hard_restart_which_signals_httpds_process_group_does_not_concern_the_spawner(server: CheckedHttpd) -> None:
     server.start()
+    server.wait_for_spawner()
     spawner = spawner_of(server)
     assert os.getpgid(spawner) == os.getsid(spawner) == spawner
     server.restart()
@@ -63,21 +65,28 @@ def pipe_ends(pid: int) -> set[tuple[str, bool]]:
     return ends
 
 
+def others_than_the_parent(server: CheckedHttpd) -> list[int]:
+    """The pids of all processes but httpd's parent, once there are three."""
+    found = [process.pid for process in server.processes() if process.pid != server.pid]
+    return found if len(found) >= 3 else []
+
+
 def test_no_process_but_httpds_parent_can_keep_the_lifeline_open(server: CheckedHttpd) -> None:
     server.add(CGI_DAEMON.format(folder=server.folder))
     server.start()
+    server.wait_for_spawner()
     # The second time, the daemon of the other module is forked from a parent that has all the handles.
     server.graceful()
     spawner = spawner_of(server)
     lifelines = [name for name, writes in pipe_ends(spawner) if not writes and (name, True) in pipe_ends(server.pid)]
-    others = [process.pid for process in server.processes() if process.pid != server.pid]
+    others = eventually(lambda: others_than_the_parent(server), "the daemon, the spawner and children of httpd")
     assert len(lifelines) == 1
-    assert len(others) >= 3
     assert [pid for pid in others if (lifelines[0], True) in pipe_ends(pid)] == []
 
 
 def test_a_spawner_that_was_killed_is_replaced_within_two_seconds(httpd: CheckedHttpd) -> None:
     httpd.start()
+    httpd.wait_for_spawner()
     before = spawner_of(httpd)
     httpd.logs.expect(r"JS1025: the spawner \(pid %d\) has ended \(status or signal 9\)" % before)
     os.kill(before, signal.SIGKILL)
@@ -116,6 +125,7 @@ def test_what_an_administrator_has_mended_is_in_force_at_the_next_graceful_resta
 
 def test_a_spawner_that_does_not_end_is_killed_when_httpd_stops(httpd: CheckedHttpd) -> None:
     httpd.start()
+    httpd.wait_for_spawner()
     spawner = spawner_of(httpd)
     folder = httpd.instance_folder()
     os.kill(spawner, signal.SIGSTOP)
@@ -128,6 +138,7 @@ def test_a_spawner_that_does_not_end_is_killed_when_httpd_stops(httpd: CheckedHt
 
 def test_another_registry_waits_for_a_stop_and_a_start(httpd: CheckedHttpd) -> None:
     httpd.start()
+    httpd.wait_for_spawner()
     before = httpd.instance_folder()
     httpd.add(f'PassengerInstanceRegistryDir "{httpd.folder}/other"')
     httpd.logs.expect("JS1029: a changed PassengerInstanceRegistryDir")

@@ -11,6 +11,7 @@ from support.applications import AppFolder
 from support.client import Answer, Wire
 from support.paths import exact, path
 from support.serving import CheckedHttpd
+from support.waiting import eventually
 
 MEGABYTE = 1 << 20
 
@@ -265,7 +266,10 @@ def test_an_app_that_raises_an_exit_loses_that_request_only(server: CheckedHttpd
 @pytest.mark.parametrize("how", ["kill", "_exit"])
 def test_a_worker_that_ends_amid_a_request_is_a_502_and_is_replaced(server: CheckedHttpd, how: str) -> None:
     server.logs.allow("JS")
+    server.logs.expect("JS3503")
+    before = server.logs.count("JS3503")
     assert server.get(path("/end", how=how)).status == 502
+    eventually(lambda: server.logs.count("JS3503") > before, "the line that says so")
     assert server.get("/").status == 200
 
 

@@ -209,6 +209,11 @@ class Httpd:
         content: dict[str, Any] = json.loads(path.read_text())
         return content
 
+    def wait_for_spawner(self) -> None:
+        """Wait until the spawner of this server takes registrations; requests need not wait for that."""
+        socket_path = self.instance_folder() / "spawner.sock"
+        eventually(socket_path.exists, lambda: f"{socket_path}:\n{self.logs.text()}")
+
     def spawner_pid(self) -> int:
         return int(self.instance()["spawner_pid"])
 

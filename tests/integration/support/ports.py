@@ -21,7 +21,7 @@ class Port:
     """One port on 127.0.0.1, ours until `release`."""
 
     def __init__(self) -> None:
-        LOCKS.mkdir(mode=0o1777, exist_ok=True)
+        _make_lock_folder()
         numbers = list(range(FIRST, LAST))
         random.Random(os.getpid() ^ id(self)).shuffle(numbers)
         for number in numbers:
@@ -37,6 +37,15 @@ class Port:
 
     def release(self) -> None:
         self._lock.close()
+
+
+def _make_lock_folder() -> None:
+    """One for all users, whoever is the first."""
+    try:
+        LOCKS.mkdir()
+    except FileExistsError:
+        return
+    LOCKS.chmod(0o1777)
 
 
 def _locked(path: Path) -> IO[str] | None:
