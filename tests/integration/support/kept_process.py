@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -64,7 +65,9 @@ class KeptProcess:
         return self._keeper.poll() is not None
 
     def send(self, number: int) -> None:
-        psutil.Process(self.pid).send_signal(number)
+        """Send the command a signal, if it still runs."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(self.pid).send_signal(number)
 
     def wait_until_all_have_ended(self, seconds: float) -> list[str]:
         """Wait for the end of everything; return one line for each process that lives on instead."""
