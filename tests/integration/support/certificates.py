@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 def certificate() -> tuple[Path, Path]:
     """The paths of a certificate for site.example and of its key."""
     folder = Path(tempfile.mkdtemp(prefix="js-certificate-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     key, made = folder / "key.pem", folder / "certificate.pem"
     subprocess.run(
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import re
@@ -34,6 +35,7 @@ def usable_by_apps(name: str) -> Path:
         return interpreter
     home = interpreter.parent.parent
     copy = Path(tempfile.mkdtemp(prefix="js-python-", dir="/tmp"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
     copy.chmod(0o755)
     (copy / "bin").mkdir()
     shutil.copy2(interpreter, copy / "bin")
