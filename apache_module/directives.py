@@ -310,7 +310,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         _A,
         True,
         "Whether a restart replaces workers one by one, and only when the new release has loaded. "
-        "Off: the old ones end at once and requests wait for the new ones.",
+        "Off: the old ones end at once, some milliseconds after the touch, and requests wait for the new ones.",
         on_wire=True,
         difference="On by default. " + _ALSO_HTACCESS,
     ),

@@ -11,7 +11,7 @@ import socket
 import time
 from typing import Any, Optional
 
-from spawner import configuration, instance, prestart, status
+from spawner import configuration, instance, leftovers, prestart, status
 from spawner.admin import AdminSocket
 from spawner.adoption_steps import adopt
 from spawner.app_logs import AppLogs
@@ -62,6 +62,7 @@ class Daemon:
         self._sampler = Sampler(loop, self.world, self._engine.feed)
         self._engine.on_idle = self._sampler.wake
         self._engine.before_end = self._look_at_lifeline
+        self.world.pool.is_busy = self._sampler.is_busy
 
     def _make_world(self, settings: configuration.Configuration) -> World:
         parameters, log = self._parameters, self._log
@@ -145,7 +146,10 @@ class Daemon:
     def _committed(self, new: ServerConfiguration) -> None:
         """A configuration is complete. The first one makes the spawner open for registrations."""
         world, options = self.world, new.options
+        self._log.keep_named(set(new.logs))
         for name, descriptor in new.take_logs().items():
+            if name == "":
+                _use_for_output(descriptor)
             self._log.set_named(name, descriptor)
         self._log.level = options.log_level
         try:
@@ -253,11 +257,14 @@ class Daemon:
             task.cancel()
         world.watch.close()
         self._sampler.close()
+        sessions = leftovers.sessions_of(world.processes.values())
+        deadline = time.monotonic() + world.configuration.shutdown_grace
         self._engine.feed(world.pool.shut_down)
-        await self._until_no_process(world.configuration.shutdown_grace)
+        await self._until_no_process(deadline)
         for process in list(world.processes.values()):
             process.kill()
-        await self._until_no_process(_REAP_GRACE)
+        await self._end_leftovers(sessions, deadline)
+        await self._until_no_process(time.monotonic() + _REAP_GRACE)
         for process in list(world.processes.values()):
             process.close()
         self._engine.close()
@@ -270,7 +277,22 @@ class Daemon:
         with contextlib.suppress(OSError):
             os.close(self._parameters.lifeline_fd)
 
-    async def _until_no_process(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+    async def _end_leftovers(self, sessions: dict[int, int], deadline: float) -> None:
+        """End what apps have started themselves: nothing of theirs is to outlive httpd."""
+        left = leftovers.find(sessions)
+        leftovers.signal_all(left, signal.SIGTERM)
+        while left and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+            left = leftovers.living(left)
+        leftovers.signal_all(leftovers.find(sessions), signal.SIGKILL)
+
+    async def _until_no_process(self, deadline: float) -> None:
         while self.world.processes and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
+
+
+def _use_for_output(descriptor: int) -> None:
+    """Have what is written past the spawner's log (by the interpreter, by libraries) go to httpd's log of the moment:
+    what this process was started with is, after a rotation, the one before."""
+    for standard in (1, 2):
+        os.dup2(descriptor, standard)

@@ -189,9 +189,13 @@ def _make_folder(path: str, mode: int) -> None:
 
     :raises OperatorError: it belongs to another user, is no folder, or others may write to it.
     """
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(path, 0o700)
-        os.chmod(path, mode)
+    before = os.umask(0)  # at no moment may the folder be one that httpd's children cannot enter
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        pass
+    finally:
+        os.umask(before)
     status = os.lstat(path)
     if not stat.S_ISDIR(status.st_mode):
         raise OperatorError("%s is not a folder (PassengerInstanceRegistryDir)" % path)

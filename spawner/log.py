@@ -26,20 +26,21 @@ class Log:
         self._named: dict[str, LineSink] = {}
         self._pid = os.getpid()
 
-    def say(self, level: str, number: int, text: str) -> None:
+    def say(self, level: str, number: int, text: str, error_log: str = "") -> None:
         """Write a line of the spawner's own; newlines in the text make further lines that are indented.
 
         :param level: one of LEVELS.
         :param number: the line's own, 3000 to 3999.
+        :param error_log: the name of a virtual host's ErrorLog that the line belongs into, too.
         """
         if LEVELS[level] > self.level:
             return
         first, *rest = text.split("\n")
         line = "%s%s\n" % (prefix(level, self._pid), "JS%d: %s" % (number, escaped(first)))
         line += "".join("    %s\n" % escaped(further) for further in rest)
-        sink = self.own()
-        if sink is not None:
-            sink.write(line.encode("utf-8", "surrogateescape"))
+        for sink in dict.fromkeys([self.own(), self.named(error_log) if error_log else None]):
+            if sink is not None:
+                sink.write(line.encode("utf-8", "surrogateescape"))
 
     def crit(self, number: int, text: str) -> None:
         """The spawner cannot go on."""
@@ -74,6 +75,14 @@ class Log:
         self._named[name] = LineSink(descriptor)
         if old is not None:
             old.close()
+
+    def keep_named(self, names: set[str]) -> None:
+        """Close the logs that a new configuration does not know any more.
+
+        :param names: those that it knows.
+        """
+        for name in [name for name in self._named if name not in names]:
+            self._named.pop(name).close()
 
     def named(self, name: str) -> Optional[LineSink]:
         """A virtual host's error log; the main one where that name is not known."""

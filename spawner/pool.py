@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional
 
 from spawner import adoption, snapshot, spawning, upkeep
 from spawner.effects import (
@@ -41,13 +41,20 @@ class Pool:
 
     :param server: the server-wide options.
     :param parallel_starts: how many interpreters may import an app at the same time.
+    :param is_busy: whether a worker is in a request at this moment; without it the last sample says so.
 
     Each method is one event; `now` is seconds of CLOCK_MONOTONIC. What is to be done is collected and handed out by
     `take_effects`, in order.
     """
 
-    def __init__(self, server: ServerOptions, parallel_starts: int = 2) -> None:
+    def __init__(
+        self,
+        server: ServerOptions,
+        parallel_starts: int = 2,
+        is_busy: Callable[[Process], bool] = lambda process: process.busy,
+    ) -> None:
         self.server = server
+        self.is_busy = is_busy
         self.parallel_starts = parallel_starts
         self.epoch = 0
         self.groups: dict[str, Group] = {}
@@ -196,6 +203,7 @@ class Pool:
         if process.generation == group.next_generation:
             spawning.promote(self, group, now)
         group.on(GroupEvent.WORKER_READY)
+        spawning.catch_up(self, group, now)
         self.settle(group, now)
 
     def start_failed(self, process_id: int, failure: StartFailure, now: float) -> None:
@@ -265,6 +273,7 @@ class Pool:
         group.on(GroupEvent.CLOSE)
         group.target = 0
         group.next_generation = None
+        group.restart_again = False
         for process in list(group.processes.values()):
             self.retire(process, now)
         self.settle(group, now)

@@ -9,6 +9,7 @@ from typing import Optional
 
 from spawner.app_group import AppGroup
 from spawner.group import Group
+from spawner.process import Process
 from spawner.world import Feed, World
 
 # Arguments of Pool.sample but for the time.
@@ -36,7 +37,9 @@ class Sampler:
             self._timer = None
 
     def _groups(self) -> list[Group]:
-        return [group for group in self._world.pool.groups.values() if any(p.serving for p in group.workers())]
+        """Those with a worker in a request, or that may be: one that retires is looked at to its end."""
+        groups = self._world.pool.groups.values()
+        return [group for group in groups if any(p.serving or p.retiring for p in group.workers())]
 
     def _interval(self, now: float) -> float:
         configuration = self._world.configuration
@@ -55,6 +58,14 @@ class Sampler:
         waiting = _waiting([shared for _, shared in groups])
         samples = [_sample(group, shared, shared.listener.fileno() in waiting) for group, shared in groups]
         self._feed(self._pool_samples, samples)
+
+    def is_busy(self, process: Process) -> bool:
+        """Whether a worker is in a request at this moment."""
+        shared = self._world.groups.get(process.key)
+        if shared is None or process.slot is None:
+            return process.busy
+        slot = shared.scoreboard.read(process.slot)
+        return slot.pid == process.pid and slot.busy
 
     def _pool_samples(self, samples: list[Sample], now: float) -> None:
         """All of a look is one event: what follows every event is done once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from spawner.effects import FailWaiting, ForkWorker, Kill, StartProcess
+from spawner.effects import FailWaiting, ForkWorker, Kill, StartProcess, Terminate
 from spawner.errors import StartFailure
 from spawner.group import Group
 from spawner.process import Process
@@ -13,6 +13,8 @@ from spawner.states import GroupEvent, GroupState, ProcessKind, ProcessState
 if TYPE_CHECKING:
     from spawner.pool import Pool
 
+START_OVERS = 3  # restarts in a row that may drop a generation which has not come up yet
+TERMINATION_SECONDS = 3.0  # a process that is loading outdated code is killed this long after it was told to end
 DRAIN_SECONDS = 2.0  # a restart waits this long in all for retired workers before it stops counting them
 FULL_SAMPLES = 2  # samples in a row that show all workers busy and a request waiting: then the group grows
 _IDLE_STATES = (GroupState.COLD, GroupState.FAILED, GroupState.CLOSING)
@@ -162,7 +164,7 @@ def _make_room(pool: Pool, group: Group, now: float) -> bool:
         for other in pool.groups.values()
         if other is not group and other.state is GroupState.SERVING
         for process in other.active()
-        if process.serving and not process.busy
+        if process.serving and not pool.is_busy(process)
     ]
     if not idle:
         return False
@@ -182,7 +184,17 @@ def _retire_one_outdated(pool: Pool, group: Group, now: float) -> None:
 
 
 def restart(pool: Pool, group: Group, now: float) -> None:
-    """Bring in the code that is there now."""
+    """Bring in the code that is there now.
+
+    A generation under way is started over, but not for ever: an app that is touched more often than it takes to load
+    would never come up. After START_OVERS in a row what loads may finish, and the restart comes after it.
+    """
+    unproven = bool(group.unproven())
+    if unproven and group.start_overs >= START_OVERS:
+        group.restart_again = True
+        return
+    group.start_overs = group.start_overs + 1 if unproven else 0
+    group.restart_again = False
     group.on(GroupEvent.RESTART)
     group.failure, group.failures, group.spawn_after = None, 0, 0.0
     group.last_generation += 1
@@ -198,13 +210,19 @@ def restart(pool: Pool, group: Group, now: float) -> None:
         pool.retire(process, now)
 
 
+def catch_up(pool: Pool, group: Group, now: float) -> None:
+    """Do the restart that waits for the generation under way, now that it has come up or failed."""
+    if group.restart_again and not group.unproven():
+        restart(pool, group, now)
+
+
 def _drop_unproven(pool: Pool, group: Group, now: float) -> None:
     """What an unfinished restart, or a first start, has under way is outdated too."""
     for process in list(group.processes.values()):
         if process.coming or (group.next_generation is not None and process.generation == group.next_generation):
             pool.retire(process, now)
-            process.killed = True
-            pool.emit(Kill(process.process_id, "a newer restart"))
+            process.kill_at = now + TERMINATION_SECONDS
+            pool.emit(Terminate(process.process_id, "a newer restart"))
 
 
 def promote(pool: Pool, group: Group, now: float) -> None:
@@ -232,6 +250,19 @@ def handle_failure(pool: Pool, group: Group, process: Process, failure: StartFai
         _retire_preloaders(pool, group, now)
     else:
         group.spawn_after = group.retry_at
+        _drop_deaf_preloader(pool, group, process, now)
+    catch_up(pool, group, now)
+
+
+def _drop_deaf_preloader(pool: Pool, group: Group, worker: Process, now: float) -> None:
+    """A preloader that has not forked a worker in all the time that it had forks none: another one may."""
+    if worker.pid or now < worker.started + group.registration.options.start_timeout:
+        return
+    preloader = group.preloader(worker.generation)
+    if preloader is not None and worker.kind is ProcessKind.WORKER:
+        pool.retire(preloader, now)
+        preloader.killed = True
+        pool.emit(Kill(preloader.process_id, "it does not fork"))
 
 
 def _failure_text(group: Group, process: Process, failure: StartFailure) -> str:

@@ -286,14 +286,17 @@ def test_a_release_that_hangs_while_loading_leaves_the_old_one_serving(httpd: Ch
     assert httpd.get("/").text == "first"
 
 
-def test_without_rolling_restarts_the_next_request_sees_the_new_code(httpd: CheckedHttpd, release: AppFolder) -> None:
-    httpd.site(document_root=release.public, body="PassengerRollingRestarts off")
+def test_without_rolling_restarts_every_request_sees_the_new_code_once_the_touch_has_been_noticed(
+    httpd: CheckedHttpd, release: AppFolder
+) -> None:
+    httpd.site(document_root=release.public, body="PassengerRollingRestarts off\nPassengerMinInstances 2")
     httpd.start()
     assert httpd.get("/").text == "first"
     for number in range(5):
         release.write("release.txt", f"number {number}")
         release.touch_restart()
-        assert httpd.get("/").text == f"number {number}"
+        wait_for_release(httpd, f"number {number}")
+        assert {httpd.get("/").text for _ in range(10)} == {f"number {number}"}
 
 
 def test_a_touch_restarts_only_the_app_that_it_belongs_to(

@@ -332,3 +332,17 @@ def test_a_conflict_within_one_configuration_is_told_once() -> None:
     world.register(start_timeout=60)
     world.register(start_timeout=60)
     assert [effect.number for effect in world.effects_of(effects.Say)].count(3501) == 1
+
+
+def test_a_worker_that_has_become_busy_since_the_last_sample_is_not_taken_from_its_app() -> None:
+    world = World(max_pool_size=1)
+    world.up("one")
+    world.sample("one", busy=False)
+    world.pool.is_busy = lambda process: process.key == "one"
+    world.register("two")
+    world.request("two")
+    preloader = world.processes("two")[0]
+    world.come_up(preloader)
+    world.come_up(preloader)
+    assert len(world.serving("one")) == 1
+    assert not world.processes("two", ProcessKind.WORKER)
