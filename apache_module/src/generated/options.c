@@ -115,7 +115,7 @@ const command_rec passenger_commands[] = {
     AP_INIT_TAKE1("PassengerRestartDir", passenger_set_value, (void *)&option_table[30], RSRC_CONF | ACCESS_CONF,
         "The folder of restart.txt: absolute, or relative to the app root."),
     AP_INIT_FLAG("PassengerRollingRestarts", passenger_set_flag, (void *)&option_table[31], RSRC_CONF | ACCESS_CONF,
-        "Whether a restart replaces workers one by one, and only when the new release has loaded. Off: the old ones end at once and requests wait for the new ones."),
+        "Whether a restart replaces workers one by one, and only when the new release has loaded. Off: the old ones end at once, some milliseconds after the touch, and requests wait for the new ones."),
     AP_INIT_TAKE1("PassengerStatThrottleRate", passenger_set_value, (void *)&option_table[32], RSRC_CONF,
         "How long what was found in an app's folder is believed before the files are looked at again; 0: not at all."),
     AP_INIT_TAKE1("PassengerLogFile", passenger_set_value, (void *)&option_table[33], RSRC_CONF,
