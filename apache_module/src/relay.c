@@ -254,6 +254,15 @@ static void reset_connection(request_rec *r)
     c->aborted = 1;
 }
 
+/* Whether the client was told how many bytes there are; a filter may have taken back what the app said. */
+static int has_told_length(const request_rec *r)
+{
+    while (r->main != NULL) {
+        r = r->main;
+    }
+    return apr_table_get(r->headers_out, "Content-Length") != NULL;
+}
+
 int passenger_relay_give_up(passenger_relay *relay)
 {
     request_rec *r = relay->r;
@@ -270,9 +279,13 @@ int passenger_relay_give_up(passenger_relay *relay)
     }
     APR_BRIGADE_INSERT_TAIL(relay->brigade, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, c->bucket_alloc));
     APR_BRIGADE_INSERT_TAIL(relay->brigade, apr_bucket_eos_create(c->bucket_alloc));
-    ap_pass_brigade(r->output_filters, relay->brigade);
+    relay->filter_status = ap_pass_brigade(r->output_filters, relay->brigade);
     apr_brigade_cleanup(relay->brigade);
-    if (r->proto_num < HTTP_VERSION(1, 1) && relay->head.content_length < 0) {
+    if (relay->filter_status == AP_FILTER_ERROR) {
+        /* A filter had held everything back: the client got an error page instead. */
+        return AP_FILTER_ERROR;
+    }
+    if (r->proto_num < HTTP_VERSION(1, 1) && !has_told_length(r)) {
         reset_connection(r);
     }
     return OK;
