@@ -115,10 +115,13 @@ static void send_request(passenger_exchange *exchange)
 static void pass(passenger_exchange *exchange, int flush)
 {
     passenger_relay *relay = &exchange->relay;
-    /* The rest of the body will not be read, and is more than httpd should: then the connection has to end. */
-    if (relay->state == PASSENGER_RELAY_COMPLETE && !passenger_request_body_is_nearly_read(exchange->body)) {
-        exchange->r->connection->keepalive = AP_CONN_CLOSE;
+    /* httpd reads the rest of the body before it sends what it holds back, and the client may wait for the answer
+     * before it sends that rest. More than a little is not to be read: then the connection has to end. */
+    if (relay->state == PASSENGER_RELAY_COMPLETE && !exchange->body->is_finished) {
         flush = 1;
+        if (!passenger_request_body_is_nearly_read(exchange->body)) {
+            exchange->r->connection->keepalive = AP_CONN_CLOSE;
+        }
     }
     passenger_relay_pass(relay, flush);
     exchange->received_used = 0;

@@ -111,6 +111,10 @@ static int handle_request(request_rec *r)
     status = passenger_exchange_run(&exchange, r, &backend, &body);
 
 cleanup:
+    if (status != OK && !body.is_finished) {
+        /* httpd would read the rest of the body before it sends the error. */
+        r->connection->keepalive = AP_CONN_CLOSE;
+    }
     passenger_backend_close(&backend);
     passenger_request_body_close(&body);
     return status;
