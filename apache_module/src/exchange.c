@@ -153,7 +153,8 @@ static int receive_response(passenger_exchange *exchange)
         say_continue(exchange);
     }
     if (relay->state == PASSENGER_RELAY_COMPLETE
-        || (relay->state == PASSENGER_RELAY_BODY && RECEIVE_SIZE - exchange->received_used < RECEIVE_LEAST)) {
+        || (relay->state == PASSENGER_RELAY_BODY
+            && (RECEIVE_SIZE - exchange->received_used < RECEIVE_LEAST || passenger_relay_is_full(relay)))) {
         pass(exchange, 0);
     }
     else if (relay->state == PASSENGER_RELAY_HEAD) {

@@ -15,6 +15,8 @@
 
 APLOG_USE_MODULE(passenger);
 
+enum { HELD_FILES_LIMIT = 8 };
+
 static void *allocate(void *pool, size_t size)
 {
     return apr_palloc(pool, size);
@@ -137,6 +139,9 @@ static void take_file(passenger_relay *relay)
     else if (!passenger_response_file_append(relay->r, relay->brigade, descriptor, offset, length)) {
         break_off(relay);
     }
+    else {
+        relay->file_count++;
+    }
 }
 
 static void take_end(passenger_relay *relay)
@@ -208,9 +213,9 @@ void passenger_relay_end_of_input(passenger_relay *relay)
     }
 }
 
-int passenger_relay_is_holding(const passenger_relay *relay)
+int passenger_relay_is_full(const passenger_relay *relay)
 {
-    return !APR_BRIGADE_EMPTY(relay->brigade) || (relay->state == PASSENGER_RELAY_BODY && !relay->has_passed);
+    return relay->file_count >= HELD_FILES_LIMIT;
 }
 
 void passenger_relay_pass(passenger_relay *relay, int flush)
@@ -225,6 +230,7 @@ void passenger_relay_pass(passenger_relay *relay, int flush)
     relay->has_passed = 1;
     relay->filter_status = ap_pass_brigade(r->output_filters, relay->brigade);
     apr_brigade_cleanup(relay->brigade);
+    relay->file_count = 0;
     if (relay->filter_status != APR_SUCCESS || r->connection->aborted) {
         relay->state = PASSENGER_RELAY_CLIENT_LEFT;
     }

@@ -31,6 +31,7 @@ typedef struct passenger_relay {
     passenger_frames frames;
     apr_bucket_brigade *brigade;      /* not yet passed on; points into the bytes that were fed */
     int64_t expected;                 /* body bytes still announced by Content-Length; -1: not announced */
+    int file_count;                   /* of those in the brigade */
     int is_bodyless;                  /* HEAD, 204, 304: what comes as body is dropped */
     int has_passed;                   /* something has gone to the filters: the status cannot be changed any more */
     int wants_continue;               /* the worker reads the body: the client may be told `100`; the caller resets it */
@@ -48,8 +49,8 @@ void passenger_relay_end_of_input(passenger_relay *relay);
 /* Passes on what has been fed, with a flush if the client shall see it now. */
 void passenger_relay_pass(passenger_relay *relay, int flush);
 
-/* Whether the head or fed bytes wait to be passed. */
-int passenger_relay_is_holding(const passenger_relay *relay);
+/* Whether the brigade holds as many open files as it may: it is to be passed before more is fed. */
+int passenger_relay_is_full(const passenger_relay *relay);
 
 /* Ends a broken response so that no client can take it for complete. Returns what the handler returns: a status to
  * answer with as long as nothing has been passed, else OK. */

@@ -11,7 +11,9 @@
 
 APLOG_USE_MODULE(passenger);
 
-enum { READ_SIZE = 32 * 1024 };  /* bytes in memory at a time */
+/* Bytes in memory at a time. A file of no more than that is read when it comes: filters hold back little, and so few
+ * descriptors, but a little of each of many files would be many. */
+enum { READ_SIZE = 32 * 1024 };
 
 /* A descriptor shared by buckets. It belongs to them, not to a pool: HTTP/2 lets buckets outlive their request. */
 typedef struct shared_file {
@@ -102,6 +104,23 @@ static int is_usable(request_rec *r, int descriptor, int64_t offset, int64_t len
     return 1;
 }
 
+static int read_now(request_rec *r, apr_bucket *bucket)
+{
+    const char *bytes;
+    apr_size_t length;
+    apr_size_t left = bucket->length;
+    while (left > 0) {
+        apr_status_t rv = apr_bucket_read(bucket, &bytes, &length, APR_BLOCK_READ);
+        if (rv != APR_SUCCESS) {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, PSGLOGNO(2063) "cannot read the file that the worker passed");
+            return 0;
+        }
+        left -= length;
+        bucket = APR_BUCKET_NEXT(bucket);
+    }
+    return 1;
+}
+
 int passenger_response_file_append(request_rec *r, apr_bucket_brigade *brigade, int descriptor, int64_t offset,
                                    int64_t length)
 {
@@ -111,5 +130,5 @@ int passenger_response_file_append(request_rec *r, apr_bucket_brigade *brigade, 
     }
     apr_bucket *bucket = create_bucket(r->connection->bucket_alloc, descriptor, offset, length);
     APR_BRIGADE_INSERT_TAIL(brigade, bucket);
-    return 1;
+    return length > READ_SIZE || read_now(r, bucket);
 }

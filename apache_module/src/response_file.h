@@ -11,7 +11,8 @@
 #include <httpd.h>
 #include <apr_buckets.h>
 
-/* Appends `length` (> 0) bytes from `offset`. Returns 0, logged, when the descriptor (-1: none came) will not do. */
+/* Appends `length` (> 0) bytes from `offset`: a few are read at once, more when they are sent, and until then the
+ * descriptor stays open. Returns 0, logged, when the descriptor (-1: none came) will not do. */
 int passenger_response_file_append(request_rec *r, apr_bucket_brigade *brigade, int descriptor, int64_t offset,
                                    int64_t length);
 
