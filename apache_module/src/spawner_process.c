@@ -43,6 +43,7 @@ static struct {
     apr_proc_t process;         /* the spawner; pid 0: none */
     apr_time_t started;         /* when it began or, after its delay, begins */
     int early_deaths;           /* in a row */
+    int configured;             /* from a configuration pass until the configuration's pool ends */
     int stopping;
     char token[2 * TOKEN_BYTES + 1];
     char directory[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
@@ -168,11 +169,13 @@ static apr_status_t start_and_configure(server_rec *server)
     return status;
 }
 
-static int httpd_is_stopping(void)
+/* Not when httpd stops, nor after a restart whose configuration does not load the module any more. */
+static int is_wanted(void)
 {
     int state;
 
-    return spawner.stopping || ap_mpm_query(AP_MPMQ_MPM_STATE, &state) != APR_SUCCESS || state == AP_MPMQ_STOPPING;
+    return spawner.configured && !spawner.stopping && ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS
+           && state != AP_MPMQ_STOPPING;
 }
 
 /* httpd gives the exit status or the number of the signal, and does not say which. */
@@ -197,7 +200,7 @@ static void bury(int status)
     int early = apr_time_now() - spawner.started < apr_time_from_sec(SETTLED_SECONDS);
 
     apr_proc_other_child_unregister(&spawner.process);
-    if (!spawner.stopping) {
+    if (spawner.configured && !spawner.stopping) {
         log_death(status);
     }
     spawner.early_deaths = early ? spawner.early_deaths + 1 : 0;
@@ -213,7 +216,7 @@ static void maintain(int reason, void *data, int status)
     case APR_OC_REASON_DEATH:
     case APR_OC_REASON_LOST:
         bury(status);
-        if (!httpd_is_stopping()) {
+        if (is_wanted()) {
             start_and_configure(ap_server_conf);
         }
         break;
@@ -225,7 +228,7 @@ static void maintain(int reason, void *data, int status)
 
 void passenger_spawner_monitor(server_rec *server)
 {
-    if (spawner.owner == getpid() && spawner.process.pid == 0 && !httpd_is_stopping()) {
+    if (spawner.owner == getpid() && spawner.process.pid == 0 && is_wanted()) {
         start_and_configure(server);
     }
 }
@@ -334,6 +337,13 @@ static void warn_of_late_change(server_rec *server)
     }
 }
 
+static apr_status_t forget_configuration(void *unused)
+{
+    (void)unused;
+    spawner.configured = 0;
+    return APR_SUCCESS;
+}
+
 apr_status_t passenger_spawner_configure(server_rec *server)
 {
     int first = spawner.owner == 0;
@@ -346,6 +356,8 @@ apr_status_t passenger_spawner_configure(server_rec *server)
         warn_of_late_change(server);
         end_delay();
     }
+    spawner.configured = 1;
+    apr_pool_cleanup_register(server->process->pconf, NULL, forget_configuration, apr_pool_cleanup_null);
     spawner.instance.epoch++;
     status = start_and_configure(server);
     return first ? status : APR_SUCCESS;
