@@ -6,8 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Room for the packets of the store: a kilobyte or so for each app group and process. */
-enum { STORE_BYTES = 16 * 1024 * 1024 };
+enum {
+    STORE_BYTES = 16 * 1024 * 1024,     /* a kilobyte or so for each app group and process */
+    CONTROL_BYTES = 1024 * 1024         /* the same for each ErrorLog: httpd need not wait for a spawner that starts */
+};
 
 #define NO_HANDLES {PASSENGER_NO_HANDLE, PASSENGER_NO_HANDLE, PASSENGER_NO_HANDLE, \
                     PASSENGER_NO_HANDLE, PASSENGER_NO_HANDLE, PASSENGER_NO_HANDLE}
@@ -46,11 +48,9 @@ static void close_in_child(void)
     forking_spawner = 0;
 }
 
-/* The kernel's limit for the sender is lifted where we may; the spawner copes with a smaller store. */
-static void enlarge(int socket)
+/* Room for what is sent and not yet received. The kernel's limit is lifted where we may: less room will do too. */
+static void enlarge(int socket, int bytes)
 {
-    int bytes = STORE_BYTES;
-
     if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) != 0) {
         setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     }
@@ -65,7 +65,7 @@ static apr_status_t open_store(void)
     }
     handles.store_read = ends[0];
     handles.store_write = ends[1];
-    enlarge(handles.store_write);
+    enlarge(handles.store_write, STORE_BYTES);
     return APR_SUCCESS;
 }
 
@@ -108,6 +108,7 @@ apr_status_t passenger_spawner_handles_renew_control(void)
     }
     handles.control = ends[0];
     handles.spawner_control = ends[1];
+    enlarge(handles.control, CONTROL_BYTES);
     return APR_SUCCESS;
 }
 

@@ -29,7 +29,7 @@ APLOG_USE_MODULE(passenger);
 
 enum {
     TOKEN_BYTES = 32,
-    CONFIGURE_SECONDS = 30,     /* most that httpd waits for the spawner to take a configuration */
+    CONFIGURE_SECONDS = 5,      /* most that httpd waits for the spawner to take a configuration */
     STOP_SECONDS = 8,           /* most that httpd's end waits for the spawner's */
     SETTLED_SECONDS = 10,       /* a spawner that lived so long did not end early */
     LONGEST_DELAY_SECONDS = 30,

@@ -11,7 +11,7 @@
 
 #include "configuration.h"
 
-/* post_config: makes sure that a spawner runs and tells it of the configuration just read. May block for 30 s when the
+/* post_config: makes sure that a spawner runs and tells it of the configuration just read. May block for 5 s when the
  * spawner does not take messages; it is then killed, and replaced by httpd's main loop. An error only when the first
  * spawner of this httpd could not be started. */
 apr_status_t passenger_spawner_configure(server_rec *server);
