@@ -167,11 +167,13 @@ def build(
     compiler = [_find_program(["cc", "gcc"], "CC", remedy), "-fPIC"] + (SANITIZERS if sanitize else HARDENING)
     extra = shlex.split(os.environ.get("CFLAGS", ""))
     include, linking = _python_flags()
-    home, version = '-DJUMPSEAT_PYTHON_HOME="%s"' % sys.base_prefix, '-DJUMPSEAT_VERSION="%s"' % _version()
-    ours = ["-std=c11", "-D_GNU_SOURCE", *WARNINGS, *_apache_flags(), *include, home, version, *extra]
+    packages = site_packages or _site_packages()
+    facts = {"PYTHON_HOME": sys.base_prefix, "SITE_PACKAGES": packages[0], "VERSION": _version()}
+    defines = ['-DJUMPSEAT_%s="%s"' % fact for fact in facts.items()]
+    ours = ["-std=c11", "-D_GNU_SOURCE", *WARNINGS, *_apache_flags(), *include, *defines, *extra]
     with tempfile.TemporaryDirectory(prefix="jumpseat-build-") as name:
         folder = Path(name)
-        _write_embedding(folder / "jumpseat_embedding.c", site_packages or _site_packages())
+        _write_embedding(folder / "jumpseat_embedding.c", packages)
         (folder / "exports").write_text(EXPORTS, encoding="ascii")
         jobs = [(source, ours) for source in _sources()] + [(folder / "jumpseat_embedding.c", include)]
         objects = _compile_all(jobs, folder, compiler)
