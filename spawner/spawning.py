@@ -108,6 +108,8 @@ def _spawn(pool: Pool, group: Group, now: float) -> bool:
     preloader = group.preloader(generation) if group.smart else None
     if group.smart and preloader is None:
         return _start(pool, group, ProcessKind.PRELOADER, generation, None, now)
+    if preloader is not None and preloader.state is not ProcessState.READY:
+        return False
     if not _make_room(pool, group, now):
         return False
     slot = group.free_slot()
@@ -115,8 +117,6 @@ def _spawn(pool: Pool, group: Group, now: float) -> bool:
         return False
     if preloader is None:
         return _start(pool, group, ProcessKind.DIRECT, generation, slot, now)
-    if preloader.state is not ProcessState.READY:
-        return False
     worker = pool.new_process(group, ProcessKind.WORKER, generation, slot, now)
     preloader.idle_since = now
     pool.emit(ForkWorker(group.key, worker.process_id, preloader.process_id, generation, slot))
@@ -150,7 +150,7 @@ def _cap(pool: Pool, group: Group) -> int:
 
 def _make_room(pool: Pool, group: Group, now: float) -> bool:
     """Whether the pool takes one more worker; an idle one of another group makes room for a group without any."""
-    active = sum(len(other.active()) for other in pool.groups.values())
+    active = pool.active()
     extra = 1 if group.state is GroupState.RESTARTING else 0
     if active < pool.server.max_pool_size + extra:
         return True
@@ -159,10 +159,23 @@ def _make_room(pool: Pool, group: Group, now: float) -> bool:
         return True
     if group.active():
         return False
+    return _retire_longest_idle(pool, "room for %s" % group.key, now)
+
+
+def shrink(pool: Pool, now: float) -> None:
+    """After a configuration with a smaller pool, idle workers go until it holds."""
+    if pool.excess:
+        pool.excess = max(0, min(pool.excess, pool.active() - pool.server.max_pool_size))
+        while pool.excess and _retire_longest_idle(pool, "room in the smaller pool", now):
+            pool.excess -= 1
+
+
+def _retire_longest_idle(pool: Pool, reason: str, now: float) -> bool:
+    """Of any group but those that start or restart. False if every worker is busy."""
     idle = [
         process
         for other in pool.groups.values()
-        if other is not group and other.state is GroupState.SERVING
+        if other.state is GroupState.SERVING
         for process in other.active()
         if process.serving and not pool.is_busy(process)
     ]
@@ -171,7 +184,7 @@ def _make_room(pool: Pool, group: Group, now: float) -> bool:
     victim = min(idle, key=lambda process: process.idle_since)
     loser = pool.groups[victim.key]
     loser.target = max(0, len(loser.active()) - 1)
-    pool.say("info", loser.key, 3511, "idle worker %d of %s makes room for %s" % (victim.pid, loser.key, group.key))
+    pool.say("info", loser.key, 3511, "idle worker %d of %s makes %s" % (victim.pid, loser.key, reason))
     pool.retire(victim, now)
     pool.settle(loser, now)
     return True

@@ -346,3 +346,15 @@ def test_a_worker_that_has_become_busy_since_the_last_sample_is_not_taken_from_i
     world.come_up(preloader)
     assert len(world.serving("one")) == 1
     assert not world.processes("two", ProcessKind.WORKER)
+
+
+def test_no_app_gives_a_worker_up_for_one_that_has_yet_to_load() -> None:
+    world = World(max_pool_size=1)
+    world.up("one")
+    world.register("two")
+    world.request("two")
+    assert world.serving("one")
+    preloader = world.processes("two")[0]
+    world.come_up(preloader)
+    world.fail(preloader)
+    assert world.serving("one")
