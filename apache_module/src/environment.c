@@ -84,11 +84,18 @@ static void add_client(request_rec *r, apr_array_header_t *fields)
     passenger_environment_add(fields, "AUTH_TYPE", r->ap_auth_type);
 }
 
+/* Where the app is mounted. Another module may have led the request out of there after the mapping was decided. */
+static const char *script_name(request_rec *r, const passenger_mapping *mapping)
+{
+    return strncmp(r->uri, mapping->base_uri, strlen(mapping->base_uri)) == 0 ? mapping->base_uri : "";
+}
+
 static void add_request(request_rec *r, const passenger_mapping *mapping, apr_array_header_t *fields)
 {
+    const char *mounted_at = script_name(r, mapping);
     passenger_environment_add(fields, "REQUEST_METHOD", r->method);
-    passenger_environment_add(fields, "SCRIPT_NAME", mapping->base_uri);
-    passenger_environment_add(fields, "PATH_INFO", r->uri + strlen(mapping->base_uri));
+    passenger_environment_add(fields, "SCRIPT_NAME", mounted_at);
+    passenger_environment_add(fields, "PATH_INFO", r->uri + strlen(mounted_at));
     passenger_environment_add(fields, "REQUEST_URI", request_uri(r, mapping));
     passenger_environment_add(fields, "QUERY_STRING", r->args != NULL ? r->args : "");
     passenger_environment_add(fields, "SERVER_PROTOCOL", r->protocol);
