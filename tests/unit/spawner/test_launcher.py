@@ -83,6 +83,12 @@ def test_the_app_s_own_virtual_environment_is_taken_where_no_interpreter_is_name
     assert choose_interpreter("/usr/bin/python3.9", str(tmp_path)) == "/usr/bin/python3.9"
 
 
+def test_an_environment_whose_interpreter_has_gone_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "python").symlink_to("/usr/bin/python3.99")
+    assert choose_interpreter(None, str(tmp_path)) == str(tmp_path / "venv" / "bin" / "python")
+
+
 @pytest.mark.parametrize(
     ("shell", "used"),
     [("/bin/bash", True), ("/bin/sh", True), ("/usr/sbin/nologin", False), ("", False), ("sh", False)],
