@@ -21,7 +21,7 @@ enum {
     IDLE_MILLISECONDS = 5,           /* a worker silent for so long: the client gets what there is */
     HOLD_MILLISECONDS = 50,          /* the longest that a trickle is held back */
     UNWATCHED_MILLISECONDS = 250,    /* how often to look whether a client that cannot be polled is still there */
-    UNWATCHED_BODY_MILLISECONDS = 20,
+    UNWATCHED_BODY_MILLISECONDS = 20,   /* the same, at most, for more of its body */
     CONTINUE_SECONDS = 1,            /* for workers that do not say when they read the body */
     STATUS_CLIENT_LEFT = 499         /* for the access log only */
 };
@@ -183,6 +183,16 @@ static int is_waiting_for_body(const passenger_exchange *exchange)
     return exchange->starved_since != 0 && exchange->continue_at == 0;
 }
 
+/* When to look again after a client that cannot be polled: while its body is waited for, as soon as it has been silent. */
+static apr_interval_time_t unwatched_timeout_of(const passenger_exchange *exchange, apr_time_t now)
+{
+    if (exchange->starved_since == 0) {
+        return UNWATCHED_MILLISECONDS;
+    }
+    apr_interval_time_t silent = apr_time_as_msec(now - exchange->starved_since);
+    return silent < UNWATCHED_BODY_MILLISECONDS ? silent + 1 : UNWATCHED_BODY_MILLISECONDS;
+}
+
 /* How long to wait for events: milliseconds, -1: without end. */
 static int timeout_of(const passenger_exchange *exchange)
 {
@@ -198,8 +208,7 @@ static int timeout_of(const passenger_exchange *exchange)
         timeout = earlier(timeout, apr_time_as_msec(exchange->starved_since + exchange->r->server->timeout - now) + 1);
     }
     if (exchange->client < 0) {
-        timeout = earlier(timeout, exchange->starved_since != 0 ? UNWATCHED_BODY_MILLISECONDS
-                                                                : UNWATCHED_MILLISECONDS);
+        timeout = earlier(timeout, unwatched_timeout_of(exchange, now));
     }
     return timeout;
 }
