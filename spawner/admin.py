@@ -9,12 +9,13 @@ import os
 import socket
 from typing import Any, Callable, Optional
 
+from spawner.acceptor import Acceptor
 from spawner.log import Log
 from spawner.registrar import peer_uid
 
 _LINE_LIMIT = 65_536  # bytes of a command
 _PATIENCE = 30.0  # seconds for a command to come and for an answer to be read
-_AT_ONCE = 64  # connections; more are closed at once
+_AT_ONCE = 16  # connections of one user, who must not keep others out; more are closed at once
 
 # Gives the answer to a command for a user; uid None sees and does everything.
 Command = Callable[[dict[str, Any], Optional[int]], dict[str, Any]]
@@ -32,42 +33,32 @@ class AdminSocket:
         self._loop = loop
         self._log = log
         self._commands = commands
-        self._listener = listener
-        self._tasks: set[asyncio.Task[None]] = set()
-        loop.add_reader(listener, self._accept)
+        self._tasks: dict[asyncio.Task[None], int] = {}  # one per connection, with the uid of whoever connected
+        self._acceptor = Acceptor(loop, listener, self._accept)
 
     def replace_listener(self, listener: socket.socket) -> None:
         """Listen on another socket: the one before lost its path."""
-        self._loop.remove_reader(self._listener)
-        self._listener.close()
-        self._listener = listener
-        self._loop.add_reader(listener, self._accept)
+        self._acceptor.replace_listener(listener)
 
     async def close(self) -> None:
         """Answer nobody any more."""
-        self._loop.remove_reader(self._listener)
-        self._listener.close()
+        self._acceptor.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _accept(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-        except OSError:
-            return
-        connection.setblocking(False)
-        if len(self._tasks) >= _AT_ONCE:
+    def _accept(self, connection: socket.socket) -> None:
+        uid = peer_uid(connection)
+        scope = None if uid in (0, os.geteuid()) else uid
+        if list(self._tasks.values()).count(uid) >= _AT_ONCE:
             connection.close()
             return
-        task = self._loop.create_task(self._serve(connection))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = self._loop.create_task(self._serve(connection, scope))
+        self._tasks[task] = uid
+        task.add_done_callback(self._tasks.pop)
 
-    async def _serve(self, connection: socket.socket) -> None:
+    async def _serve(self, connection: socket.socket, scope: Optional[int]) -> None:
         with connection, contextlib.suppress(OSError, asyncio.TimeoutError):
-            uid = peer_uid(connection)
-            scope = None if uid in (0, os.geteuid()) else uid
             waiting = b""
             while True:
                 while b"\n" not in waiting:

@@ -20,10 +20,11 @@ def resume(pool: Pool, group: Group, now: float) -> None:
     serving = [process.generation for process in active if process.serving]
     newest = max((process.generation for process in group.processes.values()), default=group.generation)
     group.last_generation = max(newest, group.generation)
-    group.target = max(len(serving), 1) if active or _preloader_loads(group) else 0
+    minimum = max(1, group.registration.options.min_instances)
+    group.target = max(len(serving), minimum) if active or _preloader_loads(group) else 0
     if len(set(serving)) > 1:
         # A restart under way has one more than the target at times; growth brings back what was not too many.
-        group.target = max(1, len(serving) - 1, group.registration.options.min_instances)
+        group.target = max(len(serving) - 1, minimum)
     if not serving:
         group.generation = group.last_generation
         group.state = GroupState.STARTING if group.target else GroupState.COLD

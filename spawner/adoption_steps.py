@@ -6,9 +6,11 @@ import os
 import socket
 import time
 
+from spawner import linux, packets
 from spawner.app_group import AppGroup
 from spawner.carrier import Carrier
 from spawner.engine import Engine
+from spawner.errors import PeerError
 from spawner.process import Process
 from spawner.scoreboard import Scoreboard
 from spawner.states import ProcessState
@@ -56,14 +58,34 @@ def _adopt_group(world: World, carrier: Carrier, found: FoundGroup) -> bool:
 
 def _adopt_process(world: World, carrier: Carrier, group: AppGroup, found: FoundProcess) -> None:
     entry: Process = found.entry
+    if entry.state is ProcessState.LOADING and _waits_for_load(found.line):
+        entry.state = ProcessState.STARTING
+    age = linux.age_of(entry.pid) if entry.pid and not entry.coming else None
+    entry.started -= age or 0.0
     process_id = world.pool.adopt_process(entry)
     process = carrier.add_process(
         process_id, entry.key, entry.kind, entry.generation, entry.slot, identity_of(found), found.line, found.output
     )
     group.user, group.uid = found.user, found.uid
     process.heard = entry.state is not ProcessState.STARTING
-    process.loaded = entry.state in (ProcessState.BOOTING, ProcessState.READY, ProcessState.SERVING)
-    process.ready = entry.state is ProcessState.SERVING
+    process.loaded = entry.state not in (ProcessState.STARTING, ProcessState.LOADING)
+    process.ready = entry.state in (ProcessState.SERVING, ProcessState.RETIRING)
     world.stock.adopted(process_id, found.store_key)
     if entry.pid:
-        process.set_pid(entry.pid)
+        process.set_pid(entry.pid, found.pidfd)
+
+
+def _waits_for_load(line: socket.socket) -> bool:
+    """Whether the spawner before was killed when it had heard a `hello` and not yet answered it by `load`.
+
+    Only what was dealt with leaves the line, so the `hello` is still in it then; and a `load` that was sent stays
+    unread at the other end until the app has loaded.
+    """
+    try:
+        first = packets.receive(line, peek=True)
+    except (OSError, PeerError):
+        return False
+    if first is None:
+        return False
+    first.close()
+    return first.type == "hello" and not linux.has_unread(line)

@@ -70,7 +70,9 @@ def choose_interpreter(configured: Optional[str], app_root: str) -> str:
         return configured
     for folder in VENV_FOLDERS:
         candidate = os.path.join(app_root, folder, "bin", "python")
-        if os.path.lexists(candidate):  # a dangling link is to fail by name: the system's Python would lack the packages
+        if os.path.lexists(
+            candidate
+        ):  # a dangling link is to fail by name: the system's Python would lack the packages
             return candidate
     return "python3"
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from typing import Optional, Protocol
 
 from spawner import linux
-from spawner.errors import StartFailure
+from spawner.errors import PeerError, StartFailure
 from spawner.launcher import new_error_id
 from spawner.linux import Identity
 from spawner.output import AppOutput
@@ -16,6 +17,7 @@ from spawner.process_line import ProcessLine
 from spawner.states import ProcessKind
 
 _STATUS_PATIENCE = 0.2  # seconds in which the preloader of a worker that ended may report its status
+_MUTE_PATIENCE = 5.0  # seconds in which a process whose line has ended is to end
 _POLL = 0.5  # seconds between looks at a pid on kernels without pidfds
 
 
@@ -37,7 +39,7 @@ class ProcessEvents(Protocol):
     def fork_failed(self, process: "AppProcess", slot: int, summary: str) -> None:
         """A preloader could not fork a worker."""
 
-    def worker_exited(self, pid: int, status: int) -> None:
+    def worker_exited(self, process: "AppProcess", pid: int, status: int) -> None:
         """A preloader says how a worker of its own has ended."""
 
     def take_status(self, pid: int) -> Optional[int]:
@@ -79,6 +81,7 @@ class AppProcess:
         self.facts: tuple[tuple[str, str], ...] = ()
         self.preloader_id: Optional[int] = None
         self.pid = 0
+        self.session = 0  # 0: not known
         self.heard = False
         self.loaded = False
         self.ready = False
@@ -87,22 +90,40 @@ class AppProcess:
         self._events = events
         self._pidfd: Optional[int] = None
         self._timer: Optional[asyncio.TimerHandle] = None
+        self._muted: Optional[asyncio.TimerHandle] = None
         self._done = False
         self.output = output
         self.line = ProcessLine(loop, line, identity.uid, self._received, self._line_ended)
         loop.add_reader(output.fileno(), self._output_readable)
 
-    def set_pid(self, pid: int) -> None:
-        """Take the pid on; from now on the end of the process is seen."""
+    def set_pid(self, pid: int, pidfd: Optional[int] = None) -> None:
+        """Take the pid on; from now on the end of the process is seen.
+
+        :param pidfd: of that process, owned from now on; None: opened here. A pid whose process has ended may be
+            somebody else's by now, so a pidfd that is opened counts only if its process runs as the app's user.
+        """
         if pid == self.pid:
             return
         self._drop_pidfd()
         self.pid = self.output.pid = pid
-        self._pidfd = linux.open_pidfd(pid)
+        self.session = linux.session_of(pid)
+        self._pidfd = pidfd if pidfd is not None else self._open_pidfd()
         if self._pidfd is not None:
             self._loop.add_reader(self._pidfd, self._process_ended)
         else:
-            self._timer = self._loop.call_later(_POLL, self._look_for_pid)
+            self._timer = self._loop.call_later(0, self._look_for_pid)
+
+    @property
+    def pidfd(self) -> Optional[int]:
+        """The process's pidfd, for the store; it stays this object's."""
+        return self._pidfd
+
+    def _open_pidfd(self) -> Optional[int]:
+        pidfd = linux.open_pidfd(self.pid)
+        if pidfd is not None and not linux.runs_as(self.pid, self.identity.uid):
+            linux.close_descriptor(pidfd)
+            return None
+        return pidfd
 
     def failure(self, step: str, summary: str, detail: str = "") -> StartFailure:
         """A failure with what is known of this process, its last output included."""
@@ -111,11 +132,23 @@ class AppProcess:
         return StartFailure(step, summary, text, self.facts, new_error_id())
 
     def kill(self) -> None:
-        """SIGKILL it. Without a pid yet: its line ends, which ends it."""
+        """SIGKILL it. Without a pid yet: its line ends, which ends it, and that counts as its end."""
         if self.pid:
-            linux.kill_process(self.pid, self._pidfd)
+            self._signal(signal.SIGKILL)
         else:
             self.line.close()
+            self._loop.call_soon(self._finish, None)
+
+    def terminate(self) -> None:
+        """SIGTERM it. Without a pid yet: as `kill`."""
+        if self.pid:
+            self._signal(signal.SIGTERM)
+        else:
+            self.kill()
+
+    def _signal(self, number: int) -> None:
+        if self._pidfd is not None or linux.runs_as(self.pid, self.identity.uid):
+            linux.signal_process(self.pid, self._pidfd, number)
 
     @property
     def alive(self) -> bool:
@@ -125,6 +158,8 @@ class AppProcess:
     def close(self) -> None:
         """Let go of everything; what is left in its output is logged."""
         self._done = True
+        if self._muted is not None:
+            self._muted.cancel()
         self._drop_pidfd()
         self.line.close()
         if self.output.fileno() >= 0:
@@ -134,24 +169,54 @@ class AppProcess:
     # What it says
 
     def _received(self, packet: Packet) -> None:
+        """Deal with a message.
+
+        :raises PeerError: it is not one that this process may send now.
+        """
         kind = packet.type
+        self._check_turn(kind)
         if kind == "hello":
             self._hello(packet)
-        elif kind == "loaded" and not self.loaded:
-            self.loaded = True
-            self._events.said_loaded(self, packet.get("seconds"), packet.get_all("warning"))
-        elif kind == "ready" and not self.ready:
-            self.ready = True
-            self._events.said_ready(self)
-        elif kind == "failed" and not self.failed:
-            self.failed = True
-            self._events.start_failed(self, self._reported_failure(packet))
+        elif kind == "loaded":
+            self._loaded(packet)
+        elif kind == "ready":
+            self._ready()
+        elif kind == "failed":
+            self._failed(packet)
         elif kind == "fork_failed":
             self._events.fork_failed(self, packet.number("slot"), packet.get("summary"))
-        elif kind == "exited":
-            self._events.worker_exited(packet.number("pid"), packet.number("status"))
         else:
-            self._events.misbehaved(self, "message %r came unexpectedly" % kind)
+            self._events.worker_exited(self, packet.number("pid"), packet.number("status"))
+
+    def _check_turn(self, kind: str) -> None:
+        """Refuse what the tables of states have no row for: it is the process's fault, not a defect of ours."""
+        loads = self.kind is not ProcessKind.WORKER
+        possible = {
+            "hello": True,
+            "failed": True,
+            "loaded": loads and self.heard,
+            "ready": self.loaded if self.kind is ProcessKind.DIRECT else not loads and self.heard,
+            "fork_failed": self.kind is ProcessKind.PRELOADER and self.loaded,
+            "exited": self.kind is ProcessKind.PRELOADER and self.loaded,
+        }
+        if not possible.get(kind, False):
+            raise PeerError("message %r came unexpectedly" % kind)
+
+    def _loaded(self, packet: Packet) -> None:
+        """As with the two that follow, only the first one counts."""
+        if not self.loaded:
+            self.loaded = True
+            self._events.said_loaded(self, packet.get("seconds"), packet.get_all("warning"))
+
+    def _ready(self) -> None:
+        if not self.ready:
+            self.ready = True
+            self._events.said_ready(self)
+
+    def _failed(self, packet: Packet) -> None:
+        if not self.failed:
+            self.failed = True
+            self._events.start_failed(self, self._reported_failure(packet))
 
     def _hello(self, packet: Packet) -> None:
         """The first one counts; an app that changes to another interpreter says it again."""
@@ -177,6 +242,12 @@ class AppProcess:
             return
         if self.pid == 0:
             self._finish(None)  # forked and gone before it said a word
+        else:
+            self._muted = self._loop.call_later(_MUTE_PATIENCE, self._give_up_on_line)
+
+    def _give_up_on_line(self) -> None:
+        """A process that nobody can tell to retire, or to fork, is of no use."""
+        self._events.misbehaved(self, "closed its control line and lives on")
 
     def _process_ended(self) -> None:
         if self._pidfd is not None:
@@ -203,7 +274,7 @@ class AppProcess:
             self._events.ended(self, status)
 
     def _look_for_pid(self) -> None:
-        if linux.process_exists(self.pid):
+        if linux.process_exists(self.pid) and linux.runs_as(self.pid, self.identity.uid):
             self._timer = self._loop.call_later(_POLL, self._look_for_pid)
         else:
             self._process_ended()

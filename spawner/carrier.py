@@ -41,6 +41,7 @@ class Carrier:
             effects.ForkWorker: self._fork_worker,
             effects.ServeDirect: self._serve_direct,
             effects.Retire: self._retire,
+            effects.Terminate: self._terminate,
             effects.Kill: self._kill,
             effects.ForgetProcess: self._forget_process,
             effects.WatchQueue: self._watch_queue,
@@ -67,13 +68,19 @@ class Carrier:
         """A group without its descriptors is no group: it is closed again, and the registration refused."""
         world = self.world
         registration = world.pool.groups[effect.key].registration
+        path = world.instance.app_socket(effect.key)
         try:
-            self.add_group(AppGroup(effect.key, world.instance.app_socket(effect.key), self.make_listener(effect.key),
-                                    Scoreboard.create(), self._token()))  # fmt: skip
+            scoreboard = Scoreboard.create()
+            try:
+                listener = self.make_listener(effect.key)
+            except OSError:
+                scoreboard.close()
+                raise
         except OSError as error:
             world.log.error(3020, "no socket could be made for %s: %s" % (effect.key, error))
             self._feed(world.pool.close, world.pool.groups[effect.key])
             return
+        self.add_group(AppGroup(effect.key, path, listener, scoreboard, self._token()))
         world.watch.watch(effect.key, registration.app_root, registration.options.restart_dir)
 
     def add_group(self, group: AppGroup) -> None:
@@ -297,6 +304,12 @@ class Carrier:
         if process is not None:
             process.line.retire()
 
+    def _terminate(self, effect: effects.Terminate) -> None:
+        process = self.world.processes.get(effect.process_id)
+        if process is not None:
+            self.world.log.info(3025, "%s: process %d is to end: %s" % (process.key, process.pid, effect.reason))
+            process.terminate()
+
     def _kill(self, effect: effects.Kill) -> None:
         process = self.world.processes.get(effect.process_id)
         if process is not None:
@@ -315,4 +328,7 @@ class Carrier:
             group.scoreboard.clear(process.slot)
 
     def _say(self, effect: effects.Say) -> None:
-        self.world.log.say(effect.level, effect.number, effect.text)
+        """What is wrong with an app goes into its virtual host's log, too: those who can mend it read that one."""
+        group = self.world.pool.groups.get(effect.key)
+        theirs = group.registration.error_log if group is not None and effect.level in ("error", "warn") else ""
+        self.world.log.say(effect.level, effect.number, effect.text, theirs)

@@ -55,6 +55,7 @@ class Daemon:
         self._registrar: Optional[Registrar] = None
         self._admin: Optional[AdminSocket] = None
         self._prestarts: set[asyncio.Task[None]] = set()
+        self._sessions: dict[int, int] = {}
         self._timers: list[asyncio.TimerHandle] = []
         self.world = self._make_world(configuration.load(parameters.spawner_config))
         self._carrier = Carrier(loop, self.world)
@@ -125,6 +126,7 @@ class Daemon:
 
     def _end(self, reason: str) -> None:
         if not self._ending.done():
+            self._sessions = leftovers.sessions_of(self.world.processes.values())  # before the first of them has gone
             self._ending.set_result(reason)
 
     def _parent_left(self) -> None:
@@ -257,13 +259,12 @@ class Daemon:
             task.cancel()
         world.watch.close()
         self._sampler.close()
-        sessions = leftovers.sessions_of(world.processes.values())
         deadline = time.monotonic() + world.configuration.shutdown_grace
         self._engine.feed(world.pool.shut_down)
         await self._until_no_process(deadline)
         for process in list(world.processes.values()):
             process.kill()
-        await self._end_leftovers(sessions, deadline)
+        await self._end_leftovers(deadline)
         await self._until_no_process(time.monotonic() + _REAP_GRACE)
         for process in list(world.processes.values()):
             process.close()
@@ -277,14 +278,14 @@ class Daemon:
         with contextlib.suppress(OSError):
             os.close(self._parameters.lifeline_fd)
 
-    async def _end_leftovers(self, sessions: dict[int, int], deadline: float) -> None:
+    async def _end_leftovers(self, deadline: float) -> None:
         """End what apps have started themselves: nothing of theirs is to outlive httpd."""
-        left = leftovers.find(sessions)
+        left = leftovers.find(self._sessions)
         leftovers.signal_all(left, signal.SIGTERM)
         while left and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
             left = leftovers.living(left)
-        leftovers.signal_all(leftovers.find(sessions), signal.SIGKILL)
+        leftovers.signal_all(leftovers.find(self._sessions), signal.SIGKILL)
 
     async def _until_no_process(self, deadline: float) -> None:
         while self.world.processes and time.monotonic() < deadline:

@@ -72,6 +72,14 @@ class Retire:
 
 
 @dataclass(frozen=True)
+class Terminate:
+    """SIGTERM a process that does not read its line, for it loads; it is killed if that does not help."""
+
+    process_id: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Kill:
     """SIGKILL a process; what it leaves comes back as an exit."""
 
@@ -130,6 +138,7 @@ Effect = Union[
     ForkWorker,
     ServeDirect,
     Retire,
+    Terminate,
     Kill,
     ForgetProcess,
     WatchQueue,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import time
 from typing import Any, Callable, Optional
 
 from spawner import upkeep
 from spawner.app_process import AppProcess
 from spawner.carrier import Carrier
+from spawner.effects import Effect
 from spawner.errors import StartFailure
 from spawner.pool import describe_status
 from spawner.states import ProcessKind
@@ -26,6 +28,7 @@ class Engine:
         self._world = carrier.world
         self._pool = carrier.world.pool
         self._draining = False
+        self._effects: collections.deque[Effect] = collections.deque()  # one that raises leaves those behind it
         self._deadline: Optional[asyncio.TimerHandle] = None
         self.on_idle: Callable[[], None] = lambda: None  # called after events with no effect left to carry out
         self.before_end: Callable[[], None] = lambda: None  # called before the end of a process is fed
@@ -41,12 +44,10 @@ class Engine:
             return
         self._draining = True
         try:
-            while True:
-                effects = self._pool.take_effects()
-                if not effects:
-                    break
-                for effect in effects:
-                    self._carrier.carry_out(effect)
+            self._effects.extend(self._pool.take_effects())
+            while self._effects:
+                self._carrier.carry_out(self._effects.popleft())
+                self._effects.extend(self._pool.take_effects())
         finally:
             self._draining = False
         self._carrier.store_changes()
@@ -117,9 +118,10 @@ class Engine:
             if other.preloader_id == process.process_id and other.slot == slot and not other.heard:
                 self.feed(self._pool.start_failed, other.process_id, other.failure("fork", summary))
 
-    def worker_exited(self, pid: int, status: int) -> None:
-        """A preloader has waited for a worker of its own."""
-        self._world.reaper.note(pid, status)
+    def worker_exited(self, process: AppProcess, pid: int, status: int) -> None:
+        """A preloader has waited for a worker of its own; it is believed for no other group's."""
+        if any(other.pid == pid and other.key == process.key for other in self._world.processes.values()):
+            self._world.reaper.note(pid, status)
         for process in list(self._world.processes.values()):
             if process.pid == pid:
                 process.status_is_known()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import collections
 import contextlib
+import errno
 import os
 import socket
 import uuid
@@ -140,17 +141,22 @@ class FdStore:
         if len(self._queue) <= 2 * len(self._latest) + _SLACK:
             return
         for _ in range(len(self._queue)):
-            key, serial = self._queue.popleft()
+            key, serial = self._queue[0]
             if self._latest.get(key) == serial:
                 self._rotate().close()
                 self._queue.append((key, serial))
             else:
                 self._pop()
+            self._queue.popleft()
 
     def _rotate(self) -> Record:
         """Move the head to the tail: copied first, then taken, so that a crash in between loses nothing."""
         record = self._read(socket.MSG_PEEK)
-        self._send(record.fields, record.descriptors)
+        try:
+            self._send(record.fields, record.descriptors)
+        except OSError:
+            record.close()
+            raise
         self._pop()
         return record
 
@@ -170,8 +176,12 @@ class FdStore:
         self._tail.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers)], socket.MSG_NOSIGNAL)
 
     def _read(self, flags: int) -> Record:
-        data, ancillary, _, _ = self._head.recvmsg(MAX_RECORD, _ANCILLARY, flags | socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, told, _ = self._head.recvmsg(MAX_RECORD, _ANCILLARY, flags | socket.MSG_CMSG_CLOEXEC)
         numbers = array.array("i")
         for _, _, content in ancillary:
             numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
-        return Record(decode(data), list(numbers))
+        record = Record(decode(data), list(numbers))
+        if flags & socket.MSG_PEEK and told & socket.MSG_CTRUNC:  # rotating it would lose what did not fit
+            record.close()
+            raise OSError(errno.EMFILE, "no descriptors left for what the store holds")
+        return record

@@ -32,10 +32,13 @@ class Group:
     processes: dict[int, Process] = field(default_factory=dict)
     failure: Optional[StartFailure] = None
     failed_at: float = 0.0
+    failed_generation: int = 0
     failures: int = 0
     retry_at: float = 0.0
     spawn_after: float = 0.0
     restart_began: float = 0.0
+    start_overs: int = 0  # restarts in a row that dropped a generation before it had proved itself
+    restart_again: bool = False  # once the generation that is under way has proved itself, or failed
     drain_until: float = 0.0
     full_samples: int = 0
     last_active: float = 0.0
@@ -80,6 +83,12 @@ class Group:
         """Serving workers that a restart has still to replace."""
         return [process for process in self.active() if process.generation != self.spawn_generation]
 
+    def unproven(self) -> list[Process]:
+        """What a first start or a restart has under way, as long as no worker of it accepts."""
+        if self.state is not GroupState.STARTING and self.next_generation is None:
+            return []
+        return [p for p in self.processes.values() if p.generation == self.spawn_generation and not p.retiring]
+
     def leftovers(self) -> list[Process]:
         """Every worker, retiring ones too, older than the generation that serves."""
         return [process for process in self.workers() if process.generation < self.generation]
@@ -103,17 +112,21 @@ class Group:
         caps += [limit for limit in (self.registration.options.max_instances, max_instances_per_app) if limit > 0]
         return min(caps)
 
-    def note_failure(self, failure: StartFailure, now: float) -> None:
-        """Remember why a start failed and when to try again."""
+    def note_failure(self, failure: StartFailure, generation: int, now: float) -> None:
+        """Remember why a start failed, of which generation, and when to try again."""
         self.failure = failure
+        self.failed_generation = generation
         self.failed_at = now
         self.retry_at = now + BACK_OFF[min(self.failures, len(BACK_OFF) - 1)]
         self.failures += 1
 
-    def note_success(self) -> None:
-        """A worker came up: whatever failed before is mended."""
+    def note_success(self, generation: int) -> None:
+        """A worker came up: what failed of its generation or an older one is mended, but not a newer release."""
+        if generation < self.failed_generation:
+            return
         self.failure = None
         self.failures = 0
+        self.start_overs = 0
 
     def check_invariants(self) -> None:
         """Safety rules that must hold after every step.

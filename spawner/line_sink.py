@@ -7,7 +7,7 @@ import contextlib
 import os
 import select
 import stat
-from typing import Optional
+from typing import Optional, Sequence
 
 PENDING_LIMIT = 262_144  # bytes that are kept for a log that does not take them; lines beyond are counted and dropped
 _PIPE_CHUNK = 4096  # a pipe that polls writable takes this much without blocking (PIPE_BUF, pipe(7))
@@ -55,6 +55,15 @@ class LineSink:
             line = self._write_now(line)
         if line:
             self._keep(line)
+
+    def write_lines(self, lines: Sequence[bytes]) -> None:
+        """Write lines as `write` does; into a file those of a burst go at once."""
+        if self._regular and not self._pending and not self.dropped:
+            for line in self._write_now(b"".join(lines)).splitlines(keepends=True):
+                self._keep(line)
+        else:
+            for line in lines:
+                self.write(line)
 
     def flush(self) -> None:
         """Write what waits, as far as the log takes it."""

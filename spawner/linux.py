@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
 import ctypes
+import fcntl
 import os
 import platform
 import select
 import signal
+import socket
+import termios
+import time
 from dataclasses import dataclass
 from typing import Iterator, Optional
 
@@ -79,13 +84,47 @@ def open_pidfd(pid: int) -> Optional[int]:
         return None
 
 
-def kill_process(pid: int, pidfd: Optional[int]) -> None:
-    """SIGKILL a process, through its pidfd when there is one; a process that has gone is no error."""
+def signal_process(pid: int, pidfd: Optional[int], number: int) -> None:
+    """Signal a process, through its pidfd when there is one; a process that has gone is no error."""
     with contextlib.suppress(ProcessLookupError):
         if pidfd is not None:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            signal.pidfd_send_signal(pidfd, number)
         elif pid > 1:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
+
+
+def runs_as(pid: int, uid: int) -> bool:
+    """Whether a process of this pid exists and has this real uid."""
+    try:
+        with open("/proc/%d/status" % pid, "rb") as file:
+            return next(line.split()[1] for line in file if line.startswith(b"Uid:")) == b"%d" % uid
+    except (OSError, StopIteration):
+        return False
+
+
+def age_of(pid: int) -> Optional[float]:
+    """Seconds since a process was started (or forked), None if there is none (proc(5))."""
+    ticks = start_ticks(pid)
+    if ticks is None:
+        return None
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
+
+
+def start_ticks(pid: int) -> Optional[int]:
+    """When a process was started, in clock ticks since the machine's start: with the pid, its name for ever."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def session_of(pid: int) -> int:
+    """The session of a process (getsid(2)), 0 if there is no such process."""
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
 
 
 def process_exists(pid: int) -> bool:
@@ -101,6 +140,13 @@ def close_descriptor(descriptor: int) -> None:
     """Close a descriptor that may be closed already."""
     with contextlib.suppress(OSError):
         os.close(descriptor)
+
+
+def has_unread(sock: socket.socket) -> bool:
+    """Whether something that was sent on a Unix socket has not been read yet (SIOCOUTQ, unix(7))."""
+    count = array.array("i", [0])
+    fcntl.ioctl(sock, termios.TIOCOUTQ, count)  # the same number, see sockios.h
+    return count[0] > 0
 
 
 def pidfd_has_ended(pidfd: int) -> bool:

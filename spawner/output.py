@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import collections
 import os
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
 
 from spawner.line_sink import LineSink
 from spawner.log import LEVELS, escaped, prefix
 
 DEFAULT_LINE_LENGTH = 8192  # bytes; a longer line is split
 TAIL_LINES = 50  # kept for the report on a start that fails
-_READ = 65_536
+_READ = 16_384  # bytes at a time: short lines take their time, and others wait for their turn
+_PIPE = 65_536  # bytes that a pipe holds (pipe(7)), unless the app has made it larger
 
 
 class LineSplitter:
@@ -56,12 +57,15 @@ class OutputFormat:
         self.wanted = level >= LEVELS["notice"]
         self.prefixed = prefixed
 
-    def line(self, pid: int, line: bytes) -> bytes:
-        """The line as it goes into the log."""
+    def lines(self, pid: int, lines: Sequence[bytes]) -> list[bytes]:
+        """The lines as they go into the log, read at the same time."""
+        head = ("%sApp %d output: " % (prefix("notice", pid), pid)).encode() if self.prefixed else b""
+        return [head + self._printable(line) + b"\n" for line in lines]
+
+    @staticmethod
+    def _printable(line: bytes) -> bytes:
         text = escaped(line.rstrip(b"\r").decode("utf-8", "surrogateescape"))
-        if self.prefixed:
-            text = "%sApp %d output: %s" % (prefix("notice", pid), pid, text)
-        return text.encode("utf-8", "surrogateescape") + b"\n"
+        return text.encode("utf-8", "surrogateescape")
 
 
 class AppOutput:
@@ -114,7 +118,7 @@ class AppOutput:
         """Log what is still in the pipe and close it."""
         if self._pipe < 0:
             return
-        for _ in range(16):  # what the pipe can hold; a process that goes on writing does not keep us here
+        for _ in range(_PIPE // _READ):  # a process that goes on writing does not keep us here
             if not self._has_more():
                 break
         self._log(self._splitter.finish())
@@ -134,5 +138,5 @@ class AppOutput:
         form, sink = self._form(), self._sink()
         if sink is None or not form.wanted:
             return
-        for line in lines:
-            sink.write(form.line(self.pid, line))
+        if lines:
+            sink.write_lines(form.lines(self.pid, lines))

@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass
 
 _MAX_LINKS = 40  # as the kernel's own limit (path_resolution(7))
+_MAX_PARTS = 2048  # of all links together: whoever owns the links must not keep us busy
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,10 @@ def walk(reached: str, path: str, way: list[PathFact], links_only: bool) -> str:
     :raises OSError: a part does not exist, or there are too many links.
     """
     pending = _parts(path)
-    links = 0
+    links = parts = 0
     while pending:
         part = pending.pop()
+        parts += 1
         if part == "..":
             reached = os.path.dirname(reached)
             continue
@@ -56,7 +58,7 @@ def walk(reached: str, path: str, way: list[PathFact], links_only: bool) -> str:
             reached = fact.path
             continue
         links += 1
-        if links > _MAX_LINKS:
+        if links > _MAX_LINKS or parts > _MAX_PARTS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         target = os.readlink(fact.path)
         reached = "/" if target.startswith("/") else reached

@@ -1,6 +1,7 @@
 """The pool of app processes: events in, effects out. No clock, no socket, no signal in here.
 
-Safety: active workers of a group <= its cap; all active workers <= PassengerMaxPoolSize (a restart may have one more);
+Safety: active workers of a group <= its cap; all active workers <= PassengerMaxPoolSize (a restart may have one more,
+and those that a larger one allowed go when they are idle);
 no worker older than the generation that serves once a restart has completed; every process belongs to one group.
 Progress: a waiting request and room in the pool mean that a spawn is under way; a group without worker and without
 spawn has its queue watched.
@@ -61,6 +62,8 @@ class Pool:
         self.processes: dict[int, Process] = {}
         self.waiting_for_room: dict[str, None] = {}
         self.ending = False
+        # Invariant: at least as many as there are active workers above max_pool_size and the one for each restart.
+        self.excess = 0
         self._ids = itertools.count(1)
         self._effects: list[Effect] = []
 
@@ -86,6 +89,7 @@ class Pool:
         switched = self.server.respawn_key() != server.respawn_key()
         self.server = server
         self.epoch = epoch
+        self.excess = max(0, self.active() - server.max_pool_size)
         for group in list(self.groups.values()):
             group.last_active = max(group.last_active, now)
             if switched:
@@ -172,6 +176,8 @@ class Pool:
             process.requests = served
             process.idle_since = max(process.idle_since, idle_since[process.process_id])
         spawning.grow(self, group, waiting, now)
+        spawning.shrink(self, now)
+        self.reconsider(now)  # a worker that has become idle may be what another app waits for
 
     # What the processes say
 
@@ -199,7 +205,7 @@ class Pool:
             return
         group = self.groups[process.key]
         if process.generation == group.spawn_generation:
-            group.note_success()
+            group.note_success(process.generation)
         if process.generation == group.next_generation:
             spawning.promote(self, group, now)
         group.on(GroupEvent.WORKER_READY)
@@ -280,6 +286,10 @@ class Pool:
 
     # Shared by the parts of the pool
 
+    def active(self) -> int:
+        """How many workers count against PassengerMaxPoolSize."""
+        return sum(len(group.active()) for group in self.groups.values())
+
     def new_process(self, group: Group, kind: ProcessKind, generation: int, slot: Optional[int], now: float) -> Process:
         """Enter a process that is about to be started."""
         process = Process(next(self._ids), group.key, kind, generation, now, slot)
@@ -295,14 +305,18 @@ class Pool:
 
     def settle(self, group: Group, now: float) -> None:
         """Bring a group's state in line with its processes, then let it, and those that wait for room, spawn."""
+        self.settle_alone(group, now)
+        self.reconsider(now)
+
+    def settle_alone(self, group: Group, now: float) -> None:
+        """The same without the others: whoever has made room is the one to take it."""
         spawning.settle(self, group, now)
         if group.state is GroupState.CLOSING and not group.processes:
             del self.groups[group.key]
             self.waiting_for_room.pop(group.key, None)
             self.emit(DropGroup(group.key))
         else:
-            self._watch_queue(group)
-        self.reconsider(now)
+            self.watch_queue(group)
 
     def reconsider(self, now: float) -> None:
         """Let every group that has something to spawn try."""
@@ -310,7 +324,8 @@ class Pool:
             for key in list(self.waiting_for_room):
                 spawning.reconcile(self, self.groups[key], now)
 
-    def _watch_queue(self, group: Group) -> None:
+    def watch_queue(self, group: Group) -> None:
+        """Watch the queue of a group exactly while it has no worker and none is coming."""
         wanted = group.state in _WAITING_STATES
         if wanted != group.queue_watched:
             group.queue_watched = wanted
@@ -336,6 +351,7 @@ class Pool:
 
     def adoption_complete(self, now: float) -> None:
         """Every adopted group takes the state that its processes show, and goes on from there."""
+        self.excess = max(0, self.active() - self.server.max_pool_size)
         for group in list(self.groups.values()):
             adoption.resume(self, group, now)
 
@@ -348,14 +364,13 @@ class Pool:
 
         :raises AssertionError: one does not hold.
         """
-        active = 0
         restarting = 0
         for group in self.groups.values():
             group.check_invariants()
-            active += len(group.active())
             restarting += group.state is GroupState.RESTARTING
             assert all(self.processes[number] is process for number, process in group.processes.items())
-        assert active <= self.server.max_pool_size + restarting, "%d workers in the pool" % active
+        active = self.active()
+        assert active <= self.server.max_pool_size + restarting + self.excess, "%d workers in the pool" % active
 
 
 def describe_status(status: Optional[int]) -> str:

@@ -29,6 +29,7 @@ class Process:
     requests: int = 0
     idle_since: float = 0.0  # a worker's last request, a preloader's last fork
     retired_at: float = 0.0
+    kill_at: float = 0.0  # when one that retires is killed whatever it does; 0: see upkeep.LINGER_SECONDS
     killed: bool = False
 
     def on(self, event: ProcessEvent) -> None:

@@ -11,6 +11,7 @@ import struct
 from typing import Callable
 
 from spawner import packets
+from spawner.acceptor import Acceptor
 from spawner.errors import InternalError, JumpseatError, PeerError
 from spawner.log import Log
 from spawner.packets import Packet
@@ -19,7 +20,7 @@ from spawner.registration_wire import registration_from
 
 _PEER_CREDENTIALS = struct.Struct("iII")
 _PATIENCE = 10.0  # seconds that a child may be connected without having said what it wants
-_ACCEPTS_AT_ONCE = 64
+_MOST_SILENT = 512  # connections that have not said anything yet; the oldest is closed for one more
 
 
 def peer_uid(sock: socket.socket) -> int:
@@ -46,41 +47,32 @@ class Registrar:
         register: Callable[[Registration], tuple[str, str]],
     ) -> None:
         self._loop = loop
-        self._listener = listener
         self._allowed = {0, os.geteuid(), apache_uid}
         self._token = token
         self._log = log
         self._register = register
         self._open: dict[socket.socket, asyncio.TimerHandle] = {}
-        loop.add_reader(listener, self._accept)
+        self._acceptor = Acceptor(loop, listener, self._accept)
 
     def replace_listener(self, listener: socket.socket) -> None:
         """Listen on another socket: the one before lost its path."""
-        self._loop.remove_reader(self._listener)
-        self._listener.close()
-        self._listener = listener
-        self._loop.add_reader(listener, self._accept)
+        self._acceptor.replace_listener(listener)
 
     def close(self) -> None:
         """Answer nobody any more."""
-        self._loop.remove_reader(self._listener)
-        self._listener.close()
+        self._acceptor.close()
         for sock in list(self._open):
             self._drop(sock)
 
-    def _accept(self) -> None:
-        for _ in range(_ACCEPTS_AT_ONCE):
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:  # none left, gone again, or no descriptors: the next event will tell
-                return
-            sock.setblocking(False)
-            if peer_uid(sock) not in self._allowed:
-                self._log.warn(3003, "uid %d was refused at the registration socket" % peer_uid(sock))
-                sock.close()
-                continue
-            self._open[sock] = self._loop.call_later(_PATIENCE, self._drop, sock)
-            self._loop.add_reader(sock, self._readable, sock)
+    def _accept(self, sock: socket.socket) -> None:
+        if peer_uid(sock) not in self._allowed:
+            self._log.warn(3003, "uid %d was refused at the registration socket" % peer_uid(sock))
+            sock.close()
+            return
+        if len(self._open) >= _MOST_SILENT:
+            self._drop(next(iter(self._open)))
+        self._open[sock] = self._loop.call_later(_PATIENCE, self._drop, sock)
+        self._loop.add_reader(sock, self._readable, sock)
 
     def _readable(self, sock: socket.socket) -> None:
         try:

@@ -72,8 +72,16 @@ def look(app_root: str, restart_dir: str) -> RestartKey:
         file = None
     else:
         file = FileFacts(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
-    root = os.path.realpath(app_root)
-    return RestartKey(root if os.path.isdir(root) else "", file)
+    return RestartKey(_real_folder(app_root), file)
+
+
+def _real_folder(path: str) -> str:
+    """The path without symbolic links; empty where there is no such folder, or more links than the kernel follows."""
+    try:
+        real = walk("/", path, [], links_only=True)
+    except OSError:
+        return ""
+    return real if os.path.isdir(real) else ""
 
 
 def folders_to_watch(app_root: str, restart_dir: str) -> list[str]:

@@ -126,7 +126,8 @@ class _Folder:
 class _Watched:
     app_root: str
     restart_dir: str
-    key: RestartKey
+    key: RestartKey  # as it was last seen
+    acted: RestartKey  # as it was seen when everything asked for by then had been passed on
     folders: list[str] = field(default_factory=list)
     held: Optional[asyncio.TimerHandle] = None  # set for a while after a restart
     asked_while_held: bool = False
@@ -162,7 +163,8 @@ class RestartWatch:
         if known is not None and (known.app_root, known.restart_dir) == (app_root, restart_dir):
             return
         self.unwatch(key)
-        self._apps[key] = _Watched(app_root, restart_dir, look(app_root, restart_dir))
+        seen = look(app_root, restart_dir)
+        self._apps[key] = _Watched(app_root, restart_dir, seen, seen)
         self._place(key)
         if self._poll is None:
             self._poll = self._loop.call_later(self.poll_every, self._poll_all)
@@ -177,9 +179,9 @@ class RestartWatch:
             self._restart(key)
 
     def key_of(self, key: str) -> str:
-        """How an app's restart file stood when it was last looked at, as text; empty if it is not watched."""
+        """How an app's restart file stood as far as restarts were asked for, as text; empty if it is not watched."""
         watched = self._apps.get(key)
-        return watched.key.to_text() if watched is not None else ""
+        return watched.acted.to_text() if watched is not None else ""
 
     def unwatch(self, key: str) -> None:
         """Watch an app no longer; one that is not watched is no error."""
@@ -267,6 +269,8 @@ class RestartWatch:
         asked = watched.key.calls_for_restart(newer)
         watched.key = RestartKey(newer.root or watched.key.root, newer.file)
         if not asked:
+            if not watched.asked_while_held:
+                watched.acted = watched.key
             return
         watched.asked_while_held = watched.held is not None
         if watched.held is None:
@@ -274,6 +278,7 @@ class RestartWatch:
 
     def _ask(self, key: str, watched: _Watched) -> None:
         watched.held = self._loop.call_later(_HOLD, self._hold_ended, key, watched)
+        watched.acted = watched.key
         self._restart(key)
 
     def _hold_ended(self, key: str, watched: _Watched) -> None:

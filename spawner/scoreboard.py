@@ -8,7 +8,6 @@ import os
 import struct
 from dataclasses import dataclass
 
-from spawner.errors import OperatorError
 from spawner.group import SLOTS
 
 SLOT_SIZE = 64  # bytes: a cache line, so that workers do not disturb one another
@@ -49,15 +48,16 @@ class Scoreboard:
     def create(cls) -> "Scoreboard":
         """A new one, all slots free.
 
-        :raises OperatorError: the machine has no descriptor or memory left.
+        :raises OSError: the machine has no descriptor or memory left.
         """
+        descriptor = os.memfd_create("jumpseat-scoreboard", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            descriptor = os.memfd_create("jumpseat-scoreboard", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             os.ftruncate(descriptor, SLOTS * SLOT_SIZE)
             fcntl.fcntl(descriptor, _F_ADD_SEALS, _SEALS)
-        except OSError as error:
-            raise OperatorError("no scoreboard could be made: %s" % error.strerror) from error
-        return cls(descriptor)
+            return cls(descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
 
     def read(self, slot: int) -> Slot:
         """What the worker of a slot says."""

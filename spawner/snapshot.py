@@ -31,6 +31,7 @@ def describe_group(group: Group, now: float) -> dict[str, Any]:
             "step": failure.step,
             "summary": failure.summary,
             "detail": failure.detail,
+            "facts": dict(failure.facts),
             "error_id": failure.error_id,
             "age": round(now - group.failed_at, 3),
             "retry_in": round(max(0.0, group.retry_at - now), 3),

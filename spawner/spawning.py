@@ -186,7 +186,7 @@ def _retire_longest_idle(pool: Pool, reason: str, now: float) -> bool:
     loser.target = max(0, len(loser.active()) - 1)
     pool.say("info", loser.key, 3511, "idle worker %d of %s makes %s" % (victim.pid, loser.key, reason))
     pool.retire(victim, now)
-    pool.settle(loser, now)
+    pool.settle_alone(loser, now)
     return True
 
 
@@ -252,7 +252,7 @@ def handle_failure(pool: Pool, group: Group, process: Process, failure: StartFai
     """A process did not come up: who waits is told, or the old generation goes on."""
     if process.generation != group.spawn_generation:
         return
-    group.note_failure(failure, now)
+    group.note_failure(failure, process.generation, now)
     pool.say("error", group.key, 3513, _failure_text(group, process, failure))
     if group.state is GroupState.RESTARTING and group.next_generation is not None:
         _give_up_restart(pool, group, now)
@@ -282,7 +282,8 @@ def _failure_text(group: Group, process: Process, failure: StartFailure) -> str:
     text = "cannot start %s: step %s: %s (error id %s)" % (group.key, failure.step, failure.summary, failure.error_id)
     if group.state is GroupState.RESTARTING and group.next_generation is not None:
         text += "; generation %d goes on serving" % group.generation
-    return text + ("\n" + failure.detail.rstrip() if failure.detail else "")
+    facts = ["%s: %s" % (name, value.replace("\n", ", ")) for name, value in failure.facts]
+    return "\n".join([text, *facts, *([failure.detail.rstrip()] if failure.detail else [])])
 
 
 def _give_up_restart(pool: Pool, group: Group, now: float) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from dataclasses import dataclass, field
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Sequence
 
 from spawner.app_group import AppGroup
 from spawner.app_process import AppProcess
@@ -37,11 +38,14 @@ class FoundProcess:
     user: str
     line: socket.socket
     output: int
+    pidfd: Optional[int]
 
     def close(self) -> None:
         """Do not take it over: it retires when its line ends."""
         self.line.close()
         os.close(self.output)
+        if self.pidfd is not None:
+            os.close(self.pidfd)
 
 
 @dataclass
@@ -76,6 +80,7 @@ class Stock:
         self._groups: dict[str, object] = {}  # what was stored, by key
         self._processes: dict[int, object] = {}
         self._keys: dict[int, str] = {}
+        self._name = secrets.token_hex(4)  # of this spawner, whose pid may have been an earlier one's
 
     def recover(self, now: float) -> list[FoundGroup]:
         """What an earlier spawner has left; to be called before anything is stored.
@@ -146,7 +151,8 @@ class Stock:
         self._store.close()
 
     def _update_group(self, group: AppGroup, entry: Group, restart_key: str) -> None:
-        generation = max(entry.generation, entry.last_generation)
+        # A restart that waits for its turn is one generation more, which the next spawner starts then.
+        generation = max(entry.generation, entry.last_generation) + entry.restart_again
         descriptors = (group.listener.fileno(), group.scoreboard.descriptor)
         shown = (entry.registration, generation, restart_key, descriptors)
         if self._groups.get(group.key) == shown:
@@ -156,11 +162,11 @@ class Stock:
         self._put("group", _group_key(group.key), fields_of(entry.registration) + extra, descriptors)
 
     def _update_process(self, process: AppProcess, entry: Process) -> None:
-        shown = (process.pid, entry.state)
+        shown = (process.pid, entry.state, process.pidfd)
         if self._processes.get(process.process_id) == shown or process.line.descriptor < 0:
             return
         self._processes[process.process_id] = shown
-        key = self._keys.setdefault(process.process_id, "process %d.%d" % (os.getpid(), process.process_id))
+        key = self._keys.setdefault(process.process_id, "process %s.%d" % (self._name, process.process_id))
         fields = [
             ("group", process.key),
             ("kind", process.kind.value),
@@ -172,9 +178,12 @@ class Stock:
             ("uid", str(process.identity.uid)),
             ("gid", str(process.identity.gid)),
         ]
-        self._put("process", key, fields, (process.line.descriptor, process.output.fileno()))
+        descriptors = [process.line.descriptor, process.output.fileno()]
+        if process.pidfd is not None:  # a pid alone may be another process's by the time it is read
+            descriptors.append(process.pidfd)
+        self._put("process", key, fields, descriptors)
 
-    def _put(self, kind: str, key: str, fields: list[tuple[str, str]], descriptors: tuple[int, ...]) -> None:
+    def _put(self, kind: str, key: str, fields: list[tuple[str, str]], descriptors: Sequence[int]) -> None:
         if min(descriptors) < 0:
             return
         try:
@@ -206,7 +215,7 @@ def _group_from(record: Record) -> FoundGroup:
 
 
 def _process_from(record: Record, now: float) -> FoundProcess:
-    line, output = record.descriptors
+    line, output, *pidfds = record.descriptors
     slot: Optional[int] = int(record.get("slot")) if record.get("slot") else None
     entry = Process(
         0,
@@ -221,7 +230,9 @@ def _process_from(record: Record, now: float) -> FoundProcess:
         retired_at=now,
     )
     uid, gid = int(record.get("uid")), int(record.get("gid"))
-    return FoundProcess(record.get("key"), entry, uid, gid, record.get("user"), socket.socket(fileno=line), output)
+    pidfd = pidfds[0] if pidfds else None
+    sock = socket.socket(fileno=line)
+    return FoundProcess(record.get("key"), entry, uid, gid, record.get("user"), sock, output, pidfd)
 
 
 def identity_of(found: FoundProcess) -> Identity:

@@ -64,11 +64,19 @@ def _process_deadline(pool: Pool, group: Group, process: Process) -> Optional[fl
     if process.coming:
         return process.started + options.start_timeout
     if process.retiring:
-        return None if process.busy or process.killed else max(process.retired_at, process.idle_since) + LINGER_SECONDS
+        return _linger_deadline(process)
     if process.state is ProcessState.READY:
         limit = options.max_preloader_idle_time
         return process.idle_since + limit if limit > 0 else None
     return _idle_deadline(pool, group, process)
+
+
+def _linger_deadline(process: Process) -> Optional[float]:
+    if process.killed:
+        return None
+    if process.kill_at:
+        return process.kill_at
+    return None if process.busy else max(process.retired_at, process.idle_since) + LINGER_SECONDS
 
 
 def _idle_deadline(pool: Pool, group: Group, process: Process) -> Optional[float]:
@@ -88,7 +96,7 @@ def _act(pool: Pool, group: Group, process: Process, now: float) -> None:
         pool.start_failed(process.process_id, StartFailure(step_of(process), summary), now)
     elif process.retiring:
         process.killed = True
-        pool.emit(Kill(process.process_id, "it was told to end %d s ago" % LINGER_SECONDS))
+        pool.emit(Kill(process.process_id, "it was told to end %d s ago" % (now - process.retired_at)))
     elif process.is_worker:
         group.target = len(group.active()) - 1
         pool.retire(process, now)

@@ -86,6 +86,8 @@ def _failure(failure: dict[str, Any]) -> Text:
         page.append(", next try in %s" % duration(failure["retry_in"]))
     page.append(" (error %s)" % printable(failure["error_id"]) if failure["error_id"] else "")
     page.append("\n%s" % printable(failure["summary"]))
+    for name, value in failure.get("facts", {}).items():
+        page.append("\n%s: %s" % (name, printable(value).replace("\n", ", ")))
     for line in printable(failure["detail"]).splitlines():
         page.append("\n    %s" % line)
     return page

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from typing import Iterator
 
 import pytest
 
 from spawner.errors import InternalError
-from spawner.fd_store import FdStore
+from spawner.fd_store import FdStore, Record
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -136,3 +137,43 @@ def test_recovering_leaves_no_descriptor_open_but_those_it_hands_out(pair: Pair)
     before = len(os.listdir("/proc/self/fd"))
     recovered(pair)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_compaction_that_finds_no_room_leaves_the_store_in_step(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(pair)
+    for number in range(20):
+        put(store, "kept %d" % number, "it", b"x")
+    monkeypatch.setattr(store, "_rotate", _no_room)
+    refused = 0
+    while refused < 3:
+        try:
+            put(store, "churned", "again", b"y")
+        except BlockingIOError:
+            refused += 1
+    monkeypatch.undo()
+    for number in range(60):
+        put(store, "churned", "round %d" % number, b"y")
+    store.close()
+    found = recovered(pair)
+    assert len(found) == 21
+    assert found["churned"][0] == "round 59"
+
+
+def _no_room() -> Record:
+    raise BlockingIOError
+
+
+def test_descriptors_that_do_not_fit_into_this_process_are_not_lost_from_the_store(pair: Pair) -> None:
+    store = open_store(pair)
+    put(store, "a", "it", b"one", b"two")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, before[1]))
+    try:
+        with pytest.raises(OSError, match="no descriptors left"):
+            store._rotate()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    store.close()
+    assert recovered(pair) == {"a": ("it", [b"one", b"two"])}

@@ -70,6 +70,7 @@ def test_a_failed_start_is_told_with_step_summary_and_traceback(
         "step": "import",
         "summary": "ImportError: no shop",
         "detail": "Traceback (most recent call last):\nImportError: no shop",
+        "facts": {"interpreter": "/srv/shop/venv/bin/python", "user": "shop (uid 1000, gid 1000)"},
         "error_id": "1f2e3d4c",
         "age": 12.3,
         "retry_in": 61.0,
@@ -78,6 +79,7 @@ def test_a_failed_start_is_told_with_step_summary_and_traceback(
     output = run(registry).output
     assert "The last start failed at step import 12 s ago, next try in 1 min 1 s (error 1f2e3d4c)" in output
     assert output.count("ImportError: no shop") == 2
+    assert "interpreter: /srv/shop/venv/bin/python" in output
 
 
 def test_text_of_apps_cannot_steer_the_terminal(registry: Registry, answer: dict[str, Any], as_line: AsLine) -> None:

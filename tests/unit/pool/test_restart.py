@@ -202,3 +202,68 @@ def test_a_restart_adopted_with_one_worker_too_many_comes_to_its_end() -> None:
     world.step(world.pool.adoption_complete)
     world.all_up()
     assert [process.generation for process in world.serving()] == [2, 2]
+
+
+def test_an_app_that_is_touched_more_often_than_it_takes_to_load_comes_up_all_the_same() -> None:
+    world = World()
+    world.up()
+    for _ in range(5):
+        restart(world)
+        world.come_up(coming(world))  # it loads, and the next touch comes before it has
+    world.come_up(coming(world))
+    world.come_up(coming(world))
+    assert world.pool.groups["app"].generation == 5  # the fourth in a row was allowed to finish
+    world.all_up()
+    assert {process.generation for process in world.processes()} == {6}, "the last touch brings the newest code"
+    assert world.pool.groups["app"].state is GroupState.SERVING
+
+
+def test_touches_while_the_app_starts_first_do_not_keep_it_from_coming_up_either() -> None:
+    world = World()
+    world.register()
+    world.request()
+    for _ in range(4):
+        world.come_up(coming(world))
+        restart(world)
+    for _ in range(3):
+        world.come_up(coming(world))
+    assert world.serving()
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [5]
+
+
+def test_a_restart_that_was_put_off_comes_when_what_was_loading_fails() -> None:
+    world = World()
+    world.up()
+    for _ in range(5):
+        restart(world)
+        world.come_up(coming(world))
+    world.fail(coming(world))
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [6]
+    assert world.pool.groups["app"].failure is None
+
+
+def test_what_loads_outdated_code_is_told_to_end_and_killed_if_it_does_not() -> None:
+    world = World()
+    world.up()
+    restart(world)
+    outdated = coming(world)
+    restart(world)
+    assert [effect.process_id for effect in world.effects_of(effects.Terminate)] == [outdated.process_id]
+    assert not world.effects_of(effects.Kill)
+    world.advance(3.1)
+    assert [effect.process_id for effect in world.effects_of(effects.Kill)] == [outdated.process_id]
+
+
+def test_a_worker_of_the_old_release_does_not_make_the_failure_of_the_new_one_forgotten() -> None:
+    world = World()
+    world.up(min_instances=2)
+    restart(world)
+    world.fail(coming(world))
+    world.exit(world.serving()[0], 9)
+    world.now += 2
+    world.step(world.pool.tick)
+    world.all_up()
+    assert len(world.serving()) == 2
+    assert world.pool.groups["app"].failure is not None

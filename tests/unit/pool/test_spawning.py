@@ -358,3 +358,64 @@ def test_no_app_gives_a_worker_up_for_one_that_has_yet_to_load() -> None:
     world.come_up(preloader)
     world.fail(preloader)
     assert world.serving("one")
+
+
+def test_a_smaller_pool_retires_idle_workers_and_busy_ones_when_they_are_idle() -> None:
+    world = World(max_pool_size=4)
+    world.up("one", min_instances=2)
+    world.up("two", min_instances=2)
+    world.sample("one", busy=True)
+    world.step(world.pool.configure, dataclasses.replace(world.server, max_pool_size=1), 1)
+    world.sample("two")
+    assert not world.serving("two")
+    world.sample("one")
+    assert len(world.serving("one")) == 1
+
+
+def test_room_that_was_made_for_an_app_without_workers_is_taken_by_that_app() -> None:
+    world = World(max_pool_size=2)
+    world.up("one")
+    world.register("two", min_instances=2)
+    world.request("two")
+    world.all_up("two")
+    world.register("three")
+    world.request("three")
+    world.all_up("three")
+    assert len(world.serving("three")) == 1
+    assert sum(len(world.serving(key)) for key in ("one", "two", "three")) == 2
+
+
+def test_a_preloader_that_does_not_fork_is_replaced() -> None:
+    world = World()
+    world.up(min_instances=2)
+    deaf = world.processes(kind=ProcessKind.PRELOADER)[0]
+    world.exit(world.serving()[0], 9)
+    world.advance(world.pool.groups["app"].registration.options.start_timeout)
+    assert deaf.process_id in [effect.process_id for effect in world.effects_of(effects.Kill)]
+    world.exit(deaf, 9)
+    world.advance(60.0)
+    world.all_up()
+    assert len(world.serving()) == 2
+
+
+def test_an_app_adopted_while_it_starts_has_as_many_workers_as_are_to_be_kept() -> None:
+    world = World()
+    world.register(min_instances=3)
+    world.request()
+    world.adopt_all(lambda number, process: True)
+    world.all_up()
+    assert len(world.serving()) == 3
+
+
+def test_an_app_that_waits_for_room_gets_it_as_soon_as_a_look_shows_an_idle_worker() -> None:
+    world = World(max_pool_size=1)
+    world.up("one")
+    world.sample("one", busy=True)
+    world.register("two")
+    world.request("two")
+    preloader = world.processes("two")[0]
+    world.come_up(preloader)
+    world.come_up(preloader)
+    assert not world.processes("two", ProcessKind.WORKER)
+    world.sample("one", busy=False)
+    assert world.processes("two", ProcessKind.WORKER)

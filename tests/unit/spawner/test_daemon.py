@@ -379,3 +379,50 @@ def test_an_app_s_secrets_and_httpd_s_descriptors_are_not_in_its_reach(httpd: Ht
     answer = body(request(httpd.register(write_app(httpd.folder / "app", source=source)))).decode()
     assert "JUMPSEAT" not in answer
     assert "error.log" not in answer
+
+
+def test_what_an_app_has_started_itself_ends_with_httpd(httpd: Httpd) -> None:
+    source = (
+        "import subprocess\n"
+        "one = subprocess.Popen(['sleep', '600'])\n"
+        "two = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        "three = subprocess.Popen(['sh', '-c', 'trap : TERM; while :; do sleep 1; done'])\n"
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n    return [b'%d %d %d' % (one.pid, two.pid, three.pid)]\n"
+    )
+    pids = body(request(httpd.register(write_app(httpd.folder / "app", source=source)))).decode().split()
+    assert len(pids) == 3
+    assert httpd.end() == 0
+    for pid in pids:
+        eventually(lambda pid=pid: is_gone(pid), "the end of " + pid)  # type: ignore[misc]
+
+
+def is_gone(pid: str) -> bool:
+    """Whether a process has ended; where nobody waits for it, it stays a zombie."""
+    try:
+        return Path("/proc/%s/stat" % pid).read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_what_adopted_apps_have_started_ends_with_httpd_too(httpd: Httpd) -> None:
+    source = (
+        "import subprocess\nchild = subprocess.Popen(['sleep', '600'])\n"
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n    return [b'%d' % child.pid]\n"
+    )
+    pid = body(request(httpd.register(write_app(httpd.folder / "app", source=source)))).decode()
+    httpd.kill_spawner()
+    httpd.start()
+    httpd.configure(log_level=5)
+    assert httpd.end() == 0
+    eventually(lambda: is_gone(pid), "the end of " + pid)
+
+
+def test_standard_error_follows_the_rotation_of_the_main_log(httpd: Httpd) -> None:
+    assert httpd.process is not None
+    httpd.log_path.rename(httpd.folder / "error.log.1")
+    httpd.log_path.touch()
+    httpd.configure(log_level=5)
+    for standard in (1, 2):
+        assert os.readlink("/proc/%d/fd/%d" % (httpd.process.pid, standard)) == str(httpd.log_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -45,17 +46,17 @@ def test_an_unfinished_last_line_is_kept_until_the_end() -> None:
 
 
 def test_a_line_carries_time_and_pid() -> None:
-    line = OutputFormat(3, True).line(42, b"hello\r")
+    line = OutputFormat(3, True).lines(42, [b"hello\r"])[0]
     time = rb"\[\w{3} \w{3} \d{2} \d\d:\d\d:\d\d\.\d{6} \d{4}\]"
     assert re.fullmatch(time + rb" \[passenger:notice\] \[pid 42\] App 42 output: hello\n", line)
 
 
 def test_without_prefix_the_line_stands_alone() -> None:
-    assert OutputFormat(3, False).line(42, b'{"a": 1}') == b'{"a": 1}\n'
+    assert OutputFormat(3, False).lines(42, [b'{"a": 1}'])[0] == b'{"a": 1}\n'
 
 
 def test_control_characters_cannot_reach_a_terminal_nor_other_bytes_be_lost() -> None:
-    assert OutputFormat(3, False).line(1, b"\x1b[31m\tred\xff\xc3\xa9") == b"\\x1b[31m\tred\xff\xc3\xa9\n"
+    assert OutputFormat(3, False).lines(1, [b"\x1b[31m\tred\xff\xc3\xa9"])[0] == b"\\x1b[31m\tred\xff\xc3\xa9\n"
 
 
 def test_the_output_of_apps_is_of_level_three() -> None:
@@ -196,3 +197,17 @@ def test_a_log_that_is_not_known_is_the_main_one(tmp_path: Path) -> None:
     log.error(3999, "x")
     log.close()
     assert "JS3999" in (tmp_path / "main").read_text()
+
+
+def test_a_flood_of_short_lines_is_read_in_bounded_parts_and_written_at_once(tmp_path: Path) -> None:
+    sink = LineSink.open(str(tmp_path / "log"))
+    output, write_end = make_output(sink)
+    os.write(write_end, b"\n" * 60_000)
+    began = time.process_time()
+    assert output.read_some()
+    assert time.process_time() - began < 0.25  # it was over a second
+    assert 0 < (tmp_path / "log").read_bytes().count(b"\n") < 60_000
+    os.close(write_end)
+    output.close()
+    sink.close()
+    assert (tmp_path / "log").read_bytes().count(b"\n") == 60_000

@@ -306,3 +306,19 @@ def test_a_key_survives_being_written_down(tmp_path: Path, with_file: bool) -> N
 
 def test_a_missing_app_root_is_watched_from_the_nearest_folder_that_exists(tmp_path: Path) -> None:
     assert folders_to_watch(str(tmp_path / "no" / "such"), "tmp") == [str(tmp_path)]
+
+
+def test_a_chain_of_more_links_than_the_kernel_follows_is_no_app_root_and_no_defect(tmp_path: Path) -> None:
+    (tmp_path / "link0").symlink_to(tmp_path)
+    for number in range(1, 1500):
+        (tmp_path / ("link%d" % number)).symlink_to("link%d" % (number - 1))
+    assert look(str(tmp_path / "link1499"), "tmp").root == ""
+
+
+def test_links_that_are_long_ways_round_are_not_followed_for_ever(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    path = "."
+    for number in range(30):
+        (tmp_path / ("link%d" % number)).symlink_to("a/../" * 500 + path)
+        path = "link%d" % number
+    assert look(str(tmp_path / path), "tmp").root == ""
