@@ -15,6 +15,7 @@ _LOGIN_SHELLS = frozenset(["bash", "zsh", "ksh", "sh"])
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Setting these is an error in one shell or another.
 _READ_ONLY = frozenset(["_", "UID", "EUID", "GID", "EGID", "PPID", "GROUPS", "BASHOPTS", "BASH_VERSINFO", "SHELLOPTS"])
+_INDIRECT = "/usr/bin/env"
 _STASH = "JUMPSEAT_STASH_%d"
 
 
@@ -87,7 +88,10 @@ def build_command(
     :param shell: None for none.
     """
     if shell is None:
-        return Command(tuple(arguments), environment)
+        # Whoever starts a program waits until it is executed, and a file of a tenant's can make that wait long (by a
+        # lease, a file system of its own). So what is started is the system's, and that executes the tenant's.
+        indirect = () if "=" in arguments[0] else (_INDIRECT,)  # which would take it for a variable
+        return Command((*indirect, *arguments), environment)
     names = [name for name in kept if _IDENTIFIER.match(name) and name not in _READ_ONLY and name in environment]
     stash = {_STASH % number: environment[name] for number, name in enumerate(names)}
     steps = ['export %s="$%s"' % (name, stashed) for name, stashed in zip(names, stash)]

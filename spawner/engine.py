@@ -15,6 +15,8 @@ from spawner.errors import StartFailure
 from spawner.pool import describe_status
 from spawner.states import ProcessKind
 
+_NOT_EXECUTED = (126 << 8, 127 << 8)  # how shells and env(1) say that they could not execute a program
+
 
 class Engine:
     """Feeds events to the pool and has its effects carried out.
@@ -136,8 +138,11 @@ class Engine:
         self.before_end()
         entry = self._pool.processes.get(process.process_id)
         if entry is not None and entry.coming and not entry.killed:
-            summary = "the process ended (%s) before it was up" % describe_status(status)
-            self.feed(self._pool.start_failed, process.process_id, process.failure(upkeep.step_of(entry), summary))
+            step, summary = upkeep.step_of(entry), "the process ended (%s) before it was up" % describe_status(status)
+            if not process.heard and status in _NOT_EXECUTED:
+                interpreter = next((value for name, value in process.facts if name == "interpreter"), "the interpreter")
+                step, summary = "start", "%s could not be executed" % interpreter
+            self.feed(self._pool.start_failed, process.process_id, process.failure(step, summary))
         else:
             self.feed(self._pool.process_exited, process.process_id, status)
 

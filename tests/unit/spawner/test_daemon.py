@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -426,3 +427,24 @@ def test_standard_error_follows_the_rotation_of_the_main_log(httpd: Httpd) -> No
     httpd.configure(log_level=5)
     for standard in (1, 2):
         assert os.readlink("/proc/%d/fd/%d" % (httpd.process.pid, standard)) == str(httpd.log_path)
+
+
+def test_an_interpreter_that_cannot_be_executed_for_long_holds_nobody_else_up(httpd: Httpd) -> None:
+    held = write_app(httpd.folder / "held")
+    interpreter = held / "python"
+    interpreter.write_text('#!/bin/sh\nexec python3 "$@"\n')
+    interpreter.chmod(0o755)
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    descriptor = os.open(interpreter, os.O_RDWR)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)  # who opens it now waits
+        line = open_request(httpd.register(held, key="held", python=interpreter))
+        eventually(lambda: httpd.processes("held"), "the start")
+        began = time.monotonic()
+        other = httpd.register(write_app(httpd.folder / "app"))
+        assert body(request(other)).startswith(b"hello ")
+        assert time.monotonic() - began < 10
+        line.close()
+    finally:
+        os.close(descriptor)
+        signal.signal(signal.SIGIO, before)

@@ -178,12 +178,12 @@ def test_a_process_gets_its_line_its_output_and_nothing_else(tmp_path: Path) -> 
     assert "PYTEST_CURRENT_TEST" not in found["env"]
 
 
-def test_a_program_that_does_not_exist_fails_the_step_start(tmp_path: Path) -> None:
+def test_a_program_that_is_started_directly_and_does_not_exist_fails_the_step_start(tmp_path: Path) -> None:
     descriptors = len(os.listdir("/proc/self/fd"))
     with pytest.raises(StartError) as caught:
-        launcher(tmp_path).launch(app(tmp_path, python="/no/python"), ServerOptions())
+        launcher(tmp_path).launch(app(tmp_path, python="/no/a=b/python"), ServerOptions())
     assert caught.value.failure.step == "start"
-    assert "/no/python" in caught.value.failure.summary
+    assert "/no/a=b/python" in caught.value.failure.summary
     assert len(os.listdir("/proc/self/fd")) == descriptors, "a descriptor was left open"
 
 
