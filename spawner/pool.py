@@ -129,10 +129,12 @@ class Pool:
         if not group.conflict_told:
             group.conflict_told = True
             text = (
-                "app group %s is configured in two ways (for %s and for %s): the first stays in force until the next "
-                "configuration; give one of them a PassengerAppGroupName of its own"
+                "app group %s is configured in two ways (%s differs for %s and for %s): the first stays in force until "
+                "the next configuration; make them agree or give one of them a PassengerAppGroupName of its own"
             )
-            self.say("warn", group.key, 3501, text % (group.key, group.registration.server_name, newer.server_name))
+            older = group.registration
+            differing = ", ".join(older.differences(newer))
+            self.say("warn", group.key, 3501, text % (group.key, differing, older.server_name, newer.server_name))
 
     # What is seen of the queue and of the workers
 

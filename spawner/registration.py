@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Mapping
 
@@ -37,6 +38,14 @@ class Registration:
     def agrees(self, other: "Registration") -> bool:
         """Whether both say the same of the app, though they may come from different virtual hosts or mounts."""
         return self._app() == other._app() and self.options == other.options
+
+    def differences(self, other: "Registration") -> list[str]:
+        """The directives in which both differ, by name."""
+        names = [option.name for option in dataclasses.fields(AppOptions)]
+        differing = [name for name in names if getattr(self.options, name) != getattr(other.options, name)]
+        facts = ("app_root", "app_type", "startup_file")
+        differing += [name for name in facts if getattr(self, name) != getattr(other, name)]
+        return ["Passenger" + "".join(word.capitalize() for word in name.split("_")) for name in differing]
 
     def _app(self) -> tuple[str, ...]:
         return (self.app_root, self.app_type, self.startup_file)

@@ -331,7 +331,9 @@ def test_a_conflict_within_one_configuration_is_told_once() -> None:
     world.register(start_timeout=50)
     world.register(start_timeout=60)
     world.register(start_timeout=60)
-    assert [effect.number for effect in world.effects_of(effects.Say)].count(3501) == 1
+    said = [effect.text for effect in world.effects_of(effects.Say) if effect.number == 3501]
+    assert len(said) == 1
+    assert "PassengerStartTimeout differs" in said[0]
 
 
 def test_a_worker_that_has_become_busy_since_the_last_sample_is_not_taken_from_its_app() -> None:
