@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.interpreters import find_interpreters
 from tests.unit.loaders.support.loader_process import START
 
 ANSWER_JSON = """
@@ -135,8 +134,9 @@ def look(): return subprocess.check_output(["ls", "-l", "/proc/self/fd"], close_
     assert not [target for target in beyond if target.startswith(("socket:", "pipe:", "anon_inode:", "/memfd:"))]
 
 
-def test_an_app_may_execute_its_own_interpreter_with_the_same_arguments(starter: Starter) -> None:
-    other = next(path for path in find_interpreters().values() if path != starter.python)
+def test_an_app_may_execute_its_own_interpreter_with_the_same_arguments(starter: Starter, tmp_path: Path) -> None:
+    other = str(tmp_path / "python")
+    os.symlink(starter.python, other)
     code = f"""
 INTERPRETER = {other!r}
 if sys.executable != INTERPRETER:
