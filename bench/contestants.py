@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import hashlib
 import os
 import shutil
@@ -18,7 +19,7 @@ HELLO = HERE / "hello" / "passenger_wsgi.py"
 PYTHON = "/usr/bin/python3"
 
 
-class Contestant:
+class Contestant(abc.ABC):
     """A server that answers `GET /hello`.
 
     :ivar needs: files that Debian's packages bring, by package.
@@ -41,9 +42,9 @@ class Contestant:
         """The package that has to be installed first, if any."""
         return next((package for package, path in cls.needs.items() if not os.path.exists(path)), None)
 
+    @abc.abstractmethod
     def configuration(self) -> str:
         """What httpd's configuration says beyond the common."""
-        raise NotImplementedError(self.name)
 
     def start(self) -> None:
         """Bring everything up."""
