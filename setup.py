@@ -1,4 +1,4 @@
-"""Packaging: metadata, and the build step that makes the Apache module."""
+"""Packaging: the metadata, and the packages' data. The Apache module is built by apache_module/build.py."""
 
 from __future__ import annotations
 

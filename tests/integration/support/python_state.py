@@ -15,13 +15,13 @@ MAPPING = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ \S+ 0+ \S+ \d+ +(\S*/libpython3\.(
 def python_is_initialised(pid: int) -> bool:
     """What Py_IsInitialized() would answer in that process; False where no libpython is mapped.
 
-    Raises NotImplementedError for a libpython whose layout is not known here.
+    Raises LookupError for a libpython whose layout is not known here.
     """
     found = MAPPING.search(Path(f"/proc/{pid}/maps").read_text())
     if found is None:
         return False
     if not 9 <= int(found.group(3)) <= 12:
-        raise NotImplementedError(f"the layout of {found.group(2)} is not known")
+        raise LookupError(f"the layout of {found.group(2)} is not known")
     address = int(found.group(1), 16) + _address_of_runtime(found.group(2)) + OFFSET_OF_INITIALIZED
     with open(f"/proc/{pid}/mem", "rb") as memory:
         memory.seek(address)
