@@ -12,18 +12,14 @@ import os
 import shutil
 import socket
 import stat
-import time
 from pathlib import Path
 from typing import Callable
 
-import psutil
-
-from spawner import loaders
+from spawner import linux, loaders
 from spawner.errors import OperatorError
 from spawner.version import VERSION
 
 _LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))
-_START_SLACK = 2.0  # seconds by which the machine's idea of a start time may be off
 
 
 class Instance:
@@ -85,6 +81,7 @@ class Instance:
             "version": VERSION,
             "server_root": server_root,
             "started": started,
+            "httpd_start_ticks": linux.start_ticks(self.httpd_pid),
         }
         _write(os.path.join(self.folder, "instance.json"), json.dumps(facts, indent=2).encode() + b"\n")
 
@@ -167,21 +164,18 @@ def remove_stale_instances(registry: str, own: str, say: Callable[[str], None]) 
 
 
 def _is_stale(folder: Path) -> bool:
-    """Whether its httpd has ended: no such process, or one that is younger than the folder."""
-    try:
-        pid = int(folder.name[len("httpd-") :])
-        begun = psutil.Process(pid).create_time()
-    except (ValueError, OverflowError):
+    """Whether its httpd has ended: no such process, or another one has its pid now. The clock's time plays no part."""
+    number = folder.name[len("httpd-") :]
+    if not (number.isascii() and number.isdigit()):
         return False  # not a name of ours
-    except psutil.NoSuchProcess:
+    ticks = linux.start_ticks(int(number))
+    if ticks is None:
         return True
-    except psutil.Error:
-        return False
     try:
         facts = json.loads((folder / "instance.json").read_bytes())
-        return begun > float(facts["started"]) + _START_SLACK
+        return bool(facts["httpd_start_ticks"] != ticks)
     except (OSError, ValueError, KeyError, TypeError):
-        return begun > time.time() - _START_SLACK
+        return False  # not complete yet
 
 
 def _make_folder(path: str, mode: int) -> None:

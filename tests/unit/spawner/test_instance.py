@@ -51,14 +51,18 @@ def test_sockets_have_the_promised_mode_under_an_open_umask_too(tmp_path: Path) 
 
 
 def test_the_facts_are_those_that_tools_look_for(tmp_path: Path) -> None:
-    instance = make(tmp_path)
+    instance = make(tmp_path, os.getpid())
     instance.create("/etc/apache2", 12.5)
     facts = json.loads((Path(instance.folder) / "instance.json").read_text())
     assert facts.pop("version")
+    assert facts.pop("httpd_start_ticks") > 0
     assert facts == {
-        "name": "httpd-4711", "httpd_pid": 4711, "spawner_pid": os.getpid(), "server_root": "/etc/apache2",
+        "name": "httpd-%d" % os.getpid(),
+        "httpd_pid": os.getpid(),
+        "spawner_pid": os.getpid(),
+        "server_root": "/etc/apache2",
         "started": 12.5,
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("mode", [0o775, 0o757, 0o1777])
@@ -120,7 +124,10 @@ def test_folders_of_httpds_that_have_ended_are_removed_and_others_stay(tmp_path:
 
 def test_a_folder_whose_pid_another_process_has_now_is_stale(tmp_path: Path) -> None:
     old = make(tmp_path, os.getppid())
-    old.create("/", 1000.0)  # long before the process began
+    old.create("/", time.time())
+    path = Path(old.folder) / "instance.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({**facts, "httpd_start_ticks": facts["httpd_start_ticks"] - 1}))
     said: list[str] = []
     remove_stale_instances(old.registry, "/elsewhere", said.append)
     assert said == [old.name]
