@@ -133,6 +133,10 @@ static int find_app(request_rec *r, const passenger_dir_options *options, passen
     case PASSENGER_APP_FORBIDDEN:
         return report_forbidden(r, options, entry);
     default:
+        if (is_explicit(options)) {
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, PSGLOGNO(2001)
+                          "no app here: there is no %s (PassengerAppRoot and PassengerStartupFile name others)", entry);
+        }
         return DECLINED;
     }
 }
