@@ -122,11 +122,10 @@ class Engine:
 
     def worker_exited(self, process: AppProcess, pid: int, status: int) -> None:
         """A preloader has waited for a worker of its own; it is believed for no other group's."""
-        if any(other.pid == pid and other.key == process.key for other in self._world.processes.values()):
-            self._world.reaper.note(pid, status)
-        for process in list(self._world.processes.values()):
-            if process.pid == pid:
-                process.status_is_known()
+        for other in [other for other in self._world.processes.values() if other.pid == pid]:
+            if other.key == process.key:
+                self._world.reaper.note(pid, status)
+                other.status_is_known()
 
     def take_status(self, pid: int) -> Optional[int]:
         """The exit status of a process, if it is known by now."""

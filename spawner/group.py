@@ -81,7 +81,7 @@ class Group:
 
     def outdated(self) -> list[Process]:
         """Serving workers that a restart has still to replace."""
-        return [process for process in self.active() if process.generation != self.spawn_generation]
+        return [p for p in self.active() if p.serving and p.generation != self.spawn_generation]
 
     def unproven(self) -> list[Process]:
         """What a first start or a restart has under way, as long as no worker of it accepts."""

@@ -318,7 +318,7 @@ class Pool:
             self.waiting_for_room.pop(group.key, None)
             self.emit(DropGroup(group.key))
         else:
-            self.watch_queue(group)
+            self._watch_queue(group)
 
     def reconsider(self, now: float) -> None:
         """Let every group that has something to spawn try."""
@@ -326,7 +326,7 @@ class Pool:
             for key in list(self.waiting_for_room):
                 spawning.reconcile(self, self.groups[key], now)
 
-    def watch_queue(self, group: Group) -> None:
+    def _watch_queue(self, group: Group) -> None:
         """Watch the queue of a group exactly while it has no worker and none is coming."""
         wanted = group.state in _WAITING_STATES
         if wanted != group.queue_watched:

@@ -92,12 +92,14 @@ def _retire_surplus(pool: Pool, group: Group, now: float) -> None:
     """While more serve than are wanted, some go: outdated ones, then (with no restart under way) the longest idle."""
     group.target = min(group.target, _cap(pool, group))
     serving = [process for process in group.active() if process.serving]
-    going = [process for process in serving if process.generation != group.spawn_generation]
-    if group.state is GroupState.SERVING:
-        going = serving
-    going.sort(key=lambda process: (process.busy, process.idle_since))
-    for process in going[: max(0, len(serving) - group.target)]:
+    going = serving if group.state is GroupState.SERVING else group.outdated()
+    for process in sorted(going, key=_use)[: max(0, len(serving) - group.target)]:
         pool.retire(process, now)
+
+
+def _use(process: Process) -> tuple[bool, float]:
+    """By this the worker that is missed least comes first."""
+    return process.busy, process.idle_since
 
 
 def _spawn(pool: Pool, group: Group, now: float) -> bool:
@@ -154,8 +156,9 @@ def _make_room(pool: Pool, group: Group, now: float) -> bool:
     extra = 1 if group.state is GroupState.RESTARTING else 0
     if active < pool.server.max_pool_size + extra:
         return True
-    if group.state is GroupState.RESTARTING and any(process.serving for process in group.outdated()):
-        _retire_one_outdated(pool, group, now)
+    if group.state is GroupState.RESTARTING and group.outdated():
+        # In a full pool a restart replaces a worker without having one more for a moment.
+        pool.retire(min(group.outdated(), key=_use), now)
         return True
     if group.active():
         return False
@@ -188,12 +191,6 @@ def _retire_longest_idle(pool: Pool, reason: str, now: float) -> bool:
     pool.retire(victim, now)
     pool.settle_alone(loser, now)
     return True
-
-
-def _retire_one_outdated(pool: Pool, group: Group, now: float) -> None:
-    """In a full pool a restart replaces a worker without having one more for a moment."""
-    outdated = [process for process in group.outdated() if process.serving]
-    pool.retire(min(outdated, key=lambda process: (process.busy, process.idle_since)), now)
 
 
 def restart(pool: Pool, group: Group, now: float) -> None:
