@@ -17,6 +17,15 @@ def kinds(found: list[effects.Effect]) -> list[str]:
     return [type(effect).__name__ for effect in found if not isinstance(effect, effects.Say)]
 
 
+def load_two(world: World) -> None:
+    """A second app has a request, and its preloader is up: what it lacks is room for a worker."""
+    world.register("two")
+    world.request("two")
+    preloader = world.processes("two")[0]
+    world.come_up(preloader)
+    world.come_up(preloader)
+
+
 def test_a_new_group_gets_a_socket_whose_queue_is_watched() -> None:
     assert kinds(World().register()) == ["CreateGroup", "WatchQueue"]
 
@@ -230,11 +239,7 @@ def test_an_app_without_workers_waits_while_every_other_is_busy_and_then_gets_it
     world = World(max_pool_size=1)
     world.up("one")
     world.sample("one", busy=True)
-    world.register("two")
-    world.request("two")
-    preloader = world.processes("two")[0]
-    world.come_up(preloader)
-    world.come_up(preloader)
+    load_two(world)
     assert not world.processes("two", ProcessKind.WORKER)
     world.sample("one", busy=False)
     world.advance(0.1)
@@ -341,11 +346,7 @@ def test_a_worker_that_has_become_busy_since_the_last_sample_is_not_taken_from_i
     world.up("one")
     world.sample("one", busy=False)
     world.pool.is_busy = lambda process: process.key == "one"
-    world.register("two")
-    world.request("two")
-    preloader = world.processes("two")[0]
-    world.come_up(preloader)
-    world.come_up(preloader)
+    load_two(world)
     assert len(world.serving("one")) == 1
     assert not world.processes("two", ProcessKind.WORKER)
 
@@ -413,11 +414,7 @@ def test_an_app_that_waits_for_room_gets_it_as_soon_as_a_look_shows_an_idle_work
     world = World(max_pool_size=1)
     world.up("one")
     world.sample("one", busy=True)
-    world.register("two")
-    world.request("two")
-    preloader = world.processes("two")[0]
-    world.come_up(preloader)
-    world.come_up(preloader)
+    load_two(world)
     assert not world.processes("two", ProcessKind.WORKER)
     world.sample("one", busy=False)
     assert world.processes("two", ProcessKind.WORKER)
