@@ -10,6 +10,9 @@ from __future__ import annotations
 from apache_module.option import Directive, Kind, Scope
 
 PROCESS_LIMIT = 65535
+THREAD_LIMIT = 128  # cells of a scoreboard slot (docs/protocol.md, section 6)
+MEGABYTE_LIMIT = 16777216
+SECONDS_LIMIT = 604800
 
 _S, _A, _L, _O = Scope.SERVER, Scope.APPLICATION, Scope.LOCATION, Scope.OPTIONS
 _ALSO_HTACCESS = "Not open to `.htaccess`, so that a tenant cannot lift a limit that the administrator has set."
@@ -122,6 +125,47 @@ DIRECTIVES: tuple[Directive, ...] = (
         minimum=1,
         unit="seconds",
         on_wire=True,
+    ),
+    Directive(
+        "ConcurrencyModel",
+        Kind.CHOICE,
+        _A,
+        "process",
+        "`process`: a worker has one request at a time. `thread`: it has as many as "
+        "PassengerThreadCount says, each in a "
+        "thread of its own; the app must be thread-safe, and gets `wsgi.multithread` true.",
+        choices={"process": "process", "thread": "thread"},
+        on_wire=True,
+        respawn=True,
+        difference="In Passenger only for Ruby, and in its Enterprise edition. " + _ALSO_HTACCESS,
+    ),
+    Directive(
+        "ThreadCount",
+        Kind.INTEGER,
+        _A,
+        1,
+        "How many threads a worker has with PassengerConcurrencyModel `thread`.",
+        minimum=1,
+        maximum=THREAD_LIMIT,
+        unit="threads",
+        on_wire=True,
+        respawn=True,
+        difference=_ALSO_HTACCESS,
+    ),
+    Directive(
+        "ForceMaxConcurrentRequestsPerProcess",
+        Kind.INTEGER,
+        _A,
+        -1,
+        "The most requests that a worker is given at a time, where that is fewer than it has "
+        "threads; -1 and 0: as many "
+        "as it has threads.",
+        minimum=-1,
+        maximum=PROCESS_LIMIT,
+        unit="requests",
+        on_wire=True,
+        respawn=True,
+        difference="A worker never gets more requests than it has threads.",
     ),
     # Who runs it
     Directive(
@@ -236,6 +280,42 @@ DIRECTIVES: tuple[Directive, ...] = (
         on_wire=True,
     ),
     Directive(
+        "MaxRequests",
+        Kind.INTEGER,
+        _A,
+        0,
+        "How many requests a worker serves before a new one takes its place, for apps that leak "
+        "memory; 0: no limit. No "
+        "request is lost at the change.",
+        unit="requests",
+        on_wire=True,
+        respawn=True,
+    ),
+    Directive(
+        "MemoryLimit",
+        Kind.INTEGER,
+        _A,
+        0,
+        "How much memory a worker may have: one that has more finishes its requests and a new one takes its place. "
+        "Counted is its own share (PSS) and what of it is swapped out; 0: no limit.",
+        maximum=MEGABYTE_LIMIT,
+        unit="MB",
+        on_wire=True,
+        difference=_ALSO_HTACCESS,
+    ),
+    Directive(
+        "HardMemoryLimit",
+        Kind.INTEGER,
+        _A,
+        0,
+        "How much memory a worker may have at the very most: one that has more is killed at once, in the middle of a "
+        "request, which is answered 502. Counted as for PassengerMemoryLimit; 0: no limit.",
+        maximum=MEGABYTE_LIMIT,
+        unit="MB",
+        on_wire=True,
+        difference=_ALSO_HTACCESS,
+    ),
+    Directive(
         "PreStart",
         Kind.URL_LIST,
         _S,
@@ -255,6 +335,59 @@ DIRECTIVES: tuple[Directive, ...] = (
         on_wire=True,
     ),
     Directive(
+        "MaxRequestQueueTime",
+        Kind.INTEGER,
+        _A,
+        0,
+        "How long a request may wait for a worker before it is answered 504, with Retry-After, and never given to the "
+        "app; 0: for ever.",
+        maximum=SECONDS_LIMIT,
+        unit="seconds",
+        difference=_ALSO_HTACCESS,
+    ),
+    Directive(
+        "MaxRequestTime",
+        Kind.INTEGER,
+        _A,
+        0,
+        "How long an app may take for a request. After that the client gets a 504, the stacks of all threads of the "
+        "worker go to the app's log, and the worker is ended, with SIGTERM first and SIGKILL after some seconds; "
+        "0: no limit.",
+        maximum=SECONDS_LIMIT,
+        unit="seconds",
+        difference="The client gets a 504, and the log the stacks. " + _ALSO_HTACCESS,
+    ),
+    Directive(
+        "StickySessions",
+        Kind.FLAG,
+        _A,
+        False,
+        "Whether a client, known by a cookie, comes back to the worker that served it before, as "
+        "long as that one lives.",
+        on_wire=True,
+        respawn=True,
+        difference="Not open to `.htaccess`: it holds for an app as a whole.",
+    ),
+    Directive(
+        "StickySessionsCookieName",
+        Kind.TOKEN,
+        _A,
+        "_passenger_route",
+        "The name of the cookie of PassengerStickySessions.",
+        difference="In Passenger it has no effect. Not open to `.htaccess`.",
+    ),
+    Directive(
+        "StickySessionsCookieAttributes",
+        Kind.COOKIE_ATTRIBUTES,
+        _A,
+        None,
+        "The attributes of the cookie of PassengerStickySessions. `Path=` and the app's base URI "
+        "come before them unless "
+        "they name a path.",
+        default_text="`HttpOnly; SameSite=Lax`, and `Secure` where the request came over TLS",
+        difference="The default serves plain HTTP, too. Not open to `.htaccess`.",
+    ),
+    Directive(
         "BufferUpload",
         Kind.FLAG,
         _L,
@@ -268,6 +401,15 @@ DIRECTIVES: tuple[Directive, ...] = (
         None,
         "Where request bodies that are too large for memory are kept, in files without names.",
         default_text="TMPDIR of Apache's environment, else /tmp",
+    ),
+    Directive(
+        "ResponseBufferHighWatermark",
+        Kind.INTEGER,
+        _S,
+        134217728,
+        "How much of a response is kept for a client that reads slowly, so that the worker is free for others; beyond "
+        "that the worker waits. What is too large for memory lies in PassengerDataBufferDir; 0: no limit.",
+        unit="bytes",
     ),
     Directive(
         "FriendlyErrorPages",
@@ -287,6 +429,13 @@ DIRECTIVES: tuple[Directive, ...] = (
         "An HTML file that is the answer, with status 500, when an app does not start.",
         on_wire=True,
         default_text="a short page that names no cause",
+    ),
+    Directive(
+        "ErrorOverride",
+        Kind.FLAG,
+        _L,
+        False,
+        "Whether Apache's ErrorDocument answers in place of the body of an app's response with a status from 400 on.",
     ),
     Directive(
         "ShowVersionInHeader",
@@ -312,6 +461,20 @@ DIRECTIVES: tuple[Directive, ...] = (
         "Whether a restart replaces workers one by one, and only when the new release has loaded. "
         "Off: the old ones end at once, some milliseconds after the touch, and requests wait for the new ones.",
         on_wire=True,
+        difference="On by default. " + _ALSO_HTACCESS,
+    ),
+    Directive(
+        "ResistDeploymentErrors",
+        Kind.FLAG,
+        _A,
+        None,
+        "Whether the old release goes on serving when a new one does not start. What is wrong is shown by "
+        "`jumpseat status` and in `restart.error.txt` beside `restart.txt`; the next restart tries again. Only with "
+        "PassengerRollingRestarts. Off: a release that does not start takes the place of the old one all the same, and "
+        "its requests are answered 500.",
+        on_when=("RollingRestarts", True),
+        on_wire=True,
+        default_text="On with PassengerRollingRestarts",
         difference="On by default. " + _ALSO_HTACCESS,
     ),
     Directive(

@@ -17,38 +17,24 @@ OPEN_SOURCE: tuple[str, ...] = (
     "PassengerDisableAnonymousTelemetry",
     "PassengerDisableSecurityUpdateCheck",
     "PassengerDumpConfigManifest",
-    "PassengerErrorOverride",
     "PassengerFileDescriptorLogFile",
-    "PassengerForceMaxConcurrentRequestsPerProcess",
     "PassengerHighPerformance",
     "PassengerLveMinUid",
-    "PassengerMaxRequests",
     "PassengerMeteorAppSettings",
     "PassengerMonitorLogFile",
     "PassengerNodejs",
     "PassengerPreloadBundler",
-    "PassengerResponseBufferHighWatermark",
     "PassengerRoot",
     "PassengerRuby",
     "PassengerSecurityUpdateCheckProxy",
     "PassengerSpawnDir",
-    "PassengerStickySessions",
-    "PassengerStickySessionsCookieAttributes",
-    "PassengerStickySessionsCookieName",
     "PassengerTurbocaching",
 )
 
 ENTERPRISE: tuple[str, ...] = (
     "PassengerAnalyticsCollectionRate",
-    "PassengerConcurrencyModel",
     "PassengerDebugger",
     "PassengerFlyWith",
-    "PassengerHardMemoryLimit",
-    "PassengerMaxRequestQueueTime",
-    "PassengerMaxRequestTime",
-    "PassengerMemoryLimit",
-    "PassengerResistDeploymentErrors",
-    "PassengerThreadCount",
 )
 
 OBSOLETE: tuple[str, ...] = (

@@ -16,6 +16,8 @@ class Kind(enum.Enum):
     INTEGER = "integer"
     CHOICE = "choice"
     TEXT = "text"
+    TOKEN = "token"  # a name as RFC 9110 has it for headers and cookies
+    COOKIE_ATTRIBUTES = "cookie attributes"
     PATH_IN_APP = "path in app"  # absolute, or relative to the app root; need not exist
     FILE_IN_APP = "file in app"  # relative to the app root, never outside it
     DIRECTORY = "directory"  # exists
@@ -62,7 +64,7 @@ class Directive:
     maximum: int = INTEGER_LIMIT
     unit: str = ""
     choices: Optional[Mapping[str, str]] = None
-    on_when: Optional[tuple[str, str]] = None
+    on_when: Optional[tuple[str, Union[str, bool]]] = None
     on_wire: bool = False
     respawn: bool = False
     default_text: str = ""

@@ -128,6 +128,8 @@ def _default(option: Directive, options: Sequence[Directive]) -> str:
     """The C expression for the value where nothing is configured."""
     if option.on_when is not None:
         other = next(o for o in options if o.name == option.on_when[0])
+        if isinstance(option.on_when[1], bool):
+            return ("%s(options)" if option.on_when[1] else "!%s(options)") % accessor(other)
         return "strcmp(%s(options), %s) == 0" % (accessor(other), c_string(option.on_when[1]))
     if option.default is None:
         return "NULL"

@@ -30,6 +30,8 @@ _PLACEHOLDERS = {
     Kind.FLAG: "On\\|Off",
     Kind.INTEGER: "*number*",
     Kind.TEXT: "*text*",
+    Kind.TOKEN: "*name*",
+    Kind.COOKIE_ATTRIBUTES: "\"*attributes*\"",
     Kind.PATH_IN_APP: "*folder*",
     Kind.FILE_IN_APP: "*file*",
     Kind.DIRECTORY: "*folder*",
@@ -44,6 +46,8 @@ _PLACEHOLDERS = {
 }
 
 _CHECKS = {
+    Kind.TOKEN: "letters, digits and ``!#$%&'*+-.^_`~``",
+    Kind.COOKIE_ATTRIBUTES: "such as `SameSite=None; Secure`; no control characters",
     Kind.PATH_IN_APP: "absolute, or relative to the app root",
     Kind.FILE_IN_APP: "relative to the app root, and within it",
     Kind.DIRECTORY: "an existing folder",

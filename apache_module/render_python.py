@@ -59,11 +59,13 @@ def _integer(fields: Mapping[str, str], name: str, default: int, minimum: int, m
     if value is None:
         return default
     # int() would also take signs, spaces, underscores and other scripts' digits.
-    if not (value.isascii() and value.isdigit() and len(value) <= 10 and minimum <= int(value) <= maximum):
+    digits = value[1:] if minimum < 0 and value[:1] == "-" else value
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and minimum <= int(value) <= maximum):
         raise OptionError(name, value, "a number from %d to %d" % (minimum, maximum))
     return int(value)
 '''
 
+_LINE = 120  # characters, as ruff has it
 _APP = "What is configured for an app (`register`, docs/protocol.md section 4)."
 _SERVER = "What is configured for the whole server (`begin`, docs/protocol.md section 4)."
 
@@ -88,8 +90,8 @@ def _parse(option: Directive, options: Sequence[Directive]) -> str:
     if option.kind is Kind.FLAG:
         if option.on_when is not None:
             other = next(o for o in options if o.name == option.on_when[0])
-            default = 'fields.get("%s", "%s") == "%s"' % (other.wire_name, other.default, option.on_when[1])
-            return "_flag(\n                fields, %s, %s\n            )" % (wire, default)
+            told, word = (int(v) if isinstance(v, bool) else v for v in (other.default, option.on_when[1]))
+            default = 'fields.get("%s", "%s") == "%s"' % (other.wire_name, told, word)
         return "_flag(fields, %s, %s)" % (wire, default)
     if option.kind is Kind.INTEGER:
         return "_integer(fields, %s, %s, %d, %d)" % (wire, default, option.minimum, option.maximum)
@@ -109,6 +111,14 @@ def _ivar(option: Directive) -> str:
     return "    :ivar %s: %s.%s%s" % (option.wire_name, option.directive, unit, none)
 
 
+def _argument(option: Directive, options: Sequence[Directive]) -> str:
+    line = "            %s=%s," % (option.wire_name, _parse(option, options))
+    if len(line) <= _LINE:
+        return line
+    call, arguments = line[:-2].split("(", 1)
+    return "%s(\n                %s\n            )," % (call, arguments)
+
+
 def _class(name: str, what: str, options: Sequence[Directive]) -> str:
     told = [option for option in options if option.on_wire]
     respawn = ["self.%s" % option.wire_name for option in told if option.respawn]
@@ -124,7 +134,7 @@ def _class(name: str, what: str, options: Sequence[Directive]) -> str:
         "        :raises OptionError: for a value that the option cannot have.",
         '        """',
         "        return cls(",
-        *["            %s=%s," % (option.wire_name, _parse(option, options)) for option in told],
+        *[_argument(option, options) for option in told],
         "        )",
         "",
         "    def respawn_key(self) -> tuple[object, ...]:",

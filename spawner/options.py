@@ -51,7 +51,8 @@ def _integer(fields: Mapping[str, str], name: str, default: int, minimum: int, m
     if value is None:
         return default
     # int() would also take signs, spaces, underscores and other scripts' digits.
-    if not (value.isascii() and value.isdigit() and len(value) <= 10 and minimum <= int(value) <= maximum):
+    digits = value[1:] if minimum < 0 and value[:1] == "-" else value
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and minimum <= int(value) <= maximum):
         raise OptionError(name, value, "a number from %d to %d" % (minimum, maximum))
     return int(value)
 
@@ -65,16 +66,24 @@ class AppOptions:
     :ivar spawn_method: PassengerSpawnMethod.
     :ivar load_shell_envvars: PassengerLoadShellEnvvars.
     :ivar start_timeout: PassengerStartTimeout. In seconds.
+    :ivar concurrency_model: PassengerConcurrencyModel.
+    :ivar thread_count: PassengerThreadCount. In threads.
+    :ivar force_max_concurrent_requests_per_process: PassengerForceMaxConcurrentRequestsPerProcess. In requests.
     :ivar user: PassengerUser. None: the owner of the entry file.
     :ivar group: PassengerGroup. None: the user's primary group.
     :ivar min_instances: PassengerMinInstances. In processes.
     :ivar max_instances: PassengerMaxInstances. In processes.
     :ivar max_preloader_idle_time: PassengerMaxPreloaderIdleTime. In seconds.
+    :ivar max_requests: PassengerMaxRequests. In requests.
+    :ivar memory_limit: PassengerMemoryLimit. In MB.
+    :ivar hard_memory_limit: PassengerHardMemoryLimit. In MB.
     :ivar max_request_queue_size: PassengerMaxRequestQueueSize. In requests.
+    :ivar sticky_sessions: PassengerStickySessions.
     :ivar friendly_error_pages: PassengerFriendlyErrorPages.
     :ivar custom_error_page: PassengerCustomErrorPage. None: a short page that names no cause.
     :ivar restart_dir: PassengerRestartDir.
     :ivar rolling_restarts: PassengerRollingRestarts.
+    :ivar resist_deployment_errors: PassengerResistDeploymentErrors.
     :ivar app_log_file: PassengerAppLogFile. None: PassengerLogFile where set, else the ErrorLog of the virtual host.
     """
 
@@ -83,16 +92,24 @@ class AppOptions:
     spawn_method: str = "smart"
     load_shell_envvars: bool = True
     start_timeout: int = 90
+    concurrency_model: str = "process"
+    thread_count: int = 1
+    force_max_concurrent_requests_per_process: int = -1
     user: Optional[str] = None
     group: Optional[str] = None
     min_instances: int = 1
     max_instances: int = 0
     max_preloader_idle_time: int = 300
+    max_requests: int = 0
+    memory_limit: int = 0
+    hard_memory_limit: int = 0
     max_request_queue_size: int = 100
+    sticky_sessions: bool = False
     friendly_error_pages: bool = False
     custom_error_page: Optional[str] = None
     restart_dir: str = "tmp"
     rolling_restarts: bool = True
+    resist_deployment_errors: bool = True
     app_log_file: Optional[str] = None
 
     @classmethod
@@ -107,18 +124,30 @@ class AppOptions:
             spawn_method=_choice(fields, "spawn_method", ("smart", "direct"), "smart"),
             load_shell_envvars=_flag(fields, "load_shell_envvars", True),
             start_timeout=_integer(fields, "start_timeout", 90, 1, 2147483647),
+            concurrency_model=_choice(fields, "concurrency_model", ("process", "thread"), "process"),
+            thread_count=_integer(fields, "thread_count", 1, 1, 128),
+            force_max_concurrent_requests_per_process=_integer(
+                fields, "force_max_concurrent_requests_per_process", -1, -1, 65535
+            ),
             user=_text(fields, "user"),
             group=_text(fields, "group"),
             min_instances=_integer(fields, "min_instances", 1, 0, 65535),
             max_instances=_integer(fields, "max_instances", 0, 0, 65535),
             max_preloader_idle_time=_integer(fields, "max_preloader_idle_time", 300, 0, 2147483647),
+            max_requests=_integer(fields, "max_requests", 0, 0, 2147483647),
+            memory_limit=_integer(fields, "memory_limit", 0, 0, 16777216),
+            hard_memory_limit=_integer(fields, "hard_memory_limit", 0, 0, 16777216),
             max_request_queue_size=_integer(fields, "max_request_queue_size", 100, 0, 2147483647),
+            sticky_sessions=_flag(fields, "sticky_sessions", False),
             friendly_error_pages=_flag(
                 fields, "friendly_error_pages", fields.get("app_env", "production") == "development"
             ),
             custom_error_page=_text(fields, "custom_error_page"),
             restart_dir=_text(fields, "restart_dir") or "tmp",
             rolling_restarts=_flag(fields, "rolling_restarts", True),
+            resist_deployment_errors=_flag(
+                fields, "resist_deployment_errors", fields.get("rolling_restarts", "1") == "1"
+            ),
             app_log_file=_text(fields, "app_log_file"),
         )
 
@@ -129,8 +158,13 @@ class AppOptions:
             self.app_env,
             self.spawn_method,
             self.load_shell_envvars,
+            self.concurrency_model,
+            self.thread_count,
+            self.force_max_concurrent_requests_per_process,
             self.user,
             self.group,
+            self.max_requests,
+            self.sticky_sessions,
         )
 
 

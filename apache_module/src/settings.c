@@ -115,7 +115,10 @@ static const char *check_string(apr_pool_t *pool, const passenger_option *option
     switch (option->kind) {
     case PASSENGER_CHOICE:
         return passenger_check_choice(pool, value, option->choices, result);
+    case PASSENGER_TOKEN:
+        return passenger_check_token(pool, value, result);
     case PASSENGER_TEXT:
+    case PASSENGER_COOKIE_ATTRIBUTES:
         return passenger_check_text(pool, value, result);
     case PASSENGER_PATH_IN_APP:
         return passenger_check_path_in_app(pool, value, result);

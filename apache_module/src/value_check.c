@@ -40,8 +40,10 @@ const char *passenger_check_integer(apr_pool_t *pool, const char *value, int min
 {
     apr_int64_t number;
 
+    const char *digits = minimum < 0 && *value == '-' ? value + 1 : value;
+
     /* Eleven digits are beyond every bound and still within 64 bits. */
-    if (!is_all_digits(value) || strlen(value) > 11 || (number = apr_atoi64(value)) < minimum || number > maximum) {
+    if (!is_all_digits(digits) || strlen(digits) > 11 || (number = apr_atoi64(value)) < minimum || number > maximum) {
         return apr_psprintf(pool, "must be a number from %d to %d, not '%s'", minimum, maximum, value);
     }
     *result = (int)number;
@@ -78,6 +80,14 @@ const char *passenger_check_text(apr_pool_t *pool, const char *value, const char
     }
     *result = value;
     return NULL;
+}
+
+const char *passenger_check_token(apr_pool_t *pool, const char *value, const char **result)
+{
+    if (*value == '\0' || *ap_scan_http_token(value) != '\0') {
+        return apr_psprintf(pool, "must be a name of letters, digits and !#$%%&'*+-.^_`~, not '%s'", value);
+    }
+    return passenger_check_text(pool, value, result);
 }
 
 const char *passenger_check_path_in_app(apr_pool_t *pool, const char *value, const char **result)

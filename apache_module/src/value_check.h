@@ -11,6 +11,7 @@ const char *passenger_check_integer(apr_pool_t *pool, const char *value, int min
 const char *passenger_check_choice(apr_pool_t *pool, const char *value, const char *const *choices,
                                    const char **result);
 const char *passenger_check_text(apr_pool_t *pool, const char *value, const char **result);
+const char *passenger_check_token(apr_pool_t *pool, const char *value, const char **result);
 
 const char *passenger_check_path_in_app(apr_pool_t *pool, const char *value, const char **result);
 const char *passenger_check_file_in_app(apr_pool_t *pool, const char *value, const char **result);

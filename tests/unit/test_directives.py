@@ -21,7 +21,9 @@ Enabled AppRoot BaseURI AppType StartupFile Python AppEnv AppGroupName RestartDi
 MaxInstances MaxInstancesPerApp PoolIdleTime MaxPreloaderIdleTime StartTimeout MaxRequestQueueSize RollingRestarts User
 Group DefaultUser DefaultGroup UserSwitching LoadShellEnvvars BufferUpload FriendlyErrorPages CustomErrorPage LogFile
 AppLogFile LogLevel DisableLogPrefix InstanceRegistryDir DataBufferDir AllowEncodedSlashes ShowVersionInHeader
-SocketBacklog StatThrottleRate PreStart SpawnerConfigFile
+SocketBacklog StatThrottleRate PreStart SpawnerConfigFile ConcurrencyModel ThreadCount ErrorOverride MaxRequests
+ForceMaxConcurrentRequestsPerProcess MemoryLimit HardMemoryLimit MaxRequestTime MaxRequestQueueTime StickySessions
+StickySessionsCookieName StickySessionsCookieAttributes ResistDeploymentErrors ResponseBufferHighWatermark
 """.split()
 
 by_name = {directive.name: directive for directive in DIRECTIVES}
@@ -74,8 +76,8 @@ def test_a_default_that_is_not_a_value_is_described(directive: Directive) -> Non
 def test_a_default_that_hangs_on_another_option_names_one_that_has_a_default(directive: Directive) -> None:
     if directive.on_when is not None:
         other, value = directive.on_when
-        assert isinstance(by_name[other].default, str)
-        assert value
+        assert by_name[other].default is not None
+        assert type(value) is type(by_name[other].default)
 
 
 @each_directive

@@ -20,6 +20,8 @@ typedef enum {
     PASSENGER_INTEGER,
     PASSENGER_CHOICE,
     PASSENGER_TEXT,
+    PASSENGER_TOKEN,
+    PASSENGER_COOKIE_ATTRIBUTES,
     PASSENGER_PATH_IN_APP,
     PASSENGER_FILE_IN_APP,
     PASSENGER_DIRECTORY,
@@ -47,17 +49,30 @@ typedef struct {
     const char *spawn_method;
     int load_shell_envvars;
     int start_timeout;
+    const char *concurrency_model;
+    int thread_count;
+    int force_max_concurrent_requests_per_process;
     const char *user;
     const char *group;
     int min_instances;
     int max_instances;
     int max_preloader_idle_time;
+    int max_requests;
+    int memory_limit;
+    int hard_memory_limit;
     int max_request_queue_size;
+    int max_request_queue_time;
+    int max_request_time;
+    int sticky_sessions;
+    const char *sticky_sessions_cookie_name;
+    const char *sticky_sessions_cookie_attributes;
     int buffer_upload;
     int friendly_error_pages;
     const char *custom_error_page;
+    int error_override;
     const char *restart_dir;
     int rolling_restarts;
+    int resist_deployment_errors;
     const char *app_log_file;
 } passenger_dir_options;
 
@@ -71,6 +86,7 @@ typedef struct {
     int pool_idle_time;
     const apr_array_header_t *pre_start;
     const char *data_buffer_dir;
+    int response_buffer_high_watermark;
     int show_version_in_header;
     int stat_throttle_rate;
     const char *log_file;
@@ -173,6 +189,21 @@ static inline int passenger_dir_start_timeout(const passenger_dir_options *optio
     return options->start_timeout == PASSENGER_UNSET ? 90 : options->start_timeout;
 }
 
+static inline const char *passenger_dir_concurrency_model(const passenger_dir_options *options)
+{
+    return options->concurrency_model == NULL ? "process" : options->concurrency_model;
+}
+
+static inline int passenger_dir_thread_count(const passenger_dir_options *options)
+{
+    return options->thread_count == PASSENGER_UNSET ? 1 : options->thread_count;
+}
+
+static inline int passenger_dir_force_max_concurrent_requests_per_process(const passenger_dir_options *options)
+{
+    return options->force_max_concurrent_requests_per_process == PASSENGER_UNSET ? -1 : options->force_max_concurrent_requests_per_process;
+}
+
 static inline const char *passenger_dir_user(const passenger_dir_options *options)
 {
     return options->user;
@@ -198,9 +229,49 @@ static inline int passenger_dir_max_preloader_idle_time(const passenger_dir_opti
     return options->max_preloader_idle_time == PASSENGER_UNSET ? 300 : options->max_preloader_idle_time;
 }
 
+static inline int passenger_dir_max_requests(const passenger_dir_options *options)
+{
+    return options->max_requests == PASSENGER_UNSET ? 0 : options->max_requests;
+}
+
+static inline int passenger_dir_memory_limit(const passenger_dir_options *options)
+{
+    return options->memory_limit == PASSENGER_UNSET ? 0 : options->memory_limit;
+}
+
+static inline int passenger_dir_hard_memory_limit(const passenger_dir_options *options)
+{
+    return options->hard_memory_limit == PASSENGER_UNSET ? 0 : options->hard_memory_limit;
+}
+
 static inline int passenger_dir_max_request_queue_size(const passenger_dir_options *options)
 {
     return options->max_request_queue_size == PASSENGER_UNSET ? 100 : options->max_request_queue_size;
+}
+
+static inline int passenger_dir_max_request_queue_time(const passenger_dir_options *options)
+{
+    return options->max_request_queue_time == PASSENGER_UNSET ? 0 : options->max_request_queue_time;
+}
+
+static inline int passenger_dir_max_request_time(const passenger_dir_options *options)
+{
+    return options->max_request_time == PASSENGER_UNSET ? 0 : options->max_request_time;
+}
+
+static inline int passenger_dir_sticky_sessions(const passenger_dir_options *options)
+{
+    return options->sticky_sessions == PASSENGER_UNSET ? 0 : options->sticky_sessions;
+}
+
+static inline const char *passenger_dir_sticky_sessions_cookie_name(const passenger_dir_options *options)
+{
+    return options->sticky_sessions_cookie_name == NULL ? "_passenger_route" : options->sticky_sessions_cookie_name;
+}
+
+static inline const char *passenger_dir_sticky_sessions_cookie_attributes(const passenger_dir_options *options)
+{
+    return options->sticky_sessions_cookie_attributes;
 }
 
 static inline int passenger_dir_buffer_upload(const passenger_dir_options *options)
@@ -211,6 +282,11 @@ static inline int passenger_dir_buffer_upload(const passenger_dir_options *optio
 static inline const char *passenger_dir_custom_error_page(const passenger_dir_options *options)
 {
     return options->custom_error_page;
+}
+
+static inline int passenger_dir_error_override(const passenger_dir_options *options)
+{
+    return options->error_override == PASSENGER_UNSET ? 0 : options->error_override;
 }
 
 static inline const char *passenger_dir_restart_dir(const passenger_dir_options *options)
@@ -231,6 +307,11 @@ static inline const char *passenger_dir_app_log_file(const passenger_dir_options
 static inline int passenger_dir_friendly_error_pages(const passenger_dir_options *options)
 {
     return options->friendly_error_pages == PASSENGER_UNSET ? strcmp(passenger_dir_app_env(options), "development") == 0 : options->friendly_error_pages;
+}
+
+static inline int passenger_dir_resist_deployment_errors(const passenger_dir_options *options)
+{
+    return options->resist_deployment_errors == PASSENGER_UNSET ? passenger_dir_rolling_restarts(options) : options->resist_deployment_errors;
 }
 
 static inline int passenger_server_user_switching(const passenger_server_options *options)
@@ -271,6 +352,11 @@ static inline const apr_array_header_t *passenger_server_pre_start(const passeng
 static inline const char *passenger_server_data_buffer_dir(const passenger_server_options *options)
 {
     return options->data_buffer_dir;
+}
+
+static inline int passenger_server_response_buffer_high_watermark(const passenger_server_options *options)
+{
+    return options->response_buffer_high_watermark == PASSENGER_UNSET ? 134217728 : options->response_buffer_high_watermark;
 }
 
 static inline int passenger_server_show_version_in_header(const passenger_server_options *options)
