@@ -17,8 +17,8 @@ APLOG_USE_MODULE(passenger);
 
 #define DEFAULT_SPAWNER_CONFIG "/etc/jumpseat/spawner.conf"
 
-/* The longest name below the registry: pids have at most seven digits on Linux, a group's socket 16 hex digits. */
-#define LONGEST_SOCKET "/httpd-4194304/apps/0123456789abcdef.sock"
+/* The longest name below the registry: pids have at most seven digits on Linux; the longest socket is a worker's own. */
+#define LONGEST_SOCKET "/httpd-4194304/apps/0123456789abcdef.0123456789abcdef.sock"
 
 /* Of the configuration that is being read, or was read last; in its pool. Written in httpd's parent only. */
 static struct {
