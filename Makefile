@@ -26,7 +26,7 @@ module_sources := $(wildcard apache_module/*.py apache_module/src/*.[ch] apache_
 export PYTHON SANITIZE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration provision-test bench install uninstall generate clean
+.PHONY: help setup demo test lint types unit integration provision-test bench bench-memory install uninstall generate clean
 
 help: ## list the commands
 	@echo "Jumpseat: Python apps in Apache httpd. Commands:"
@@ -84,12 +84,20 @@ bench: $(TEST_TOOLS) $(MODULE) ## measure hello world beside those peers that ar
 	@scripts/packages bench
 	$(BIN)/python -m bench.run
 
+bench-memory: $(TEST_TOOLS) $(MODULE) ## measure what each added worker of a Django site costs, beside the installed peers
+	@scripts/packages bench
+	$(BIN)/python -m bench.memory
+
 install: ## as root: install for this machine's Apache and enable the module
 	@[ -z "$(DESTDIR)" ] || { echo "jumpseat: DESTDIR is not supported: environment and module hold absolute paths" >&2; exit 1; }
 	@scripts/packages install
 	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" MANDIR="$(mandir)" SYSCONFDIR="$(sysconfdir)" scripts/install
 
-uninstall: ## as root: take away what `make install` put there
+unbench-memory: $(TEST_TOOLS) $(MODULE) ## measure what each added worker of a Django site costs, beside the installed peers
+	@scripts/packages bench
+	$(BIN)/python -m bench.memory
+
+install: ## as root: take away what `make install` put there
 	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" MANDIR="$(mandir)" SYSCONFDIR="$(sysconfdir)" scripts/uninstall
 
 generate: $(ENVIRONMENT) ## write the generated files anew from the option table

@@ -32,6 +32,7 @@ class Contestant(abc.ABC):
         self.workers = workers
         self.httpd = PrivateHttpd(type(self).__name__.lower())
         self.helpers: list[subprocess.Popen[bytes]] = []
+        self.environment: dict[str, str] = {}  # of helpers, beside this process's own
         self.app_root = self.httpd.folder / "app"
         (self.app_root / "public").mkdir(parents=True)
         shutil.copy(HELLO, self.app_root / "passenger_wsgi.py")
@@ -68,7 +69,9 @@ class Contestant(abc.ABC):
         """
         become = {"user": "www-data", "group": "www-data"} if os.geteuid() == 0 else {}
         with open(self.httpd.folder / "helper.log", "wb") as log:
-            helper = subprocess.Popen(command, cwd=self.app_root, stdout=log, stderr=log, **become)  # type: ignore[call-overload]
+            helper = subprocess.Popen(  # type: ignore[call-overload]
+                command, cwd=self.app_root, env={**os.environ, **self.environment}, stdout=log, stderr=log, **become
+            )
         self.helpers.append(helper)
         wait_until((self.app_root / socket).exists, "%s makes no %s" % (command[0], socket))
 

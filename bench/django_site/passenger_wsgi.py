@@ -1,0 +1,68 @@
+"""A small Django site with what most have: admin, sessions, templates. One file, no database is written."""
+
+import os
+
+from django.conf import settings
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TEMPLATE = "{% for row in rows %}<li>{{ row.0 }}: {{ row.1|floatformat:2 }}</li>{% endfor %}"
+
+settings.configure(
+    SECRET_KEY="only-for-measuring",
+    ALLOWED_HOSTS=["*"],
+    ROOT_URLCONF=__name__,
+    INSTALLED_APPS=[
+        "django.contrib.admin",
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "django.contrib.sessions",
+        "django.contrib.messages",
+    ],
+    MIDDLEWARE=[
+        "django.middleware.security.SecurityMiddleware",
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ],
+    TEMPLATES=[
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
+    ],
+    SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+)
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+
+application = get_wsgi_application()
+
+from django.contrib import admin  # noqa: E402
+from django.http import HttpResponse  # noqa: E402
+from django.template import engines  # noqa: E402
+from django.urls import path  # noqa: E402
+
+
+def hello(request):  # type: ignore[no-untyped-def]
+    """The page that tells whether the site is up."""
+    return HttpResponse("Hello, World!")
+
+
+def page(request):  # type: ignore[no-untyped-def]
+    """A rendered list of 200 rows."""
+    rows = [(number, number * 1.5) for number in range(200)]
+    return HttpResponse(engines["django"].from_string(TEMPLATE).render({"rows": rows}, request))
+
+
+urlpatterns = [path("hello", hello), path("page", page), path("admin/", admin.site.urls)]

@@ -1,0 +1,180 @@
+"""`make bench-memory`: what one more worker of a Django site costs, with and without preloading, beside peers.
+
+The memory of an app is the sum of the proportional set sizes (PSS) of all its processes: shared pages count once.
+A worker's cost is (memory with all workers - memory with one worker) / (workers - 1), after the same requests.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Callable, Optional
+
+import click
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from bench.contestants import PYTHON, Contestant, Gunicorn, Jumpseat, ModWsgi
+from bench.measure import run_round
+from bench.private_httpd import wait_until
+from bench.run import warm_up
+
+HERE = Path(__file__).parent
+SITE = HERE / "django_site" / "passenger_wsgi.py"
+ENVIRONMENT = HERE.parent / "build" / "bench-django"
+MEGABYTE = 1_000_000
+ROUND_SECONDS = 5
+
+
+def django_packages() -> Path:
+    """The folder that Django is installed in, which is made once."""
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        subprocess.run([PYTHON, "-m", "venv", str(ENVIRONMENT)], check=True)
+        requirements = HERE.parent / "tests" / "requirements-apps.txt"
+        subprocess.run([str(python), "-m", "pip", "--quiet", "install", "-r", str(requirements)], check=True)
+    return next((ENVIRONMENT / "lib").glob("python3*/site-packages"))
+
+
+class DjangoSite(Contestant):
+    """A contestant that serves the Django site in place of hello world."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers)
+        (self.app_root / "passenger_wsgi.py").write_bytes(SITE.read_bytes())
+
+    def app_processes(self) -> list[psutil.Process]:
+        """The processes that hold the app."""
+        raise TypeError("%s does not say which processes hold the app" % self.name)
+
+
+class PreloadedJumpseat(DjangoSite, Jumpseat):
+    """Workers are forked from one process that has imported the site."""
+
+    name = "Jumpseat, preloaded (the default)"
+    spawn_method = "smart"
+
+    def more(self) -> str:
+        interpreter = ENVIRONMENT / "bin" / "python"
+        return "PassengerPython %s\nPassengerSpawnMethod %s" % (interpreter, self.spawn_method)
+
+    def app_processes(self) -> list[psutil.Process]:
+        owner = psutil.Process(self.httpd.pid)
+        return [process for process in owner.children(recursive=True) if _mentions(process, "start.py")]
+
+
+class DirectJumpseat(PreloadedJumpseat):
+    """Each worker imports the site."""
+
+    name = "Jumpseat, PassengerSpawnMethod direct"
+    spawn_method = "direct"
+
+
+class DjangoGunicorn(DjangoSite, Gunicorn):
+    """gunicorn as it comes."""
+
+    name = "gunicorn"
+    flags = ""
+
+    def start(self) -> None:
+        self.environment = {"PYTHONPATH": str(django_packages()), "GUNICORN_CMD_ARGS": self.flags}
+        super().start()
+
+    def app_processes(self) -> list[psutil.Process]:
+        helper = psutil.Process(self.helpers[0].pid)
+        return [helper, *helper.children(recursive=True)]
+
+
+class PreloadedGunicorn(DjangoGunicorn):
+    """gunicorn that imports the app before it forks."""
+
+    name = "gunicorn --preload"
+    flags = "--preload"
+
+
+class DjangoModWsgi(DjangoSite, ModWsgi):
+    """mod_wsgi has no preloading."""
+
+    name = "mod_wsgi daemon, 1 thread"
+
+    def configuration(self) -> str:
+        named = "WSGIDaemonProcess hello display-name=%%{GROUP} python-path=%s" % django_packages()
+        return super().configuration().replace("WSGIDaemonProcess hello", named)
+
+    def app_processes(self) -> list[psutil.Process]:
+        owner = psutil.Process(self.httpd.pid)
+        return [process for process in owner.children(recursive=True) if _mentions(process, "(wsgi:hello)")]
+
+
+ALL: list[type[DjangoSite]] = [PreloadedJumpseat, DirectJumpseat, PreloadedGunicorn, DjangoGunicorn, DjangoModWsgi]
+
+
+def _mentions(process: psutil.Process, word: str) -> bool:
+    return any(word in argument for argument in process.cmdline())
+
+
+def proportional_size(processes: list[psutil.Process]) -> float:
+    """The sum of their PSS, in bytes."""
+    return float(sum(process.memory_full_info().pss for process in processes))
+
+
+def measure(kind: type[DjangoSite], workers: int, requests: int) -> tuple[float, float, int]:
+    """Memory of an app after a tenth of so many requests and after all of them.
+
+    :returns: bytes after the tenth, bytes after all, requests that failed.
+    """
+    contestant = kind(workers)
+    try:
+        contestant.start()
+        warm_up(contestant)
+        wait_until(lambda: len(contestant.app_processes()) >= workers, "%s has not all workers" % kind.name)
+        url = "http://127.0.0.1:%d/page" % contestant.httpd.port
+        failed = _load(url, contestant.pids(), requests // 10, 2 * workers)
+        early = proportional_size(contestant.app_processes())
+        failed += _load(url, contestant.pids(), requests - requests // 10, 2 * workers)
+        return early, proportional_size(contestant.app_processes()), failed
+    finally:
+        contestant.stop()
+
+
+def _load(url: str, pids: list[int], requests: int, connections: int) -> int:
+    done, failed = 0.0, 0
+    while done < requests:
+        figures = run_round(url, pids, connections, ROUND_SECONDS)
+        done += figures.requests * ROUND_SECONDS
+        failed += figures.errors
+    return failed
+
+
+@click.command()
+@click.option("--workers", default=16, show_default=True, help="App processes.")
+@click.option("--requests", default=20_000, show_default=True, help="Requests before the second look.")
+@click.option("--only", default="", help="Run only contestants whose name contains this.")
+def bench(workers: int, requests: int, only: str) -> None:
+    """Compare; contestants whose Debian package is not installed are left out by name."""
+    console = Console(width=120)
+    django_packages()
+    found = Table(title="Django site, %d workers, %d requests: megabytes (PSS)" % (workers, requests))
+    for heading in ("server", "1 worker", "%d workers" % workers, "each added worker", "after a tenth", "failed"):
+        found.add_column(heading, justify="left" if heading == "server" else "right")
+    for kind in [kind for kind in ALL if only.lower() in kind.name.lower()]:
+        if kind.missing():
+            console.print("left out: %s (apt-get install %s)" % (kind.name, kind.missing()))
+            continue
+        found.add_row(kind.name, *_row(kind, workers, requests, console.print))
+    console.print(found)
+
+
+def _row(kind: type[DjangoSite], workers: int, requests: int, tell: Callable[[str], Optional[object]]) -> list[str]:
+    early_one, one, failed = measure(kind, 1, requests)
+    early_all, all_of_them, failed_too = measure(kind, workers, requests)
+    added, early = ((total - single) / (workers - 1) for total, single in ((all_of_them, one), (early_all, early_one)))
+    tell("%s: %.1f MB for each added worker" % (kind.name, added / MEGABYTE))
+    sizes = ["%.1f" % (value / MEGABYTE) for value in (one, all_of_them, added, early)]
+    return [*sizes, str(failed + failed_too)]
+
+
+if __name__ == "__main__":
+    sys.exit(bench())
