@@ -93,11 +93,7 @@ install: ## as root: install for this machine's Apache and enable the module
 	@scripts/packages install
 	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" MANDIR="$(mandir)" SYSCONFDIR="$(sysconfdir)" scripts/install
 
-unbench-memory: $(TEST_TOOLS) $(MODULE) ## measure what each added worker of a Django site costs, beside the installed peers
-	@scripts/packages bench
-	$(BIN)/python -m bench.memory
-
-install: ## as root: take away what `make install` put there
+uninstall: ## as root: take away what `make install` put there
 	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" MANDIR="$(mandir)" SYSCONFDIR="$(sysconfdir)" scripts/uninstall
 
 generate: $(ENVIRONMENT) ## write the generated files anew from the option table
