@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from dataclasses import dataclass, field
 from typing import Callable
@@ -53,6 +54,7 @@ class ParentLine:
         self._committed = committed
         self._ended = ended
         self._coming: "ServerConfiguration | None" = None
+        self._opened = False
         loop.add_reader(self._socket, self._readable)
 
     def close(self) -> None:
@@ -117,6 +119,14 @@ class ParentLine:
             raise PeerError("commit of epoch %s after begin of epoch %d" % (packet.get("epoch"), coming.epoch))
         self._coming = None
         self._committed(coming)
+        if not self._opened:
+            self._opened = True
+            self._say_opened()
+
+    def _say_opened(self) -> None:
+        """Tell httpd that this spawner has come up: the one after it need not wait, should this one end."""
+        with contextlib.suppress(OSError):  # httpd ends, or has ended
+            packets.send(self._socket, [("type", "opened")])
 
     def _drop_coming(self) -> None:
         if self._coming is not None:

@@ -11,6 +11,8 @@
 #include <apr_thread_mutex.h>
 #include <apr_time.h>
 
+#include "monotonic.h"
+
 /* More apps than this in one child: the memory is emptied and fills again. */
 enum { REMEMBERED_LIMIT = 1024 };
 
@@ -51,7 +53,7 @@ static int recall(apr_pool_t *pool, const char *key, int seconds, finding *found
     }
     apr_thread_mutex_lock(memory.lock);
     const finding *remembered = apr_hash_get(memory.findings, key, APR_HASH_KEY_STRING);
-    int fresh = remembered != NULL && apr_time_now() - remembered->looked < apr_time_from_sec(seconds);
+    int fresh = remembered != NULL && passenger_monotonic_now() - remembered->looked < apr_time_from_sec(seconds);
     if (fresh) {
         *found = *remembered;
         found->target = remembered->target != NULL ? apr_pstrdup(pool, remembered->target) : NULL;
@@ -95,7 +97,7 @@ passenger_detection passenger_detect_file(apr_pool_t *pool, const char *path, in
     const char *key = apr_pstrcat(pool, "f", path, NULL);
     if (!recall(pool, key, seconds, &found)) {
         struct stat status;
-        found.looked = apr_time_now();
+        found.looked = passenger_monotonic_now();
         found.detection = classify(stat(path, &status) != 0);
         remember(key, seconds, &found);
     }
@@ -139,7 +141,7 @@ passenger_detection passenger_detect_link(apr_pool_t *pool, const char *path, in
     const char *key = apr_pstrcat(pool, "l", path, NULL);
     if (!recall(pool, key, seconds, &found)) {
         struct stat status;
-        found.looked = apr_time_now();
+        found.looked = passenger_monotonic_now();
         found.detection = classify(lstat(path, &status) != 0);
         found.target = found.detection == PASSENGER_APP_FOUND && S_ISLNK(status.st_mode) ? follow_once(pool, path)
                                                                                           : path;

@@ -14,6 +14,7 @@
 
 #include "configuration.h"
 #include "log_numbers.h"
+#include "monotonic.h"
 
 APLOG_USE_MODULE(passenger);
 
@@ -74,7 +75,7 @@ static void add_option(void *context, const char *name, const char *value)
 static apr_status_t wait_writable(const control_line *line)
 {
     struct pollfd watched = {.fd = line->control, .events = POLLOUT};
-    apr_interval_time_t left = line->deadline - apr_time_now();
+    apr_interval_time_t left = line->deadline - passenger_monotonic_now();
     int ready = left > 0 ? poll(&watched, 1, (int)apr_time_as_msec(left) + 1) : 0;
 
     if (ready == 0) {
@@ -223,4 +224,16 @@ apr_status_t passenger_control_configure(int control, server_rec *server, const 
         status = send_message(&line, message, NO_DESCRIPTOR);
     }
     return status;
+}
+
+int passenger_control_has_opened(int control)
+{
+    char packet[64];
+    ssize_t length;
+    int attempts = 2;   /* a peer that has ended with messages unread is told of first, once */
+
+    do {
+        length = recv(control, packet, sizeof packet, MSG_DONTWAIT);
+    } while (length < 0 && (errno == EINTR || (errno == ECONNRESET && --attempts > 0)));
+    return length > 0;
 }

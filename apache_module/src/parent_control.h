@@ -22,8 +22,11 @@ void passenger_message_add(passenger_message *message, const char *name, const c
 const char *passenger_message_encode(const passenger_message *message, size_t *length);
 
 /* Sends the configuration of `server` and its virtual hosts: begin, log..., prestart..., commit. Blocks at most until
- * `deadline`; APR_TIMEUP when the spawner did not take the messages by then, APR_ENOSPC when one would be too long. */
+ * `deadline` (of passenger_monotonic_now()); APR_TIMEUP when the spawner did not take the messages by then, APR_ENOSPC when one would be too long. */
 apr_status_t passenger_control_configure(int control, server_rec *server, const passenger_server_options *options,
                                          uint64_t epoch, apr_time_t deadline, apr_pool_t *pool);
+
+/* Whether the spawner has said `opened`: for one that has ended; the message is taken out of the line. Never blocks. */
+int passenger_control_has_opened(int control);
 
 #endif

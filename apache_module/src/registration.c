@@ -8,6 +8,7 @@
 #include "configuration.h"
 #include "environment.h"
 #include "log_numbers.h"
+#include "monotonic.h"
 #include "netstring.h"
 #include "spawner_call.h"
 
@@ -148,7 +149,7 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const a
                       "the options and SetEnv variables of the app %s are more than 256 KiB", group->key);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    apr_time_t deadline = apr_time_now() + apr_time_from_sec(PASSENGER_REGISTRATION_SECONDS);
+    apr_time_t deadline = passenger_monotonic_now() + apr_time_from_sec(PASSENGER_REGISTRATION_SECONDS);
     apr_status_t rv = passenger_spawner_ask(r->pool, instance->spawner_socket, question, size, deadline, &answer);
     if (rv != APR_SUCCESS) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, PSGLOGNO(2084) "the spawner cannot be reached at %s",

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "monotonic.h"
 #include "netstring.h"
 
 enum {
@@ -16,7 +17,7 @@ enum {
 
 static int milliseconds_until(apr_time_t deadline)
 {
-    apr_time_t left = deadline - apr_time_now();
+    apr_time_t left = deadline - passenger_monotonic_now();
     return left > 0 ? (int)apr_time_as_msec(left) + 1 : 0;
 }
 
@@ -94,10 +95,10 @@ apr_status_t passenger_spawner_ask(apr_pool_t *pool, const char *path, const cha
     apr_status_t rv;
     answer->bytes = bytes;
     for (;;) {
-        apr_time_t now = apr_time_now();
+        apr_time_t now = passenger_monotonic_now();
         apr_time_t until = now + apr_time_from_sec(ATTEMPT_SECONDS);
         rv = attempt(path, question, length, bytes, until < deadline ? until : deadline, &answer->length);
-        if (!is_temporary(rv) || apr_time_now() >= deadline) {
+        if (!is_temporary(rv) || passenger_monotonic_now() >= deadline) {
             return rv;
         }
         poll(NULL, 0, PAUSE_MILLISECONDS);

@@ -13,8 +13,8 @@ typedef struct passenger_answer {
     apr_size_t length;
 } passenger_answer;
 
-/* Sends `question` to the SEQPACKET socket at `path` and waits for the answer until `deadline` (apr_time_now()'s
- * clock). While the spawner is being restarted it tries again. APR_SUCCESS, or why the last attempt failed. */
+/* Sends `question` to the SEQPACKET socket at `path` and waits for the answer until `deadline` (of
+ * passenger_monotonic_now()). While the spawner is being restarted it tries again. APR_SUCCESS, or why the last attempt failed. */
 apr_status_t passenger_spawner_ask(apr_pool_t *pool, const char *path, const char *question, apr_size_t length,
                                    apr_time_t deadline, passenger_answer *answer);
 

@@ -20,6 +20,7 @@
 
 #include "configuration.h"
 #include "log_numbers.h"
+#include "monotonic.h"
 #include "parent_control.h"
 #include "settings.h"
 #include "spawner_child.h"
@@ -31,7 +32,8 @@ enum {
     TOKEN_BYTES = 32,
     CONFIGURE_SECONDS = 5,      /* most that httpd waits for the spawner to take a configuration */
     STOP_SECONDS = 8,           /* most that httpd's end waits for the spawner's */
-    SETTLED_SECONDS = 10,       /* a spawner that lived so long did not end early */
+    SETTLED_SECONDS = 10,       /* a spawner that lived so long did not end early, whether it opened or not */
+    HASTE_SECONDS = 1,          /* one that opened and ended within this time is replaced after it */
     LONGEST_DELAY_SECONDS = 30,
     STOP_POLL_MICROSECONDS = 20000
 };
@@ -41,8 +43,9 @@ static struct {
     pid_t owner;                /* httpd's parent; 0 until the first start */
     apr_pool_t *pool;           /* of the whole httpd process */
     apr_proc_t process;         /* the spawner; pid 0: none */
-    apr_time_t started;         /* when it began or, after its delay, begins */
-    int early_deaths;           /* in a row */
+    apr_time_t started;         /* when it began or, after its delay, begins; passenger_monotonic_now() */
+    int early_deaths;           /* in a row: of those that never opened */
+    int hasty;                  /* the last one opened, and lived for less than HASTE_SECONDS */
     int configured;             /* from a configuration pass until the configuration's pool ends */
     int stopping;
     char token[2 * TOKEN_BYTES + 1];
@@ -85,13 +88,14 @@ static const char *start_parameters(apr_pool_t *pool, size_t *length)
     return passenger_message_encode(message, length);
 }
 
-/* Seconds that the next spawner waits: none after one that worked, growing when they end at once again and again. */
+/* Seconds that the next spawner waits: none after one that worked, growing when they end again and again without having
+ * opened. One that opens and ends at once costs no more than a start a second. */
 static int start_delay(void)
 {
     int doublings = spawner.early_deaths - 2;
 
     if (doublings < 0) {
-        return 0;
+        return spawner.hasty ? HASTE_SECONDS : 0;
     }
     return doublings >= 5 ? LONGEST_DELAY_SECONDS : 1 << doublings;
 }
@@ -125,7 +129,7 @@ static apr_status_t start(server_rec *server, apr_pool_t *pool)
         spawner.process.pid = 0;
         return status;
     }
-    spawner.started = apr_time_now() + apr_time_from_sec(child.delay_seconds);
+    spawner.started = passenger_monotonic_now() + apr_time_from_sec(child.delay_seconds);
     apr_proc_other_child_register(&spawner.process, maintain, &spawner.process, NULL, spawner.pool);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, server, PSGLOGNO(1020) "spawner started, pid %ld%s",
                  (long)spawner.process.pid, child.delay_seconds > 0 ? ", waits before it begins" : "");
@@ -135,7 +139,7 @@ static apr_status_t start(server_rec *server, apr_pool_t *pool)
 /* Tells the spawner of the configuration; one that does not take it is killed, so that the main loop replaces it. */
 static void configure(server_rec *server, apr_pool_t *pool)
 {
-    apr_time_t deadline = apr_time_now() + apr_time_from_sec(CONFIGURE_SECONDS);
+    apr_time_t deadline = passenger_monotonic_now() + apr_time_from_sec(CONFIGURE_SECONDS);
     apr_status_t status = passenger_control_configure(passenger_spawner_handles_get()->control, server,
                                                       passenger_settings_server(), spawner.instance.epoch, deadline,
                                                       pool);
@@ -197,13 +201,15 @@ static void log_death(int status)
 /* The spawner has ended and been reaped. */
 static void bury(int status)
 {
-    int early = apr_time_now() - spawner.started < apr_time_from_sec(SETTLED_SECONDS);
+    apr_time_t lived = passenger_monotonic_now() - spawner.started;
+    int opened = passenger_control_has_opened(passenger_spawner_handles_get()->control);
 
     apr_proc_other_child_unregister(&spawner.process);
     if (spawner.configured && !spawner.stopping) {
         log_death(status);
     }
-    spawner.early_deaths = early ? spawner.early_deaths + 1 : 0;
+    spawner.early_deaths = opened || lived >= apr_time_from_sec(SETTLED_SECONDS) ? 0 : spawner.early_deaths + 1;
+    spawner.hasty = opened && lived < apr_time_from_sec(HASTE_SECONDS);
     spawner.process.pid = 0;
     passenger_spawner_handles_close_control();
 }
@@ -236,10 +242,10 @@ void passenger_spawner_monitor(server_rec *server)
 /* Waits until the spawner has ended, at most for `seconds`. */
 static int wait_for_end(pid_t pid, int seconds)
 {
-    apr_time_t deadline = apr_time_now() + apr_time_from_sec(seconds);
+    apr_time_t deadline = passenger_monotonic_now() + apr_time_from_sec(seconds);
     pid_t ended;
 
-    while ((ended = waitpid(pid, NULL, WNOHANG)) == 0 && apr_time_now() < deadline) {
+    while ((ended = waitpid(pid, NULL, WNOHANG)) == 0 && passenger_monotonic_now() < deadline) {
         apr_sleep(STOP_POLL_MICROSECONDS);
     }
     return ended != 0;
@@ -318,7 +324,8 @@ static void end_delay(void)
     pid_t pid = spawner.process.pid;
 
     spawner.early_deaths = 0;
-    if (pid != 0 && apr_time_now() < spawner.started) {
+    spawner.hasty = 0;
+    if (pid != 0 && passenger_monotonic_now() < spawner.started) {
         apr_proc_other_child_unregister(&spawner.process);
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);

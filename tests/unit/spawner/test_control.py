@@ -77,6 +77,25 @@ def test_a_configuration_is_handed_on_when_it_is_complete(tmp_path: Path) -> Non
     os.close(got.take_logs()["x"])
 
 
+def test_httpd_is_told_once_that_the_first_configuration_is_in_force(tmp_path: Path) -> None:
+    async def told() -> list[str]:
+        parent = Parent(tmp_path)
+        parent.send("begin", epoch=1)
+        parent.send("commit", epoch=1)
+        parent.send("begin", epoch=2)
+        parent.send("commit", epoch=2)
+        while len(parent.got) < 2:
+            await asyncio.sleep(0)
+        first = packets.receive(parent.line)
+        parent.line.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            packets.receive(parent.line)
+        await parent.finish()
+        return [first.type] if first is not None else []
+
+    assert asyncio.run(told()) == ["opened"]
+
+
 def bad_order(parent: Parent) -> None:
     parent.send("commit", epoch=1)
 
