@@ -47,6 +47,11 @@ class Carrier:
             effects.WatchQueue: self._watch_queue,
             effects.UnwatchQueue: self._unwatch_queue,
             effects.FailWaiting: self._fail_waiting,
+            effects.DumpStacks: self._not_carried_out,
+            effects.Work: self._not_carried_out,
+            effects.RunHook: self._not_carried_out,
+            effects.NoteDeployment: self._not_carried_out,
+            effects.Progress: self._not_carried_out,
             effects.Say: self._say,
         }
 
@@ -326,6 +331,9 @@ class Carrier:
         group = self.world.groups.get(process.key)
         if group is not None and process.slot is not None:
             group.scoreboard.clear(process.slot)
+
+    def _not_carried_out(self, effect: effects.Effect) -> None:
+        self.world.log.debug(3026, "%s" % (effect,))
 
     def _say(self, effect: effects.Say) -> None:
         """What is wrong with an app goes into its virtual host's log, too: those who can mend it read that one."""

@@ -35,6 +35,7 @@ class StartProcess:
     """Exec the loader in the app's interpreter as the app's user.
 
     :ivar slot: the scoreboard slot, for a direct process; None for a preloader.
+    :ivar once: a direct process that is to serve one request (always_restart.txt): `max_requests` is 1 for it.
     """
 
     key: str
@@ -42,6 +43,7 @@ class StartProcess:
     kind: ProcessKind
     generation: int
     slot: Optional[int]
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,71 @@ class FailWaiting:
 
 
 @dataclass(frozen=True)
+class DumpStacks:
+    """Have a process write the stacks of all its threads to the app's log, before anything that ends it."""
+
+    process_id: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """Tell a worker that has asked for it to do its out-of-band work."""
+
+    process_id: int
+
+
+@dataclass(frozen=True)
+class RunHook:
+    """Run the command that is configured for a hook, if there is one; nobody waits for it.
+
+    :ivar name: attached_process, detached_process, spawn_failed, queue_full_error or max_request_time_reached.
+    :ivar pid: of the process that it is about; 0 where it is about none.
+    :ivar error_id: of a failed start, else empty.
+    :ivar message: one line, for the hooks that tell of an error, else empty.
+    """
+
+    name: str
+    key: str
+    pid: int
+    error_id: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class NoteDeployment:
+    """Write down beside restart.txt, as the app's user, why a release did not come up.
+
+    :ivar generation: the one that did not, or, with no failure, the one that did.
+    :ivar failure: None: remove what was written down.
+    """
+
+    key: str
+    generation: int
+    failure: Optional[StartFailure]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a restart stands, for whoever waits for it.
+
+    Who waits for a generation is answered by the first `completed` or `failed` of that generation or a later one.
+
+    :ivar generation: that the restart brings in.
+    :ivar stage: loading, replacing, completed, failed or superseded.
+    :ivar done: workers of the new generation that serve.
+    :ivar total: workers that are to be replaced.
+    :ivar failure: why the last start of that generation failed; with `replacing` it is tried again.
+    """
+
+    key: str
+    generation: int
+    stage: str
+    done: int
+    total: int
+    failure: Optional[StartFailure] = None
+
+
+@dataclass(frozen=True)
 class Say:
     """A line for the log.
 
@@ -144,5 +211,10 @@ Effect = Union[
     WatchQueue,
     UnwatchQueue,
     FailWaiting,
+    DumpStacks,
+    Work,
+    RunHook,
+    NoteDeployment,
+    Progress,
     Say,
 ]

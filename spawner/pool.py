@@ -31,6 +31,7 @@ from spawner.errors import InternalError, StartFailure
 from spawner.group import Group
 from spawner.options import ServerOptions
 from spawner.process import Process
+from spawner.reading import Reading
 from spawner.registration import Registration
 from spawner.states import GroupEvent, GroupState, ProcessEvent, ProcessKind, ProcessState
 
@@ -151,35 +152,30 @@ class Pool:
         elif group.state in _WAITING_STATES:
             spawning.wake(self, group, now)
 
-    def sample(
-        self,
-        key: str,
-        busy: Mapping[int, bool],
-        requests: Mapping[int, int],
-        idle_since: Mapping[int, float],
-        waiting: bool,
-        now: float,
-    ) -> None:
+    def sample(self, key: str, readings: Mapping[int, Reading], waiting: bool, now: float) -> None:
         """What the scoreboard and the listening socket of a group show.
 
-        :param busy: by process id, whether it is in a request.
-        :param requests: by process id, how many it has served.
-        :param idle_since: by process id, when its last request ended.
+        :param readings: by process id; workers that have not written yet are left out.
         :param waiting: whether a connection waits in the queue.
         """
         group = self.groups[key]
         for process in group.workers():
-            if process.process_id not in busy:
-                continue
-            served = requests[process.process_id]
-            if served != process.requests or busy[process.process_id]:
-                group.last_active = now
-            process.busy = busy[process.process_id]
-            process.requests = served
-            process.idle_since = max(process.idle_since, idle_since[process.process_id])
+            reading = readings.get(process.process_id)
+            if reading is not None:
+                if reading.requests != process.requests or reading.busy:
+                    group.last_active = now
+                process.note(reading)
         spawning.grow(self, group, waiting, now)
         spawning.shrink(self, now)
         self.reconsider(now)  # a worker that has become idle may be what another app waits for
+
+    def sample_memory(self, key: str, bytes_by_process_id: Mapping[int, int], now: float) -> None:
+        """How much memory the workers of a group have (PassengerMemoryLimit, PassengerHardMemoryLimit)."""
+        for process in self.groups[key].workers():
+            process.memory = bytes_by_process_id.get(process.process_id, process.memory)
+
+    def queue_overflowed(self, key: str, count: int, now: float) -> None:
+        """httpd has answered so many requests 503, for the queue was full."""
 
     # What the processes say
 
@@ -251,15 +247,42 @@ class Pool:
             self.say("warn", group.key, 3503, "%s has ended unexpectedly: %s" % (who, describe_status(status)))
         return group
 
+    def process_worn(self, process_id: int, now: float) -> None:
+        """A worker has served PassengerMaxRequests."""
+        self.processes[process_id].worn = True
+
+    def work_wanted(self, process_id: int, now: float) -> None:
+        """A worker has asked for out-of-band work."""
+        self.processes[process_id].work_wanted = True
+
+    def work_done(self, process_id: int, now: float) -> None:
+        """A worker has done its out-of-band work."""
+        process = self.processes[process_id]
+        process.work_wanted = process.work_granted = process.at_work = False
+
     # Restart, deadlines, the end
 
-    def restart(self, key: str, now: float) -> None:
-        """The app's restart file was touched, or somebody asked for it."""
+    def restart(self, key: str, now: float, method: Optional[str] = None, bring_up: bool = False) -> int:
+        """The app's restart file was touched, or somebody asked for it.
+
+        :param method: `rolling`, `blocking`, or None: as configured.
+        :param bring_up: start the app, too, if it has no process: somebody waits to hear whether it loads.
+        :returns: the generation that will answer for it (see `Progress`).
+        """
         group = self.groups[key]
-        if group.state is GroupState.CLOSING:
-            return
-        spawning.restart(self, group, now)
-        self.settle(group, now)
+        if group.state is not GroupState.CLOSING:
+            spawning.restart(self, group, now)
+            self.settle(group, now)
+        return group.last_generation
+
+    def detach(self, process_id: int, now: float) -> None:
+        """Somebody wants a process to finish what it has and go."""
+        process = self.processes[process_id]
+        self.retire(process, now)
+        self.settle(self.groups[process.key], now)
+
+    def set_always_restart(self, key: str, on: bool, now: float) -> None:
+        """The file always_restart.txt of a group is there now, or it is gone."""
 
     def tick(self, now: float) -> None:
         """Act on whatever deadline has passed."""

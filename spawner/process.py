@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+from spawner.reading import Reading
 from spawner.states import PROCESS_TRANSITIONS, ProcessEvent, ProcessKind, ProcessState, move
 
 _COMING = (ProcessState.STARTING, ProcessState.LOADING, ProcessState.BOOTING)
@@ -25,12 +26,20 @@ class Process:
     slot: Optional[int] = None
     pid: int = 0  # 0 until it has said hello
     state: ProcessState = ProcessState.STARTING
-    busy: bool = False
+    running: int = 0  # requests that it is in
+    capacity: int = 1  # requests that it can be in
     requests: int = 0
     idle_since: float = 0.0  # a worker's last request, a preloader's last fork
     retired_at: float = 0.0
     kill_at: float = 0.0  # when one that retires is killed whatever it does; 0: see upkeep.LINGER_SECONDS
     killed: bool = False
+    work_wanted: bool = False  # out-of-band work: it has asked
+    work_granted: bool = False  # it was told to do it, and has not said that it is done
+    at_work: bool = False  # by the last look
+    worn: bool = False  # it has served PassengerMaxRequests
+    overdue: bool = False  # a request of it has passed PassengerMaxRequestTime, and it was told to end
+    once: bool = False  # it is to serve one request (always_restart.txt)
+    memory: int = 0  # bytes at the last look; 0: nobody has looked
 
     def on(self, event: ProcessEvent) -> None:
         """Move along the table of its kind.
@@ -39,6 +48,14 @@ class Process:
         """
         name = "%s %d of %s" % (self.kind.value, self.pid or self.process_id, self.key)
         self.state = move(PROCESS_TRANSITIONS[self.kind], name, self.state, event)
+
+    def note(self, reading: Reading) -> None:
+        """Take over what the scoreboard shows."""
+        self.running = reading.running
+        self.capacity = max(1, reading.capacity)
+        self.requests = reading.requests
+        self.idle_since = max(self.idle_since, reading.idle_since)
+        self.at_work = reading.working
 
     @property
     def is_worker(self) -> bool:
@@ -59,6 +76,21 @@ class Process:
     def retiring(self) -> bool:
         """Whether it was told to go and has not gone yet."""
         return self.state is ProcessState.RETIRING
+
+    @property
+    def working(self) -> bool:
+        """Whether it does its out-of-band work, or is to as soon as it is in no request."""
+        return self.work_granted or self.at_work
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is in a request or at its out-of-band work, by the last look."""
+        return self.running > 0 or self.working
+
+    @property
+    def full(self) -> bool:
+        """Whether it can take no more requests, by the last look."""
+        return self.working or self.running >= self.capacity
 
     @property
     def active(self) -> bool:

@@ -10,10 +10,11 @@ from typing import Optional
 from spawner.app_group import AppGroup
 from spawner.group import Group
 from spawner.process import Process
+from spawner.reading import Reading
 from spawner.world import Feed, World
 
 # Arguments of Pool.sample but for the time.
-Sample = tuple[str, dict[int, bool], dict[int, int], dict[int, float], bool]
+Sample = tuple[str, dict[int, Reading], bool]
 
 
 class Sampler:
@@ -69,25 +70,22 @@ class Sampler:
 
     def _pool_samples(self, samples: list[Sample], now: float) -> None:
         """All of a look is one event: what follows every event is done once."""
-        for key, busy, requests, idle_since, waiting in samples:
+        for key, readings, waiting in samples:
             if key in self._world.pool.groups:
-                self._world.pool.sample(key, busy, requests, idle_since, waiting, now)
+                self._world.pool.sample(key, readings, waiting, now)
 
 
 def _sample(group: Group, shared: AppGroup, waiting: bool) -> Sample:
-    busy: dict[int, bool] = {}
-    requests: dict[int, int] = {}
-    idle_since: dict[int, float] = {}
+    readings: dict[int, Reading] = {}
     for process in group.workers():
         if process.slot is None or not process.pid:
             continue
         slot = shared.scoreboard.read(process.slot)
         if slot.pid == process.pid:
-            busy[process.process_id] = slot.busy
-            requests[process.process_id] = slot.requests
             # A worker that writes a time to come would never be idle: it has the present one at most.
-            idle_since[process.process_id] = min(slot.idle_since, time.monotonic())
-    return group.key, busy, requests, idle_since, waiting
+            idle_since = min(slot.idle_since, time.monotonic())
+            readings[process.process_id] = Reading(int(slot.busy), 1, slot.requests, idle_since)
+    return group.key, readings, waiting
 
 
 def _waiting(groups: list[AppGroup]) -> set[int]:

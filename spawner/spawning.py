@@ -31,7 +31,7 @@ def wake(pool: Pool, group: Group, now: float) -> None:
 def grow(pool: Pool, group: Group, waiting: bool, now: float) -> None:
     """One more worker if all are busy while a request waits."""
     active = group.active()
-    full = waiting and bool(active) and all(process.serving and process.busy for process in active)
+    full = waiting and bool(active) and all(process.serving and process.full for process in active)
     group.full_samples = group.full_samples + 1 if full else 0
     if group.full_samples >= FULL_SAMPLES and len(active) < _cap(pool, group) and now >= group.spawn_after:
         group.full_samples = 0

@@ -129,7 +129,7 @@ def test_a_restart_goes_on_past_a_worker_that_does_not_end_after_a_while() -> No
     world.come_up(coming(world))
     world.come_up(coming(world))
     stuck = next(process for process in world.processes() if process.retiring)
-    stuck.busy = True
+    stuck.running = 1
     world.advance(2.1)
     world.come_up(coming(world))
     world.come_up(coming(world))

@@ -268,7 +268,7 @@ def test_a_retired_process_that_does_not_end_is_killed_but_not_while_it_is_in_a_
         world.come_up(next(process for process in world.processes() if process.coming))
     world.advance(1000)
     assert worker.process_id not in [kill.process_id for kill in world.effects_of(effects.Kill)]
-    worker.busy = False
+    worker.running = 0
     world.advance(61)
     assert worker.process_id in [kill.process_id for kill in world.effects_of(effects.Kill)]
 

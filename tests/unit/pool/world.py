@@ -10,6 +10,7 @@ from spawner.errors import StartFailure
 from spawner.options import AppOptions, ServerOptions
 from spawner.pool import Pool
 from spawner.process import Process
+from spawner.reading import Reading
 from spawner.registration import Registration
 from spawner.states import ProcessKind, ProcessState
 
@@ -119,13 +120,22 @@ class World:
         failure = StartFailure("import", "ImportError: no module", "Traceback ...", error_id="00000000")
         return self.step(self.pool.start_failed, process.process_id, failure)
 
-    def sample(self, key: str = "app", busy: bool = False, waiting: bool = False) -> list[effects.Effect]:
-        """The scoreboard shows every worker of the group busy or idle."""
+    def sample(
+        self, key: str = "app", busy: bool = False, waiting: bool = False, capacity: int = 1
+    ) -> list[effects.Effect]:
+        """The scoreboard shows every worker of the group busy (with one request) or idle."""
         workers = [process for process in self.processes(key) if process.is_worker]
-        flags = {process.process_id: busy for process in workers}
-        served = {process.process_id: process.requests + busy for process in workers}
-        idle = {process.process_id: process.idle_since for process in workers}
-        return self.step(self.pool.sample, key, flags, served, idle, waiting)
+        return self.look({process.process_id: int(busy) for process in workers}, waiting, capacity, key)
+
+    def look(
+        self, running: dict[int, int], waiting: bool = False, capacity: int = 1, key: str = "app"
+    ) -> list[effects.Effect]:
+        """The scoreboard shows each of these workers, by id, in so many requests."""
+        readings = {
+            number: Reading(count, capacity, self.process(number).requests + count, self.process(number).idle_since)
+            for number, count in running.items()
+        }
+        return self.step(self.pool.sample, key, readings, waiting)
 
     def up(self, key: str = "app", **options: Any) -> None:
         """Register a group, have a first request, and all of it up."""
