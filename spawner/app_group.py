@@ -20,6 +20,7 @@ class AppGroup:
     :ivar path: of the socket.
     :ivar token: what a client has to know (docs/protocol.md, section 2).
     :ivar user: whom its last process was started as; empty before the first.
+    :ivar warnings: what its last preloader held after loading the app that forks cannot share.
     :ivar queue_watched: whether the spawner looks at the queue, because no worker does.
     """
 
@@ -31,6 +32,7 @@ class AppGroup:
     user: str = ""
     uid: Optional[int] = None
     queue_watched: bool = False
+    warnings: tuple[str, ...] = ()
 
     def has_waiting(self) -> bool:
         """Whether a connection waits in the queue."""

@@ -9,8 +9,8 @@ from typing import Optional, Protocol
 
 from spawner import linux
 from spawner.errors import PeerError, StartFailure
-from spawner.launcher import new_error_id
 from spawner.linux import Identity
+from spawner.loaders import steps
 from spawner.output import AppOutput
 from spawner.packets import Packet
 from spawner.process_line import ProcessLine
@@ -129,7 +129,7 @@ class AppProcess:
         """A failure with what is known of this process, its last output included."""
         tail = self.output.tail()
         text = "\n".join(part for part in (detail.rstrip(), tail and "Its output was:\n" + tail) if part)
-        return StartFailure(step, summary, text, self.facts, new_error_id())
+        return StartFailure(step, summary, text, self.facts)
 
     def kill(self) -> None:
         """SIGKILL it. Without a pid yet: its line ends, which ends it, and that counts as its end."""
@@ -230,7 +230,9 @@ class AppProcess:
     def _reported_failure(self, packet: Packet) -> StartFailure:
         self._output_readable()
         self.facts += (("working directory", packet.get("cwd")), ("sys.path", "\n".join(packet.get_all("sys_path"))))
-        return self.failure(packet.get("step", "import"), packet.get("summary"), packet.get("traceback"))
+        step = packet.get("step")
+        step = step if step in steps.ALL else steps.IMPORT
+        return self.failure(step, packet.get("summary"), packet.get("traceback"))
 
     # How it ends
 

@@ -12,9 +12,10 @@ from spawner.app_group import AppGroup, backlog_for, new_token
 from spawner.app_process import AppProcess, ProcessEvents
 from spawner.errors import StartFailure
 from spawner.group import SLOTS
-from spawner.launcher import Launched, StartError, identity_for, new_error_id, prepare_line
+from spawner.launcher import Launched, StartError, identity_for, prepare_line
 from spawner.line_sink import LineSink
 from spawner.linux import Identity
+from spawner.loaders import steps
 from spawner.open_as_user import read_file
 from spawner.output import AppOutput
 from spawner.scoreboard import Scoreboard
@@ -258,7 +259,7 @@ class Carrier:
         ]
         descriptors = (group.listener.fileno(), group.scoreboard.descriptor, world.parameters.lifeline_fd)
         if not process.line.send(fields, descriptors):
-            failure = process.failure("handshake", "the process does not read its control line")
+            failure = process.failure(steps.START_LOADER, "the process does not read its control line")
             self._feed(world.pool.start_failed, process.process_id, failure)
 
     def _fork_worker(self, effect: effects.ForkWorker) -> None:
@@ -268,7 +269,7 @@ class Carrier:
                 raise OSError("the preloader is gone")
             self._fork(effect, preloader)
         except OSError as error:
-            failure = StartFailure("fork", str(error.strerror or error), error_id=new_error_id())
+            failure = StartFailure(steps.FORK, str(error.strerror or error))
             self._feed(self.world.pool.start_failed, effect.process_id, failure)
 
     def _fork(self, effect: effects.ForkWorker, preloader: AppProcess) -> None:
@@ -301,7 +302,7 @@ class Carrier:
     def _serve_direct(self, effect: effects.ServeDirect) -> None:
         process = self.world.processes[effect.process_id]
         if not process.line.send([("type", "serve"), ("slot", str(effect.slot))]):
-            failure = process.failure("ready", "the process does not read its control line")
+            failure = process.failure(steps.ACCEPT, "the process does not read its control line")
             self._feed(self.world.pool.start_failed, effect.process_id, failure)
 
     def _retire(self, effect: effects.Retire) -> None:

@@ -12,6 +12,7 @@ from spawner.app_process import AppProcess
 from spawner.carrier import Carrier
 from spawner.effects import Effect
 from spawner.errors import StartFailure
+from spawner.loaders import steps
 from spawner.pool import describe_status
 from spawner.states import ProcessKind
 
@@ -100,10 +101,21 @@ class Engine:
         """A process has imported the app."""
         log = self._world.log
         log.info(3010, "%s: process %d has loaded the app in %s s" % (process.key, process.pid, seconds))
-        for warning in warnings:
-            log.warn(3011, "%s: after loading the app, process %d holds %s" % (process.key, process.pid, warning))
+        self._warn(process, warnings)
         if process.process_id in self._pool.processes:
             self.feed(self._pool.process_loaded, process.process_id)
+
+    def _warn(self, process: AppProcess, warnings: list[str]) -> None:
+        """What the app's import did that its forks suffer from, once per load, to all who can mend it."""
+        group = self._world.groups.get(process.key)
+        entry = self._pool.groups.get(process.key)
+        if group is None or entry is None or process.kind is not ProcessKind.PRELOADER:
+            return  # a direct process shares nothing with any other
+        group.warnings = tuple(warnings)
+        for warning in warnings:
+            self._world.log.say("warn", 3011, "%s: %s" % (process.key, warning), entry.registration.error_log)
+            if entry.registration.options.app_log_file:
+                process.output.note("warning: %s" % warning)
 
     def said_ready(self, process: AppProcess) -> None:
         """A worker accepts connections."""
@@ -118,7 +130,7 @@ class Engine:
         """A preloader could not fork the worker of a slot."""
         for other in list(self._world.processes.values()):
             if other.preloader_id == process.process_id and other.slot == slot and not other.heard:
-                self.feed(self._pool.start_failed, other.process_id, other.failure("fork", summary))
+                self.feed(self._pool.start_failed, other.process_id, other.failure(steps.FORK, summary))
 
     def worker_exited(self, process: AppProcess, pid: int, status: int) -> None:
         """A preloader has waited for a worker of its own; it is believed for no other group's."""
@@ -140,7 +152,7 @@ class Engine:
             step, summary = upkeep.step_of(entry), "the process ended (%s) before it was up" % describe_status(status)
             if not process.heard and status in _NOT_EXECUTED:
                 interpreter = next((value for name, value in process.facts if name == "interpreter"), "the interpreter")
-                step, summary = "start", "%s could not be executed" % interpreter
+                step, summary = steps.EXECUTE, "%s could not be executed" % interpreter
             self.feed(self._pool.start_failed, process.process_id, process.failure(step, summary))
         else:
             self.feed(self._pool.process_exited, process.process_id, status)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
-from typing import Optional
 
 
 class JumpseatError(Exception):
@@ -36,11 +36,16 @@ class IllegalTransition(InternalError):
         self.event = event
 
 
+def new_error_id() -> str:
+    """Eight hex digits that connect an error page with the log."""
+    return secrets.token_hex(4)
+
+
 @dataclass(frozen=True)
 class StartFailure:
     """Why a process of an app did not come up: for the log, the error page and `jumpseat status`.
 
-    :ivar step: the named step that failed (prepare, start, handshake, import, fork, ready).
+    :ivar step: the step that failed, one of spawner/loaders/steps.py.
     :ivar summary: one line.
     :ivar detail: the app's own traceback or captured output, may be empty.
     :ivar facts: what helps to find the cause (interpreter, user, cwd, sys.path ...), in order.
@@ -51,4 +56,4 @@ class StartFailure:
     summary: str
     detail: str = ""
     facts: tuple[tuple[str, str], ...] = field(default=())
-    error_id: Optional[str] = None
+    error_id: str = field(default_factory=new_error_id)

@@ -39,7 +39,7 @@ development. Mend the app and touch its restart.txt, or wait: it is tried again 
 
 def short_page(failure: StartFailure) -> bytes:
     """The page that names no cause."""
-    return _SHORT.substitute(style=_STYLE, error_id=html.escape(failure.error_id or "")).encode()
+    return _SHORT.substitute(style=_STYLE, error_id=html.escape(failure.error_id)).encode()
 
 
 def friendly_page(app_root: str, failure: StartFailure) -> bytes:
@@ -52,7 +52,7 @@ def friendly_page(app_root: str, failure: StartFailure) -> bytes:
         app_root=html.escape(app_root),
         summary=html.escape(failure.summary),
         step=html.escape(failure.step),
-        error_id=html.escape(failure.error_id or ""),
+        error_id=html.escape(failure.error_id),
         detail=detail,
         facts="".join(rows),
     )

@@ -17,6 +17,7 @@ from typing import Callable
 
 from spawner import linux, loaders
 from spawner.errors import OperatorError
+from spawner.users import SystemUsers, described
 from spawner.version import VERSION
 
 _LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))
@@ -195,8 +196,9 @@ def _make_folder(path: str, mode: int) -> None:
         raise OperatorError("%s is not a folder (PassengerInstanceRegistryDir)" % path)
     if status.st_uid != os.geteuid():
         raise OperatorError(
-            "%s belongs to uid %d and not to uid %d: that user could replace what is in it; remove it or choose "
-            "another PassengerInstanceRegistryDir" % (path, status.st_uid, os.geteuid())
+            "%s belongs to %s, who could replace what is in it, and not to %s; remove it or choose another "
+            "PassengerInstanceRegistryDir"
+            % (path, described(status.st_uid, SystemUsers()), described(os.geteuid(), SystemUsers()))
         )
     if status.st_mode & 0o022:
         raise OperatorError(

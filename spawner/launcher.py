@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from spawner.app_environment import (
 )
 from spawner.errors import JumpseatError, StartFailure
 from spawner.linux import Identity, file_system_identity
+from spawner.loaders import steps
 from spawner.open_as_user import first_unreachable
 from spawner.options import ServerOptions
 from spawner.registration import Registration
@@ -51,11 +51,6 @@ class Launched:
     facts: tuple[tuple[str, str], ...]
 
 
-def new_error_id() -> str:
-    """Eight hex digits that connect an error page with the log."""
-    return secrets.token_hex(4)
-
-
 def identity_for(registration: Registration, server: ServerOptions) -> Identity:
     """Whom an app runs as.
 
@@ -76,10 +71,10 @@ def identity_for(registration: Registration, server: ServerOptions) -> Identity:
         )
         return choose_identity(policy, files, SystemUsers())
     except UserRefused as error:
-        raise StartError(StartFailure("prepare", str(error), "", facts, new_error_id())) from error
+        raise StartError(StartFailure(steps.CHOOSE_USER, str(error), "", facts)) from error
     except OSError as error:
         summary = "the app's entry file cannot be looked at: %s: %s" % (error.filename, error.strerror)
-        raise StartError(StartFailure("prepare", summary, "", facts, new_error_id())) from error
+        raise StartError(StartFailure(steps.CHOOSE_USER, summary, "", facts)) from error
 
 
 class Launcher:
@@ -109,12 +104,12 @@ class Launcher:
         blocked = first_unreachable(registration.app_root, identity)
         if blocked is not None:
             summary = "user %s cannot enter the folder %s" % (identity.user, blocked)
-            raise StartError(StartFailure("prepare", summary, "", facts, new_error_id()))
+            raise StartError(StartFailure(steps.ENTER_ROOT, summary, "", facts))
         try:
             return self._start(registration, identity, interpreter, facts)
         except OSError as error:
             summary = "%s could not be executed: %s" % (error.filename or interpreter, error.strerror or error)
-            raise StartError(StartFailure("start", summary, "", facts, new_error_id())) from error
+            raise StartError(StartFailure(steps.EXECUTE, summary, "", facts)) from error
 
     def _start(
         self, registration: Registration, identity: Identity, interpreter: str, facts: tuple[tuple[str, str], ...]

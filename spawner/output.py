@@ -114,6 +114,10 @@ class AppOutput:
         """The last lines, for the report on a start that failed."""
         return b"\n".join(self._tail).decode("utf-8", "replace")
 
+    def note(self, text: str) -> None:
+        """Write a line of ours among the app's own."""
+        self._log([("jumpseat: " + text).encode("utf-8", "surrogateescape")])
+
     def close(self) -> None:
         """Log what is still in the pipe and close it."""
         if self._pipe < 0:

@@ -17,6 +17,7 @@ from spawner.log import Log
 from spawner.packets import Packet
 from spawner.registration import Registration
 from spawner.registration_wire import registration_from
+from spawner.users import SystemUsers, described
 
 _PEER_CREDENTIALS = struct.Struct("iII")
 _PATIENCE = 10.0  # seconds that a child may be connected without having said what it wants
@@ -66,7 +67,7 @@ class Registrar:
 
     def _accept(self, sock: socket.socket) -> None:
         if peer_uid(sock) not in self._allowed:
-            self._log.warn(3003, "uid %d was refused at the registration socket" % peer_uid(sock))
+            self._log.warn(3003, "%s was refused at the registration socket" % described(peer_uid(sock), SystemUsers()))
             sock.close()
             return
         if len(self._open) >= _MOST_SILENT:

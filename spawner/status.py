@@ -54,6 +54,7 @@ def _uid_of(world: World, key: str) -> Optional[int]:
 def _complete(world: World, entry: dict[str, Any]) -> None:
     group = world.groups.get(entry["name"])
     entry["user"] = group.user or None if group is not None else None
+    entry["warnings"] = list(group.warnings) if group is not None else []
     entry["requests_waiting"] = group is not None and group.has_waiting()
     for process in entry["processes"]:
         process["cpu_percent"], process["memory"] = _figures(process["pid"])

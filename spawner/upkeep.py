@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Iterator, Optional
 from spawner.effects import Kill
 from spawner.errors import StartFailure
 from spawner.group import Group
+from spawner.loaders import steps
 from spawner.process import Process
 from spawner.states import GroupState, ProcessKind, ProcessState
 
@@ -16,14 +17,18 @@ if TYPE_CHECKING:
 LINGER_SECONDS = 60.0  # a retired process that is in no request and yet does not end is killed after this
 FORGET_SECONDS = 60.0  # a group that the newest configuration has not asked for lives at least this long
 
-_STEPS = {ProcessState.STARTING: "handshake", ProcessState.LOADING: "import", ProcessState.BOOTING: "ready"}
+_STEPS = {
+    ProcessState.STARTING: steps.START_LOADER,
+    ProcessState.LOADING: steps.IMPORT,
+    ProcessState.BOOTING: steps.ACCEPT,
+}
 
 
 def step_of(process: Process) -> str:
     """The name of the step that a coming process is in."""
     if process.kind is ProcessKind.WORKER and process.state is ProcessState.STARTING:
-        return "fork"
-    return _STEPS.get(process.state, process.state.value)
+        return steps.FORK
+    return _STEPS[process.state]
 
 
 def tick(pool: Pool, now: float) -> None:

@@ -88,7 +88,7 @@ def _choose_user(policy: UserPolicy, facts: AppFacts, users: UserDatabase) -> pw
     if policy.switching and policy.user:
         chosen = users.user_by_name(policy.user)
     elif policy.switching:
-        _require_one_owner(facts)
+        _require_one_owner(facts, users)
         chosen = users.user_by_uid(facts.entry.uid)
     else:
         chosen = None
@@ -103,7 +103,7 @@ def _choose_user(policy: UserPolicy, facts: AppFacts, users: UserDatabase) -> pw
     return fallback
 
 
-def _require_one_owner(facts: AppFacts) -> None:
+def _require_one_owner(facts: AppFacts, users: UserDatabase) -> None:
     """Refuse an entry file that somebody else than its owner has put where it is.
 
     Whoever owns the folder that holds the entry file decides what `import` finds; whoever owns a link decides what
@@ -112,14 +112,20 @@ def _require_one_owner(facts: AppFacts) -> None:
     owner = facts.entry.uid
     if facts.entry_target.uid != owner:
         raise UserRefused(
-            "%s is a symbolic link of uid %d to a file of uid %d; give both the same owner or set PassengerUser"
-            % (facts.entry.path, owner, facts.entry_target.uid)
+            "%s is a symbolic link of %s to a file of %s; give both the same owner or set PassengerUser"
+            % (facts.entry.path, described(owner, users), described(facts.entry_target.uid, users))
         )
     for step in facts.way:
         if step.uid not in (owner, 0):
             raise UserRefused(
-                "%s belongs to uid %d but the %s %s to uid %d; give both the same owner or set PassengerUser"
-                % (facts.entry.path, owner, "link" if step.is_link else "folder", step.path, step.uid)
+                "%s belongs to %s but the %s %s to %s; give both the same owner or set PassengerUser"
+                % (
+                    facts.entry.path,
+                    described(owner, users),
+                    "link" if step.is_link else "folder",
+                    step.path,
+                    described(step.uid, users),
+                )
             )
 
 
@@ -146,6 +152,12 @@ def _default_group(policy: UserPolicy, users: UserDatabase) -> Optional[int]:
         return users.group_id(policy.default_group)
     default_user = users.user_by_name(policy.default_user)
     return default_user.pw_gid if default_user else None
+
+
+def described(uid: int, users: UserDatabase) -> str:
+    """A user for a message: by name where there is one."""
+    entry = users.user_by_uid(uid)
+    return "uid %d" % uid if entry is None else "user %s (uid %d)" % (entry.pw_name, uid)
 
 
 class SystemUsers:

@@ -34,7 +34,7 @@ class InvalidResponse(ValueError):
 class LoadFailure(Exception):
     """The app's fault: it cannot be loaded.
 
-    `step` names how far it came, `summary` is one line, `traceback` the app's own frames (may be empty).
+    `step`, one of steps.py, names how far it came; `summary` is one line, `traceback` the app's own frames, if any.
     """
 
     def __init__(self, step: str, summary: str, traceback: str = "") -> None:

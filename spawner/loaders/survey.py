@@ -22,12 +22,12 @@ def findings(ours: Set[int]) -> List[str]:
 def _threads() -> Iterator[str]:
     python_threads = _python_threads()
     for thread in python_threads:
-        yield "thread {!r}{} was started at import: it does not run in the workers (start it in after_fork())".format(
+        yield "The thread {!r}{} was started at import and runs in no worker: start it in after_fork().".format(
             thread.name, _place(thread)
         )
     native = _native_thread_count() - 1 - len(python_threads)
     if native > 0:
-        what = "{} native thread(s) were started at import, by an extension module: they do not run in the workers"
+        what = "{} native thread(s) were started at import, by an extension module, and run in no worker."
         yield what.format(native)
 
 
@@ -72,7 +72,7 @@ def _descriptor(number: int) -> Optional[str]:
             return _connection(number)
         if stat.S_ISREG(mode) and os.pread(number, len(_SQLITE_MAGIC), 0) == _SQLITE_MAGIC:
             path = os.readlink("/proc/self/fd/{}".format(number))
-            return _shared("the SQLite database {} was opened at import".format(path))
+            return _shared("The SQLite database {} was opened at import".format(path))
     except OSError:
         pass
     return None
@@ -88,7 +88,7 @@ def _connection(number: int) -> Optional[str]:
         if not peer:
             return None
     where = "{}:{}".format(peer[0], peer[1]) if isinstance(peer, tuple) else str(peer)
-    return _shared("a connection to {} (descriptor {}) was opened at import".format(where, number))
+    return _shared("A connection to {} (descriptor {}) was opened at import".format(where, number))
 
 
 def _socket_of(number: int) -> socket.socket:
@@ -102,4 +102,4 @@ def _socket_of(number: int) -> socket.socket:
 
 
 def _shared(what: str) -> str:
-    return what + ": all workers would share it (open it in after_fork(), or at the first use)"
+    return what + ", and all workers share it: open it in after_fork(), or at the first use."

@@ -12,7 +12,7 @@ import socket
 import sys
 from typing import List, NoReturn
 
-from . import originals, report, standard_streams, wsgi
+from . import originals, report, standard_streams, steps, wsgi
 from .app import App
 from .control_line import ControlLine
 from .errors import LineClosed, UnexpectedMessage
@@ -86,7 +86,7 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - the app's own code, which may raise anything
             traceback = report.app_traceback(error)
             report.log("jumpseat: after_fork() failed\n" + traceback)
-            fields = [("step", "run after_fork()"), ("summary", report.summary(error)), ("traceback", traceback)]
+            fields = [("step", steps.AFTER_FORK), ("summary", report.summary(error)), ("traceback", traceback)]
             self._line.send("failed", fields)
             return False
         return True

@@ -177,7 +177,7 @@ def test_a_connection_opened_at_import_is_named(starter: Starter, tmp_path: Path
             application = print
             """)
         (warning,) = preloader.load()
-    assert "a connection to" in warning
+    assert "A connection to" in warning
     assert "was opened at import" in warning
     if family != "unix":
         assert f"{address[0]}:{address[1]}" in warning
@@ -196,7 +196,7 @@ def test_an_sqlite_database_opened_at_import_is_named(starter: Starter) -> None:
         application = print
         """)
     (warning,) = preloader.load()
-    assert f"the SQLite database {database} was opened at import" in warning
+    assert f"The SQLite database {database} was opened at import" in warning
 
 
 def test_the_time_that_loading_took_is_told(starter: Starter) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from spawner import effects
+from spawner.loaders import steps
 from spawner.states import GroupState, ProcessKind, ProcessState
 from tests.unit.pool.world import World
 
@@ -209,7 +210,7 @@ def test_a_start_that_takes_too_long_is_killed_and_named() -> None:
     assert "FailWaiting" in kinds(found)
     failure = world.pool.groups["app"].failure
     assert failure is not None
-    assert failure.step == "import"
+    assert failure.step == steps.IMPORT
     assert "PassengerStartTimeout" in failure.summary
 
 

@@ -276,7 +276,7 @@ if os.geteuid() == 0:
             children.log.close()
 
         asyncio.run(main())
-        assert "uid 0 was refused" in (tmp_path / "log").read_text()
+        assert "user root (uid 0) was refused" in (tmp_path / "log").read_text()
 
 
 def start_message(**changed: str) -> bytes:
