@@ -59,12 +59,17 @@ class AppLogs:
                 return own
         return self._log.own() if self.main_file else self._log.named(error_log)
 
-    def reopen(self) -> None:
-        """Close every app's own log; the next line opens it again."""
+    def reopen(self) -> list[str]:
+        """Close every app's own log; the next line opens it again.
+
+        :returns: their paths.
+        """
+        paths = sorted({path for path, _ in self._open})
         for entry in self._open.values():
             if entry.sink is not None:
                 entry.sink.close()
         self._open.clear()
+        return paths
 
     def flush(self) -> None:
         """Write what waits in logs that did not take it at once."""

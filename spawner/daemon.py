@@ -11,11 +11,13 @@ import socket
 import time
 from typing import Any, Optional
 
-from spawner import configuration, instance, leftovers, prestart, status
+from spawner import configuration, instance, leftovers, prestart
 from spawner.admin import AdminSocket
 from spawner.adoption_steps import adopt
 from spawner.app_logs import AppLogs
 from spawner.carrier import Carrier
+from spawner.commands.refusals import Failed
+from spawner.commands.table import make_commands
 from spawner.control import ParentLine, ServerConfiguration
 from spawner.engine import Engine
 from spawner.errors import OperatorError
@@ -181,7 +183,10 @@ class Daemon:
             self._log,
             self._register,
         )
-        self._admin = AdminSocket(self._loop, self._listen_for_commands(), self._log, {"status": self._status})
+        commands = make_commands(
+            self.world, self._engine.feed, self._sampler.look, self._reopen_logs, self._started
+        )
+        self._admin = AdminSocket(self._loop, self._listen_for_commands(), self._log, commands)
 
     def _listen_for_registrations(self) -> socket.socket:
         folder = self.world.instance
@@ -202,9 +207,17 @@ class Daemon:
             raise OperatorError("no socket could be made for it; the log of the spawner says why")
         return group.path, group.token
 
-    def _status(self, question: dict[str, Any], scope: Optional[int]) -> dict[str, Any]:
-        self._sampler.look()  # the figures are to be those of now
-        return status.describe(self.world, scope, self._started)
+    def _reopen_logs(self) -> list[str]:
+        """Open anew what was opened here; what httpd has opened comes anew with its next (graceful) restart.
+
+        :raises Failed: PassengerLogFile cannot be opened; lines go where they went before.
+        """
+        path = self.world.pool.server.log_file
+        try:
+            self._log.set_own_path(path)
+        except OSError as error:
+            raise Failed("PassengerLogFile %s cannot be opened: %s" % (path, error.strerror)) from error
+        return ([path] if path else []) + self.world.app_logs.reopen()
 
     def _restart(self, key: str) -> None:
         if key in self.world.pool.groups:

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import time
-from typing import Any, Optional
+from typing import Any, Collection
 
-import psutil
-
+from spawner.commands.figures import Figures
 from spawner.version import VERSION
 from spawner.world import World
 
 SCHEMA = 1
 
 
-def describe(world: World, uid: Optional[int], started: float) -> dict[str, Any]:
-    """Everything, or what concerns the apps of one user.
+def describe(world: World, keys: Collection[str], figures: Figures, started: float) -> dict[str, Any]:
+    """The instance, the pool and some of the app groups.
 
-    :param uid: whose apps; None for all.
+    :param keys: of the groups that are to be told; the pool counts the others, too.
+    :param figures: that have looked at their processes.
     :param started: when this spawner started, Unix time in seconds.
     """
     pool = world.pool
-    described = pool.snapshot(time.monotonic())["groups"]
-    shown = [entry for entry in described if uid is None or _uid_of(world, entry["name"]) == uid]
+    shown = [entry for entry in pool.snapshot(time.monotonic())["groups"] if entry["name"] in keys]
     for entry in shown:
-        _complete(world, entry)
+        _complete(world, entry, figures)
     return {
-        "ok": True,
         "schema": SCHEMA,
         "instance": {
             "name": world.instance.name,
             "version": VERSION,
             "httpd_pid": world.parameters.httpd_pid,
-            "spawner_pid": psutil.Process().pid,
+            "spawner_pid": os.getpid(),
             "server_root": world.parameters.server_root,
             "server_software": world.parameters.server_software,
             "started": started,
@@ -46,34 +45,12 @@ def describe(world: World, uid: Optional[int], started: float) -> dict[str, Any]
     }
 
 
-def _uid_of(world: World, key: str) -> Optional[int]:
-    group = world.groups.get(key)
-    return group.uid if group is not None else None
-
-
-def _complete(world: World, entry: dict[str, Any]) -> None:
+def _complete(world: World, entry: dict[str, Any], figures: Figures) -> None:
     group = world.groups.get(entry["name"])
     entry["user"] = group.user or None if group is not None else None
     entry["warnings"] = list(group.warnings) if group is not None else []
     entry["requests_waiting"] = group is not None and group.has_waiting()
     for process in entry["processes"]:
-        process["cpu_percent"], process["memory"] = _figures(process["pid"])
-
-
-def _figures(pid: int) -> tuple[Optional[float], Optional[dict[str, Optional[int]]]]:
-    """CPU since its start in percent of one, and memory in bytes; None for what cannot be known."""
-    if pid <= 0:
-        return None, None
-    try:
-        process = psutil.Process(pid)
-        times = process.cpu_times()
-        age = max(0.001, time.time() - process.create_time())
-        percent = round(100.0 * (times.user + times.system) / age, 2)
-        rss = process.memory_info().rss
-    except psutil.Error:
-        return None, None
-    try:
-        full = process.memory_full_info()
-    except psutil.Error:
-        return percent, {"rss": rss, "pss": None, "uss": None}
-    return percent, {"rss": rss, "pss": full.pss, "uss": full.uss}
+        figure = figures.of(process["pid"])
+        process["cpu_percent"] = figure.cpu_percent if figure is not None else None
+        process["memory"] = figure.memory() if figure is not None else None

@@ -1,4 +1,4 @@
-"""The admin socket, apart from what `status` says."""
+"""The admin socket, apart from what its commands do."""
 
 from __future__ import annotations
 
@@ -6,52 +6,176 @@ import asyncio
 import json
 import os
 import socket
+import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Awaitable, Callable
 
 import pytest
 
+from spawner import admin
 from spawner.admin import AdminSocket
+from spawner.commands.command import Caller, SendProgress
+from spawner.commands.refusals import NotFound
 from spawner.line_sink import LineSink
 from spawner.log import Log
 
 
-def ask(folder: Path, *lines: bytes) -> list[dict[str, Any]]:
-    """The answers to lines on one connection."""
+class Echo:
+    """Answers what it was asked, and by whom."""
 
-    def status(question: dict[str, Any], scope: Optional[int]) -> dict[str, Any]:
-        return {"ok": True, "question": question, "scope": scope}
+    async def run(self, question: dict[str, Any], caller: Caller, progress: SendProgress) -> dict[str, Any]:
+        return {"question": question, "uid": caller.uid, "privileged": caller.privileged}
 
-    async def main() -> list[dict[str, Any]]:
+
+class Steps:
+    """Sends steps first."""
+
+    async def run(self, question: dict[str, Any], caller: Caller, progress: SendProgress) -> dict[str, Any]:
+        for number in range(question["steps"]):
+            await progress({"step": number})
+        return {"done": True}
+
+
+class Absent:
+    """Refuses."""
+
+    async def run(self, question: dict[str, Any], caller: Caller, progress: SendProgress) -> dict[str, Any]:
+        raise NotFound("there is nothing")
+
+
+class Waiting:
+    """Waits until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.cancelled = asyncio.Event()
+
+    async def run(self, question: dict[str, Any], caller: Caller, progress: SendProgress) -> dict[str, Any]:
+        self.begun.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            self.cancelled.set()
+        return {}
+
+
+Talk = Callable[[str, Waiting], Awaitable[Any]]
+
+
+def with_admin(folder: Path, talk: Talk) -> Any:
+    """Run a coroutine that talks to an admin socket at the path that it is given."""
+
+    async def main() -> Any:
+        path = str(folder / "s")
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(folder / "s"))
+        listener.bind(path)
         listener.listen()
         listener.setblocking(False)
-        log = Log(LineSink.open(os.devnull))
-        admin = AdminSocket(asyncio.get_running_loop(), listener, log, {"status": status})
-        reader, writer = await asyncio.open_unix_connection(str(folder / "s"))
-        writer.write(b"".join(line + b"\n" for line in lines))
-        answers = [json.loads(await asyncio.wait_for(reader.readline(), 10)) for _ in lines]
-        writer.close()
-        await writer.wait_closed()
-        await admin.close()
-        log.close()
-        return answers
+        log, waiting = Log(LineSink.open(os.devnull)), Waiting()
+        commands = {"echo": Echo(), "steps": Steps(), "absent": Absent(), "wait": waiting}
+        socket_here = AdminSocket(asyncio.get_running_loop(), listener, log, commands)
+        try:
+            return await asyncio.wait_for(talk(path, waiting), 20)
+        finally:
+            await socket_here.close()
+            log.close()
 
     return asyncio.run(main())
 
 
+def ask(folder: Path, *lines: bytes, answers: int = 0) -> list[dict[str, Any]]:
+    """The lines that come back for lines on one connection."""
+
+    async def talk(path: str, _: Waiting) -> list[dict[str, Any]]:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"".join(line + b"\n" for line in lines))
+        told = [json.loads(await reader.readline()) for _ in range(answers or len(lines))]
+        writer.close()
+        await writer.wait_closed()
+        return told
+
+    found: list[dict[str, Any]] = with_admin(folder, talk)
+    return found
+
+
 def test_each_line_is_answered_in_turn(tmp_path: Path) -> None:
-    first, second = ask(tmp_path, b'{"command": "status"}', b'{"command": "status", "x": 1}')
+    first, second = ask(tmp_path, b'{"command": "echo"}', b'{"command": "echo", "x": 1}')
     assert (first["ok"], second["question"]["x"]) == (True, 1)
 
 
 def test_root_and_the_spawner_s_own_user_are_not_restricted(tmp_path: Path) -> None:
-    assert ask(tmp_path, b'{"command": "status"}')[0]["scope"] is None
+    (answer,) = ask(tmp_path, b'{"command": "echo"}')
+    assert (answer["uid"], answer["privileged"]) == (os.getuid(), True)
 
 
-@pytest.mark.parametrize("line", [b"status", b"[]", b"{}", b'{"command": 1}', b'{"command": "reboot"}', b"\xff"])
+@pytest.mark.parametrize("line", [b"echo", b"[]", b"{}", b'{"command": 1}', b'{"command": "reboot"}', b"\xff"])
 def test_what_is_no_command_is_refused_in_words(tmp_path: Path, line: bytes) -> None:
     (answer,) = ask(tmp_path, line)
-    assert answer["ok"] is False
+    assert (answer["ok"], answer["kind"]) == (False, "bad_command")
     assert "command" in answer["error"]
+
+
+def test_nesting_without_end_is_no_command(tmp_path: Path) -> None:
+    (answer,) = ask(tmp_path, b"[" * 30_000)
+    assert answer["kind"] == "bad_command"
+
+
+def test_a_refusal_names_its_kind(tmp_path: Path) -> None:
+    assert ask(tmp_path, b'{"command": "absent"}') == [
+        {"ok": False, "kind": "not_found", "error": "there is nothing"},
+    ]
+
+
+def test_progress_comes_before_the_answer(tmp_path: Path) -> None:
+    told = ask(tmp_path, b'{"command": "steps", "steps": 2}', answers=3)
+    assert told == [{"progress": {"step": 0}}, {"progress": {"step": 1}}, {"ok": True, "done": True}]
+
+
+def test_a_connection_that_closes_ends_the_wait(tmp_path: Path) -> None:
+    async def talk(path: str, waiting: Waiting) -> None:
+        _, writer = await asyncio.open_unix_connection(path)
+        writer.write(b'{"command": "wait"}\n')
+        await waiting.begun.wait()
+        assert not waiting.cancelled.is_set()
+        writer.close()
+        await writer.wait_closed()
+        await waiting.cancelled.wait()
+
+    with_admin(tmp_path, talk)
+
+
+def test_one_that_sends_no_more_still_gets_its_answer(tmp_path: Path) -> None:
+    async def talk(path: str, _: Waiting) -> bytes:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b'{"command": "steps", "steps": 300}\n')
+        writer.write_eof()
+        told = await reader.readuntil(b"true}\n")
+        writer.close()
+        await writer.wait_closed()
+        return told
+
+    lines = with_admin(tmp_path, talk).splitlines()
+    assert json.loads(lines[-1]) == {"ok": True, "done": True}
+
+
+def test_one_user_has_so_many_connections_and_no_more(tmp_path: Path) -> None:
+    async def talk(path: str, _: Waiting) -> bytes:
+        lines = [await asyncio.open_unix_connection(path) for _ in range(16)]
+        reader, writer = await asyncio.open_unix_connection(path)
+        too_many = await reader.read()
+        lines[0][1].write(b'{"command": "echo"}\n')
+        answer = await lines[0][0].readline()
+        for _, other in [*lines, (reader, writer)]:
+            other.close()
+            await other.wait_closed()
+        return too_many + answer
+
+    assert json.loads(with_admin(tmp_path, talk))["ok"] is True
+
+
+def test_another_user_has_a_command_now_and_then_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin, "peer_uid", lambda _: 4711)
+    before = time.monotonic()
+    answers = ask(tmp_path, *[b'{"command": "echo"}'] * 5)
+    assert [answer["privileged"] for answer in answers] == [False] * 5
+    assert time.monotonic() - before >= 0.19

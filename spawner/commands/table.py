@@ -1,0 +1,30 @@
+"""Which commands the admin socket knows."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from spawner.commands.command import Command
+from spawner.commands.figures import Figures
+from spawner.commands.memory import Memory
+from spawner.commands.reopen_logs import ReopenLogs
+from spawner.commands.status import Status
+from spawner.world import Feed, World
+
+
+def make_commands(
+    world: World, feed: Feed, look: Callable[[], None], reopen: Callable[[], list[str]], started: float
+) -> dict[str, Command]:
+    """Every command by its name.
+
+    :param feed: tells the pool something (`Engine.feed`).
+    :param look: has the scoreboards read.
+    :param reopen: opens the log files anew, gives their paths.
+    :param started: when this spawner started, Unix time in seconds.
+    """
+    figures = Figures()
+    return {
+        "status": Status(world, figures, look, started),
+        "memory": Memory(world, figures),
+        "reopen_logs": ReopenLogs(reopen),
+    }
