@@ -52,7 +52,7 @@ class Carrier:
             effects.Work: self._not_carried_out,
             effects.RunHook: self._not_carried_out,
             effects.NoteDeployment: self._not_carried_out,
-            effects.Progress: self._not_carried_out,
+            effects.Progress: world.restarts.publish,
             effects.Say: self._say,
         }
 
@@ -127,6 +127,7 @@ class Carrier:
     def _drop_group(self, effect: effects.DropGroup) -> None:
         group = self.world.groups.pop(effect.key, None)
         self.world.watch.unwatch(effect.key)
+        self.world.restarts.group_ended(effect.key)
         if group is None:
             return
         if group.queue_watched:

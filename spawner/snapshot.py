@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from spawner.errors import StartFailure
 from spawner.group import Group
 from spawner.process import Process
 
@@ -28,15 +29,22 @@ def describe_group(group: Group, now: float) -> dict[str, Any]:
         "failure": None
         if failure is None
         else {
-            "step": failure.step,
-            "summary": failure.summary,
-            "detail": failure.detail,
-            "facts": dict(failure.facts),
-            "error_id": failure.error_id,
+            **describe_failure(failure),
             "age": round(now - group.failed_at, 3),
             "retry_in": round(max(0.0, group.retry_at - now), 3),
         },
         "processes": [describe_process(process, now) for process in group.processes.values()],
+    }
+
+
+def describe_failure(failure: StartFailure) -> dict[str, Any]:
+    """Why a start failed."""
+    return {
+        "step": failure.step,
+        "summary": failure.summary,
+        "detail": failure.detail,
+        "facts": dict(failure.facts),
+        "error_id": failure.error_id,
     }
 
 

@@ -16,6 +16,7 @@ from spawner.log import Log
 from spawner.parameters import Parameters
 from spawner.pool import Pool
 from spawner.reaper import Reaper
+from spawner.restart_progress import RestartProgress
 from spawner.restart_watch import RestartWatch
 from spawner.stock import Stock
 
@@ -39,6 +40,7 @@ class World:
     watch: RestartWatch
     answers: FailureAnswers
     reaper: Reaper = field(default_factory=Reaper)
+    restarts: RestartProgress = field(default_factory=RestartProgress)
     groups: dict[str, AppGroup] = field(default_factory=dict)
     processes: dict[int, AppProcess] = field(default_factory=dict)
 

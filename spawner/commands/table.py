@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Callable
 
 from spawner.commands.command import Command
+from spawner.commands.detach_process import DetachProcess
 from spawner.commands.figures import Figures
 from spawner.commands.memory import Memory
 from spawner.commands.reopen_logs import ReopenLogs
+from spawner.commands.restart_app import RestartApp
 from spawner.commands.status import Status
 from spawner.world import Feed, World
 
@@ -25,6 +27,8 @@ def make_commands(
     figures = Figures()
     return {
         "status": Status(world, figures, look, started),
+        "restart_app": RestartApp(world, feed),
+        "detach_process": DetachProcess(world, feed),
         "memory": Memory(world, figures),
         "reopen_logs": ReopenLogs(reopen),
     }
