@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from spawner.group import SLOTS
 
-SLOT_SIZE = 64  # bytes: a cache line, so that workers do not disturb one another
-_SLOT = struct.Struct("<IIQQQ")
-_FREE, _BUSY = 0, 2
+CELL_SIZE = 512  # bytes; the header of a slot is as long
+SLOT_SIZE = 129 * CELL_SIZE
+_HEADER = struct.Struct("<IIIIQQQ")
+_CELLS = 128
+_NO_REQUEST = bytes(24)
 _NANOSECONDS = 1_000_000_000
 _F_ADD_SEALS = 1033
 _SEALS = 0x1 | 0x2 | 0x4  # F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW
@@ -22,8 +24,8 @@ _SEALS = 0x1 | 0x2 | 0x4  # F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW
 class Slot:
     """What one worker says of itself; figures only, it is not to be trusted further.
 
-    :ivar busy_since: seconds of CLOCK_MONOTONIC; when the current request began.
-    :ivar idle_since: seconds of CLOCK_MONOTONIC; when the last one ended.
+    :ivar busy_since: seconds of CLOCK_MONOTONIC; when it was last idle and a request began.
+    :ivar idle_since: seconds of CLOCK_MONOTONIC; when it last became idle.
     """
 
     busy: bool
@@ -61,12 +63,17 @@ class Scoreboard:
 
     def read(self, slot: int) -> Slot:
         """What the worker of a slot says."""
-        state, pid, requests, busy_since, idle_since = _SLOT.unpack_from(self._memory, slot * SLOT_SIZE)
-        return Slot(state == _BUSY, pid, requests, busy_since / _NANOSECONDS, idle_since / _NANOSECONDS)
+        _, pid, running, _, requests, busy_since, idle_since = _HEADER.unpack_from(self._memory, slot * SLOT_SIZE)
+        return Slot(running > 0, pid, requests, busy_since / _NANOSECONDS, idle_since / _NANOSECONDS)
 
     def clear(self, slot: int) -> None:
         """Free a slot whose worker has gone."""
-        _SLOT.pack_into(self._memory, slot * SLOT_SIZE, _FREE, 0, 0, 0, 0)
+        start = slot * SLOT_SIZE
+        capacity = _HEADER.unpack_from(self._memory, start)[3]
+        _HEADER.pack_into(self._memory, start, 0, 0, 0, 0, 0, 0, 0)
+        for cell in range(1, min(capacity, _CELLS) + 1):  # pages that nobody has written stay without memory
+            first = start + cell * CELL_SIZE
+            self._memory[first : first + len(_NO_REQUEST)] = _NO_REQUEST
 
     def close(self) -> None:
         """Unmap it and close its descriptor."""

@@ -1,6 +1,7 @@
 """The system's own calls, taken before the app is loaded: an app may replace them for itself (gevent, eventlet do)."""
 
 import _socket
+import _thread
 import os
 import select
 import signal
@@ -9,6 +10,7 @@ import socket
 Connection = _socket.socket  # without the layer in Python, which costs 1 us per connection
 Epoll = select.epoll
 Socket = socket.socket
+allocate_lock = _thread.allocate_lock
 end_process = os._exit
 fork = os.fork
 poll = select.poll

@@ -30,12 +30,13 @@ _TRUE = frozenset(("on", "1", "true", "yes"))
 
 
 class Request:
-    """One request: what the app is called with, and how it wants to be answered."""
+    """One request: what the app is called with, how it wants to be answered, and its head's payload as it came."""
 
-    __slots__ = ("environ", "framed", "method")
+    __slots__ = ("environ", "framed", "head", "method")
 
-    def __init__(self, environ: Dict[str, Any], framed: bool) -> None:
+    def __init__(self, environ: Dict[str, Any], framed: bool, head: bytes) -> None:
         self.environ = environ
+        self.head = head
         self.framed = framed
         self.method: str = environ["REQUEST_METHOD"]
 
@@ -88,7 +89,7 @@ class RequestReader:
             for descriptor in descriptors:
                 os.close(descriptor)
         self._complete(environ)
-        return Request(environ, framed)
+        return Request(environ, framed, payload)
 
     def _complete(self, environ: Dict[str, Any]) -> None:
         """Add what PEP 3333 asks for."""

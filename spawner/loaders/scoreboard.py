@@ -1,13 +1,25 @@
-"""The worker's slot of its group's scoreboard (docs/protocol.md, section 6)."""
+"""The worker's slot of its group's scoreboard (docs/protocol.md, section 6).
+
+Each step of a request is one write. A field is never seen half written (a struct stores it in one piece), and a cell
+is empty before it is filled, so that a reader sees no deadline but that of the request which is in it.
+"""
 
 import mmap
 import os
 import struct
 import time
 
-SLOT_SIZE = 64
-_SLOT = struct.Struct("<IIQQQ")
-_FREE, _IDLE, _BUSY = 0, 1, 2
+from .originals import allocate_lock
+
+CELLS = 128  # of a slot: the most requests that a worker can be in
+CELL_SIZE = 512  # bytes; the header is as long
+SLOT_SIZE = CELL_SIZE * (1 + CELLS)
+
+_HEADER = struct.Struct("<IIIIQQQ")
+_CELL = struct.Struct("<IIQQ488s")
+_LONGEST_TEXT = 488  # bytes
+_NO_REQUEST = bytes(24)
+_FREE, _SERVING, _WORKING = 0, 1, 2
 
 
 def _monotonic_ns() -> int:
@@ -31,10 +43,20 @@ class Scoreboard:
         _keep_from_children(status)
 
     def slot(self, number: int) -> "Slot":
-        """Return the writer of slot `number`, counted from 0. Raises ValueError when there is none."""
+        """Return the writer of slot `number`, counted from 0, for a worker that is in one request at a time.
+
+        Raises ValueError when there is none.
+        """
+        return Slot(self._map, self._offset(number))
+
+    def shared_slot(self, number: int, capacity: int) -> "SharedSlot":
+        """Return the writer of slot `number` for a worker that can be in `capacity` requests. Raises ValueError."""
+        return SharedSlot(self._map, self._offset(number), capacity)
+
+    def _offset(self, number: int) -> int:
         if number < 0 or (number + 1) * SLOT_SIZE > len(self._map):
             raise ValueError("the scoreboard has no slot {}".format(number))
-        return Slot(self._map, number * SLOT_SIZE)
+        return number * SLOT_SIZE
 
 
 def _keep_from_children(board: os.stat_result) -> None:
@@ -48,31 +70,113 @@ def _keep_from_children(board: os.stat_result) -> None:
             pass  # the folder's own
 
 
-class Slot:
-    """What one worker tells of itself: idle or busy since when, how many requests served."""
+class Cell:
+    """Where a worker shows one request that it is in."""
 
     def __init__(self, board: mmap.mmap, offset: int) -> None:
+        self._board = board
+        self._offset = offset
+
+    def enter(self, head: bytes, since: int, deadline: int) -> None:
+        """A request has been taken. `head`: its head's payload; the times in ns, a `deadline` of 0: never."""
+        length = len(head)
+        if length > _LONGEST_TEXT:
+            length = _LONGEST_TEXT
+        _CELL.pack_into(self._board, self._offset, 1, length, since, deadline, head)
+
+    def leave(self) -> None:
+        """The request is over."""
+        self._board[self._offset : self._offset + len(_NO_REQUEST)] = _NO_REQUEST
+
+
+class Slot:
+    """What one worker tells of itself. `requests`: how many it has served; `cell`: of its first thread."""
+
+    def __init__(self, board: mmap.mmap, offset: int, capacity: int = 1) -> None:
+        """Raises ValueError for a `capacity` that the slot has no room for."""
+        if not 0 < capacity <= CELLS:
+            raise ValueError("a worker cannot be in {} requests".format(capacity))
         self.requests = 0
         self._board = board
         self._offset = offset
+        self._capacity = capacity
         self._pid = os.getpid()
+        self._busy_since: int = 0
         self._idle_since: int = monotonic_ns()
+        self._cells = [Cell(board, offset + CELL_SIZE * number) for number in range(1, capacity + 1)]
+        self.cell = self._cells[0]
+        self._cell_start = offset + CELL_SIZE
+        self._cell_end = self._cell_start + len(_NO_REQUEST)
 
     def ready(self) -> None:
         """The worker accepts; it has served nothing."""
+        for cell in self._cells:  # whoever had the slot before may have been killed in a request
+            cell.leave()
         self._idle_since = monotonic_ns()
-        _SLOT.pack_into(self._board, self._offset, _IDLE, self._pid, 0, 0, self._idle_since)
+        self._write_header(_SERVING)
 
-    def busy(self) -> None:
-        """A request begins."""
-        _SLOT.pack_into(self._board, self._offset, _BUSY, self._pid, self.requests, monotonic_ns(), self._idle_since)
+    def begin(self) -> None:
+        """A connection has been taken."""
+        self._busy_since = now = monotonic_ns()
+        _HEADER.pack_into(
+            self._board, self._offset, _SERVING, self._pid, 1, 1, self.requests, now, self._idle_since
+        )  # fmt: skip
 
-    def idle(self) -> None:
-        """A request has been served."""
-        self.requests += 1
+    def end(self, served: bool) -> None:
+        """It is dealt with. `served`: the app has been called."""
+        self.requests += served
+        self._idle_since = now = monotonic_ns()
+        self._board[self._cell_start : self._cell_end] = _NO_REQUEST
+        _HEADER.pack_into(
+            self._board, self._offset, _SERVING, self._pid, 0, 1, self.requests, self._busy_since, now
+        )  # fmt: skip
+
+    def work(self) -> None:
+        """The worker, which is in no request, begins its out-of-band work."""
+        self._write_header(_WORKING)
+
+    def work_done(self) -> None:
+        """It has ended: the worker is idle from now on."""
         self._idle_since = monotonic_ns()
-        _SLOT.pack_into(self._board, self._offset, _IDLE, self._pid, self.requests, 0, self._idle_since)
+        self._write_header(_SERVING)
 
     def free(self) -> None:
         """The worker ends."""
-        _SLOT.pack_into(self._board, self._offset, _FREE, self._pid, self.requests, 0, self._idle_since)
+        self._write_header(_FREE)
+
+    def _write_header(self, state: int, running: int = 0) -> None:
+        _HEADER.pack_into(
+            self._board, self._offset,
+            state, self._pid, running, self._capacity, self.requests, self._busy_since, self._idle_since,
+        )  # fmt: skip
+
+
+class SharedSlot(Slot):
+    """The slot of a worker with threads. `begin` and `end` may be called by any thread, with a cell of its own.
+
+    Invariant: `_running` is how many have begun and not ended; it and what the header says change under `_lock`.
+    """
+
+    def __init__(self, board: mmap.mmap, offset: int, capacity: int) -> None:
+        super().__init__(board, offset, capacity)
+        self._lock = allocate_lock()
+        self._running = 0
+
+    def cell_of(self, thread: int) -> Cell:
+        """Return the cell of a thread, counted from 0."""
+        return self._cells[thread]
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._running:
+                self._busy_since = monotonic_ns()
+            self._running += 1
+            self._write_header(_SERVING, self._running)
+
+    def end(self, served: bool) -> None:
+        with self._lock:
+            self.requests += served
+            self._running -= 1
+            if not self._running:
+                self._idle_since = monotonic_ns()
+            self._write_header(_SERVING, self._running)

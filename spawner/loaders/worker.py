@@ -137,12 +137,12 @@ class Worker:
                 return
             raise
         connection = originals.Connection(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
-        slot.busy()
+        slot.begin()
         try:
-            wsgi.serve(connection, self._group.reader, self._group.app.application)
+            served = wsgi.serve(connection, self._group.reader, self._group.app.application, slot.cell)
         finally:
             connection.close()
-        slot.idle()
+        slot.end(served)
 
     def _told_to_retire(self, ready: List[int], signals: SignalQueue) -> bool:
         """Whether one of the `ready` descriptors says so: the end of the lifeline, a signal, the spawner, its end."""

@@ -12,6 +12,7 @@ from .file_wrapper import FileWrapper, regular_file
 from .originals import Connection
 from .request import Request, RequestReader
 from .response import Response
+from .scoreboard import Cell, monotonic_ns
 
 _Application = Callable[..., Any]
 _PAGE = (
@@ -26,23 +27,26 @@ _DRAIN_STEP = 64 * 1024  # bytes
 _DRAIN_PATIENCE = 1.0  # seconds
 
 
-def serve(connection: Connection, reader: RequestReader, application: _Application) -> None:
-    """Read a request from `connection`, have `application` answer it. The caller closes the connection.
+def serve(connection: Connection, reader: RequestReader, application: _Application, cell: Cell) -> bool:
+    """Read a request from `connection`, enter it in `cell`, have `application` answer it.
 
-    Raises nothing that the app or the peer could cause.
+    The caller closes the connection and empties the cell. Returns whether the app was called. Raises nothing that the
+    app or the peer could cause.
     """
     try:
         request = reader.read(connection)
     except ClientLeft:
-        return
+        return False
     except BadRequest as error:
         report.log("jumpseat: refused a request: {}".format(error))
         _answer(Response(connection, error.framed, "GET"), error.status, _REFUSED)
-        return
+        return False
+    cell.enter(request.head, monotonic_ns(), 0)
     body = request.environ["wsgi.input"]
     _run(application, request, Response(connection, request.framed, request.method))
     if type(body) is not io.BytesIO:
         _put_away(body, connection, request.framed)
+    return True
 
 
 def _run(application: _Application, request: Request, response: Response) -> None:

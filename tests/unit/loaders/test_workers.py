@@ -38,29 +38,6 @@ def test_a_workers_output_is_its_own(starter: Starter) -> None:
     assert preloader.output.text() == ""
 
 
-def test_the_worker_says_in_the_scoreboard_what_it_does(starter: Starter) -> None:
-    preloader = starter.start(APP)
-    preloader.load()
-    before = time.monotonic_ns()
-    worker = preloader.fork(slot=3)
-    state, pid, requests, _, idle_since = worker.group.slot(3)
-    assert (state, pid, requests) == (1, worker.pid, 0)
-    assert before < idle_since < time.monotonic_ns()
-    with worker.group.client().open(path="/wait") as exchange:
-        worker.output.wait_for("waiting")
-        state, pid, requests, busy_since, _ = worker.group.slot(3)
-        assert (state, pid, requests) == (2, worker.pid, 0)
-        assert idle_since < busy_since < time.monotonic_ns()
-        starter.write("", "gate")
-        assert exchange.answer().complete
-    worker.retire()
-    worker.wait_for_end()
-    state, pid, requests, _, idle_again = worker.group.slot(3)
-    assert (state, pid, requests) == (0, worker.pid, 1)
-    assert idle_again > busy_since
-    assert worker.group.slot(2) == (0, 0, 0, 0, 0)
-
-
 def test_a_slot_that_the_board_does_not_have_ends_the_worker_only(starter: Starter) -> None:
     preloader = starter.start(APP)
     preloader.load()
@@ -178,7 +155,7 @@ def test_a_direct_process_becomes_a_worker_itself(starter: Starter) -> None:
     process.serve(slot=2)
     answer = process.get()
     assert (answer.text, answer.header("X-Pid")) == ("ok", str(process.pid))
-    assert process.group.slot(2)[1] == process.pid
+    assert process.group.slot(2).pid == process.pid
     process.retire()
     assert process.child.wait(30) == 0
     pid = process.pid

@@ -12,15 +12,40 @@ import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, NamedTuple
 
 from spawner import loaders
 from tests.unit.loaders.support.client import Answer, Client
 from tests.unit.loaders.support.control import PATIENCE, ControlEnd, Output
 
 START = os.path.join(os.path.dirname(loaders.__file__), "start.py")
-SLOT = struct.Struct("<IIQQQ")
+HEADER = struct.Struct("<IIIIQQQ")
+CELL = struct.Struct("<IIQQ488s")
+SLOT_SIZE = 66_048
+CELL_SIZE = 512
 SLOTS = 8
+
+
+class Slot(NamedTuple):
+    """What a worker tells of itself in the scoreboard."""
+
+    state: int
+    pid: int
+    running: int
+    capacity: int
+    requests: int
+    busy_since: int
+    idle_since: int
+
+
+class Cell(NamedTuple):
+    """What a worker tells of one request that it is in."""
+
+    state: int
+    length: int
+    since: int
+    deadline: int
+    text: bytes
 
 
 def _ordinary_environment() -> dict[str, str]:
@@ -39,15 +64,18 @@ class Group:
         self.listener.bind(self.address)
         self.listener.listen(64)
         self.scoreboard = os.memfd_create("scoreboard", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.scoreboard, SLOTS * 64)
+        os.ftruncate(self.scoreboard, SLOTS * SLOT_SIZE)
         self.lifeline, self._lifeline_end = os.pipe()
 
     def client(self) -> Client:
         return Client(self.address, self.token)
 
-    def slot(self, number: int) -> tuple[int, ...]:
-        """Return state, pid, requests, busy_since, idle_since."""
-        return SLOT.unpack(os.pread(self.scoreboard, SLOT.size, number * 64))
+    def slot(self, number: int) -> Slot:
+        return Slot(*HEADER.unpack(os.pread(self.scoreboard, HEADER.size, number * SLOT_SIZE)))
+
+    def cell(self, slot: int, number: int = 0) -> Cell:
+        offset = slot * SLOT_SIZE + CELL_SIZE * (1 + number)
+        return Cell(*CELL.unpack(os.pread(self.scoreboard, CELL.size, offset)))
 
     def end_lifeline(self) -> None:
         if self._lifeline_end >= 0:
