@@ -26,7 +26,7 @@ module_sources := $(wildcard apache_module/*.py apache_module/src/*.[ch] apache_
 export PYTHON SANITIZE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration provision-test bench bench-memory install uninstall generate clean
+.PHONY: help setup demo test lint types unit integration faults soak provision-test bench bench-memory install uninstall generate clean
 
 help: ## list the commands
 	@echo "Jumpseat: Python apps in Apache httpd. Commands:"
@@ -61,6 +61,7 @@ test: $(TEST_TOOLS) $(MODULE) ## set up, then lint, types and all tests
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory provision-test
 	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory faults
 
 lint: $(TEST_TOOLS) ## check style, shell scripts, generated files and the Vagrantfile
 	$(BIN)/ruff check .
@@ -76,6 +77,12 @@ unit: $(TEST_TOOLS) $(MODULE) ## run the tests that need no httpd
 
 integration: $(TEST_TOOLS) $(MODULE) ## run the tests that start an httpd
 	$(BIN)/python -m pytest -n $(JOBS) tests/integration
+
+faults: $(TEST_TOOLS) $(MODULE) ## break things while requests come in; says how many were sent, failed and late
+	$(BIN)/python -m pytest -n $(JOBS) tests/faults
+
+soak: $(TEST_TOOLS) $(MODULE) ## the same for longer: 1,100 graceful restarts, 100 touches, 20 kills of the spawner
+	FAULT_ROUNDS=10 $(BIN)/python -m pytest tests/faults
 
 provision-test: $(TEST_TOOLS) ## as root or with sudo: vagrant/provision.sh and make demo in bare Debian 12 trees
 	$(AS_ROOT) $(BIN)/python -B -m pytest -p no:cacheprovider tests/provision

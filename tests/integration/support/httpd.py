@@ -48,6 +48,7 @@ class Httpd:
         identity = "" if user else server_identity()
         self.configuration = Configuration(self.folder, self.port, mpm, identity, product)
         self.logs = LogBook(self.folder / "logs")
+        self.launcher: list[str] = []  # a program that executes httpd in its own place, and its arguments
         self.kept: KeptProcess | None = None
         self.ended: dict[int, int] = {}
 
@@ -108,7 +109,7 @@ class Httpd:
 
     def start(self) -> Httpd:
         """Start and wait until it answers connections. Raises RuntimeError with the logs when it does not."""
-        command = [HTTPD, "-DFOREGROUND", "-f", str(self.write_configuration())]
+        command = [*self.launcher, HTTPD, "-DFOREGROUND", "-f", str(self.write_configuration())]
         self.kept = KeptProcess(command, self.user, self._environment(), self.folder / "logs" / "stderr.log")
         self.ended = self.kept.ended
         self._wait_until_running(0)

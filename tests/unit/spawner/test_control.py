@@ -166,7 +166,8 @@ def test_a_registration_survives_being_stored() -> None:
 
 def test_every_option_survives_being_stored() -> None:
     for field in AppOptions.__dataclass_fields__.values():
-        value = {"bool": "1", "int": "7"}.get(str(field.type), "direct" if field.name == "spawn_method" else "text")
+        words = {"spawn_method": "direct", "concurrency_model": "thread"}
+        value = {"bool": "1", "int": "7"}.get(str(field.type), words.get(field.name, "text"))
         found = registration_from([*REGISTRATION[:9], (field.name, value)])
         assert registration_from(fields_of(found)) == found
         assert str(int(v) if isinstance(v := getattr(found.options, field.name), bool) else v) == value

@@ -1,0 +1,131 @@
+"""An app whose answers can be checked, and that keeps a ledger: each request it begins and each that it ends.
+
+Every request has an `id`; the ledger of a process is `events/ledger-<pid>`, a line for each begin ("+id") and end ("-id").
+"""
+import hashlib
+import os
+import sys
+import threading
+import time
+from urllib.parse import parse_qs
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+
+
+def _read(name, default):
+    try:
+        with open(os.path.join(ROOT, name)) as stream:
+            return stream.read().strip()
+    except FileNotFoundError:
+        return default
+
+
+RELEASE = _read("release.txt", "0")
+LOADING = _read("loading.txt", "")
+if LOADING == "raise":
+    import a_module_that_is_not_there  # noqa: F401
+if LOADING == "syntax":
+    exec(compile("def broken(:\n", "broken.py", "exec"))
+if LOADING == "exit":
+    sys.exit(7)
+if LOADING == "hang":
+    time.sleep(3600)
+
+
+class Ledger:
+    """One line per call, written at once: what a killed process has begun is known."""
+
+    def __init__(self):
+        self._pid, self._descriptor, self._lock = 0, -1, threading.Lock()
+
+    def note(self, line):
+        with self._lock:
+            if self._pid != os.getpid():
+                self._pid = os.getpid()
+                path = os.path.join(ROOT, "events", "ledger-%d" % self._pid)
+                self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        os.write(self._descriptor, line.encode() + b"\n")
+
+
+LEDGER = Ledger()
+
+
+def pattern(identity, size):
+    """As many bytes as asked for, the same for the same id."""
+    digest = hashlib.sha256(identity.encode()).hexdigest().encode()
+    return (digest * (size // len(digest) + 1))[:size]
+
+
+class Body:
+    """The head line, then the parts; the ledger hears of the end when the server closes it."""
+
+    def __init__(self, kind, identity, parts):
+        self._identity = identity
+        self._parts = iter(parts)
+        self._head = ("%s %s %s %d\n" % (kind, identity, RELEASE, os.getpid())).encode()
+
+    def __iter__(self):
+        yield self._head
+        for part in self._parts:
+            yield part
+
+    def close(self):
+        LEDGER.note("-" + self._identity)
+
+
+def fast(environ, fields):
+    return [pattern(fields["id"], int(fields.get("size", "200")))]
+
+
+def slow(environ, fields):
+    time.sleep(float(fields["seconds"]))
+    return [pattern(fields["id"], 200)]
+
+
+def stream(environ, fields):
+    for number in range(int(fields["parts"])):
+        if number:
+            time.sleep(float(fields["pause"]))
+        yield pattern("%s/%d" % (fields["id"], number), 500)
+
+
+def upload(environ, fields):
+    digest, source = hashlib.sha256(), environ["wsgi.input"]
+    while True:
+        data = source.read(65536)
+        if not data:
+            return [digest.hexdigest().encode()]
+        digest.update(data)
+
+
+def talk(environ, fields):
+    """Say something on stderr, which goes to the app's log."""
+    sys.stderr.write("said %s\n" % fields["id"])
+    sys.stderr.flush()
+    return [pattern(fields["id"], 200)]
+
+
+def grow(environ, fields):
+    """Take memory, and touch it, until there is none."""
+    taken = []
+    for _ in range(int(fields["megabytes"])):
+        taken.append(bytearray(b"x" * (1 << 20)))
+    return [pattern(fields["id"], 200)]
+
+
+KINDS = {"fast": fast, "slow": slow, "stream": stream, "upload": upload, "talk": talk, "grow": grow}
+
+
+def application(environ, start_response):
+    fields = {name: values[-1] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+    kind, identity = environ["PATH_INFO"].strip("/").split("/")[-1], fields["id"]
+    LEDGER.note("+" + identity)
+    headers = [("Content-Type", "text/plain")]
+    body = Body(kind, identity, KINDS[kind](environ, fields))
+    if kind == "fast":
+        content = b"".join(body)
+        body.close()
+        start_response("200 OK", headers + [("Content-Length", str(len(content)))])
+        return [content]
+    start_response("200 OK", headers)
+    return body

@@ -1,0 +1,27 @@
+"""What the app tests/apps/ledger has written down: which process has begun and ended which request."""
+
+from __future__ import annotations
+
+import collections
+from pathlib import Path
+from typing import Counter
+
+
+class Ledger:
+    """All of it, as it stands when this is made."""
+
+    def __init__(self, events: Path) -> None:
+        self.begun: dict[int, list[str]] = {}
+        self.ended: dict[int, set[str]] = {}
+        for path in events.glob("ledger-*"):
+            lines = path.read_text().splitlines()
+            pid = int(path.name.partition("-")[2])
+            self.begun[pid] = [line[1:] for line in lines if line.startswith("+")]
+            self.ended[pid] = {line[1:] for line in lines if line.startswith("-")}
+
+    def unfinished(self, pid: int) -> list[str]:
+        """The requests that a process has begun and not ended."""
+        return [identity for identity in self.begun.get(pid, []) if identity not in self.ended[pid]]
+
+    def times_begun(self) -> Counter[str]:
+        return collections.Counter(identity for begun in self.begun.values() for identity in begun)

@@ -1,0 +1,152 @@
+"""apachectl's signals and logrotate while requests come in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import ROUNDS, Burdened, Judge
+from load.generator import Load
+from load.kinds import FAST, FILE, FILE_CONTENT, MIXED, SLOW, STREAM, TALK
+from load.outcome import Result
+from support.descriptors import open_descriptors
+from support.memory import resident
+from support.serving import CheckedHttpd
+from support.status import workers
+from support.waiting import eventually
+
+pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 60 * ROUNDS)]
+GRACEFULS = 15 if ROUNDS == 1 else 110 * ROUNDS
+
+
+def test_graceful_restarts_lose_nothing_and_keep_every_worker(burdened: Burdened, judge: Judge) -> None:
+    server = burdened.server
+    burdened.start("PassengerMaxInstances 3")
+    pids = {worker["pid"] for worker in workers(server)}
+    with burdened.load() as load:
+        for _ in range(5):
+            server.graceful()
+            load.wait_for_more(10)
+        held, memory = open_descriptors(server.pid), resident(server.pid)
+        for _ in range(GRACEFULS):
+            server.graceful()
+            load.wait_for_more(5)
+        grown = resident(server.pid) - memory
+    judge(load, f"graceful, {GRACEFULS + 5} times", note=f"httpd's parent: {grown / 1024:+.0f} KiB")
+    assert {worker["pid"] for worker in workers(server)} == pids
+    assert open_descriptors(server.pid) == held
+    assert grown < 1 << 20
+
+
+def test_what_httpd_itself_does_with_a_file_at_graceful_restarts(
+    plain_httpd: CheckedHttpd, judge: Judge, tmp_path: Path
+) -> None:
+    """The measure for the case before: connections that were closed while idle are httpd's, with or without us."""
+    folder = plain_httpd.folder / "apps"
+    (folder / "file.txt").write_bytes(FILE_CONTENT)
+    plain_httpd.site(document_root=folder)
+    plain_httpd.start()
+    with Load(plain_httpd.port, tmp_path, [FILE]) as load:
+        for _ in range(20):
+            plain_httpd.graceful()
+            load.wait_for_more(100)
+    judge(load, "graceful, 20 times, a file, without our module")
+
+
+def test_a_graceful_restart_finishes_the_requests_that_it_meets(burdened: Burdened, judge: Judge) -> None:
+    burdened.start()
+    with burdened.load([SLOW, STREAM], clients=6) as load:
+        for _ in range(4):
+            load.wait_for_more(12)
+            burdened.server.graceful()
+    judge(load, "graceful amid slow requests and streams, 4 times")
+
+
+def test_a_hard_restart_cuts_what_is_under_way_and_nothing_else(burdened: Burdened, judge: Judge) -> None:
+    server = burdened.server
+    server.logs.allow("AH|JS")
+    burdened.start("PassengerMaxInstances 3")
+    pids = {worker["pid"] for worker in workers(server)}
+    moments: list[tuple[float, float]] = []
+    with burdened.load() as load:
+        for _ in range(3):
+            load.wait_for_more(40)
+            begun = time.monotonic()
+            server.restart()
+            moments.append((begun, time.monotonic()))
+        load.wait_for_more(40)
+    result = judge(load, "restart, 3 times", failed=1000)
+    outside = [
+        str(one)
+        for one in result.failed
+        if not any(one.begun <= end and one.ended >= begin for begin, end in moments)
+    ]
+    assert outside == []
+    assert {worker["pid"] for worker in workers(server)} == pids
+
+
+def test_a_stop_ends_everything_within_seconds(burdened: Burdened, judge: Judge) -> None:
+    server = burdened.server
+    server.logs.allow("AH|JS")
+    burdened.start()
+    with burdened.load() as load:
+        load.wait_for_more(80)
+        moment = time.monotonic()
+        os.kill(server.pid, signal.SIGTERM)
+        eventually(lambda: not server.processes(), "the end of everything", 15)
+        seconds = time.monotonic() - moment
+    result = judge(load, "stop", failed=100_000, note=f"all ended in {seconds:.1f} s; failed ones: under way, or after")
+    assert [str(one) for one in result.failed if one.ended < moment] == []
+    assert seconds < 10
+    assert list(server.run_folder.iterdir()) == []
+
+
+def test_a_graceful_stop_finishes_what_is_under_way(burdened: Burdened, judge: Judge) -> None:
+    server = burdened.server
+    server.logs.allow("AH|JS")
+    burdened.start()
+    with burdened.load([FAST, SLOW, STREAM]) as load:
+        load.wait_for_more(60)
+        moment = time.monotonic()
+        os.kill(server.pid, signal.SIGWINCH)
+        eventually(lambda: not server.processes(), "the end of everything", 20)
+    result = judge(load, "graceful-stop", failed=100_000, note="failed ones came after it")
+    assert [str(one) for one in result.failed if one.begun < moment] == []
+    assert list(server.run_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["ErrorLog", "PassengerLogFile", "PassengerAppLogFile"])
+def test_logrotate_loses_no_request_and_no_line_of_the_app(burdened: Burdened, judge: Judge, where: str) -> None:
+    """The logs are renamed and httpd is told by a graceful restart, as logrotate does it every night."""
+    server = burdened.server
+    server.logs.allow("AH|JS|said")
+    folder = server.logs.folder if where != "PassengerAppLogFile" else burdened.app.events
+    log = {"ErrorLog": "site.example.log", "PassengerLogFile": "own.log", "PassengerAppLogFile": "app.log"}[where]
+    if where == "PassengerLogFile":
+        server.add(f'PassengerLogFile "{folder / log}"')
+    burdened.start(f'PassengerAppLogFile "{folder / log}"' if where == "PassengerAppLogFile" else "")
+    with burdened.load([*MIXED[:4], TALK]) as load:
+        for number in range(3):
+            load.wait_for_more(40)
+            for path in [path for path in folder.glob("*.log") if path.name != "stderr.log"]:
+                path.rename(path.with_suffix(f".log.{number}"))
+            server.graceful()
+            moment = time.monotonic()
+        load.wait_for_more(60)
+    result = judge(load, f"logrotate, {where}, 3 times")
+    check_lines(result, folder, log, moment)
+
+
+def check_lines(result: Result, folder: Path, log: str, moment: float) -> None:
+    """Each line that the app has said stands in one log once; what was said after the last rotation, in the newest."""
+    said = [outcome for outcome in result.of("answered") if outcome.kind is TALK]
+    newest = (folder / log).read_text()
+    everything = "".join(path.read_text() for path in folder.glob(f"{log}*"))
+    assert [one.identity for one in said if everything.count(f"said {one.identity}\n") != 1] == []
+    late = [one.identity for one in said if one.begun > moment and f"said {one.identity}\n" not in newest]
+    assert late == [], f"{len(late)} of {len(said)} lines went to a log that was rotated away"
+

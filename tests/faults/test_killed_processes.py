@@ -1,0 +1,179 @@
+"""kill -9 of each kind of process while requests come in: what is lost is what that process had in hand."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from conftest import ROUNDS, WORKERS, Burdened, Judge
+from load.ledger import Ledger
+from support.descriptors import open_descriptors
+from support.serving import CheckedHttpd
+from support.status import group, preloaders, run_command, wait_for_workers, workers
+from support.waiting import eventually
+
+pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 60 * ROUNDS)]
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def next_spawner(server: CheckedHttpd, old: int) -> int:
+    """The spawner after `old`, once it answers commands."""
+
+    def at_work() -> int:
+        pid = server.spawner_pid()
+        return pid if pid != old and run_command(server, "status", "--json").returncode == 0 else 0
+
+    return eventually(at_work, "a new spawner at work")
+
+
+def children_of_httpd(server: CheckedHttpd) -> list[psutil.Process]:
+    spawner = server.spawner_pid()
+    return [process for process in psutil.Process(server.pid).children() if process.pid != spawner]
+
+
+def test_a_killed_worker_loses_the_request_that_it_was_in_and_no_other(burdened: Burdened, judge: Judge) -> None:
+    burdened.server.logs.allow("JS")
+    burdened.start()
+    killed: list[int] = []
+    with burdened.load() as load:
+        for _ in range(5 * ROUNDS):
+            load.wait_for_more(60)
+            killed.append(workers(burdened.server)[0]["pid"])
+            kill(killed[-1])
+            load.wait_for_more(30)
+            eventually(lambda: len(workers(burdened.server)) >= WORKERS, "another worker in its place")
+    result = judge(load, f"kill -9 of a worker, {len(killed)} times", failed=len(killed))
+    ledger = Ledger(burdened.app.events)
+    in_hand = {identity for pid in killed for identity in ledger.unfinished(pid)}
+    begun = ledger.times_begun()
+    assert [one for one in result.failed if one.identity not in in_hand and begun[one.identity]] == [], str(result)
+
+
+def test_a_killed_preloader_loses_nothing_and_growth_starts_another(burdened: Burdened, judge: Judge) -> None:
+    burdened.server.logs.allow("JS")
+    burdened.start()
+    with burdened.load() as load:
+        for _ in range(3 * ROUNDS):
+            load.wait_for_more(40)
+            before = preloaders(burdened.server)[0]["pid"]
+            kill(before)
+            victim = workers(burdened.server)[0]["pid"]
+            run_command(burdened.server, "status")
+            load.wait_for_more(20)
+            os.kill(victim, signal.SIGTERM)  # it retires in order; the one in its place needs a preloader
+            eventually(lambda old=before: another_preloader(burdened.server, old), "another preloader")
+            eventually(lambda: len(workers(burdened.server)) >= WORKERS, "another worker")
+    judge(load, f"kill -9 of a preloader, {3 * ROUNDS} times")
+
+
+def test_a_spawner_killed_again_and_again_loses_nothing(burdened: Burdened, judge: Judge) -> None:
+    burdened.server.logs.allow("JS")
+    burdened.start()
+    before = {worker["pid"] for worker in workers(burdened.server)}
+    times = 4 if ROUNDS == 1 else 20
+    with burdened.load() as load:
+        for _ in range(times):
+            old = burdened.server.spawner_pid()
+            kill(old)
+            next_spawner(burdened.server, old)
+            load.wait_for_more(50)
+    judge(load, f"kill -9 of the spawner, {times} times")
+    assert before <= {worker["pid"] for worker in workers(burdened.server)}
+    assert len(burdened.server.app_processes()) <= 6 + 2
+
+
+def test_a_spawner_killed_before_it_has_opened_loses_nothing(burdened: Burdened, judge: Judge) -> None:
+    """As soon as httpd has forked another one, that one is killed, too."""
+    burdened.server.logs.allow("JS")
+    burdened.start()
+    with burdened.load() as load:
+        old = burdened.server.spawner_pid()
+        for _ in range(3):
+            kill(old)
+            old = eventually(lambda known=old: spawner_process(burdened.server, known), "another spawner process")
+        next_spawner(burdened.server, 0)
+        load.wait_for_more(50)
+    judge(load, "kill -9 of a spawner that comes up, 3 times")
+
+
+def another_preloader(server: CheckedHttpd, old: int) -> bool:
+    return any(process["pid"] != old for process in preloaders(server))
+
+
+def spawner_process(server: CheckedHttpd, old: int) -> int:
+    found = [process.pid for process in psutil.Process(server.pid).children() if process.name() == "jumpseat"]
+    return next((pid for pid in found if pid != old), 0)
+
+
+def test_an_adopted_app_is_managed_like_any_other(burdened: Burdened, judge: Judge) -> None:
+    server, app = burdened.server, burdened.app
+    server.logs.allow("JS")
+    burdened.start()
+    old = server.spawner_pid()
+    with burdened.load() as load:
+        kill(old)
+        next_spawner(server, old)
+        assert len(workers(server)) >= WORKERS
+        app.write("release.txt", "1")
+        app.touch_restart()
+        eventually(lambda: group(server)["state"] == "serving" and server.get("/fast?id=a").text.split()[2] == "1", "1")
+        load.wait_for_more(50)
+    result = judge(load, "restart.txt after kill -9 of the spawner")
+    assert set(result.releases) == {"0", "1"}
+    with burdened.load(clients=16) as load:
+        eventually(lambda: len(workers(server)) > WORKERS, "growth under load")
+        load.wait_for_more(50)
+    judge(load, "growth after kill -9 of the spawner")
+    assert server.stop() == []
+
+
+def test_a_killed_child_of_httpd_loses_its_connections_and_no_process_of_ours(
+    burdened: Burdened, judge: Judge
+) -> None:
+    server = burdened.server
+    server.logs.allow("AH0005[12]|JS")
+    server.configuration.mpm = "prefork"
+    burdened.start()
+    apps = {process.pid for process in server.app_processes()}
+    with burdened.load() as load:
+        for _ in range(5):
+            load.wait_for_more(40)
+            kill(children_of_httpd(server)[0].pid)
+        load.wait_for_more(40)
+    judge(load, "kill -9 of an httpd child (prefork), 5 times", failed=5)
+    assert apps <= {process.pid for process in server.app_processes()}
+
+
+def test_when_httpds_parent_is_killed_everything_of_ours_ends_and_nothing_is_left(burdened: Burdened) -> None:
+    server = burdened.server
+    server.logs.allow("JS|AH")
+    burdened.start()
+    ours = [psutil.Process(server.spawner_pid()), *server.app_processes()]
+    children = children_of_httpd(server)
+    with burdened.load() as load:
+        load.wait_for_more(50)
+        kill(server.pid)
+        eventually(lambda: not [one for one in ours if one.is_running()], "the end of all of ours", 10)
+        for child in children:  # httpd's own: they serve on until somebody ends them
+            child.kill()
+    eventually(lambda: not server.processes(), "the end of everything")
+    assert list(server.run_folder.iterdir()) == []
+
+
+def test_spawner_kills_leak_no_descriptor_in_httpd(burdened: Burdened) -> None:
+    server = burdened.server
+    server.logs.allow("JS")
+    burdened.start()
+    before = open_descriptors(server.pid)
+    for _ in range(3):
+        old = server.spawner_pid()
+        kill(old)
+        next_spawner(server, old)
+    assert open_descriptors(server.pid) == before
+    wait_for_workers(server, WORKERS)
