@@ -323,6 +323,17 @@ DIRECTIVES: tuple[Directive, ...] = (
         "A URL of an app that is to be started together with Apache. May be given several times.",
         default_text="apps start with their first request",
     ),
+    Directive(
+        "Ctl",
+        Kind.SETTINGS,
+        _S,
+        None,
+        "A command that is run when something happens: `hook_attached_process`, `hook_detached_process`, "
+        "`hook_spawn_failed`, `hook_queue_full_error` or `hook_max_request_time_reached`, and the command (hooks.md). "
+        "May be given several times.",
+        default_text="none",
+        difference="Only these names have an effect; any other is warned of.",
+    ),
     # Requests and responses
     Directive(
         "MaxRequestQueueSize",

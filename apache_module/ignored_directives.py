@@ -11,7 +11,6 @@ OPEN_SOURCE: tuple[str, ...] = (
     "PassengerAnonymousTelemetryProxy",
     "PassengerAppStartCommand",
     "PassengerBufferResponse",
-    "PassengerCtl",
     "PassengerDefaultRuby",
     "PassengerDirectInstanceRequestAddress",
     "PassengerDisableAnonymousTelemetry",

@@ -29,6 +29,7 @@ class Kind(enum.Enum):
     GROUP = "group"
     URI_SET = "uri set"
     URL_LIST = "url list"
+    SETTINGS = "settings"  # names with a value each; of one that is given again the last value counts
 
 
 class Scope(enum.Enum):

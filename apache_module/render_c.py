@@ -93,6 +93,8 @@ def c_type(option: Directive) -> str:
         return "int "
     if option.kind in (Kind.URI_SET, Kind.URL_LIST):
         return "const apr_array_header_t *"
+    if option.kind is Kind.SETTINGS:
+        return "const apr_table_t *"
     return "const char *"
 
 
@@ -252,6 +254,8 @@ def _command(index: int, option: Directive) -> str:
         macro, setter = "AP_INIT_FLAG", "passenger_set_flag"
     elif option.kind in (Kind.URI_SET, Kind.URL_LIST):
         macro, setter = "AP_INIT_ITERATE", "passenger_add_value"
+    elif option.kind is Kind.SETTINGS:
+        macro, setter = "AP_INIT_TAKE2", "passenger_set_setting"
     return "    %s(%s, %s, (void *)&option_table[%d], %s,\n        %s),\n" % (
         macro,
         c_string(option.directive),

@@ -43,6 +43,7 @@ _PLACEHOLDERS = {
     Kind.GROUP: "*group*",
     Kind.URI_SET: "*path*",
     Kind.URL_LIST: "*url*",
+    Kind.SETTINGS: "*name* \"*value*\"",
 }
 
 _CHECKS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Optional
+from typing import Callable, Optional
 
 _KEPT = 1024  # statuses that nobody has asked for
 
@@ -13,6 +13,7 @@ class Reaper:
 
     def __init__(self) -> None:
         self._statuses: dict[int, int] = {}
+        self._watchers: dict[int, Callable[[int], None]] = {}
 
     def collect(self) -> None:
         """Wait for every child that has ended."""
@@ -23,7 +24,22 @@ class Reaper:
                 return
             if pid == 0:
                 return
-            self.note(pid, status)
+            watcher = self._watchers.pop(pid, None)
+            if watcher is not None:
+                watcher(status)
+            else:
+                self.note(pid, status)
+
+    def watch(self, pid: int, ended: Callable[[int], None]) -> None:
+        """Have somebody told of the end of a child that was just started.
+
+        :param ended: called once with the status, from within `collect`: it is to do no more than to enqueue.
+        """
+        self._watchers[pid] = ended
+
+    def unwatch(self, pid: int) -> None:
+        """Tell nobody of it any more."""
+        self._watchers.pop(pid, None)
 
     def note(self, pid: int, status: int) -> None:
         """Remember a status; a preloader reports those of its workers."""

@@ -204,6 +204,24 @@ static apr_status_t send_prestarts(const control_line *line, const passenger_ser
     return status;
 }
 
+/* One hook message per hook. */
+static apr_status_t send_hooks(const control_line *line, const passenger_server_options *options)
+{
+    const apr_table_t *hooks = passenger_server_ctl(options);
+    const apr_array_header_t *entries = hooks != NULL ? apr_table_elts(hooks) : NULL;
+    apr_status_t status = APR_SUCCESS;
+
+    for (int i = 0; entries != NULL && i < entries->nelts && status == APR_SUCCESS; i++) {
+        const apr_table_entry_t *hook = &APR_ARRAY_IDX(entries, i, apr_table_entry_t);
+        passenger_message *message = message_of_type(line, "hook");
+
+        passenger_message_add(message, "name", hook->key);
+        passenger_message_add(message, "command", hook->val);
+        status = send_message(line, message, NO_DESCRIPTOR);
+    }
+    return status;
+}
+
 apr_status_t passenger_control_configure(int control, server_rec *server, const passenger_server_options *options,
                                          uint64_t epoch, apr_time_t deadline, apr_pool_t *pool)
 {
@@ -216,6 +234,9 @@ apr_status_t passenger_control_configure(int control, server_rec *server, const 
     }
     if (status == APR_SUCCESS) {
         status = send_prestarts(&line, options);
+    }
+    if (status == APR_SUCCESS) {
+        status = send_hooks(&line, options);
     }
     if (status == APR_SUCCESS) {
         passenger_message *message = message_of_type(&line, "commit");

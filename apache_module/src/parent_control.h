@@ -21,8 +21,9 @@ void passenger_message_add(passenger_message *message, const char *name, const c
 /* The netstring, in the message's pool, and its length; NULL when it would be longer than a control message may be. */
 const char *passenger_message_encode(const passenger_message *message, size_t *length);
 
-/* Sends the configuration of `server` and its virtual hosts: begin, log..., prestart..., commit. Blocks at most until
- * `deadline` (of passenger_monotonic_now()); APR_TIMEUP when the spawner did not take the messages by then, APR_ENOSPC when one would be too long. */
+/* Sends the configuration of `server` and its virtual hosts: begin, log..., prestart..., hook..., commit. Blocks at most
+ * until `deadline` (of passenger_monotonic_now()); APR_TIMEUP when the spawner did not take the messages by then,
+ * APR_ENOSPC when one would be too long. */
 apr_status_t passenger_control_configure(int control, server_rec *server, const passenger_server_options *options,
                                          uint64_t epoch, apr_time_t deadline, apr_pool_t *pool);
 

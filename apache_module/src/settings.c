@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 
 APLOG_USE_MODULE(passenger);
 
+#define HOOK_PREFIX "hook_"
 #define DEFAULT_SPAWNER_CONFIG "/etc/jumpseat/spawner.conf"
 
 /* The longest name below the registry: pids have at most seven digits on Linux; the longest socket is a worker's own. */
@@ -44,12 +46,21 @@ static int is_in_htaccess(const cmd_parms *command)
     return ap_check_cmd_context((cmd_parms *)command, NOT_IN_HTACCESS) != NULL;
 }
 
-static void warn_later(const cmd_parms *command, const char *what)
+static void warn_later(const cmd_parms *command, const char *name, const char *what)
 {
     const ap_directive_t *at = command->directive;
 
     APR_ARRAY_PUSH(settings.warnings, const char *) =
-        apr_psprintf(command->pool, "%s %s (%s:%d)", command->cmd->name, what, at->filename, at->line_num);
+        apr_psprintf(command->pool, "%s %s (%s:%d)", name, what, at->filename, at->line_num);
+}
+
+/* As warn_later, for the first time that the name comes up. */
+static void warn_once(const cmd_parms *command, const char *name, const char *what)
+{
+    if (apr_table_get(settings.ignored, name) == NULL) {
+        apr_table_setn(settings.ignored, name, "");
+        warn_later(command, name, what);
+    }
 }
 
 /* NULL when the directive may stand here, else why not. */
@@ -59,7 +70,7 @@ static const char *check_place(cmd_parms *command, const passenger_option *optio
         return option->in_htaccess ? NULL : ap_check_cmd_context(command, NOT_IN_FILES);
     }
     if (command->server->is_virtual) {
-        warn_later(command, "stands in a <VirtualHost> but holds for the whole server");
+        warn_later(command, command->cmd->name, "stands in a <VirtualHost> but holds for the whole server");
     }
     return ap_check_cmd_context(command, NOT_IN_DIR_CONTEXT);
 }
@@ -144,6 +155,7 @@ static const char *check_string(apr_pool_t *pool, const passenger_option *option
         return passenger_check_url(pool, value, result);
     case PASSENGER_FLAG:
     case PASSENGER_INTEGER:
+    case PASSENGER_SETTINGS:
         break;
     }
     return "has no text as its value";
@@ -195,14 +207,54 @@ const char *passenger_add_value(cmd_parms *command, void *dir_options, const cha
     return NULL;
 }
 
+/* What the spawner runs commands for (docs/hooks.md). */
+static int is_hook(const char *name)
+{
+    static const char *const hooks[] = {"attached_process", "detached_process", "spawn_failed", "queue_full_error",
+                                        "max_request_time_reached", NULL};
+    const char *const *hook = hooks;
+
+    if (strncmp(name, HOOK_PREFIX, strlen(HOOK_PREFIX)) != 0) {
+        return 0;
+    }
+    while (*hook != NULL && strcmp(*hook, name + strlen(HOOK_PREFIX)) != 0) {
+        hook++;
+    }
+    return *hook != NULL;
+}
+
+const char *passenger_set_setting(cmd_parms *command, void *dir_options, const char *name, const char *value)
+{
+    const passenger_option *option = command->info;
+    apr_table_t **values = field_of(option, dir_options);
+    const char *misplaced = check_place(command, option);
+    const char *checked, *wrong;
+
+    if (misplaced != NULL) {
+        return misplaced;
+    }
+    wrong = passenger_check_text(command->pool, value, &checked);
+    if (wrong != NULL) {
+        return name_error(command, wrong);
+    }
+    if (!is_hook(name)) {
+        warn_once(command, apr_pstrcat(command->pool, command->cmd->name, " ", name, NULL), "has no effect");
+        return NULL;
+    }
+    if (*values == NULL) {
+        *values = apr_table_make(command->pool, 4);
+    }
+    apr_table_set(*values, name + strlen(HOOK_PREFIX), checked);
+    return NULL;
+}
+
 const char *passenger_ignore(cmd_parms *command, void *dir_options, const char *rest_of_line)
 {
     (void)dir_options;
     (void)rest_of_line;
     /* A .htaccess file is read in a child, per request: there is nothing to be said about it at start. */
-    if (!is_in_htaccess(command) && apr_table_get(settings.ignored, command->cmd->name) == NULL) {
-        apr_table_setn(settings.ignored, command->cmd->name, "");
-        warn_later(command, "has no effect yet");
+    if (!is_in_htaccess(command)) {
+        warn_once(command, command->cmd->name, "has no effect yet");
     }
     return NULL;
 }

@@ -16,6 +16,7 @@
 const char *passenger_set_flag(cmd_parms *command, void *dir_options, int on);
 const char *passenger_set_value(cmd_parms *command, void *dir_options, const char *value);
 const char *passenger_add_value(cmd_parms *command, void *dir_options, const char *value);
+const char *passenger_set_setting(cmd_parms *command, void *dir_options, const char *name, const char *value);
 const char *passenger_ignore(cmd_parms *command, void *dir_options, const char *rest_of_line);
 
 /* pre_config: forgets what an earlier configuration set. All that is set lives in `configuration_pool`. */

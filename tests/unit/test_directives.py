@@ -23,7 +23,7 @@ Group DefaultUser DefaultGroup UserSwitching LoadShellEnvvars BufferUpload Frien
 AppLogFile LogLevel DisableLogPrefix InstanceRegistryDir DataBufferDir AllowEncodedSlashes ShowVersionInHeader
 SocketBacklog StatThrottleRate PreStart SpawnerConfigFile ConcurrencyModel ThreadCount ErrorOverride MaxRequests
 ForceMaxConcurrentRequestsPerProcess MemoryLimit HardMemoryLimit MaxRequestTime MaxRequestQueueTime StickySessions
-StickySessionsCookieName StickySessionsCookieAttributes ResistDeploymentErrors ResponseBufferHighWatermark
+StickySessionsCookieName StickySessionsCookieAttributes ResistDeploymentErrors ResponseBufferHighWatermark Ctl
 """.split()
 
 by_name = {directive.name: directive for directive in DIRECTIVES}

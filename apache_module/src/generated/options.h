@@ -32,7 +32,8 @@ typedef enum {
     PASSENGER_USER,
     PASSENGER_GROUP,
     PASSENGER_URI_SET,
-    PASSENGER_URL_LIST
+    PASSENGER_URL_LIST,
+    PASSENGER_SETTINGS
 } passenger_kind;
 
 /* What is configured for a server, directory or location: raw. Read it through passenger_dir_*(). */
@@ -85,6 +86,7 @@ typedef struct {
     int max_pool_size;
     int pool_idle_time;
     const apr_array_header_t *pre_start;
+    const apr_table_t *ctl;
     const char *data_buffer_dir;
     int response_buffer_high_watermark;
     int show_version_in_header;
@@ -347,6 +349,11 @@ static inline int passenger_server_pool_idle_time(const passenger_server_options
 static inline const apr_array_header_t *passenger_server_pre_start(const passenger_server_options *options)
 {
     return options->pre_start;
+}
+
+static inline const apr_table_t *passenger_server_ctl(const passenger_server_options *options)
+{
+    return options->ctl;
 }
 
 static inline const char *passenger_server_data_buffer_dir(const passenger_server_options *options)
