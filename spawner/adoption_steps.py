@@ -63,7 +63,7 @@ def _adopt_process(world: World, carrier: Carrier, group: AppGroup, found: Found
     age = linux.age_of(entry.pid) if entry.pid and not entry.coming else None
     entry.started -= age or 0.0
     process_id = world.pool.adopt_process(entry)
-    process = carrier.add_process(
+    process = carrier.processes.add_process(
         process_id, entry.key, entry.kind, entry.generation, entry.slot, identity_of(found), found.line, found.output
     )
     group.user, group.uid = found.user, found.uid

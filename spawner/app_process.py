@@ -33,6 +33,15 @@ class ProcessEvents(Protocol):
     def said_ready(self, process: "AppProcess") -> None:
         """It accepts connections."""
 
+    def said_worn(self, process: "AppProcess", requests: int) -> None:
+        """It has served PassengerMaxRequests."""
+
+    def said_work_wanted(self, process: "AppProcess") -> None:
+        """Its app has asked for out-of-band work."""
+
+    def said_work_done(self, process: "AppProcess", seconds: str) -> None:
+        """It has done that."""
+
     def start_failed(self, process: "AppProcess", failure: StartFailure) -> None:
         """It says, or shows, that it does not come up."""
 
@@ -80,6 +89,7 @@ class AppProcess:
         self.identity = identity
         self.facts: tuple[tuple[str, str], ...] = ()
         self.preloader_id: Optional[int] = None
+        self.route = ""  # of its own socket; empty: it has none
         self.pid = 0
         self.session = 0  # 0: not known
         self.heard = False
@@ -134,7 +144,7 @@ class AppProcess:
     def kill(self) -> None:
         """SIGKILL it. Without a pid yet: its line ends, which ends it, and that counts as its end."""
         if self.pid:
-            self._signal(signal.SIGKILL)
+            self.signal(signal.SIGKILL)
         else:
             self.line.close()
             self._loop.call_soon(self._finish, None)
@@ -142,11 +152,12 @@ class AppProcess:
     def terminate(self) -> None:
         """SIGTERM it. Without a pid yet: as `kill`."""
         if self.pid:
-            self._signal(signal.SIGTERM)
+            self.signal(signal.SIGTERM)
         else:
             self.kill()
 
-    def _signal(self, number: int) -> None:
+    def signal(self, number: int) -> None:
+        """Signal it, if it has a pid that is still its own."""
         if self._pidfd is not None or linux.runs_as(self.pid, self.identity.uid):
             linux.signal_process(self.pid, self._pidfd, number)
 
@@ -183,6 +194,12 @@ class AppProcess:
             self._ready()
         elif kind == "failed":
             self._failed(packet)
+        elif kind == "worn":
+            self._events.said_worn(self, packet.number("requests"))
+        elif kind == "work_wanted":
+            self._events.said_work_wanted(self)
+        elif kind == "work_done":
+            self._events.said_work_done(self, packet.get("seconds"))
         elif kind == "fork_failed":
             self._events.fork_failed(self, packet.number("slot"), packet.get("summary"))
         else:
@@ -196,6 +213,9 @@ class AppProcess:
             "failed": True,
             "loaded": loads and self.heard,
             "ready": self.loaded if self.kind is ProcessKind.DIRECT else not loads and self.heard,
+            "worn": self.ready,
+            "work_wanted": self.ready,
+            "work_done": self.ready,
             "fork_failed": self.kind is ProcessKind.PRELOADER and self.loaded,
             "exited": self.kind is ProcessKind.PRELOADER and self.loaded,
         }

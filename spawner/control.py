@@ -25,6 +25,7 @@ class ServerConfiguration:
     options: ServerOptions
     logs: dict[str, int] = field(default_factory=dict)  # name to descriptor; owned until taken
     prestart: list[str] = field(default_factory=list)
+    hooks: dict[str, str] = field(default_factory=dict)  # name to command
 
     def take_logs(self) -> dict[str, int]:
         """The logs' descriptors, which are the caller's from now on."""
@@ -101,6 +102,8 @@ class ParentLine:
             self._take_log(coming, packet)
         elif packet.type == "prestart":
             coming.prestart.append(packet.get("url"))
+        elif packet.type == "hook":
+            coming.hooks[packet.get("name")] = packet.get("command")
         elif packet.type == "commit":
             self._commit(coming, packet)
         else:

@@ -19,20 +19,27 @@ from spawner.carrier import Carrier
 from spawner.commands.refusals import Failed
 from spawner.commands.table import make_commands
 from spawner.control import ParentLine, ServerConfiguration
+from spawner.deployment_notes import DeploymentNotes
 from spawner.engine import Engine
 from spawner.errors import OperatorError
 from spawner.failure_answer import FailureAnswers
 from spawner.fd_store import FdStore
+from spawner.hooks import Hooks
 from spawner.instance import Instance
 from spawner.launcher import Launcher
 from spawner.log import Log
 from spawner.options import ServerOptions
 from spawner.parameters import Parameters
 from spawner.pool import Pool
+from spawner.protection import Inherited
+from spawner.reaper import Reaper
 from spawner.registrar import Registrar
 from spawner.registration import Registration
 from spawner.restart_watch import FolderEvents, InotifyFolders, RestartWatch
 from spawner.sampling import Sampler
+from spawner.scarcity import Scarcity
+from spawner.short_process import ShortProcesses
+from spawner.stack_capture import Stacks
 from spawner.stock import Stock
 from spawner.world import World
 
@@ -46,9 +53,12 @@ class Daemon:
     """Everything, for as long as it runs.
 
     :param log: where lines go until httpd has handed its logs over.
+    :param inherited: what apps get back of what the spawner has changed for itself.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, parameters: Parameters, log: Log) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, parameters: Parameters, log: Log, inherited: Inherited
+    ) -> None:
         self._loop = loop
         self._parameters = parameters
         self._log = log
@@ -59,7 +69,7 @@ class Daemon:
         self._prestarts: set[asyncio.Task[None]] = set()
         self._sessions: dict[int, int] = {}
         self._timers: list[asyncio.TimerHandle] = []
-        self.world = self._make_world(configuration.load(parameters.spawner_config))
+        self.world = self._make_world(configuration.load(parameters.spawner_config), inherited)
         self._carrier = Carrier(loop, self.world)
         self._engine = Engine(loop, self._carrier)
         self._sampler = Sampler(loop, self.world, self._engine.feed)
@@ -67,8 +77,9 @@ class Daemon:
         self._engine.before_end = self._look_at_lifeline
         self.world.pool.is_busy = self._sampler.is_busy
 
-    def _make_world(self, settings: configuration.Configuration) -> World:
-        parameters, log = self._parameters, self._log
+    def _make_world(self, settings: configuration.Configuration, inherited: Inherited) -> World:
+        parameters, log, reaper = self._parameters, self._log, Reaper()
+        short_processes = ShortProcesses(self._loop, reaper, inherited)
         folder = Instance(parameters.instance_dir, parameters.httpd_pid, parameters.apache_uid, parameters.apache_gid)
         head, tail = socket.socket(fileno=parameters.store_fd), socket.socket(fileno=parameters.store_fd_write)
         return World(
@@ -77,11 +88,17 @@ class Daemon:
             log=log,
             app_logs=AppLogs(log),
             instance=folder,
-            launcher=Launcher(folder.start_program, parameters.server_software),
+            launcher=Launcher(folder.start_program, parameters.server_software, inherited),
             pool=Pool(ServerOptions(), settings.parallel_starts),
             stock=Stock(FdStore(head, tail), log),
             watch=RestartWatch(self._loop, self._restart, self._folder_events(), ServerOptions().stat_throttle_rate),
             answers=FailureAnswers(self._loop, settings.answer_timeout),
+            reaper=reaper,
+            short_processes=short_processes,
+            hooks=Hooks(short_processes, log),
+            notes=DeploymentNotes(short_processes, log),
+            scarcity=Scarcity(self._loop, log),
+            stacks=Stacks(self._loop, lambda: self.world.processes),
         )
 
     def _folder_events(self) -> Optional[FolderEvents]:
@@ -162,6 +179,7 @@ class Daemon:
             self._log.error(3044, "PassengerLogFile %s cannot be opened: %s" % (options.log_file, error.strerror))
         world.app_logs.configure(options.log_level, not options.disable_log_prefix, bool(options.log_file))
         world.watch.poll_every = max(1.0, options.stat_throttle_rate)
+        world.hooks.configure(new.hooks)
         self._engine.feed(world.pool.configure, options, new.epoch)
         if self._registrar is None:
             self._open()
@@ -275,6 +293,8 @@ class Daemon:
         deadline = time.monotonic() + world.configuration.shutdown_grace
         self._engine.feed(world.pool.shut_down)
         await self._until_no_process(deadline)
+        await self._until_no_hook(deadline)
+        self._carrier.processes.close()
         for process in list(world.processes.values()):
             process.kill()
         await self._end_leftovers(deadline)
@@ -282,6 +302,8 @@ class Daemon:
         for process in list(world.processes.values()):
             process.close()
         self._engine.close()
+        world.hooks.close()
+        world.short_processes.close()
         await world.answers.finish(0.1)
         world.reaper.collect()
         world.instance.remove()
@@ -299,6 +321,10 @@ class Daemon:
             await asyncio.sleep(0.02)
             left = leftovers.living(left)
         leftovers.signal_all(leftovers.find(self._sessions), signal.SIGKILL)
+
+    async def _until_no_hook(self, deadline: float) -> None:
+        while not self.world.hooks.idle and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
 
     async def _until_no_process(self, deadline: float) -> None:
         while self.world.processes and time.monotonic() < deadline:

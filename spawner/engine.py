@@ -95,7 +95,7 @@ class Engine:
             return
         self.feed(self._pool.process_hello, process.process_id, process.pid)
         if process.kind is not ProcessKind.WORKER:
-            self._carrier.send_load(process)
+            self._carrier.processes.send_load(process)
 
     def said_loaded(self, process: AppProcess, seconds: str, warnings: list[str]) -> None:
         """A process has imported the app."""
@@ -121,6 +121,24 @@ class Engine:
         """A worker accepts connections."""
         if process.process_id in self._pool.processes:
             self.feed(self._pool.worker_ready, process.process_id)
+
+    def said_worn(self, process: AppProcess, requests: int) -> None:
+        """A worker has served PassengerMaxRequests."""
+        self._world.log.info(3108, "%s: worker %d has served %d requests" % (process.key, process.pid, requests))
+        if process.process_id in self._pool.processes:
+            self.feed(self._pool.process_worn, process.process_id)
+
+    def said_work_wanted(self, process: AppProcess) -> None:
+        """A worker's app has asked for out-of-band work."""
+        if process.process_id in self._pool.processes:
+            self.feed(self._pool.work_wanted, process.process_id)
+
+    def said_work_done(self, process: AppProcess, seconds: str) -> None:
+        """A worker has done its out-of-band work."""
+        text = "%s: worker %d has done its out-of-band work in %s s"
+        self._world.log.info(3109, text % (process.key, process.pid, seconds))
+        if process.process_id in self._pool.processes:
+            self.feed(self._pool.work_done, process.process_id)
 
     def start_failed(self, process: AppProcess, failure: StartFailure) -> None:
         """A process says that it cannot come up."""

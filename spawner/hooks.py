@@ -8,7 +8,7 @@ import re
 import shlex
 import time
 from dataclasses import dataclass
-from typing import Mapping, Optional, Sequence
+from typing import Mapping, Sequence
 
 from spawner.app_environment import PATH
 from spawner.log import Log
@@ -31,7 +31,7 @@ class Happening:
     :ivar name: one of NAMES.
     :ivar key: the app group.
     :ivar pid: the process that it concerns; 0: none.
-    :ivar error_id: what stands on the error page and in the log; None: none.
+    :ivar error_id: what stands on the error page and in the log; empty: none.
     :ivar message: what has gone wrong; empty: nothing.
     """
 
@@ -39,7 +39,7 @@ class Happening:
     key: str
     app_root: str
     pid: int = 0
-    error_id: Optional[str] = None
+    error_id: str = ""
     message: str = ""
 
     def environment(self) -> dict[str, str]:

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import socket
 import stat
@@ -20,6 +21,7 @@ from spawner.errors import OperatorError
 from spawner.users import SystemUsers, described
 from spawner.version import VERSION
 
+_ROUTE_BYTES = 8
 _LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))
 
 
@@ -54,6 +56,27 @@ class Instance:
         """The path of an app group's socket."""
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         return os.path.join(self.apps, digest[:16] + ".sock")
+
+    def worker_socket(self, key: str, route: str) -> str:
+        """The path of a worker's own socket (docs/protocol.md, section 2)."""
+        return "%s.%s.sock" % (self.app_socket(key)[: -len(".sock")], route)
+
+    def listen_for_worker(self, key: str, backlog: int) -> tuple[str, socket.socket]:
+        """Make a worker's own socket, with a route that nobody can guess.
+
+        :returns: the route and the socket.
+        :raises OSError: it cannot be bound.
+        """
+        route = secrets.token_hex(_ROUTE_BYTES)
+        return route, self.listen(self.worker_socket(key, route), socket.SOCK_STREAM, 0o600, backlog)
+
+    def remove_worker_socket(self, key: str, route: str) -> None:
+        """Have clients find a worker's own socket no longer.
+
+        :param route: empty: it has none.
+        """
+        if route:
+            self.remove_socket(self.worker_socket(key, route))
 
     def create(self, server_root: str, started: float) -> None:
         """Make registry, folder and contents; what an earlier spawner of the same httpd left is taken over.
@@ -94,7 +117,7 @@ class Instance:
         :param backlog: as for listen(2): a Unix socket admits one connection more.
         :raises OSError: it cannot be bound.
         """
-        temporary = path + ".new"  # so that nobody finds it with the wrong owner or before it listens
+        temporary = _before(path)  # so that nobody finds it with the wrong owner or before it listens
         sock = socket.socket(socket.AF_UNIX, kind)
         try:
             self.remove_socket(temporary)
@@ -143,12 +166,17 @@ class Instance:
             _write(os.path.join(self.loaders, source.name), source.read_bytes())
 
     def _check_socket_path(self) -> None:
-        longest = self.app_socket("") + ".new"
+        longest = self.worker_socket("", "0" * 2 * _ROUTE_BYTES)
         if len(os.fsencode(longest)) > _LONGEST_SOCKET_PATH:
             raise OperatorError(
                 "the path %s is longer than the %d bytes that a socket may have: choose a shorter "
                 "PassengerInstanceRegistryDir" % (longest, _LONGEST_SOCKET_PATH)
             )
+
+
+def _before(path: str) -> str:
+    """The name of a socket that is being made: not longer than its final one, whose length is checked."""
+    return path[: -len(".sock")] + ".new"
 
 
 def remove_stale_instances(registry: str, own: str, say: Callable[[str], None]) -> None:

@@ -22,6 +22,7 @@ from spawner.linux import Identity, file_system_identity
 from spawner.loaders import steps
 from spawner.open_as_user import first_unreachable
 from spawner.options import ServerOptions
+from spawner.protection import Inherited
 from spawner.registration import Registration
 from spawner.users import SystemUsers, UserPolicy, UserRefused, choose_identity, look_at, own_identity
 
@@ -81,12 +82,13 @@ class Launcher:
     """Starts the interpreters of apps.
 
     :param start_program: the loader that they are started with, readable for every app's user.
+    :param inherited: what apps get back of what the spawner has changed for itself.
     """
 
-    def __init__(self, start_program: str, server_software: str) -> None:
+    def __init__(self, start_program: str, server_software: str, inherited: Inherited) -> None:
         self._start_program = start_program
         self._server_software = server_software
-        self._oom_score = linux.oom_score_adj()  # before the spawner protects itself: what apps get
+        self._inherited = inherited
 
     def launch(self, registration: Registration, server: ServerOptions) -> Launched:
         """Start a process that is to load an app.
@@ -122,7 +124,7 @@ class Launcher:
             arguments = [interpreter, self._start_program, str(theirs.fileno())]
             command = self._command(registration, identity, arguments)
             pid = _execute(command, registration.app_root, identity, theirs.fileno(), write_end)
-            linux.set_oom_score_adj(self._oom_score, pid)
+            linux.set_oom_score_adj(self._inherited.oom_score, pid)
         except BaseException:
             ours.close()
             if output >= 0:
@@ -142,7 +144,8 @@ class Launcher:
         )
         kept = kept_names(options.app_env, registration.base_uri, self._server_software, configured)
         shell = login_shell(identity, options.load_shell_envvars)
-        return build_command(arguments, environment, kept, registration.app_root, shell)
+        command = build_command(arguments, environment, kept, registration.app_root, shell)
+        return Command(self._inherited.limited(command.argv), command.environment)
 
 
 def prepare_line(line: socket.socket) -> None:

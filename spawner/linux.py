@@ -102,6 +102,16 @@ def runs_as(pid: int, uid: int) -> bool:
         return False
 
 
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal (SigCgt, proc(5)): else most signals would end it."""
+    try:
+        with open("/proc/%d/status" % pid, "rb") as file:
+            mask = next(int(line.split()[1], 16) for line in file if line.startswith(b"SigCgt:"))
+    except (OSError, StopIteration, ValueError):
+        return False
+    return bool(mask >> (number - 1) & 1)
+
+
 def age_of(pid: int) -> Optional[float]:
     """Seconds since a process was started (or forked), None if there is none (proc(5))."""
     ticks = start_ticks(pid)

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import traceback
 
-from spawner import linux
+from spawner import linux, protection
 from spawner.daemon import Daemon
 from spawner.errors import JumpseatError, OperatorError
 from spawner.log import Log
@@ -15,7 +15,6 @@ from spawner.parameters import Parameters
 EXIT_OK = 0
 EXIT_DEFECT = 70  # EX_SOFTWARE: a defect of ours, starting again may help
 EXIT_CONFIGURATION = 78  # EX_CONFIG: starting again does not help before something is mended
-_OOM_SCORE = -500  # apps before the spawner; they get back what httpd had
 
 
 def main(parameters: bytes) -> int:
@@ -46,9 +45,7 @@ def main(parameters: bytes) -> int:
 async def _run(parameters: Parameters, log: Log) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _log_defect(log, context))
-    daemon = Daemon(loop, parameters, log)
-    linux.set_oom_score_adj(_OOM_SCORE)
-    await daemon.run()
+    await Daemon(loop, parameters, log, protection.protect()).run()
     return EXIT_OK
 
 

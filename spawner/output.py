@@ -90,6 +90,8 @@ class AppOutput:
         self._sink = sink
         self._form = form
         self._splitter = LineSplitter(line_length)
+        # Sees every line first; what it returns is logged (stack_capture).
+        self.sieve: Optional[Callable[[list[bytes]], list[bytes]]] = None
         self._tail: collections.deque[bytes] = collections.deque(maxlen=TAIL_LINES)
 
     def fileno(self) -> int:
@@ -137,8 +139,17 @@ class AppOutput:
         self._log(self._splitter.feed(data))
         return bool(data)
 
+    def remark(self, text: str) -> None:
+        """Write a line of the spawner's own among those of the app."""
+        self._write([text.encode("utf-8", "surrogateescape")])
+
     def _log(self, lines: list[bytes]) -> None:
+        if self.sieve is not None and lines:
+            lines = self.sieve(lines)
         self._tail.extend(lines)
+        self._write(lines)
+
+    def _write(self, lines: list[bytes]) -> None:
         form, sink = self._form(), self._sink()
         if sink is None or not form.wanted:
             return

@@ -9,7 +9,9 @@ from spawner.app_group import AppGroup
 from spawner.app_logs import AppLogs
 from spawner.app_process import AppProcess
 from spawner.configuration import Configuration
+from spawner.deployment_notes import DeploymentNotes
 from spawner.failure_answer import FailureAnswers
+from spawner.hooks import Hooks
 from spawner.instance import Instance
 from spawner.launcher import Launcher
 from spawner.log import Log
@@ -18,6 +20,9 @@ from spawner.pool import Pool
 from spawner.reaper import Reaper
 from spawner.restart_progress import RestartProgress
 from spawner.restart_watch import RestartWatch
+from spawner.scarcity import Scarcity
+from spawner.short_process import ShortProcesses
+from spawner.stack_capture import Stacks
 from spawner.stock import Stock
 
 
@@ -39,7 +44,12 @@ class World:
     stock: Stock
     watch: RestartWatch
     answers: FailureAnswers
-    reaper: Reaper = field(default_factory=Reaper)
+    reaper: Reaper
+    short_processes: ShortProcesses
+    hooks: Hooks
+    notes: DeploymentNotes
+    scarcity: Scarcity
+    stacks: Stacks
     restarts: RestartProgress = field(default_factory=RestartProgress)
     groups: dict[str, AppGroup] = field(default_factory=dict)
     processes: dict[int, AppProcess] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from spawner.launcher import Launched, Launcher, StartError
 from spawner.linux import Identity
 from spawner.loaders import steps
 from spawner.options import AppOptions, ServerOptions
+from spawner.protection import present
 from spawner.registration import Registration
 
 ALICE = Identity("alice", 1001, 2001, (2001,), "/home/alice", "/bin/bash")
@@ -136,7 +137,7 @@ def launcher(folder: Path) -> Launcher:
     program = folder / "start.py"
     program.write_text(PROBE)
     os.chmod(program, 0o644)
-    return Launcher(str(program), "Apache")
+    return Launcher(str(program), "Apache", present())
 
 
 def app(folder: Path, owner: int = 0, mode: int = 0o755, **options: str) -> Registration:
