@@ -4,58 +4,100 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Iterator, Optional
 
-from spawner.cli.errors import NoAnswer
+from spawner.cli.errors import CommandFailed, NoAnswer, NoSuchApp, NotInTime
 
 ANSWER_LIMIT = 64 * 1024 * 1024  # bytes; an answer is some hundred bytes per process
 PATIENCE = 10.0  # seconds for the whole answer to begin, and between two parts of it
 
+_REFUSALS = {"not_found": NoSuchApp, "failed": CommandFailed}
 
-def ask(admin_socket: Path, command: str) -> dict[str, Any]:
-    """The answer to one command.
+
+def ask(admin_socket: Path, command: str, **fields: Any) -> dict[str, Any]:
+    """The answer to one command that does not take long.
 
     :param command: such as `status`.
+    :param fields: of the command.
     :raises NoAnswer: the socket cannot be reached, access is denied, or the answer is not one.
+    :raises NoSuchApp: no such app or process is known, or it is another user's.
+    :raises CommandFailed: the spawner could not do it.
     """
     try:
-        line = _exchange(admin_socket, json.dumps({"command": command}).encode() + b"\n")
+        return follow(admin_socket, command, lambda _: None, PATIENCE, **fields)
+    except NotInTime:
+        raise NoAnswer("The spawner at %s did not answer within %d seconds" % (admin_socket, PATIENCE)) from None
+
+
+def follow(
+    admin_socket: Path,
+    command: str,
+    progress: Callable[[dict[str, Any]], None],
+    patience: Optional[float],
+    **fields: Any,
+) -> dict[str, Any]:
+    """The answer to a command that may take long; what it says meanwhile is passed on.
+
+    :param progress: called with each step.
+    :param patience: seconds for the whole answer; None: without end.
+    :raises NotInTime: they have passed; what was begun goes on.
+    :raises NoAnswer: as with `ask`; so are the other errors.
+    """
+    question = json.dumps({"command": command, **fields}).encode() + b"\n"
+    try:
+        for line in _exchange(admin_socket, question, patience):
+            message = _read_message(line)
+            if "progress" not in message:
+                return _checked(message)
+            progress(message["progress"])
     except PermissionError:
         raise NoAnswer("Access to %s is denied: ask as root, with sudo" % admin_socket) from None
     except socket.timeout:
-        raise NoAnswer("The spawner at %s did not answer within %d seconds" % (admin_socket, PATIENCE)) from None
+        raise NotInTime("No end within %g seconds" % (patience or 0.0)) from None
     except OSError as error:
         raise NoAnswer(
             "The spawner at %s does not answer (%s): it may just be starting; Apache's error log says more"
             % (admin_socket, error.strerror)
         ) from None
-    return _read_answer(line)
+    raise NoAnswer("The spawner closed the connection without a whole answer: Apache's error log says more")
 
 
-def _exchange(admin_socket: Path, question: bytes) -> bytes:
+def _exchange(admin_socket: Path, question: bytes, patience: Optional[float]) -> Iterator[bytes]:
+    """The lines of the answer, without the last one where it is cut."""
+    deadline = None if patience is None else time.monotonic() + patience
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.settimeout(PATIENCE)
+        line.settimeout(patience)
         line.connect(str(admin_socket))
         line.sendall(question)
-        answer = bytearray()
-        while not answer.endswith(b"\n"):
+        waiting = bytearray()
+        while True:
+            if deadline is not None:
+                line.settimeout(max(0.001, deadline - time.monotonic()))
             part = line.recv(65536)
             if not part:
-                break
-            answer += part
-            if len(answer) > ANSWER_LIMIT:
+                return
+            waiting += part
+            *whole, rest = waiting.split(b"\n")
+            waiting = bytearray(rest)
+            yield from whole
+            if len(waiting) > ANSWER_LIMIT:
                 raise NoAnswer("The spawner's answer is longer than %d bytes" % ANSWER_LIMIT)
-        return bytes(answer)
 
 
-def _read_answer(line: bytes) -> dict[str, Any]:
+def _read_message(line: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(line)
+        message = json.loads(line)
     except ValueError:
         raise NoAnswer("The spawner closed the connection without a whole answer") from None
-    if not isinstance(answer, dict) or not isinstance(answer.get("ok"), bool):
-        raise NoAnswer("The spawner answered something else than a status")
-    if not answer["ok"]:
-        raise NoAnswer(str(answer.get("error", "the spawner refused without a reason")))
-    return answer
+    if isinstance(message, dict) and (isinstance(message.get("progress"), dict) or isinstance(message.get("ok"), bool)):
+        return message
+    raise NoAnswer("The spawner answered something else than a status")
+
+
+def _checked(answer: dict[str, Any]) -> dict[str, Any]:
+    if answer["ok"]:
+        return answer
+    reason = str(answer.get("error", "the spawner refused without a reason"))
+    raise _REFUSALS.get(str(answer.get("kind")), NoAnswer)(reason[:1].upper() + reason[1:])

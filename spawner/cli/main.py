@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
+from spawner.cli.about import about
+from spawner.cli.detach_process import detach_process
+from spawner.cli.list_instances import list_instances
+from spawner.cli.memory_stats import memory_stats
 from spawner.cli.module_config import module_config
+from spawner.cli.reopen_logs import reopen_logs
+from spawner.cli.restart_app import restart_app
 from spawner.cli.status import status
 from spawner.version import VERSION
 
@@ -12,8 +18,17 @@ from spawner.version import VERSION
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="jumpseat")
 def jumpseat() -> None:
-    """An application server for Apache httpd: look at what runs, connect the module."""
+    """An application server for Apache httpd: look at what runs, restart apps, connect the module."""
 
 
-jumpseat.add_command(status)
-jumpseat.add_command(module_config)
+for command in (
+    status,
+    restart_app,
+    detach_process,
+    memory_stats,
+    list_instances,
+    reopen_logs,
+    module_config,
+    about,
+):
+    jumpseat.add_command(command)

@@ -9,48 +9,81 @@ from typing import Any, Optional
 import click
 
 from spawner.cli.admin_client import ask
+from spawner.cli.completion import complete_instance
+from spawner.cli.console import page_console
 from spawner.cli.errors import NoAnswer
-from spawner.cli.instances import choose_instance, find_instances, registry_folders
-from spawner.cli.status_view import render, status_console
+from spawner.cli.instances import Instance
+from spawner.cli.options import chosen_instance, instance_option, json_option, registry_option
+from spawner.cli.status_view import render
+from spawner.cli.watching import watch
 
 SCHEMA = 1
 
 
 @click.command()
-@click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON (docs/status-json.md).")
+@click.argument("name", required=False, shell_complete=complete_instance)
+@json_option
 @click.option(
-    "--registry",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The folder that PassengerInstanceRegistryDir names; also PASSENGER_INSTANCE_REGISTRY_DIR.",
+    "--watch",
+    "interval",
+    type=click.FloatRange(min=0.1),
+    is_flag=False,
+    flag_value=2.0,
+    metavar="[SECONDS]",
+    help="Show it again every 2 or so many seconds, until Ctrl-C.",
 )
-def status(name: Optional[str], as_json: bool, registry: Optional[Path]) -> None:
+@instance_option
+@registry_option
+def status(
+    name: Optional[str], as_json: bool, interval: Optional[float], instance: Optional[str], registry: Optional[Path]
+) -> None:
     """Show the apps of a running Apache, their processes and their last failures.
 
     NAME is an instance's name (httpd-1203) or the pid of its httpd, needed where several run.
     Root sees all apps, others those that run as them.
 
+    \b
     Exit status: 0 an instance answered; 1 none runs, several run, or none has the name; 2 no access or no answer.
+
+    \b
+    Examples:
+      sudo jumpseat status
+      sudo jumpseat status --watch 1
+      sudo jumpseat status --json | jq '.groups[] | {name, state}'
     """
-    folders = registry_folders(registry)
-    instance = choose_instance(find_instances(folders), name, folders)
-    answer = ask(instance.admin_socket, "status")
+    chosen = chosen_instance(name or instance, registry)
+    if interval is not None:
+        watch(interval, lambda: describe(chosen), as_json)
+        return
+    answer = describe(chosen)
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=True))
         return
-    _show(answer)
+    console = page_console()
+    for part in page_of(answer):
+        console.print(part)
 
 
-def _show(answer: dict[str, Any]) -> None:
+def describe(instance: Instance) -> dict[str, Any]:
+    """The instance's answer.
+
+    :raises NoAnswer: it does not answer, or is of another version.
+    """
+    answer = ask(instance.admin_socket, "status")
     if answer.get("schema") != SCHEMA:
         raise NoAnswer(
             "The running spawner answers in schema %s, this command reads %d: restart Apache after the upgrade"
             % (answer.get("schema"), SCHEMA)
         )
+    return answer
+
+
+def page_of(answer: dict[str, Any]) -> list[Any]:
+    """The page for people, part by part.
+
+    :raises NoAnswer: the answer lacks what the schema promises.
+    """
     try:
-        page = list(render(answer))
+        return list(render(answer))
     except KeyError as missing:
         raise NoAnswer("The spawner's answer lacks %s" % missing) from None
-    console = status_console()
-    for part in page:
-        console.print(part)

@@ -5,21 +5,16 @@ from __future__ import annotations
 import time
 from typing import Any, Iterable, Optional
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from spawner.cli.console import plain_table
+from spawner.cli.failure_view import error_mark, failure_details
 from spawner.cli.units import duration, megabytes, printable
 
 _STATE_STYLES = {"serving": "green", "failed": "bold red", "restarting": "yellow", "starting": "yellow"}
-PLAIN_WIDTH = 200  # columns where the output is no terminal: lines are not to be folded
-
-
-def status_console() -> Console:
-    """A console for standard output: colours on a terminal only."""
-    console = Console(highlight=False, emoji=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, emoji=False, markup=False, width=PLAIN_WIDTH)
 
 
 def render(answer: dict[str, Any], now: Optional[float] = None) -> Iterable[RenderableType]:
@@ -84,20 +79,16 @@ def _failure(failure: dict[str, Any]) -> Text:
     page.append(" %s ago" % duration(failure["age"]))
     if failure["retry_in"] > 0:
         page.append(", next try in %s" % duration(failure["retry_in"]))
-    page.append(" (error %s)" % printable(failure["error_id"]) if failure["error_id"] else "")
-    page.append("\n%s" % printable(failure["summary"]))
-    for name, value in failure.get("facts", {}).items():
-        page.append("\n%s: %s" % (name, printable(value).replace("\n", ", ")))
-    for line in printable(failure["detail"]).splitlines():
-        page.append("\n    %s" % line)
+    page.append(error_mark(failure))
+    page.append_text(failure_details(failure))
     return page
 
 
 def _processes(processes: Iterable[dict[str, Any]]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for title in ("PID", "Kind", "Generation", "State", "Requests", "Uptime", "Last used", "CPU", "Memory", "Private"):
-        numeric = title in ("PID", "Generation", "Requests", "CPU", "Memory", "Private")
-        table.add_column(title, justify="right" if numeric else "left", no_wrap=True)
+    table = plain_table(
+        "PID", "Kind", "Generation", "State", "Requests", "Uptime", "Last used", "CPU", "Memory", "Private",
+        numeric=("PID", "Generation", "Requests", "CPU", "Memory", "Private"),
+    )  # fmt: skip
     for process in processes:
         table.add_row(*_cells(process))
     return table

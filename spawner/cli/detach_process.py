@@ -1,0 +1,50 @@
+"""`jumpseat detach-process`: has one process finish what it has and go."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Optional
+
+import click
+
+from spawner.cli.admin_client import ask
+from spawner.cli.completion import complete_process
+from spawner.cli.errors import NoSuchApp
+from spawner.cli.options import chosen_instance, json_option, of_an_instance
+from spawner.cli.units import printable
+
+
+@click.command("detach-process")
+@click.argument("pid", type=click.IntRange(min=1), shell_complete=complete_process)
+@click.option("--ignore-nonexistant-pid", is_flag=True, help="No such process is no error.")
+@json_option
+@of_an_instance
+def detach_process(
+    pid: int, ignore_nonexistant_pid: bool, as_json: bool, instance: Optional[str], registry: Optional[Path]
+) -> None:
+    """Take process PID out of its app: it finishes the requests that it has, then it ends.
+
+    Another one takes its place where the app needs it. Root may detach every process of an app, others those of apps
+    that run as them.
+
+    \b
+    Exit status: 0 it was told to end; 1 no such process of an app, or no instance; 2 wrong usage, no access or no
+    answer.
+
+    \b
+    Example:
+      sudo jumpseat detach-process 4711
+    """
+    chosen = chosen_instance(instance, registry)
+    try:
+        group: Optional[str] = ask(chosen.admin_socket, "detach_process", pid=pid)["group"]
+    except NoSuchApp as error:
+        if not ignore_nonexistant_pid:
+            raise
+        group = None
+        click.echo(error.format_message(), err=True)
+    if as_json:
+        click.echo(json.dumps({"pid": pid, "detached": group is not None, "group": group}))
+    elif group is not None:
+        click.echo("Process %d of %s finishes its requests and ends." % (pid, printable(group)))

@@ -1,0 +1,47 @@
+"""`jumpseat list-instances`: the Apaches that have the module loaded and run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Optional
+
+import click
+
+from spawner.cli.console import page_console, plain_table
+from spawner.cli.instances import find_instances, registry_folders
+from spawner.cli.options import json_option, registry_option
+from spawner.cli.units import printable
+
+
+@click.command("list-instances")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing where none runs.")
+@json_option
+@registry_option
+def list_instances(quiet: bool, as_json: bool, registry: Optional[Path]) -> None:
+    """List the running instances: each is an Apache that has the module loaded.
+
+    The name is what other commands take as --instance.
+
+    \b
+    Exit status: 0, also where none runs; 2 wrong usage.
+
+    \b
+    Example:
+      jumpseat list-instances --json | jq -r '.[].name'
+    """
+    folders = registry_folders(registry)
+    found = find_instances(folders)
+    if as_json:
+        facts = [
+            {"name": one.name, "httpd_pid": one.httpd_pid, "server_root": one.server_root, "folder": str(one.folder)}
+            for one in found
+        ]
+        click.echo(json.dumps(facts, indent=2))
+    elif found:
+        table = plain_table("Name", "PID", "Description", numeric=("PID",))
+        for one in found:
+            table.add_row(one.name, str(one.httpd_pid), "Apache httpd, %s" % printable(one.server_root or "?"))
+        page_console().print(table)
+    elif not quiet:
+        click.echo("No instance runs: looked in %s." % " and ".join(str(folder) for folder in folders))

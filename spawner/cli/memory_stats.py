@@ -1,0 +1,94 @@
+"""`jumpseat memory-stats`: what Apache, the spawner and the apps cost."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Iterable, Iterator, Optional, Sequence
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from spawner.cli.admin_client import ask
+from spawner.cli.console import page_console, plain_table
+from spawner.cli.options import chosen_instance, json_option, of_an_instance
+from spawner.cli.units import megabytes, printable
+
+SIZES = ("rss", "pss", "uss", "swap")
+_TITLES = ("PID", "Parent", "Kind", "Resident", "Shares", "Private", "Swap", "Of")
+
+Process = dict[str, Any]
+
+
+@click.command("memory-stats")
+@json_option
+@of_an_instance
+def memory_stats(as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
+    """Show what Apache's processes, Jumpseat and each app's processes have in memory.
+
+    Resident counts pages that are shared with other processes in full in each of them. Shares counts them
+    proportionally: its sum is what everything costs together. Private is what ending that process would free.
+    Root sees everything; others the apps that run as them.
+
+    \b
+    Exit status: 0 an instance answered; 1 none runs, several run, or none has the name; 2 no access or no answer.
+
+    \b
+    Example:
+      sudo jumpseat memory-stats
+    """
+    processes = ask(chosen_instance(instance, registry).admin_socket, "memory")["processes"]
+    if as_json:
+        click.echo(json.dumps({"processes": processes, "total": totals(processes)}, indent=2))
+        return
+    console = page_console()
+    for part in render(processes):
+        console.print(part)
+
+
+def totals(processes: Iterable[Process]) -> dict[str, Optional[int]]:
+    """The sum of each size in bytes; None where it is not known of any process."""
+    sums: dict[str, Optional[int]] = dict.fromkeys(SIZES)
+    for process in processes:
+        for size in SIZES:
+            if process[size] is not None:
+                sums[size] = (sums[size] or 0) + process[size]
+    return sums
+
+
+def render(processes: Sequence[Process]) -> Iterator[Any]:
+    """The page: a table for Apache, one for Jumpseat, one for the apps, and the sum."""
+    parts = [
+        ("Apache", [one for one in processes if one["kind"] == "httpd"]),
+        ("Jumpseat", [one for one in processes if one["kind"] == "spawner"]),
+        ("Apps", [one for one in processes if one["group"] is not None]),
+    ]
+    for title, members in parts:
+        if members:
+            yield Text(title, style="bold")
+            yield _table(members)
+            yield Text()
+    sums = totals(processes)
+    yield Text(
+        "All together: %s resident, %s shares, %s private, %s swap"
+        % tuple(megabytes(sums[size]) for size in SIZES),
+        style="bold",
+    )
+    if any(process["pss"] is None for process in processes):
+        yield Text("A dash stands where the kernel does not tell (before Linux 4.14, or a spawner that is not root).")
+    if not any(one["kind"] == "spawner" for one in processes):
+        yield Text("Only apps that run as uid %d are shown: root sees everything." % os.getuid(), style="dim")
+
+
+def _table(processes: Sequence[Process]) -> Table:
+    table = plain_table(*_TITLES, numeric=("PID", "Parent", "Resident", "Shares", "Private", "Swap"))
+    for process in processes:
+        sizes = [megabytes(process[size]) for size in SIZES]
+        name = printable(process["group"] or process["name"])
+        table.add_row(str(process["pid"]), str(process["ppid"]), process["kind"], *sizes, name)
+    sums = totals(processes)
+    count = "%d process%s" % (len(processes), "" if len(processes) == 1 else "es")
+    table.add_row("", "", "Sum", *[megabytes(sums[size]) for size in SIZES], count, style="bold")
+    return table

@@ -1,0 +1,40 @@
+"""`jumpseat reopen-logs`: has log files opened anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Optional
+
+import click
+
+from spawner.cli.admin_client import ask
+from spawner.cli.options import chosen_instance, json_option, of_an_instance
+from spawner.cli.units import printable
+
+
+@click.command("reopen-logs")
+@json_option
+@of_an_instance
+def reopen_logs(as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
+    """Open PassengerLogFile and the apps' own log files anew, after they were moved away. For root only.
+
+    Apache's ErrorLog is Apache's: a graceful restart opens it anew, and these files, too. Log rotation that reloads
+    Apache needs nothing of this.
+
+    \b
+    Exit status: 0 done; 1 a file cannot be opened, or no instance; 2 wrong usage, no access or no answer.
+
+    \b
+    Example, in a logrotate rule:
+      postrotate
+          jumpseat reopen-logs
+      endscript
+    """
+    logs = ask(chosen_instance(instance, registry).admin_socket, "reopen_logs")["logs"]
+    if as_json:
+        click.echo(json.dumps({"logs": logs}))
+        return
+    for path in logs:
+        click.echo("Reopened %s" % printable(path))
+    click.echo("All done.")
