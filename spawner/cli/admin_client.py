@@ -71,16 +71,14 @@ def _exchange(admin_socket: Path, question: bytes, patience: Optional[float]) ->
         line.settimeout(patience)
         line.connect(str(admin_socket))
         line.sendall(question)
-        waiting = bytearray()
+        waiting = b""
         while True:
             if deadline is not None:
                 line.settimeout(max(0.001, deadline - time.monotonic()))
             part = line.recv(65536)
             if not part:
                 return
-            waiting += part
-            *whole, rest = waiting.split(b"\n")
-            waiting = bytearray(rest)
+            *whole, waiting = (waiting + part).split(b"\n")
             yield from whole
             if len(waiting) > ANSWER_LIMIT:
                 raise NoAnswer("The spawner's answer is longer than %d bytes" % ANSWER_LIMIT)
@@ -100,4 +98,4 @@ def _checked(answer: dict[str, Any]) -> dict[str, Any]:
     if answer["ok"]:
         return answer
     reason = str(answer.get("error", "the spawner refused without a reason"))
-    raise _REFUSALS.get(str(answer.get("kind")), NoAnswer)(reason[:1].upper() + reason[1:])
+    raise _REFUSALS.get(str(answer.get("kind")), NoAnswer)(reason)

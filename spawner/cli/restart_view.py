@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import Any, Iterable, Optional
 
@@ -29,8 +30,8 @@ class RestartView:
 
     def __enter__(self) -> "RestartView":
         if self._console.is_terminal and not self._silent:
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[told]}", markup=False))
-            self._bars = Progress(*columns, TimeElapsedColumn(), console=self._console)
+            name, told = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[told]}"))
+            self._bars = Progress(name, BarColumn(), told, TimeElapsedColumn(), console=self._console)
             self._bars.start()
         return self
 
@@ -87,7 +88,7 @@ def show_started(groups: Iterable[dict[str, Any]]) -> None:
 
 def show_failures(groups: Iterable[dict[str, Any]]) -> None:
     """Step, reason and traceback of each restart that failed, on standard error."""
-    console = page_console(file=click.get_text_stream("stderr"))
+    console = page_console(file=sys.stderr)
     for group in groups:
         if group["outcome"] == "failed":
             console.print(_failure(group))
@@ -97,7 +98,8 @@ def _failure(group: dict[str, Any]) -> Text:
     page = Text()
     name, failure = printable(group["group"]), group["failure"]
     if failure is None:
-        return page.append("%s: the restart failed: jumpseat status says more" % name, style="bold red")
+        page.append("%s: the restart failed: jumpseat status says more" % name, style="bold red")
+        return page
     page.append("%s: the restart failed at step %s" % (name, printable(failure["step"])), style="bold red")
     page.append(error_mark(failure))
     page.append_text(failure_details(failure))
