@@ -134,9 +134,46 @@ static passenger_head_status take_length(passenger_response_head *head, const ch
 /* The interim head has ended: what follows is read as if nothing had been before. */
 static passenger_head_status end_interim(passenger_response_head *head)
 {
+    passenger_head_status ended = head->interim;
     head->used = head->line_start = head->headers_start = 0;
-    head->is_interim = head->continue_allowed = 0;
-    return PASSENGER_HEAD_CONTINUE;
+    head->interim = PASSENGER_HEAD_MORE;
+    head->taken_allowed = 0;
+    if (ended == PASSENGER_HEAD_CONTINUE) {
+        head->continue_allowed = 0;
+    }
+    return ended;
+}
+
+/* Whether the status begins an interim head that is allowed here. */
+static int begins_interim(passenger_response_head *head, const char *text)
+{
+    if (head->taken_allowed && strcmp(text, "102 Processing") == 0) {
+        head->interim = PASSENGER_HEAD_TAKEN;
+    }
+    else if (head->continue_allowed && strcmp(text, "100 Continue") == 0) {
+        head->interim = PASSENGER_HEAD_CONTINUE;
+    }
+    head->headers_start = head->used;
+    return head->interim != PASSENGER_HEAD_MORE;
+}
+
+/* A line of an interim head at [start, end): only the route of a `102`. */
+static passenger_head_status take_interim_line(passenger_response_head *head, size_t start, size_t end)
+{
+    static const char prefix[] = "Route:";
+    const char *line = head->bytes + start;
+    size_t length = end - start;
+    if (head->interim == PASSENGER_HEAD_TAKEN && length >= sizeof(prefix) - 1
+        && strncasecmp(line, prefix, sizeof(prefix) - 1) == 0) {
+        start += sizeof(prefix) - 1;
+        trim(head->bytes, &start, &end);
+        if (passenger_route_is_valid(head->bytes + start, end - start)) {
+            memcpy(head->route, head->bytes + start, PASSENGER_ROUTE_LENGTH);
+            head->route[PASSENGER_ROUTE_LENGTH] = '\0';
+            return PASSENGER_HEAD_MORE;
+        }
+    }
+    return refuse(head, PASSENGER_HEAD_BAD_INTERIM, line, length);
 }
 
 /* `NNN` or `NNN Reason` at [start, end). */
@@ -145,9 +182,7 @@ static passenger_head_status take_status(passenger_response_head *head, size_t s
     char *text = head->bytes + start;
     size_t length = end - start;
     text[length] = '\0';
-    if (head->continue_allowed && strcmp(text, "100 Continue") == 0) {
-        head->is_interim = 1;
-        head->headers_start = head->used;
+    if (begins_interim(head, text)) {
         return PASSENGER_HEAD_MORE;
     }
     if (length < STATUS_DIGITS || strspn(text, "0123456789") != STATUS_DIGITS
@@ -157,7 +192,6 @@ static passenger_head_status take_status(passenger_response_head *head, size_t s
     }
     head->status = (text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0');
     head->status_start = start;
-    head->headers_start = head->used;
     return PASSENGER_HEAD_MORE;
 }
 
@@ -207,9 +241,9 @@ static passenger_head_status take_line(passenger_response_head *head)
         return take_status(head, start, end);
     }
     if (end > start) {
-        return head->is_interim ? refuse(head, PASSENGER_HEAD_BAD_STATUS, "100", 3) : take_header(head, start, end);
+        return head->interim != PASSENGER_HEAD_MORE ? take_interim_line(head, start, end) : take_header(head, start, end);
     }
-    if (head->is_interim) {
+    if (head->interim != PASSENGER_HEAD_MORE) {
         return end_interim(head);
     }
     head->state = PASSENGER_HEAD_COMPLETE;
@@ -255,8 +289,9 @@ passenger_head_status passenger_head_feed(passenger_response_head *head, const c
         memcpy(head->bytes + head->used, next, piece);
         head->used += piece;
         *taken += piece;
-        if (line_feed != NULL && take_line(head) == PASSENGER_HEAD_CONTINUE) {
-            return PASSENGER_HEAD_CONTINUE;
+        passenger_head_status status = line_feed != NULL ? take_line(head) : PASSENGER_HEAD_MORE;
+        if (status == PASSENGER_HEAD_CONTINUE || status == PASSENGER_HEAD_TAKEN) {
+            return status;
         }
     }
     return head->state;
@@ -306,6 +341,8 @@ const char *passenger_head_refusal_text(passenger_head_refusal refusal)
         return "has more than one Content-Length";
     case PASSENGER_HEAD_FORBIDDEN:
         return "has a header that only the server may set";
+    case PASSENGER_HEAD_BAD_INTERIM:
+        return "has a line in an interim head that does not belong there";
     case PASSENGER_HEAD_TOO_LONG:
         return "has more than 256 KiB of headers";
     case PASSENGER_HEAD_NO_MEMORY:

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "route.h"
+
 enum {
     PASSENGER_HEAD_LIMIT = 256 * 1024,    /* most bytes of a head */
     PASSENGER_HEAD_SUBJECT_SIZE = 96      /* room for what a refusal is about, escaped, with its NUL */
@@ -18,6 +20,7 @@ enum {
 typedef enum passenger_head_status {
     PASSENGER_HEAD_MORE,      /* the head is not complete yet */
     PASSENGER_HEAD_CONTINUE,  /* an interim `100` has been read; the head itself is still to come: feed what is left */
+    PASSENGER_HEAD_TAKEN,     /* the same of the `102` that says that the worker has taken the request; see `route` */
     PASSENGER_HEAD_COMPLETE,  /* the fields of the reader are valid */
     PASSENGER_HEAD_REFUSED    /* see `refusal` and `subject` */
 } passenger_head_status;
@@ -32,6 +35,7 @@ typedef enum passenger_head_refusal {
     PASSENGER_HEAD_BAD_LENGTH,       /* Content-Length is not a decimal number */
     PASSENGER_HEAD_SECOND_LENGTH,    /* Content-Length twice */
     PASSENGER_HEAD_FORBIDDEN,        /* a header that only the server may set: Transfer-Encoding, Upgrade, ... */
+    PASSENGER_HEAD_BAD_INTERIM,      /* a line in a `100` or `102` that does not belong there */
     PASSENGER_HEAD_TOO_LONG,         /* more than PASSENGER_HEAD_LIMIT bytes */
     PASSENGER_HEAD_NO_MEMORY
 } passenger_head_refusal;
@@ -51,7 +55,9 @@ typedef struct passenger_response_head {
     size_t status_start;      /* offset of `NNN Reason` */
     passenger_head_status state;
     int continue_allowed;     /* set by the caller when the worker was told to say `100`; it may do so once */
-    int is_interim;           /* the lines being read belong to a `100` */
+    int taken_allowed;        /* set by the caller when the worker was told to say `102`; it may do so once, first of all */
+    passenger_head_status interim;        /* CONTINUE or TAKEN while the lines being read belong to such a head */
+    char route[PASSENGER_ROUTE_SIZE];     /* of the worker's own socket, by its `102`; empty: it has none */
 
     int status;               /* Invariant: 200 to 599 once COMPLETE */
     int64_t content_length;   /* -1: not given */
@@ -62,8 +68,7 @@ typedef struct passenger_response_head {
 
 void passenger_head_begin(passenger_response_head *head, passenger_allocate allocate, void *context);
 
-/* Feeds `length` bytes. `*taken` says how many of them the head used: all of them unless COMPLETE
- * or CONTINUE. */
+/* Feeds `length` bytes. `*taken` says how many of them the head used: all of them unless COMPLETE, CONTINUE or TAKEN. */
 passenger_head_status passenger_head_feed(passenger_response_head *head, const char *bytes, size_t length,
                                           size_t *taken);
 

@@ -46,17 +46,21 @@ static void describe(const passenger_response_head *head, outcome *got)
     }
 }
 
-/* Feeds the bytes in pieces of `piece`, or, with `random`, of random sizes; an interim `100` shows as `continue `. */
-static outcome parsed(const char *bytes, size_t length, size_t piece, unsigned *random, int continue_allowed)
+/* Feeds the bytes in pieces of `piece`, or, with `random`, of random sizes; interim heads show as `continue ` and
+ * `taken:<route> `. `allowed`: which of them may come. */
+enum { CONTINUE_ALLOWED = 1, TAKEN_ALLOWED = 2 };
+
+static outcome parsed(const char *bytes, size_t length, size_t piece, unsigned *random, int allowed)
 {
     arena memory = {.count = 0, .fail_after = (size_t)-1};
     passenger_response_head head;
     outcome got = {.refusal = PASSENGER_HEAD_NOT_REFUSED};
     passenger_head_status status = PASSENGER_HEAD_MORE;
-    int interim = 0;
+    char interim[64] = "";
     passenger_head_begin(&head, arena_allocate, &memory);
-    head.continue_allowed = continue_allowed;
-    while (got.taken < length && (status == PASSENGER_HEAD_MORE || status == PASSENGER_HEAD_CONTINUE)) {
+    head.continue_allowed = allowed & CONTINUE_ALLOWED;
+    head.taken_allowed = allowed & TAKEN_ALLOWED;
+    while (got.taken < length && status != PASSENGER_HEAD_COMPLETE && status != PASSENGER_HEAD_REFUSED) {
         size_t size = random != NULL ? 1 + check_random(random) % 17 : piece;
         if (size > length - got.taken) {
             size = length - got.taken;
@@ -68,7 +72,12 @@ static outcome parsed(const char *bytes, size_t length, size_t piece, unsigned *
         free(copy);
         CHECK(taken <= size && (status != PASSENGER_HEAD_MORE || taken == size));
         got.taken += taken;
-        interim += status == PASSENGER_HEAD_CONTINUE;
+        if (status == PASSENGER_HEAD_CONTINUE) {
+            strcat(interim, "continue ");
+        }
+        if (status == PASSENGER_HEAD_TAKEN) {
+            snprintf(interim + strlen(interim), sizeof(interim) - strlen(interim), "taken:%s ", head.route);
+        }
     }
     if (status == PASSENGER_HEAD_COMPLETE) {
         describe(&head, &got);
@@ -77,25 +86,23 @@ static outcome parsed(const char *bytes, size_t length, size_t piece, unsigned *
         got.refusal = head.refusal;
         snprintf(got.text, sizeof(got.text), "refused: %s", head.subject);
     }
-    if (interim) {
-        memmove(got.text + 9, got.text, strlen(got.text) + 1);
-        memcpy(got.text, "continue ", 9);
-    }
+    memmove(got.text + strlen(interim), got.text, strlen(got.text) + 1);
+    memcpy(got.text, interim, strlen(interim));
     arena_release(&memory);
     return got;
 }
 
-static void expect(const char *bytes, size_t length, int continue_allowed, const char *text,
+static void expect(const char *bytes, size_t length, int allowed, const char *text,
                    passenger_head_refusal refusal)
 {
     unsigned random = 11;
     for (size_t piece = 1; piece <= length; piece++) {
-        outcome got = parsed(bytes, length, piece, NULL, continue_allowed);
+        outcome got = parsed(bytes, length, piece, NULL, allowed);
         CHECK_TEXT(got.text, text);
         CHECK(got.refusal == refusal);
     }
     for (int round = 0; round < 50; round++) {
-        outcome got = parsed(bytes, length, 0, &random, continue_allowed);
+        outcome got = parsed(bytes, length, 0, &random, allowed);
         CHECK_TEXT(got.text, text);
         CHECK(got.refusal == refusal);
     }
@@ -281,8 +288,44 @@ TEST(an_interim_100_is_reported_once_and_only_when_it_is_allowed)
            "continue 200 OK|A=b", PASSENGER_HEAD_NOT_REFUSED);
     expect("Status: 413 No\r\n\r\n", strlen("Status: 413 No\r\n\r\n"), 1, "413 No", PASSENGER_HEAD_NOT_REFUSED);
     expect(INTERIM INTERIM, strlen(INTERIM INTERIM), 1, "continue refused: 100 Continue", PASSENGER_HEAD_BAD_STATUS);
-    expect("Status: 100 Continue\r\nA: b\r\n\r\n", strlen("Status: 100 Continue\r\nA: b\r\n\r\n"), 1, "refused: 100",
+    expect("Status: 100 Continue\r\nA: b\r\n\r\n", strlen("Status: 100 Continue\r\nA: b\r\n\r\n"), 1, "refused: A: b",
+           PASSENGER_HEAD_BAD_INTERIM);
+}
+
+#define TAKEN "Status: 102 Processing\r\n"
+#define ROUTE "0123456789abcdef"
+#define FINAL "Status: 200 OK\r\nA: b\r\n\r\n"
+#define SIGNED(allowed, bytes, text) expect(bytes, sizeof(bytes) - 1, allowed, text, PASSENGER_HEAD_NOT_REFUSED)
+#define SIGN_REFUSED(bytes, text, refusal) expect(bytes, sizeof(bytes) - 1, TAKEN_ALLOWED, text, refusal)
+
+TEST(an_interim_102_is_reported_with_the_route_of_the_worker)
+{
+    SIGNED(TAKEN_ALLOWED, TAKEN "\r\n" FINAL, "taken: 200 OK|A=b");
+    SIGNED(TAKEN_ALLOWED, TAKEN "Route: " ROUTE "\r\n\r\n" FINAL, "taken:" ROUTE " 200 OK|A=b");
+    SIGNED(TAKEN_ALLOWED, TAKEN "route:" ROUTE " \r\n\r\n" FINAL, "taken:" ROUTE " 200 OK|A=b");
+    SIGNED(TAKEN_ALLOWED, FINAL, "200 OK|A=b");
+}
+
+TEST(an_interim_100_may_follow_the_102_and_not_the_other_way_round)
+{
+    SIGNED(TAKEN_ALLOWED | CONTINUE_ALLOWED, TAKEN "\r\n" INTERIM FINAL, "taken: continue 200 OK|A=b");
+    expect(INTERIM TAKEN, strlen(INTERIM TAKEN), TAKEN_ALLOWED | CONTINUE_ALLOWED, "continue refused: 102 Processing",
            PASSENGER_HEAD_BAD_STATUS);
+}
+
+TEST(an_interim_102_that_was_not_asked_for_or_comes_again_is_refused)
+{
+    REFUSED(TAKEN "\r\n" FINAL, "102 Processing", PASSENGER_HEAD_BAD_STATUS);
+    SIGN_REFUSED(TAKEN "\r\n" TAKEN "\r\n", "taken: refused: 102 Processing", PASSENGER_HEAD_BAD_STATUS);
+    SIGN_REFUSED("Status: 102 Processing!\r\n\r\n", "refused: 102 Processing!", PASSENGER_HEAD_BAD_STATUS);
+}
+
+TEST(nothing_but_a_route_may_stand_in_a_102)
+{
+    SIGN_REFUSED(TAKEN "Route: ../../../etc/pas\r\n", "refused: Route: ../../../etc/pas", PASSENGER_HEAD_BAD_INTERIM);
+    SIGN_REFUSED(TAKEN "Route: 0123456789ABCDEF\r\n", "refused: Route: 0123456789ABCDEF", PASSENGER_HEAD_BAD_INTERIM);
+    SIGN_REFUSED(TAKEN "Route:\r\n", "refused: Route:", PASSENGER_HEAD_BAD_INTERIM);
+    SIGN_REFUSED(TAKEN "Content-Length: 5\r\n", "refused: Content-Length: 5", PASSENGER_HEAD_BAD_INTERIM);
 }
 
 TEST(every_refusal_has_a_text)
@@ -295,7 +338,8 @@ TEST(every_refusal_has_a_text)
 TEST(random_bytes_end_in_the_same_state_however_they_are_split)
 {
     static const char *const pieces[] = {"Status: ", "200", " OK", "\r\n", "\r", "\n", "A: b", "Content-Length: 5", ":",
-                                         " ", "Connection: x", "x", "\t", "\x7f", "100 Continue", "Status: 204 N\r\n"};
+                                         " ", "Connection: x", "x", "\t", "\x7f", "100 Continue", "Status: 204 N\r\n",
+                                         TAKEN, "Route: " ROUTE "\r\n"};
     unsigned state = 20260104;
     for (int round = 0; round < 30000; round++) {
         char bytes[256];
@@ -305,9 +349,9 @@ TEST(random_bytes_end_in_the_same_state_however_they_are_split)
             memcpy(bytes + length, piece, strlen(piece));
             length += strlen(piece);
         }
-        int continue_allowed = (int)(check_random(&state) & 1);
-        outcome whole = parsed(bytes, length, length, NULL, continue_allowed);
-        outcome split = parsed(bytes, length, 0, &state, continue_allowed);
+        int allowed = (int)(check_random(&state) & (CONTINUE_ALLOWED | TAKEN_ALLOWED));
+        outcome whole = parsed(bytes, length, length, NULL, allowed);
+        outcome split = parsed(bytes, length, 0, &state, allowed);
         CHECK_TEXT(split.text, whole.text);
         CHECK(split.refusal == whole.refusal);
     }
@@ -334,5 +378,9 @@ TESTS(RUN(status_reason_and_headers_are_kept_in_order),
       RUN(a_head_of_exactly_the_limit_is_accepted_and_one_byte_more_is_refused),
       RUN(a_head_without_memory_is_refused),
       RUN(an_interim_100_is_reported_once_and_only_when_it_is_allowed),
+      RUN(an_interim_102_is_reported_with_the_route_of_the_worker),
+      RUN(an_interim_100_may_follow_the_102_and_not_the_other_way_round),
+      RUN(an_interim_102_that_was_not_asked_for_or_comes_again_is_refused),
+      RUN(nothing_but_a_route_may_stand_in_a_102),
       RUN(every_refusal_has_a_text),
       RUN(random_bytes_end_in_the_same_state_however_they_are_split))
