@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "configuration.h"
+#include "error_answer.h"
 #include "log_numbers.h"
 
 APLOG_USE_MODULE(passenger);
@@ -29,9 +30,11 @@ void passenger_spool_begin(passenger_spool *spool, request_rec *r, const char *d
     }
 }
 
-static int is_full(int error)
+/* 507 and not 503 when the disk is full: only requests with large bodies are concerned, the app itself is well, and no
+ * Retry-After could be kept. */
+static int status_of(int error)
 {
-    return error == ENOSPC || error == EDQUOT;
+    return error == ENOSPC || error == EDQUOT ? HTTP_INSUFFICIENT_STORAGE : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static int open_file(passenger_spool *spool)
@@ -41,8 +44,9 @@ static int open_file(passenger_spool *spool)
     if (spool->descriptor < 0) {
         int error = errno;
         ap_log_rerror(APLOG_MARK, APLOG_ERR, error, spool->r, PSGLOGNO(2010)
-                      "cannot make a file for the request body in %s (PassengerDataBufferDir)", spool->directory);
-        return is_full(error) ? HTTP_INSUFFICIENT_STORAGE : HTTP_INTERNAL_SERVER_ERROR;
+                      "cannot make a file for the request body in %s (PassengerDataBufferDir): answered %d (%s %s, error id %s)",
+                      spool->directory, status_of(error), spool->r->method, spool->r->uri, passenger_error_id(spool->r));
+        return status_of(error);
     }
     unlink(path);
     return OK;
@@ -55,8 +59,10 @@ static int write_file(passenger_spool *spool, const char *bytes, apr_size_t leng
         if (written < 0 && errno != EINTR) {
             int error = errno;
             ap_log_rerror(APLOG_MARK, APLOG_ERR, error, spool->r, PSGLOGNO(2011)
-                          "cannot store the request body in %s (PassengerDataBufferDir)", spool->directory);
-            return is_full(error) ? HTTP_INSUFFICIENT_STORAGE : HTTP_INTERNAL_SERVER_ERROR;
+                          "cannot store the request body in %s (PassengerDataBufferDir): answered %d (%s %s, error id %s)",
+                          spool->directory, status_of(error), spool->r->method, spool->r->uri,
+                          passenger_error_id(spool->r));
+            return status_of(error);
         }
         if (written > 0) {
             bytes += written;

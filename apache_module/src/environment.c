@@ -53,8 +53,7 @@ static const char *request_uri(request_rec *r, const passenger_mapping *mapping)
     return r->args != NULL ? apr_pstrcat(r->pool, path, "?", r->args, NULL) : path;
 }
 
-/* Whether the client came by TLS, or the administrator says so (SetEnvIf, behind a proxy that ends TLS). */
-static int is_https(request_rec *r)
+int passenger_environment_is_https(request_rec *r)
 {
     const char *said = apr_table_get(r->subprocess_env, "HTTPS");
     return strcmp(ap_http_scheme(r), "https") == 0
@@ -64,7 +63,7 @@ static int is_https(request_rec *r)
 static void add_server(request_rec *r, apr_array_header_t *fields)
 {
     conn_rec *c = r->connection;
-    int https = is_https(r);
+    int https = passenger_environment_is_https(r);
     passenger_environment_add(fields, "GATEWAY_INTERFACE", "CGI/1.1");
     passenger_environment_add(fields, "SERVER_SOFTWARE", ap_get_server_banner());
     passenger_environment_add(fields, "SERVER_NAME", ap_escape_html(r->pool, ap_get_server_name_for_url(r)));
@@ -93,20 +92,23 @@ static const char *script_name(request_rec *r, const passenger_mapping *mapping)
 static void add_request(request_rec *r, const passenger_mapping *mapping, apr_array_header_t *fields)
 {
     const char *mounted_at = script_name(r, mapping);
+    /* First what says which request it is, so that the beginning of the head shows it. */
     passenger_environment_add(fields, "REQUEST_METHOD", r->method);
+    passenger_environment_add(fields, "HTTP_HOST", apr_table_get(r->headers_in, "Host"));
+    passenger_environment_add(fields, "REQUEST_URI", request_uri(r, mapping));
     passenger_environment_add(fields, "SCRIPT_NAME", mounted_at);
     passenger_environment_add(fields, "PATH_INFO", r->uri + strlen(mounted_at));
-    passenger_environment_add(fields, "REQUEST_URI", request_uri(r, mapping));
     passenger_environment_add(fields, "QUERY_STRING", r->args != NULL ? r->args : "");
     passenger_environment_add(fields, "SERVER_PROTOCOL", r->protocol);
     passenger_environment_add(fields, "CONTENT_TYPE", apr_table_get(r->headers_in, "Content-Type"));
 }
 
 /* `HTTP_` and the name in capitals; NULL for a name with other than letters, digits and dashes, which could pass for
- * another header (X_Forwarded_For for X-Forwarded-For), and for headers that are not the app's. */
+ * another header (X_Forwarded_For for X-Forwarded-For), for headers that are not the app's, and for those that it gets
+ * elsewhere. */
 static const char *variable_of_header(apr_pool_t *pool, const char *name)
 {
-    static const char *const withheld[] = {"Content-Type", "Content-Length", "Connection", "Keep-Alive", "TE",
+    static const char *const withheld[] = {"Content-Type", "Content-Length", "Host", "Connection", "Keep-Alive", "TE",
                                            "Trailer", "Transfer-Encoding", "Upgrade", "Proxy", "Proxy-Connection",
                                            NULL};
     if (is_one_of(name, withheld, 1)) {

@@ -15,6 +15,9 @@
 apr_array_header_t *passenger_environment_of(request_rec *r, const passenger_mapping *mapping,
                                              apr_off_t content_length);
 
+/* Whether the client came by TLS, or the administrator says so (SetEnvIf HTTPS, behind a proxy that ends TLS). */
+int passenger_environment_is_https(request_rec *r);
+
 /* Adds one more. The strings must outlive the array; a NULL value is left out. */
 void passenger_environment_add(apr_array_header_t *fields, const char *name, const char *value);
 

@@ -10,7 +10,9 @@
 #include <apr_portable.h>
 
 #include "configuration.h"
+#include "exchange_end.h"
 #include "log_numbers.h"
+#include "monotonic.h"
 
 APLOG_USE_MODULE(passenger);
 
@@ -22,20 +24,14 @@ enum {
     HOLD_MILLISECONDS = 50,          /* the longest that a trickle is held back */
     UNWATCHED_MILLISECONDS = 250,    /* how often to look whether a client that cannot be polled is still there */
     UNWATCHED_BODY_MILLISECONDS = 20,   /* the same, at most, for more of its body */
-    CONTINUE_SECONDS = 1,            /* for workers that do not say when they read the body */
-    STATUS_CLIENT_LEFT = 499         /* for the access log only */
+    CONTINUE_SECONDS = 1             /* for workers that do not say when they read the body */
 };
-
-static int is_client_gone(const passenger_exchange *exchange)
-{
-    return exchange->has_left || exchange->r->connection->aborted
-           || exchange->relay.state == PASSENGER_RELAY_CLIENT_LEFT;
-}
 
 static int is_over(const passenger_exchange *exchange)
 {
     passenger_relay_state state = exchange->relay.state;
-    return is_client_gone(exchange) || (state != PASSENGER_RELAY_HEAD && state != PASSENGER_RELAY_BODY);
+    return passenger_exchange_is_client_gone(exchange) || exchange->verdict != PASSENGER_EXCHANGE_GOES_ON
+           || (state != PASSENGER_RELAY_HEAD && state != PASSENGER_RELAY_BODY);
 }
 
 static void say_continue(passenger_exchange *exchange)
@@ -51,7 +47,7 @@ static void say_continue(passenger_exchange *exchange)
         r->status_line = line;
     }
     exchange->continue_at = 0;
-    exchange->starved_since = exchange->starved_since != 0 ? apr_time_now() : 0;
+    exchange->starved_since = exchange->starved_since != 0 ? passenger_monotonic_now() : 0;
 }
 
 /* The client's body cannot be read: the worker must not take what it has for the whole. */
@@ -79,7 +75,7 @@ static int queue_body(passenger_exchange *exchange)
     }
     apr_status_t rv = passenger_request_body_read(body, exchange->outgoing, OUTGOING_SIZE, &length);
     if (rv == APR_EAGAIN) {
-        exchange->starved_since = exchange->starved_since != 0 ? exchange->starved_since : apr_time_now();
+        exchange->starved_since = exchange->starved_since != 0 ? exchange->starved_since : passenger_monotonic_now();
         return 0;
     }
     exchange->starved_since = 0;
@@ -125,7 +121,48 @@ static void pass(passenger_exchange *exchange, int flush)
     }
     passenger_relay_pass(relay, flush);
     exchange->received_used = 0;
-    exchange->held_since = flush ? 0 : apr_time_now();
+    exchange->held_since = flush ? 0 : passenger_monotonic_now();
+}
+
+static void judge(passenger_exchange *exchange, passenger_time_state state)
+{
+    if (state == PASSENGER_QUEUE_TIME_OVER) {
+        exchange->verdict = PASSENGER_EXCHANGE_QUEUE_TIME_OVER;
+    }
+    else if (state == PASSENGER_REQUEST_TIME_OVER) {
+        exchange->verdict = PASSENGER_EXCHANGE_REQUEST_TIME_OVER;
+    }
+}
+
+/* The worker has closed the connection: before it took the request, because it came too late, or amid its answer. */
+static void take_end(passenger_exchange *exchange)
+{
+    const passenger_time_limits *limits = exchange->limits;
+    passenger_relay *relay = &exchange->relay;
+    if (exchange->wants_sign && !is_over(exchange)) {
+        int64_t now = passenger_monotonic_now();
+        int is_silent = relay->state == PASSENGER_RELAY_HEAD && relay->head.used == 0;
+        judge(exchange, is_silent ? passenger_time_limits_at_end(limits, now) : passenger_time_limits_state(limits, now));
+        if (exchange->verdict == PASSENGER_EXCHANGE_GOES_ON && is_silent && limits->taken == 0) {
+            exchange->verdict = PASSENGER_EXCHANGE_NOT_TAKEN;
+        }
+    }
+    if (exchange->verdict == PASSENGER_EXCHANGE_GOES_ON) {
+        passenger_relay_end_of_input(relay);
+    }
+}
+
+/* What the bytes that were just fed have begun: the worker's time, the response. */
+static void note_beginnings(passenger_exchange *exchange)
+{
+    passenger_relay *relay = &exchange->relay;
+    if (exchange->wants_sign && (relay->is_taken || relay->state != PASSENGER_RELAY_HEAD)) {
+        passenger_time_limits_take(exchange->limits, passenger_monotonic_now());
+    }
+    if (!exchange->has_head && (relay->state == PASSENGER_RELAY_BODY || relay->state == PASSENGER_RELAY_COMPLETE)) {
+        exchange->has_head = 1;
+        passenger_sticky_session_keep(exchange->session, exchange->r, relay->head.route);
+    }
 }
 
 /* Receives what has come, once. Returns 0 when there was nothing. */
@@ -140,13 +177,14 @@ static int receive_response(passenger_exchange *exchange)
         return 0;
     }
     if (status != PASSENGER_BACKEND_OK) {
-        passenger_relay_end_of_input(relay);
+        take_end(exchange);
         return 1;
     }
     exchange->received_used += length;
     passenger_relay_feed(relay, start, length);
+    note_beginnings(exchange);
     if (exchange->held_since == 0) {
-        exchange->held_since = apr_time_now();
+        exchange->held_since = passenger_monotonic_now();
     }
     if (relay->wants_continue) {
         relay->wants_continue = 0;
@@ -197,7 +235,7 @@ static apr_interval_time_t unwatched_timeout_of(const passenger_exchange *exchan
 static int timeout_of(const passenger_exchange *exchange)
 {
     int timeout = -1;
-    apr_time_t now = apr_time_now();
+    apr_time_t now = passenger_monotonic_now();
     if (is_unflushed(exchange)) {
         timeout = earlier(IDLE_MILLISECONDS, HOLD_MILLISECONDS - apr_time_as_msec(now - exchange->held_since));
     }
@@ -210,7 +248,8 @@ static int timeout_of(const passenger_exchange *exchange)
     if (exchange->client < 0) {
         timeout = earlier(timeout, unwatched_timeout_of(exchange, now));
     }
-    return timeout;
+    int64_t limit = passenger_time_limits_next(exchange->limits);
+    return limit != 0 ? earlier(timeout, apr_time_as_msec(limit - now) + 1) : timeout;
 }
 
 /* What is to be heard of the client: that it has left; more body, if the worker waits for it. A client that shuts down
@@ -244,7 +283,7 @@ static int wait_for_events(passenger_exchange *exchange)
 
 static void keep_times(passenger_exchange *exchange, int worker_spoke)
 {
-    apr_time_t now = apr_time_now();
+    apr_time_t now = passenger_monotonic_now();
     if (exchange->continue_at != 0 && now >= exchange->continue_at) {
         say_continue(exchange);
     }
@@ -257,67 +296,48 @@ static void keep_times(passenger_exchange *exchange, int worker_spoke)
     }
 }
 
-static void begin(passenger_exchange *exchange, request_rec *r, passenger_backend *backend,
-                  passenger_request_body *body)
+/* Looks at the clock. A worker gives its sign before it looks at the same clock, so a sign that is not there when the
+ * queue time is over comes from nobody who runs the request. */
+static void keep_limits(passenger_exchange *exchange)
 {
+    passenger_time_limits *limits = exchange->limits;
+    if (passenger_time_limits_next(limits) == 0) {
+        return;
+    }
+    passenger_time_state state = passenger_time_limits_state(limits, passenger_monotonic_now());
+    while (state == PASSENGER_QUEUE_TIME_OVER && !is_over(exchange) && receive_response(exchange)) {
+        state = passenger_time_limits_state(limits, passenger_monotonic_now());
+    }
+    if (!is_over(exchange)) {
+        judge(exchange, state);
+    }
+}
+
+static void begin(passenger_exchange *exchange)
+{
+    request_rec *r = exchange->r;
+    passenger_request_body *body = exchange->body;
     conn_rec *c = r->connection;
     apr_socket_t *client = c->master == NULL ? ap_get_conn_socket(c) : NULL;
     apr_os_sock_t descriptor;
-    memset(exchange, 0, sizeof(*exchange));
-    exchange->r = r;
-    exchange->backend = backend;
-    exchange->body = body;
     exchange->takes_body = 1;
     exchange->client = client != NULL && apr_os_sock_get(&descriptor, client) == APR_SUCCESS ? descriptor : -1;
     exchange->received = apr_palloc(r->pool, RECEIVE_SIZE);
-    passenger_relay_begin(&exchange->relay, r, backend);
+    passenger_relay_begin(&exchange->relay, r, exchange->backend);
+    exchange->relay.app = exchange->app;
+    exchange->relay.head.taken_allowed = exchange->wants_sign;
     if (!body->is_finished) {
         exchange->outgoing = apr_palloc(r->pool, OUTGOING_SIZE);
         if (r->expecting_100) {
-            exchange->continue_at = apr_time_now() + apr_time_from_sec(CONTINUE_SECONDS);
+            exchange->continue_at = passenger_monotonic_now() + apr_time_from_sec(CONTINUE_SECONDS);
             exchange->relay.head.continue_allowed = 1;
         }
     }
 }
 
-/* Nobody is there to answer: nothing may be sent that a half-closed client could take for an answer. */
-static int end_without_client(passenger_exchange *exchange)
+int passenger_exchange_run(passenger_exchange *exchange)
 {
-    request_rec *r = exchange->r;
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, exchange->relay.filter_status, r, PSGLOGNO(2103)
-                  "the client left before the response was complete");
-    if (exchange->relay.filter_status == AP_FILTER_ERROR) {
-        return AP_FILTER_ERROR;
-    }
-    if (!exchange->relay.has_passed) {
-        r->status = STATUS_CLIENT_LEFT;
-        r->status_line = "499 Client Left";
-    }
-    r->connection->aborted = 1;
-    r->connection->keepalive = AP_CONN_CLOSE;
-    return OK;
-}
-
-static int end(passenger_exchange *exchange)
-{
-    passenger_relay *relay = &exchange->relay;
-    if (is_client_gone(exchange)) {
-        return end_without_client(exchange);
-    }
-    if (exchange->request_status != 0 && !relay->has_passed) {
-        passenger_relay_give_up(relay);
-        return exchange->request_status;
-    }
-    if (relay->state != PASSENGER_RELAY_COMPLETE) {
-        return passenger_relay_give_up(relay);
-    }
-    return OK;
-}
-
-int passenger_exchange_run(passenger_exchange *exchange, request_rec *r, passenger_backend *backend,
-                           passenger_request_body *body)
-{
-    begin(exchange, r, backend, body);
+    begin(exchange);
     send_request(exchange);
     while (!is_over(exchange) && exchange->request_status == 0) {
         int worker_spoke = wait_for_events(exchange);
@@ -328,9 +348,12 @@ int passenger_exchange_run(passenger_exchange *exchange, request_rec *r, passeng
             receive_response(exchange);
         }
         if (!is_over(exchange)) {
+            keep_limits(exchange);
+        }
+        if (!is_over(exchange)) {
             keep_times(exchange, worker_spoke);
             send_request(exchange);
         }
     }
-    return end(exchange);
+    return passenger_exchange_end(exchange);
 }

@@ -7,6 +7,7 @@
 
 #include "configuration.h"
 #include "environment.h"
+#include "error_answer.h"
 #include "log_numbers.h"
 #include "monotonic.h"
 #include "netstring.h"
@@ -118,13 +119,13 @@ static int read_answer(request_rec *r, const passenger_answer *answer, passenger
     group->address.token = passenger_netstring_find(answer->bytes, answer->length, "app_token");
     if (type != NULL && strcmp(type, "refused") == 0) {
         const char *reason = passenger_netstring_find(answer->bytes, answer->length, "reason");
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2080) "the spawner refuses the app %s: %s", group->key,
-                      reason != NULL ? reason : "no reason given");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2080) "the spawner refuses the app %s: %s (error id %s)",
+                      group->key, reason != NULL ? reason : "no reason given", passenger_error_id(r));
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (type == NULL || strcmp(type, "registered") != 0 || group->address.socket_path == NULL
         || group->address.token == NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2081) "the spawner's answer is not understood");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2081) "the spawner's answer about the app %s is not understood (error id %s)", group->key, passenger_error_id(r));
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;
@@ -136,7 +137,8 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const a
     const passenger_instance *instance = passenger_instance_facts();
     passenger_answer answer;
     if (instance == NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2082) "no spawner has been started");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2082) "no spawner has been started (error id %s)",
+                      passenger_error_id(r));
         return HTTP_SERVICE_UNAVAILABLE;
     }
     apr_array_header_t *fields = question_of(r, mapping, group->key, environment, instance);
@@ -146,14 +148,15 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const a
     if (question == NULL
         || passenger_netstring_write(first, (size_t)fields->nelts, question, size) != PASSENGER_NETSTRING_OK) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2083)
-                      "the options and SetEnv variables of the app %s are more than 256 KiB", group->key);
+                      "the options and SetEnv variables of the app %s are more than 256 KiB (error id %s)", group->key,
+                      passenger_error_id(r));
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_time_t deadline = passenger_monotonic_now() + apr_time_from_sec(PASSENGER_REGISTRATION_SECONDS);
     apr_status_t rv = passenger_spawner_ask(r->pool, instance->spawner_socket, question, size, deadline, &answer);
     if (rv != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, PSGLOGNO(2084) "the spawner cannot be reached at %s",
-                      instance->spawner_socket);
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, PSGLOGNO(2084) "the spawner cannot be reached at %s (error id %s)",
+                      instance->spawner_socket, passenger_error_id(r));
         return HTTP_SERVICE_UNAVAILABLE;
     }
     return read_answer(r, &answer, group);

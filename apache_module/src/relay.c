@@ -10,12 +10,21 @@
 #include <apr_strings.h>
 
 #include "configuration.h"
+#include "error_answer.h"
 #include "log_numbers.h"
 #include "response_file.h"
 
 APLOG_USE_MODULE(passenger);
 
 enum { HELD_FILES_LIMIT = 8 };
+
+const char *passenger_relay_about(const passenger_relay *relay)
+{
+    const request_rec *r = relay->r;
+    const char *route = relay->head.route;
+    return apr_pstrcat(r->pool, "app ", relay->app, ", ", r->method, " ", r->uri, route[0] != '\0' ? ", worker " : "", route,
+                       NULL);
+}
 
 static void *allocate(void *pool, size_t size)
 {
@@ -89,9 +98,14 @@ static void feed_head(passenger_relay *relay, const char **bytes, size_t *length
     else if (status == PASSENGER_HEAD_CONTINUE) {
         relay->wants_continue = 1;
     }
+    else if (status == PASSENGER_HEAD_TAKEN) {
+        relay->is_taken = 1;
+    }
     else if (status == PASSENGER_HEAD_REFUSED) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2040) "the app's response %s: \"%s\"; answered 502",
-                      passenger_head_refusal_text(relay->head.refusal), relay->head.subject);
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2040)
+                      "the app's response %s: \"%s\"; answered 502 (%s; error id %s)",
+                      passenger_head_refusal_text(relay->head.refusal), relay->head.subject,
+                      passenger_relay_about(relay), passenger_error_id(relay->r));
         relay->state = PASSENGER_RELAY_BAD_HEAD;
     }
 }
@@ -109,8 +123,9 @@ static int count(passenger_relay *relay, int64_t length)
     }
     if (length > relay->expected) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2041)
-                      "the app's response is longer than its Content-Length of %" APR_INT64_T_FMT,
-                      (apr_int64_t)relay->head.content_length);
+                      "the app's response is longer than its Content-Length of %" APR_INT64_T_FMT " (%s; error id %s)",
+                      (apr_int64_t)relay->head.content_length, passenger_relay_about(relay),
+                      passenger_error_id(relay->r));
         break_off(relay);
         return 0;
     }
@@ -149,7 +164,9 @@ static void take_end(passenger_relay *relay)
     if (relay->expected > 0) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2042)
                       "the app's response is %" APR_INT64_T_FMT " bytes shorter than its Content-Length of %"
-                      APR_INT64_T_FMT, (apr_int64_t)relay->expected, (apr_int64_t)relay->head.content_length);
+                      APR_INT64_T_FMT " (%s; error id %s)", (apr_int64_t)relay->expected,
+                      (apr_int64_t)relay->head.content_length, passenger_relay_about(relay),
+                      passenger_error_id(relay->r));
         break_off(relay);
         return;
     }
@@ -177,7 +194,9 @@ static int feed_body(passenger_relay *relay, const char **bytes, size_t *length)
         break;
     case PASSENGER_FRAME_BAD_SIZE:
     case PASSENGER_FRAME_AFTER_END:
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2043) "the worker broke the protocol: a bad frame");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2043)
+                      "the worker broke the protocol: a bad frame (%s; error id %s)", passenger_relay_about(relay),
+                      passenger_error_id(relay->r));
         break_off(relay);
         break;
     }
@@ -194,7 +213,8 @@ void passenger_relay_feed(passenger_relay *relay, const char *bytes, size_t leng
     }
     if (relay->state == PASSENGER_RELAY_COMPLETE && length > 0) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2044)
-                      "the worker broke the protocol: bytes behind the end of the body");
+                      "the worker broke the protocol: bytes behind the end of the body (%s; error id %s)",
+                      passenger_relay_about(relay), passenger_error_id(relay->r));
         break_off(relay);
     }
 }
@@ -203,12 +223,14 @@ void passenger_relay_end_of_input(passenger_relay *relay)
 {
     if (relay->state == PASSENGER_RELAY_HEAD) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2045)
-                      "the worker ended the connection before a complete response head; answered 502");
+                      "the worker ended the connection before a complete response head; answered 502 (%s; error id %s)",
+                      passenger_relay_about(relay), passenger_error_id(relay->r));
         relay->state = PASSENGER_RELAY_BAD_HEAD;
     }
     else if (relay->state == PASSENGER_RELAY_BODY) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2046)
-                      "the worker ended the connection in the middle of the response");
+                      "the worker ended the connection in the middle of the response (%s; error id %s)",
+                      passenger_relay_about(relay), passenger_error_id(relay->r));
         break_off(relay);
     }
 }
@@ -237,14 +259,14 @@ void passenger_relay_pass(passenger_relay *relay, int flush)
 }
 
 /* As if the app had said nothing. */
-static int answer_bad_gateway(request_rec *r)
+static int answer_instead(request_rec *r, int status)
 {
     r->status = HTTP_OK;
     r->status_line = NULL;
     r->content_type = NULL;
     r->clength = 0;
     apr_table_clear(r->headers_out);
-    return HTTP_BAD_GATEWAY;
+    return status;
 }
 
 /* HTTP/1.0 without a length ends with the connection: only a reset tells the client that something is missing. */
@@ -269,13 +291,13 @@ static int has_told_length(const request_rec *r)
     return apr_table_get(r->headers_out, "Content-Length") != NULL;
 }
 
-int passenger_relay_give_up(passenger_relay *relay)
+int passenger_relay_give_up(passenger_relay *relay, int status)
 {
     request_rec *r = relay->r;
     conn_rec *c = r->connection;
     apr_brigade_cleanup(relay->brigade);
     if (!relay->has_passed) {
-        return answer_bad_gateway(r);
+        return answer_instead(r, status);
     }
     /* The error makes the chunk filter leave out the last chunk, and HTTP/2 reset the stream. */
     c->keepalive = AP_CONN_CLOSE;

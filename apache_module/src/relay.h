@@ -25,6 +25,7 @@ typedef enum passenger_relay_state {
 
 typedef struct passenger_relay {
     request_rec *r;
+    const char *app;                  /* the app group's key, for the log; set by the caller */
     passenger_backend *backend;       /* gives the descriptors of file frames */
     passenger_relay_state state;
     passenger_response_head head;
@@ -34,6 +35,7 @@ typedef struct passenger_relay {
     int file_count;                   /* of those in the brigade */
     int is_bodyless;                  /* HEAD, 204, 304: what comes as body is dropped */
     int has_passed;                   /* something has gone to the filters: the status cannot be changed any more */
+    int is_taken;                     /* the worker has said that it has taken the request; see head.route */
     int wants_continue;               /* the worker reads the body: the client may be told `100`; the caller resets it */
     apr_status_t filter_status;       /* of the last brigade passed */
 } passenger_relay;
@@ -52,8 +54,11 @@ void passenger_relay_pass(passenger_relay *relay, int flush);
 /* Whether the brigade holds as many open files as it may: it is to be passed before more is fed. */
 int passenger_relay_is_full(const passenger_relay *relay);
 
-/* Ends a broken response so that no client can take it for complete. Returns what the handler returns: a status to
- * answer with as long as nothing has been passed, else OK. */
-int passenger_relay_give_up(passenger_relay *relay);
+/* Ends a broken response so that no client can take it for complete. Returns what the handler returns: `status` as long
+ * as nothing has been passed, else OK. */
+int passenger_relay_give_up(passenger_relay *relay, int status);
+
+/* Whose response it is, for a line of the log: the app, the request without its query, the worker where it is known. */
+const char *passenger_relay_about(const passenger_relay *relay);
 
 #endif

@@ -40,6 +40,17 @@ static apr_status_t connect_to(const char *path, int *descriptor)
     return APR_SUCCESS;
 }
 
+apr_status_t passenger_spawner_tell(const char *path, const char *message, apr_size_t length)
+{
+    int descriptor;
+    apr_status_t rv = connect_to(path, &descriptor);
+    if (rv == APR_SUCCESS) {
+        rv = send(descriptor, message, length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? errno : APR_SUCCESS;
+        close(descriptor);
+    }
+    return rv;
+}
+
 /* Waits for the answer's packet. */
 static apr_status_t receive(int descriptor, char *bytes, apr_size_t size, apr_time_t deadline, apr_size_t *length)
 {

@@ -13,6 +13,9 @@ typedef struct passenger_answer {
     apr_size_t length;
 } passenger_answer;
 
+/* Sends one message and waits for nothing: one attempt, without blocking. APR_SUCCESS when it is in the spawner's queue. */
+apr_status_t passenger_spawner_tell(const char *path, const char *message, apr_size_t length);
+
 /* Sends `question` to the SEQPACKET socket at `path` and waits for the answer until `deadline` (of
  * passenger_monotonic_now()). While the spawner is being restarted it tries again. APR_SUCCESS, or why the last attempt failed. */
 apr_status_t passenger_spawner_ask(apr_pool_t *pool, const char *path, const char *question, apr_size_t length,

@@ -1,7 +1,6 @@
 #include "time_limits.h"
 
 #include <string.h>
-#include <time.h>
 
 enum {
     MICROSECONDS = 1000 * 1000,
@@ -9,13 +8,6 @@ enum {
      * its sign has run the app. */
     SIGN_TO_END = MICROSECONDS / 2
 };
-
-int64_t passenger_monotonic_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * MICROSECONDS + now.tv_nsec / 1000;
-}
 
 void passenger_time_limits_begin(passenger_time_limits *limits, int64_t now, int queue_seconds, int request_seconds)
 {

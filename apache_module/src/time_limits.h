@@ -1,7 +1,7 @@
 /* time_limits.h: how long a request may wait for a worker, and how long the worker may take for it
  * (PassengerMaxRequestQueueTime and PassengerMaxRequestTime; docs/protocol.md, section 2).
  *
- * Times are microseconds of CLOCK_MONOTONIC, the clock that the worker looks at, too. Pure data: the caller brings the
+ * Times are microseconds of CLOCK_MONOTONIC (monotonic.h), the clock that the worker looks at, too. Pure data: the caller brings the
  * present time. One per request, for one thread.
  */
 #ifndef JUMPSEAT_TIME_LIMITS_H
@@ -21,9 +21,6 @@ typedef struct passenger_time_limits {
     int64_t request_time;      /* how long a worker may take; 0: as long as it likes */
     int64_t taken;             /* when a worker took it; 0: none has */
 } passenger_time_limits;
-
-/* The present time, in microseconds. */
-int64_t passenger_monotonic_now(void);
 
 /* Begins to wait. The limits are in seconds; 0: there is none. */
 void passenger_time_limits_begin(passenger_time_limits *limits, int64_t now, int queue_seconds, int request_seconds);

@@ -83,12 +83,6 @@ TEST(the_longest_limits_do_not_overflow)
     CHECK(passenger_time_limits_next(&limits) == START + 604800 * (int64_t)SECOND);
 }
 
-TEST(the_clock_goes_forward)
-{
-    int64_t before = passenger_monotonic_now();
-    CHECK(before > 0 && passenger_monotonic_now() >= before);
-}
-
 TESTS(RUN(without_limits_there_is_always_time),
       RUN(the_queue_time_is_over_at_its_end_and_not_before),
       RUN(a_request_that_is_taken_waits_no_more),
@@ -97,5 +91,4 @@ TESTS(RUN(without_limits_there_is_always_time),
       RUN(an_end_right_after_a_sign_about_the_queue_time_means_that_the_worker_was_too_late),
       RUN(an_end_long_after_the_sign_is_the_death_of_a_worker),
       RUN(an_end_at_the_request_time_means_that_it_is_over),
-      RUN(the_longest_limits_do_not_overflow),
-      RUN(the_clock_goes_forward))
+      RUN(the_longest_limits_do_not_overflow))
