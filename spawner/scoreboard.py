@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from spawner.group import SLOTS
+from spawner.request_in_flight import RequestInFlight, read_request
 
 CELL_SIZE = 512  # bytes; the header of a slot is as long
 SLOT_SIZE = 129 * CELL_SIZE
@@ -65,6 +66,16 @@ class Scoreboard:
         """What the worker of a slot says."""
         _, pid, running, _, requests, busy_since, idle_since = _HEADER.unpack_from(self._memory, slot * SLOT_SIZE)
         return Slot(running > 0, pid, requests, busy_since / _NANOSECONDS, idle_since / _NANOSECONDS)
+
+    def requests(self, slot: int) -> list[RequestInFlight]:
+        """The requests that the worker of a slot is in."""
+        start = slot * SLOT_SIZE
+        capacity = _HEADER.unpack_from(self._memory, start)[3]
+        found = []
+        for number in range(min(capacity, _CELLS)):
+            first = start + (number + 1) * CELL_SIZE
+            found.append(read_request(number, self._memory[first : first + CELL_SIZE]))
+        return [request for request in found if request is not None]
 
     def clear(self, slot: int) -> None:
         """Free a slot whose worker has gone."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from spawner.cli.about import about
+from spawner.cli.backtraces import backtraces
 from spawner.cli.detach_process import detach_process
 from spawner.cli.list_instances import list_instances
 from spawner.cli.memory_stats import memory_stats
 from spawner.cli.module_config import module_config
 from spawner.cli.reopen_logs import reopen_logs
+from spawner.cli.requests import requests
 from spawner.cli.restart_app import restart_app
 from spawner.cli.status import status
 from spawner.version import VERSION
@@ -26,6 +28,8 @@ for command in (
     restart_app,
     detach_process,
     memory_stats,
+    requests,
+    backtraces,
     list_instances,
     reopen_logs,
     module_config,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Callable
 
+from spawner.commands.backtraces import Backtraces
 from spawner.commands.command import Command
 from spawner.commands.detach_process import DetachProcess
 from spawner.commands.figures import Figures
 from spawner.commands.memory import Memory
 from spawner.commands.reopen_logs import ReopenLogs
+from spawner.commands.requests import Requests
 from spawner.commands.restart_app import RestartApp
 from spawner.commands.status import Status
 from spawner.world import Feed, World
@@ -30,5 +32,7 @@ def make_commands(
         "restart_app": RestartApp(world, feed),
         "detach_process": DetachProcess(world, feed),
         "memory": Memory(world, figures),
+        "requests": Requests(world),
+        "backtraces": Backtraces(world),
         "reopen_logs": ReopenLogs(reopen),
     }

@@ -1,0 +1,52 @@
+"""`jumpseat backtraces`: what every thread of running workers is doing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Iterable, Optional
+
+import click
+
+from spawner.cli.admin_client import ask
+from spawner.cli.app_fields import fields_of
+from spawner.cli.completion import complete_app_or_process
+from spawner.cli.options import chosen_instance, json_option, of_an_instance
+from spawner.cli.units import printable
+
+
+@click.command()
+@click.argument("app", required=False, metavar="[APP|PID]", shell_complete=complete_app_or_process)
+@json_option
+@of_an_instance
+def backtraces(app: Optional[str], as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
+    """Show the stacks of all threads of running processes, while they run on.
+
+    APP is an app group's name or a path: of apps whose root it is, or lies below it; PID is one process. A worker that
+    hangs in Python code shows where, also when it does not answer otherwise; a call into C shows as the line that
+    called it.
+
+    \b
+    Exit status: 0; 1 no such app or process, or no instance; 2 wrong usage, no access or no answer.
+
+    \b
+    Examples:
+      sudo jumpseat backtraces
+      jumpseat backtraces /var/www/shop
+      jumpseat backtraces 4711
+    """
+    chosen = chosen_instance(instance, registry)
+    processes = ask(chosen.admin_socket, "backtraces", **fields_of(chosen, app, pids_too=True))["processes"]
+    if as_json:
+        click.echo(json.dumps({"processes": processes}, indent=2))
+    else:
+        show(processes)
+
+
+def show(processes: Iterable[dict[str, Any]]) -> None:
+    """One process after the other."""
+    for process in processes:
+        click.echo("%s %d of %s" % (process["kind"], process["pid"], printable(process["group"])))
+        for line in printable(process["text"]).splitlines():
+            click.echo("    %s" % line)
+        click.echo()

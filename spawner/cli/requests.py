@@ -1,0 +1,66 @@
+"""`jumpseat requests`: each request that a worker is in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+import click
+from rich.console import RenderableType
+from rich.text import Text
+
+from spawner.cli.admin_client import ask
+from spawner.cli.app_fields import fields_of
+from spawner.cli.completion import complete_app_root
+from spawner.cli.console import page_console, plain_table
+from spawner.cli.options import chosen_instance, json_option, of_an_instance
+from spawner.cli.units import duration, printable
+
+
+@click.command()
+@click.argument("app", required=False, shell_complete=complete_app_root)
+@json_option
+@of_an_instance
+def requests(app: Optional[str], as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
+    """Show each request that is being worked on, the oldest first.
+
+    APP is an app group's name or a path: of apps whose root it is, or lies below it. Requests that wait in the queue
+    are with nobody yet and are not shown; `jumpseat status` says whether there are any. The query of an address is
+    left out.
+
+    \b
+    Exit status: 0; 1 no such app, or no instance; 2 wrong usage, no access or no answer.
+
+    \b
+    Examples:
+      sudo jumpseat requests
+      jumpseat requests /var/www/shop --json
+    """
+    chosen = chosen_instance(instance, registry)
+    found = ask(chosen.admin_socket, "requests", **fields_of(chosen, app))["requests"]
+    if as_json:
+        click.echo(json.dumps({"requests": found}, indent=2))
+    else:
+        page_console().print(render(found))
+
+
+def render(found: Sequence[dict[str, Any]]) -> RenderableType:
+    """The table."""
+    if not found:
+        return Text("No request is being worked on.")
+    table = plain_table("Age", "Time left", "PID", "Thread", "Method", "Host", "Path", "App", numeric=("PID", "Thread"))
+    for request in found:
+        left = request["deadline_in"]
+        table.add_row(
+            duration(request["age"]),
+            "-" if left is None else duration(left),
+            str(request["pid"]),
+            str(request["thread"]),
+            *[_one_line(request[name]) or "?" for name in ("method", "host", "path", "group")],
+        )
+    return table
+
+
+def _one_line(text: str) -> str:
+    return " ".join(printable(text).split())
