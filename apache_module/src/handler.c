@@ -7,7 +7,7 @@
 #include <http_request.h>
 
 #include "app_detection.h"
-#include "delivery.h"
+#include "dispatch.h"
 #include "error_answer.h"
 #include "mapping.h"
 #include "overflow_report.h"
@@ -28,7 +28,7 @@ static int handle_request(request_rec *r)
     status = passenger_request_body_prepare(r, &body);
     if (status == OK) {
         /* Step 2: to a worker, and the response back. */
-        status = passenger_delivery_run(r, mapping, &body);
+        status = passenger_dispatch(r, mapping, &body);
         if (status != OK && !body.is_finished) {
             /* httpd would read the rest of the body before it sends the error. */
             r->connection->keepalive = AP_CONN_CLOSE;

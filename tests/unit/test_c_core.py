@@ -50,7 +50,17 @@ def test_core(programs: Path, program: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["accept", "backend", "frames", "group_cache", "netstring", "overflow_count", "response_head", "route_cookie", "time_limits"],
+    [
+        "accept",
+        "backend",
+        "frames",
+        "group_cache",
+        "netstring",
+        "overflow_count",
+        "response_head",
+        "route_cookie",
+        "time_limits",
+    ],
 )
 def test_the_core_includes_no_header_of_httpd(name: str) -> None:
     allowed = {f"{name}.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "strings.h"}

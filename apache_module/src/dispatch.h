@@ -1,11 +1,11 @@
-/* delivery.h: one request on its way to a worker, with as many attempts as are allowed.
+/* dispatch.h: one request on its way to a worker, with as many attempts as are allowed.
  *
  * A client's own worker first (PassengerStickySessions), then whichever of the group takes it. A worker that ends before
  * it has seen the request has done nothing: the request is given to another one, as long as its body can be given again.
  * Waits for the worker and the client. For the thread that processes the request.
  */
-#ifndef JUMPSEAT_DELIVERY_H
-#define JUMPSEAT_DELIVERY_H
+#ifndef JUMPSEAT_DISPATCH_H
+#define JUMPSEAT_DISPATCH_H
 
 #include <httpd.h>
 
@@ -14,6 +14,6 @@
 
 /* Delivers the request and relays the response. `body` is prepared and stays the caller's. Returns OK when the client has
  * got its answer, or the status that it is to get, logged. */
-int passenger_delivery_run(request_rec *r, const passenger_mapping *mapping, passenger_request_body *body);
+int passenger_dispatch(request_rec *r, const passenger_mapping *mapping, passenger_request_body *body);
 
 #endif

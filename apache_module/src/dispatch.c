@@ -1,4 +1,4 @@
-#include "delivery.h"
+#include "dispatch.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -27,7 +27,7 @@ enum {
     RETRY_AFTER_SECONDS = 1
 };
 
-typedef struct delivery {
+typedef struct dispatch {
     request_rec *r;
     const passenger_mapping *mapping;
     passenger_request_body *body;
@@ -37,7 +37,7 @@ typedef struct delivery {
     passenger_time_limits limits;
     int wants_sign;              /* the worker is to say when it takes the request */
     int is_to_own;               /* connected to the socket of the worker that the client has shown */
-} delivery;
+} dispatch;
 
 static int ask_to_come_again(request_rec *r)
 {
@@ -45,7 +45,7 @@ static int ask_to_come_again(request_rec *r)
     return HTTP_SERVICE_UNAVAILABLE;
 }
 
-static int report_full(const delivery *it)
+static int report_full(const dispatch *it)
 {
     request_rec *r = it->r;
     ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, PSGLOGNO(2120)
@@ -55,7 +55,7 @@ static int report_full(const delivery *it)
     return ask_to_come_again(r);
 }
 
-static int report_shortage(const delivery *it, int error)
+static int report_shortage(const dispatch *it, int error)
 {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, error, it->r, PSGLOGNO(2134)
                   "this process of httpd cannot open a connection to the app %s: answered 503 (error id %s)",
@@ -70,7 +70,7 @@ static int is_shortage(int error)
 }
 
 /* Connects to the group's socket; asks the spawner again when it is not there any more. */
-static int connect_to_group(delivery *it)
+static int connect_to_group(dispatch *it)
 {
     int error = 0;
     for (int attempt = 0; attempt < CONNECT_ATTEMPTS; attempt++) {
@@ -97,7 +97,7 @@ static int connect_to_group(delivery *it)
 }
 
 /* Connects to the worker that the client has shown, if it has and that one lives, else to the group. */
-static int connect_to_app(delivery *it, int is_first)
+static int connect_to_app(dispatch *it, int is_first)
 {
     it->is_to_own = 0;
     if (!it->session.is_on || !is_first || it->session.shown[0] == '\0') {
@@ -116,7 +116,7 @@ static int connect_to_app(delivery *it, int is_first)
     return error == 0 ? OK : connect_to_group(it);
 }
 
-static void add_extensions(const delivery *it, apr_array_header_t *fields)
+static void add_extensions(const dispatch *it, apr_array_header_t *fields)
 {
     request_rec *r = it->r;
     const passenger_time_limits *limits = &it->limits;
@@ -140,7 +140,7 @@ static void add_extensions(const delivery *it, apr_array_header_t *fields)
 }
 
 /* Encodes the request's head and queues it, with the body or the descriptor of its file. */
-static int queue_request(delivery *it)
+static int queue_request(dispatch *it)
 {
     const passenger_request_body *body = it->body;
     apr_array_header_t *fields = passenger_environment_of(it->r, it->mapping, body->length);
@@ -163,7 +163,7 @@ static int queue_request(delivery *it)
 }
 
 /* One attempt. `*was_seen` is 0 when the worker has ended without having seen the request. */
-static int attempt(delivery *it, int is_first, int *was_seen)
+static int attempt(dispatch *it, int is_first, int *was_seen)
 {
     passenger_exchange exchange = {.r = it->r, .backend = &it->backend, .body = it->body, .limits = &it->limits,
                                    .session = &it->session, .wants_sign = it->wants_sign};
@@ -178,7 +178,7 @@ static int attempt(delivery *it, int is_first, int *was_seen)
     return status;
 }
 
-static const char *about(const delivery *it)
+static const char *about(const dispatch *it)
 {
     request_rec *r = it->r;
     return apr_pstrcat(r->pool, "app ", it->group.key, ", ", r->method, " ", r->uri, it->is_to_own ? ", worker " : "",
@@ -191,10 +191,10 @@ static int rewind_body(const passenger_request_body *body)
     return body->descriptor >= 0 ? lseek(body->descriptor, 0, SEEK_SET) == 0 : body->taken == 0;
 }
 
-int passenger_delivery_run(request_rec *r, const passenger_mapping *mapping, passenger_request_body *body)
+int passenger_dispatch(request_rec *r, const passenger_mapping *mapping, passenger_request_body *body)
 {
     const passenger_dir_options *options = passenger_options_of(r);
-    delivery it = {.r = r, .mapping = mapping, .body = body, .backend = {.socket = -1, .attached = -1}};
+    dispatch it = {.r = r, .mapping = mapping, .body = body, .backend = {.socket = -1, .attached = -1}};
     int was_seen;
     passenger_sticky_session_begin(&it.session, r, mapping);
     passenger_time_limits_begin(&it.limits, passenger_monotonic_now(), passenger_dir_max_request_queue_time(options),
