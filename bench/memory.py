@@ -6,6 +6,7 @@ A worker's cost is (memory with all workers - memory with one worker) / (workers
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ from bench.private_httpd import wait_until
 from bench.run import warm_up
 
 HERE = Path(__file__).parent
-SITE = HERE / "django_site" / "passenger_wsgi.py"
+SITE = HERE / "django_site"
 ENVIRONMENT = HERE.parent / "build" / "bench-django"
 MEGABYTE = 1_000_000
 ROUND_SECONDS = 5
@@ -39,11 +40,16 @@ def django_packages() -> Path:
 
 
 class DjangoSite(Contestant):
-    """A contestant that serves the Django site in place of hello world."""
+    """A contestant that serves the Django site in place of hello world.
 
-    def __init__(self, workers: int) -> None:
+    :param ballast: megabytes of objects that the site holds beside Django.
+    """
+
+    def __init__(self, workers: int, ballast: int) -> None:
         super().__init__(workers)
-        (self.app_root / "passenger_wsgi.py").write_bytes(SITE.read_bytes())
+        for source in SITE.glob("*.py"):
+            shutil.copy(source, self.app_root)
+        (self.app_root / "ballast.txt").write_text(str(ballast))
 
     def app_processes(self) -> list[psutil.Process]:
         """The processes that hold the app."""
@@ -120,12 +126,12 @@ def proportional_size(processes: list[psutil.Process]) -> float:
     return float(sum(process.memory_full_info().pss for process in processes))
 
 
-def measure(kind: type[DjangoSite], workers: int, requests: int) -> tuple[float, float, int]:
+def measure(kind: type[DjangoSite], workers: int, requests: int, ballast: int) -> tuple[float, float, int]:
     """Memory of an app after a tenth of so many requests and after all of them.
 
     :returns: bytes after the tenth, bytes after all, requests that failed.
     """
-    contestant = kind(workers)
+    contestant = kind(workers, ballast)
     try:
         contestant.start()
         warm_up(contestant)
@@ -151,25 +157,28 @@ def _load(url: str, pids: list[int], requests: int, connections: int) -> int:
 @click.command()
 @click.option("--workers", default=16, show_default=True, help="App processes.")
 @click.option("--requests", default=20_000, show_default=True, help="Requests before the second look.")
+@click.option("--ballast", default=0, show_default=True, help="Megabytes of objects that the site holds beside Django.")
 @click.option("--only", default="", help="Run only contestants whose name contains this.")
-def bench(workers: int, requests: int, only: str) -> None:
+def bench(workers: int, requests: int, ballast: int, only: str) -> None:
     """Compare; contestants whose Debian package is not installed are left out by name."""
     console = Console(width=120)
     django_packages()
-    found = Table(title="Django site, %d workers, %d requests: megabytes (PSS)" % (workers, requests))
+    found = Table(title="Django and %d MB, %d workers, %d requests: megabytes (PSS)" % (ballast, workers, requests))
     for heading in ("server", "1 worker", "%d workers" % workers, "each added worker", "after a tenth", "failed"):
         found.add_column(heading, justify="left" if heading == "server" else "right")
     for kind in [kind for kind in ALL if only.lower() in kind.name.lower()]:
         if kind.missing():
             console.print("left out: %s (apt-get install %s)" % (kind.name, kind.missing()))
             continue
-        found.add_row(kind.name, *_row(kind, workers, requests, console.print))
+        found.add_row(kind.name, *_row(kind, workers, requests, ballast, console.print))
     console.print(found)
 
 
-def _row(kind: type[DjangoSite], workers: int, requests: int, tell: Callable[[str], Optional[object]]) -> list[str]:
-    early_one, one, failed = measure(kind, 1, requests)
-    early_all, all_of_them, failed_too = measure(kind, workers, requests)
+def _row(
+    kind: type[DjangoSite], workers: int, requests: int, ballast: int, tell: Callable[[str], Optional[object]]
+) -> list[str]:
+    early_one, one, failed = measure(kind, 1, requests, ballast)
+    early_all, all_of_them, failed_too = measure(kind, workers, requests, ballast)
     added, early = ((total - single) / (workers - 1) for total, single in ((all_of_them, one), (early_all, early_one)))
     tell("%s: %.1f MB for each added worker" % (kind.name, added / MEGABYTE))
     sizes = ["%.1f" % (value / MEGABYTE) for value in (one, all_of_them, added, early)]
