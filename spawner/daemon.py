@@ -91,7 +91,13 @@ class Daemon:
             launcher=Launcher(folder.start_program, parameters.server_software, inherited),
             pool=Pool(ServerOptions(), settings.parallel_starts),
             stock=Stock(FdStore(head, tail), log),
-            watch=RestartWatch(self._loop, self._restart, self._folder_events(), ServerOptions().stat_throttle_rate),
+            watch=RestartWatch(
+                self._loop,
+                self._restart,
+                self._folder_events(),
+                ServerOptions().stat_throttle_rate,
+                self._always_restart,
+            ),
             answers=FailureAnswers(self._loop, settings.answer_timeout),
             reaper=reaper,
             short_processes=short_processes,
@@ -200,6 +206,7 @@ class Daemon:
             self._parameters.token,
             self._log,
             self._register,
+            self._overflowed,
         )
         commands = make_commands(
             self.world, self._engine.feed, self._sampler.look, self._reopen_logs, self._started
@@ -237,9 +244,19 @@ class Daemon:
             raise Failed("PassengerLogFile %s cannot be opened: %s" % (path, error.strerror)) from error
         return ([path] if path else []) + self.world.app_logs.reopen()
 
+    def _overflowed(self, key: str, count: int) -> None:
+        """A child of httpd has answered requests of an app 503."""
+        if key in self.world.pool.groups:
+            self._engine.feed(self.world.pool.queue_overflowed, key, count)
+
     def _restart(self, key: str) -> None:
         if key in self.world.pool.groups:
             self._engine.feed(self.world.pool.restart, key)
+
+    def _always_restart(self, key: str, on: bool) -> None:
+        """An app's always_restart.txt has come or gone."""
+        if key in self.world.pool.groups:
+            self._engine.feed(self.world.pool.set_always_restart, key, on)
 
     def _prestart(self, url: str) -> None:
         task = self._loop.create_task(prestart.prestart(url, self.world.configuration.prestart_timeout, self._log))

@@ -14,6 +14,7 @@ from spawner.effects import Effect
 from spawner.errors import StartFailure
 from spawner.loaders import steps
 from spawner.pool import describe_status
+from spawner.slow_starts import SlowStarts
 from spawner.states import ProcessKind
 
 _NOT_EXECUTED = (126 << 8, 127 << 8)  # how shells and env(1) say that they could not execute a program
@@ -33,6 +34,7 @@ class Engine:
         self._draining = False
         self._effects: collections.deque[Effect] = collections.deque()  # one that raises leaves those behind it
         self._deadline: Optional[asyncio.TimerHandle] = None
+        self._slow_starts = SlowStarts(loop, carrier.world)
         self.on_idle: Callable[[], None] = lambda: None  # called after events with no effect left to carry out
         self.before_end: Callable[[], None] = lambda: None  # called before the end of a process is fed
         carrier.connect(self, self.feed)
@@ -85,7 +87,8 @@ class Engine:
         limit = self._pool.groups[entry.key].registration.options.start_timeout
         if now >= entry.started + limit:
             summary = "not up within %d s (PassengerStartTimeout)" % limit
-            self.feed(self._pool.start_failed, process_id, process.failure(upkeep.step_of(entry), summary))
+            detail = self._slow_starts.take(process_id)
+            self.feed(self._pool.start_failed, process_id, process.failure(upkeep.step_of(entry), summary, detail))
 
     # What processes do: ProcessEvents
 
@@ -93,6 +96,7 @@ class Engine:
         """A process has come up: one that is to load the app is told so."""
         if process.process_id not in self._pool.processes:
             return
+        self._slow_starts.watch(process.process_id)
         self.feed(self._pool.process_hello, process.process_id, process.pid)
         if process.kind is not ProcessKind.WORKER:
             self._carrier.processes.send_load(process)
@@ -165,6 +169,7 @@ class Engine:
     def ended(self, process: AppProcess, status: Optional[int]) -> None:
         """A process has ended; one that was not up yet has failed to start."""
         self.before_end()
+        self._slow_starts.take(process.process_id)
         entry = self._pool.processes.get(process.process_id)
         if entry is not None and entry.coming and not entry.killed:
             step, summary = upkeep.step_of(entry), "the process ended (%s) before it was up" % describe_status(status)

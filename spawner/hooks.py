@@ -6,7 +6,6 @@ import collections
 import os
 import re
 import shlex
-import time
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
@@ -19,7 +18,6 @@ NAMES = ("attached_process", "detached_process", "spawn_failed", "queue_full_err
 _SECONDS = 60.0  # that one command may take
 _AT_ONCE = 4
 _WAITING = 100  # runs that wait for their turn; more are dropped
-_BETWEEN_OVERFLOWS = 1.0  # seconds between two runs of queue_full_error for the same group
 _MESSAGE_LIMIT = 16_384  # characters: the kernel limits one variable to 128 KiB
 _NEEDS_SHELL = re.compile(r"[|&<>()$`*?\[\]{}~#]")
 
@@ -92,7 +90,6 @@ class Hooks:
         self._commands: Mapping[str, str] = {}
         self._running = 0
         self._waiting: "collections.deque[_Job]" = collections.deque()
-        self._overflows: dict[str, float] = {}  # by group, when its hook was last run
 
     def configure(self, commands: Mapping[str, str]) -> None:
         """Take over what is configured.
@@ -109,7 +106,7 @@ class Hooks:
     def run(self, happening: Happening) -> None:
         """Run a hook's commands as soon as it is their turn; without any it costs nothing."""
         commands = commands_of(self._commands.get(happening.name, ""))
-        if not commands or self._too_soon(happening):
+        if not commands:
             return
         if len(self._waiting) >= _WAITING:
             self._log.warn(3100, "hook %s of %s is not run: %d others wait" % (
@@ -121,14 +118,6 @@ class Hooks:
     def close(self) -> None:
         """Start no more."""
         self._waiting.clear()
-
-    def _too_soon(self, happening: Happening) -> bool:
-        if happening.name != "queue_full_error":
-            return False
-        now = time.monotonic()
-        recent = {key: at for key, at in self._overflows.items() if now - at < _BETWEEN_OVERFLOWS}
-        self._overflows = {**recent, happening.key: recent.get(happening.key, now)}
-        return happening.key in recent
 
     def _start_waiting(self) -> None:
         while self._waiting and self._running < _AT_ONCE:

@@ -36,6 +36,7 @@ class Registrar:
     :param listener: owned from now on.
     :param token: the instance's secret.
     :param register: makes or updates the group; gives its socket's path and its token; a JumpseatError refuses.
+    :param overflowed: told of a group and how many of its requests were answered 503, for its queue was full.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class Registrar:
         token: str,
         log: Log,
         register: Callable[[Registration], tuple[str, str]],
+        overflowed: Callable[[str, int], None],
     ) -> None:
         self._loop = loop
         self._allowed = {0, os.geteuid(), apache_uid}
         self._token = token
         self._log = log
         self._register = register
+        self._overflowed = overflowed
         self._open: dict[socket.socket, asyncio.TimerHandle] = {}
         self._acceptor = Acceptor(loop, listener, self._accept)
 
@@ -88,16 +91,21 @@ class Registrar:
         if packet is not None:
             packet.descriptors, unwanted = [], Packet([], packet.descriptors)
             unwanted.close()
-            self._answer(sock, self._reply(packet))
+            answer = self._reply(packet)
+            if answer:
+                self._answer(sock, answer)
         self._drop(sock)
 
     def _reply(self, packet: Packet) -> list[tuple[str, str]]:
-        """The answer to a registration. A refusal costs one request, never the spawner."""
+        """The answer to a message, nothing where it has none. A refusal costs one request, never the spawner."""
         try:
-            if packet.type != "register":
+            if packet.type not in ("register", "queue_full"):
                 raise PeerError("message %r instead of a registration" % packet.type)
             if not hmac.compare_digest(packet.get("token").encode(errors="surrogateescape"), self._token.encode()):
                 raise PeerError("the registration has not this instance's token")
+            if packet.type == "queue_full":
+                self._overflowed(packet.get("group"), packet.number("count"))
+                return []
             path, app_token = self._register(registration_from(packet.fields))
         except InternalError:
             raise

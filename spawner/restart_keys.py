@@ -64,6 +64,11 @@ def restart_file(app_root: str, restart_dir: str) -> str:
     return os.path.join(app_root, restart_dir, "restart.txt")
 
 
+def always_restart_file(app_root: str, restart_dir: str) -> str:
+    """The path of the file beside it that has each request served by a new process."""
+    return os.path.join(app_root, restart_dir, "always_restart.txt")
+
+
 def look(app_root: str, restart_dir: str) -> RestartKey:
     """Look how things stand; never raises for what is missing."""
     try:

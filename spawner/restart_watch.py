@@ -20,7 +20,7 @@ from watchdog.observers.inotify_c import (
     WatchDescriptor,
 )
 
-from spawner.restart_keys import RestartKey, folders_to_watch, look
+from spawner.restart_keys import RestartKey, always_restart_file, folders_to_watch, look
 
 _MASK = Mask(
     InotifyConstants.IN_CREATE
@@ -129,6 +129,7 @@ class _Watched:
     key: RestartKey  # as it was last seen
     acted: RestartKey  # as it was seen when everything asked for by then had been passed on
     folders: list[str] = field(default_factory=list)
+    always: bool = False  # whether always_restart.txt is there
     held: Optional[asyncio.TimerHandle] = None  # set for a while after a restart
     asked_while_held: bool = False
 
@@ -138,6 +139,7 @@ class RestartWatch:
 
     :param folders: None where inotify is not available: the stat poll alone then.
     :param poll_every: seconds between looks at every app (PassengerStatThrottleRate); at least 1.
+    :param always: told of an app whose always_restart.txt is there (True) or has gone.
     """
 
     def __init__(
@@ -146,10 +148,12 @@ class RestartWatch:
         restart: Callable[[str], None],
         folders: Optional[FolderEvents],
         poll_every: float,
+        always: Callable[[str, bool], None] = lambda key, on: None,
     ) -> None:
         self._loop = loop
         self._restart = restart
         self._events = folders
+        self._always = always
         self.poll_every = max(1.0, poll_every)
         self._apps: dict[str, _Watched] = {}
         self._folders: dict[str, _Folder] = {}
@@ -157,15 +161,19 @@ class RestartWatch:
         self._settling: Optional[asyncio.TimerHandle] = None
         self._poll: Optional[asyncio.TimerHandle] = None
 
-    def watch(self, key: str, app_root: str, restart_dir: str) -> None:
-        """Watch an app; a restart file that is there already asks for nothing."""
+    def watch(self, key: str, app_root: str, restart_dir: str, always: bool = False) -> None:
+        """Watch an app; a restart file that is there already asks for nothing.
+
+        :param always: what was told of its always_restart.txt last, by an earlier spawner too.
+        """
         known = self._apps.get(key)
         if known is not None and (known.app_root, known.restart_dir) == (app_root, restart_dir):
             return
         self.unwatch(key)
         seen = look(app_root, restart_dir)
-        self._apps[key] = _Watched(app_root, restart_dir, seen, seen)
+        self._apps[key] = _Watched(app_root, restart_dir, seen, seen, always=known.always if known else always)
         self._place(key)
+        self._loop.call_soon(self._look_for_always, key)
         if self._poll is None:
             self._poll = self._loop.call_later(self.poll_every, self._poll_all)
 
@@ -265,6 +273,7 @@ class RestartWatch:
         if watched is None:
             return
         self._place(key)  # first the watches, then the look: what comes in between is seen by one of them
+        self._look_for_always(key)
         newer = look(watched.app_root, watched.restart_dir)
         asked = watched.key.calls_for_restart(newer)
         watched.key = RestartKey(newer.root or watched.key.root, newer.file)
@@ -275,6 +284,15 @@ class RestartWatch:
         watched.asked_while_held = watched.held is not None
         if watched.held is None:
             self._ask(key, watched)
+
+    def _look_for_always(self, key: str) -> None:
+        watched = self._apps.get(key)
+        if watched is None:
+            return
+        there = os.path.exists(always_restart_file(watched.app_root, watched.restart_dir))
+        if there != watched.always:
+            watched.always = there
+            self._always(key, there)
 
     def _ask(self, key: str, watched: _Watched) -> None:
         watched.held = self._loop.call_later(_HOLD, self._hold_ended, key, watched)

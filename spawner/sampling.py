@@ -13,6 +13,8 @@ from spawner.process import Process
 from spawner.reading import Reading
 from spawner.world import Feed, World
 
+_SHORTEST_LIMIT = 1.0  # seconds
+
 # Arguments of Pool.sample but for the time.
 Sample = tuple[str, dict[int, Reading], bool]
 
@@ -76,6 +78,7 @@ class Sampler:
 
 
 def _sample(group: Group, shared: AppGroup, waiting: bool) -> Sample:
+    now = time.monotonic()
     readings: dict[int, Reading] = {}
     for process in group.workers():
         if process.slot is None or not process.pid:
@@ -83,8 +86,13 @@ def _sample(group: Group, shared: AppGroup, waiting: bool) -> Sample:
         slot = shared.scoreboard.read(process.slot)
         if slot.pid == process.pid:
             # A worker that writes a time to come would never be idle: it has the present one at most.
-            idle_since = min(slot.idle_since, time.monotonic())
-            readings[process.process_id] = Reading(int(slot.busy), 1, slot.requests, idle_since)
+            idle_since = min(slot.idle_since, now)
+            # The shortest PassengerMaxRequestTime is a second: until then nobody has to look at the requests.
+            may_be_late = slot.running > 0 and now - slot.busy_since >= _SHORTEST_LIMIT
+            overdue = may_be_late and shared.scoreboard.is_overdue(process.slot, slot.capacity, now)
+            readings[process.process_id] = Reading(
+                slot.running, max(1, slot.capacity), slot.requests, idle_since, slot.working, overdue
+            )
     return group.key, readings, waiting
 
 

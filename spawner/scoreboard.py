@@ -7,6 +7,7 @@ import mmap
 import os
 import struct
 from dataclasses import dataclass
+from typing import Mapping, Optional
 
 from spawner.group import SLOTS
 from spawner.request_in_flight import RequestInFlight, read_request
@@ -14,8 +15,11 @@ from spawner.request_in_flight import RequestInFlight, read_request
 CELL_SIZE = 512  # bytes; the header of a slot is as long
 SLOT_SIZE = 129 * CELL_SIZE
 _HEADER = struct.Struct("<IIIIQQQ")
+_CELL = struct.Struct("<IIQQ")
 _CELLS = 128
-_NO_REQUEST = bytes(24)
+_WORKING = 2  # the state of a slot
+_IN_REQUEST = 1  # the state of a cell
+_NO_REQUEST = bytes(_CELL.size)
 _NANOSECONDS = 1_000_000_000
 _F_ADD_SEALS = 1033
 _SEALS = 0x1 | 0x2 | 0x4  # F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW
@@ -25,15 +29,41 @@ _SEALS = 0x1 | 0x2 | 0x4  # F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW
 class Slot:
     """What one worker says of itself; figures only, it is not to be trusted further.
 
+    :ivar running: requests that it is in.
+    :ivar capacity: requests that it can be in, 1 to 128; 0: it has not come up.
+    :ivar working: it is at its out-of-band work.
     :ivar busy_since: seconds of CLOCK_MONOTONIC; when it was last idle and a request began.
     :ivar idle_since: seconds of CLOCK_MONOTONIC; when it last became idle.
     """
 
-    busy: bool
     pid: int
+    running: int
+    capacity: int
+    working: bool
     requests: int
     busy_since: float
     idle_since: float
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is in a request or at its out-of-band work."""
+        return self.running > 0 or self.working
+
+
+@dataclass(frozen=True)
+class RunningRequest:
+    """A request that a worker is in, as the worker says.
+
+    :ivar thread: which of its threads, from 0.
+    :ivar since: seconds of CLOCK_MONOTONIC.
+    :ivar deadline: seconds of CLOCK_MONOTONIC; None: it has none.
+    :ivar head: names and values from the beginning of the request's head.
+    """
+
+    thread: int
+    since: float
+    deadline: Optional[float]
+    head: Mapping[str, str]
 
 
 class Scoreboard:
@@ -64,8 +94,41 @@ class Scoreboard:
 
     def read(self, slot: int) -> Slot:
         """What the worker of a slot says."""
-        _, pid, running, _, requests, busy_since, idle_since = _HEADER.unpack_from(self._memory, slot * SLOT_SIZE)
-        return Slot(running > 0, pid, requests, busy_since / _NANOSECONDS, idle_since / _NANOSECONDS)
+        fields = _HEADER.unpack_from(self._memory, slot * SLOT_SIZE)
+        state, pid, running, capacity, requests, busy_since, idle_since = fields
+        running, capacity = min(running, _CELLS), min(capacity, _CELLS)
+        since, until = busy_since / _NANOSECONDS, idle_since / _NANOSECONDS
+        return Slot(pid, running, capacity, state == _WORKING, requests, since, until)
+
+    def is_overdue(self, slot: int, capacity: int, now: float) -> bool:
+        """Whether a request of a worker has passed its deadline.
+
+        :param capacity: how many cells it uses: pages that nobody has written stay without memory.
+        :param now: seconds of CLOCK_MONOTONIC.
+        """
+        nanoseconds = int(now * _NANOSECONDS)
+        for first in self._cells(slot, capacity):
+            state, _, _, deadline = _CELL.unpack_from(self._memory, first)
+            if state == _IN_REQUEST and 0 < deadline <= nanoseconds:
+                return True
+        return False
+
+    def requests(self, slot: int) -> list[RunningRequest]:
+        """The requests that the worker of a slot is in."""
+        found = []
+        for thread, first in enumerate(self._cells(slot, self.read(slot).capacity)):
+            state, length, since, deadline = _CELL.unpack_from(self._memory, first)
+            if state == _IN_REQUEST:
+                start = first + _CELL.size
+                text = self._memory[start : start + min(length, CELL_SIZE - _CELL.size)]
+                until = deadline / _NANOSECONDS if deadline else None
+                found.append(RunningRequest(thread, since / _NANOSECONDS, until, _head_of(text)))
+        return found
+
+    @staticmethod
+    def _cells(slot: int, capacity: int) -> range:
+        start = slot * SLOT_SIZE + CELL_SIZE
+        return range(start, start + min(capacity, _CELLS) * CELL_SIZE, CELL_SIZE)
 
     def requests(self, slot: int) -> list[RequestInFlight]:
         """The requests that the worker of a slot is in."""
@@ -80,13 +143,17 @@ class Scoreboard:
     def clear(self, slot: int) -> None:
         """Free a slot whose worker has gone."""
         start = slot * SLOT_SIZE
-        capacity = _HEADER.unpack_from(self._memory, start)[3]
+        for first in self._cells(slot, self.read(slot).capacity):
+            self._memory[first : first + _CELL.size] = _NO_REQUEST
         _HEADER.pack_into(self._memory, start, 0, 0, 0, 0, 0, 0, 0)
-        for cell in range(1, min(capacity, _CELLS) + 1):  # pages that nobody has written stay without memory
-            first = start + cell * CELL_SIZE
-            self._memory[first : first + len(_NO_REQUEST)] = _NO_REQUEST
 
     def close(self) -> None:
         """Unmap it and close its descriptor."""
         self._memory.close()
         os.close(self.descriptor)
+
+
+def _head_of(text: bytes) -> dict[str, str]:
+    """The names and values of a head that is cut anywhere: of the last pair only a whole one counts."""
+    fields = text.decode("latin-1").split("\0")[:-1]
+    return dict(zip(fields[::2], fields[1::2]))

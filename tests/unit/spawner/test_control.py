@@ -195,7 +195,11 @@ class Children:
         listener.listen()
         listener.setblocking(False)
         self.log = Log(LineSink.open(str(folder / "log")))
-        self.registrar = Registrar(asyncio.get_running_loop(), listener, apache_uid, "secret", self.log, register)
+        self.overflows: list[tuple[str, int]] = []
+        self.registrar = Registrar(
+            asyncio.get_running_loop(), listener, apache_uid, "secret", self.log, register,
+            lambda group, count: self.overflows.append((group, count)),
+        )  # fmt: skip
 
     async def ask(self, data: bytes) -> Optional[dict[str, str]]:
         """Send a packet; the answer, or None when the line ends without one."""
@@ -264,6 +268,22 @@ def test_a_group_that_cannot_be_made_is_refused_in_one_line_with_the_reason(tmp_
         raise OperatorError("no descriptors left\nmore")
 
     assert ask(tmp_path, message(), register) == {"type": "refused", "reason": "no descriptors left"}
+
+
+@pytest.mark.parametrize(("token", "told"), [("secret", [("shop", 7)]), ("guess", [])])
+def test_requests_that_found_the_queue_full_are_told_by_whoever_has_the_token(
+    tmp_path: Path, token: str, told: list[tuple[str, int]]
+) -> None:
+    async def main() -> None:
+        children = Children(tmp_path, lambda _: ("/s", "t"), os.getuid())
+        fields = [("type", "queue_full"), ("token", token), ("group", "shop"), ("count", "7")]
+        answer = await children.ask(packets.encode(fields))
+        assert (answer is None) == bool(told)
+        assert children.overflows == told
+        children.registrar.close()
+        children.log.close()
+
+    asyncio.run(main())
 
 
 if os.geteuid() == 0:
