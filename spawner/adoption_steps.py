@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+import traceback
 
 from spawner import linux, packets
 from spawner.app_group import AppGroup
@@ -26,12 +27,37 @@ def adopt(world: World, carrier: Carrier, engine: Engine) -> int:
 
     :returns: how many groups there are.
     """
-    adopted = [group for group in world.stock.recover(time.monotonic()) if _adopt_group(world, carrier, group)]
+    adopted = [group for group in world.stock.recover(time.monotonic()) if _adopt_or_drop(world, carrier, group)]
     world.instance.remove_sockets_but({group.path for group in world.groups.values()})
     engine.feed(world.pool.adoption_complete)
+    engine.watch_starts()
     for group in adopted:
         world.watch.resume(group.registration.key, group.restart_key)
     return len(adopted)
+
+
+def _adopt_or_drop(world: World, carrier: Carrier, found: FoundGroup) -> bool:
+    """A group that cannot be taken over for a defect of ours must not keep the others from being."""
+    key = found.registration.key
+    try:
+        return _adopt_group(world, carrier, found)
+    except Exception:  # noqa: BLE001 - a boundary: the group is dropped, and registers anew with its next request
+        text = "a defect of the spawner: %s cannot be taken over:\n%s"
+        world.log.error(3113, text % (key, traceback.format_exc().rstrip()))
+        world.pool.groups.pop(key, None)
+        world.watch.unwatch(key)
+        group = world.groups.pop(key, None)
+        if group is not None:
+            group.close()
+        for process in [process for process in world.processes.values() if process.key == key]:
+            del world.processes[process.process_id]
+            process.close()
+        for process_id in [number for number, entry in world.pool.processes.items() if entry.key == key]:
+            del world.pool.processes[process_id]
+        for left in [process for process in found.processes if process.line.fileno() >= 0]:
+            left.close()  # its line ends, so that it retires
+        world.stock.discard(found)
+        return False
 
 
 def _adopt_group(world: World, carrier: Carrier, found: FoundGroup) -> bool:

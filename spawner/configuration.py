@@ -13,6 +13,10 @@ from spawner.errors import OperatorError
 CONFIGSPEC = Path(__file__).resolve().parent.parent / "conf.d" / "spawner.configspec"
 
 
+# httpd waits 8 s for the spawner's end (STOP_SECONDS of apache_module/src/spawner_process.c) and then kills it.
+LONGEST_GRACE = 6.0
+
+
 class ConfigurationError(OperatorError):
     """spawner.conf is wrong; the message names file, section and key."""
 
@@ -24,6 +28,7 @@ class Configuration:
     :ivar active_interval: seconds between two looks at workers while requests come in.
     :ivar idle_interval: seconds between two looks at workers otherwise.
     :ivar active_window: seconds after its last request for which an app counts as active.
+    :ivar memory_interval: seconds between two looks at the memory of workers that are limited.
     :ivar accept_plain_scgi: whether workers answer SCGI clients that do not know the app's token.
     :ivar parallel_starts: how many interpreters may import an app at once.
     :ivar line_length: bytes after which a line of an app's output is split.
@@ -35,6 +40,7 @@ class Configuration:
     active_interval: float
     idle_interval: float
     active_window: float
+    memory_interval: float
     accept_plain_scgi: bool
     parallel_starts: int
     line_length: int
@@ -70,6 +76,10 @@ def _problems(found: ConfigObj) -> list[str]:
     problems = []
     for sections, key, error in flatten_errors(found, result):
         problems.append("%s: %s" % (_place(sections, key), error or "is missing"))
+    grace = found.get("times", {}).get("shutdown_grace")
+    if isinstance(grace, float) and grace > LONGEST_GRACE:
+        text = "%s: %g is more than %g: httpd itself waits 8 seconds for the spawner's end, and kills it then"
+        problems.append(text % (_place(["times"], "shutdown_grace"), grace, LONGEST_GRACE))
     for sections, key in get_extra_values(found):
         problems.append("%s: there is no such setting" % _place(sections, key))
     return problems

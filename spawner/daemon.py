@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import time
+import traceback
 from typing import Any, Optional
 
 from spawner import configuration, instance, leftovers, prestart
@@ -20,6 +21,7 @@ from spawner.commands.refusals import Failed
 from spawner.commands.table import make_commands
 from spawner.control import ParentLine, ServerConfiguration
 from spawner.deployment_notes import DeploymentNotes
+from spawner.ending import end_apps
 from spawner.engine import Engine
 from spawner.errors import OperatorError
 from spawner.failure_answer import FailureAnswers
@@ -28,6 +30,7 @@ from spawner.hooks import Hooks
 from spawner.instance import Instance
 from spawner.launcher import Launcher
 from spawner.log import Log
+from spawner.memory_watch import MemoryWatch
 from spawner.options import ServerOptions
 from spawner.parameters import Parameters
 from spawner.pool import Pool
@@ -45,7 +48,6 @@ from spawner.world import World
 
 _LOG_FLUSH = 1.0  # seconds between attempts at logs that did not take their lines
 _FOLDER_CHECK = 5.0  # seconds between looks whether the instance folder is still there
-_REAP_GRACE = 1.0  # seconds that killed processes have to be gone in
 _REGISTRATION_BACKLOG = 511
 
 
@@ -73,7 +75,8 @@ class Daemon:
         self._carrier = Carrier(loop, self.world)
         self._engine = Engine(loop, self._carrier)
         self._sampler = Sampler(loop, self.world, self._engine.feed)
-        self._engine.on_idle = self._sampler.wake
+        self._memory = MemoryWatch(loop, self.world, self._engine.feed, self.world.configuration.memory_interval)
+        self._engine.on_idle = self._wake_watches
         self._engine.before_end = self._look_at_lifeline
         self.world.pool.is_busy = self._sampler.is_busy
 
@@ -195,7 +198,7 @@ class Daemon:
 
     def _open(self) -> None:
         """Take over what an earlier spawner left, then listen."""
-        found = adopt(self.world, self._carrier, self._engine)
+        found = self._adopt()
         if found:
             processes = len(self.world.processes)
             self._log.notice(3046, "took over %d apps with %d processes from the spawner before" % (found, processes))
@@ -212,6 +215,15 @@ class Daemon:
             self.world, self._engine.feed, self._sampler.look, self._reopen_logs, self._started
         )
         self._admin = AdminSocket(self._loop, self._listen_for_commands(), self._log, commands)
+
+    def _adopt(self) -> int:
+        """Take over what there is, as far as it goes: without the registration socket httpd has no apps at all."""
+        try:
+            return adopt(self.world, self._carrier, self._engine)
+        except Exception:  # noqa: BLE001 - a boundary: what one app has left must not be the end of all others
+            text = "a defect of the spawner: not everything could be taken over from the one before:\n%s"
+            self._log.error(3112, text % traceback.format_exc().rstrip())
+            return len(self.world.groups)
 
     def _listen_for_registrations(self) -> socket.socket:
         folder = self.world.instance
@@ -249,6 +261,10 @@ class Daemon:
         if key in self.world.pool.groups:
             self._engine.feed(self.world.pool.queue_overflowed, key, count)
 
+    def _wake_watches(self) -> None:
+        self._sampler.wake()
+        self._memory.wake()
+
     def _restart(self, key: str) -> None:
         if key in self.world.pool.groups:
             self._engine.feed(self.world.pool.restart, key)
@@ -279,7 +295,10 @@ class Daemon:
 
     def _check_folder(self) -> None:
         """Make the instance folder anew when a cleaner of temporary files has removed it."""
-        if self._registrar is None or self._admin is None or self.world.instance.exists():
+        if self._registrar is None or self._admin is None:
+            return
+        if self.world.instance.exists():
+            self._check_app_sockets()
             return
         self._log.error(3047, "the instance folder %s was removed: making it anew" % self.world.instance.folder)
         try:
@@ -291,6 +310,16 @@ class Daemon:
                 self._restart(key)
         except (OSError, OperatorError) as error:
             self._log.error(3048, "the instance folder cannot be made anew: %s" % error)
+
+    def _check_app_sockets(self) -> None:
+        """A cleaner that goes by age leaves the folder, and may take what is in it."""
+        for key in [key for key, group in self.world.groups.items() if not os.path.lexists(group.path)]:
+            self._log.error(3114, "the socket of %s was removed: making it anew" % key)
+            try:
+                self._carrier.replace_listener(key)
+                self._restart(key)
+            except OSError as error:
+                self._log.error(3115, "the socket of %s cannot be made anew: %s" % (key, error))
 
     # The end
 
@@ -307,20 +336,8 @@ class Daemon:
             task.cancel()
         world.watch.close()
         self._sampler.close()
-        deadline = time.monotonic() + world.configuration.shutdown_grace
-        self._engine.feed(world.pool.shut_down)
-        await self._until_no_process(deadline)
-        await self._until_no_hook(deadline)
-        self._carrier.processes.close()
-        for process in list(world.processes.values()):
-            process.kill()
-        await self._end_leftovers(deadline)
-        await self._until_no_process(time.monotonic() + _REAP_GRACE)
-        for process in list(world.processes.values()):
-            process.close()
-        self._engine.close()
-        world.hooks.close()
-        world.short_processes.close()
+        self._memory.close()
+        await end_apps(world, self._engine, self._carrier.processes, self._sessions)
         await world.answers.finish(0.1)
         world.reaper.collect()
         world.instance.remove()
@@ -329,23 +346,6 @@ class Daemon:
             self._loop.remove_signal_handler(number)
         with contextlib.suppress(OSError):
             os.close(self._parameters.lifeline_fd)
-
-    async def _end_leftovers(self, deadline: float) -> None:
-        """End what apps have started themselves: nothing of theirs is to outlive httpd."""
-        left = leftovers.find(self._sessions)
-        leftovers.signal_all(left, signal.SIGTERM)
-        while left and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
-            left = leftovers.living(left)
-        leftovers.signal_all(leftovers.find(self._sessions), signal.SIGKILL)
-
-    async def _until_no_hook(self, deadline: float) -> None:
-        while not self.world.hooks.idle and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
-
-    async def _until_no_process(self, deadline: float) -> None:
-        while self.world.processes and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
 
 
 def _use_for_output(descriptor: int) -> None:

@@ -59,6 +59,12 @@ class Engine:
         self._plan()
         self.on_idle()
 
+    def watch_starts(self) -> None:
+        """Look after the starts that an earlier spawner has begun, as after those of this one."""
+        for entry in self._pool.processes.values():
+            if entry.coming:
+                self._slow_starts.watch(entry.process_id)
+
     def close(self) -> None:
         """Feed no deadlines any more."""
         if self._deadline is not None:

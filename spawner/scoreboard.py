@@ -7,7 +7,6 @@ import mmap
 import os
 import struct
 from dataclasses import dataclass
-from typing import Mapping, Optional
 
 from spawner.group import SLOTS
 from spawner.request_in_flight import RequestInFlight, read_request
@@ -48,22 +47,6 @@ class Slot:
     def busy(self) -> bool:
         """Whether it is in a request or at its out-of-band work."""
         return self.running > 0 or self.working
-
-
-@dataclass(frozen=True)
-class RunningRequest:
-    """A request that a worker is in, as the worker says.
-
-    :ivar thread: which of its threads, from 0.
-    :ivar since: seconds of CLOCK_MONOTONIC.
-    :ivar deadline: seconds of CLOCK_MONOTONIC; None: it has none.
-    :ivar head: names and values from the beginning of the request's head.
-    """
-
-    thread: int
-    since: float
-    deadline: Optional[float]
-    head: Mapping[str, str]
 
 
 class Scoreboard:
@@ -113,18 +96,6 @@ class Scoreboard:
                 return True
         return False
 
-    def requests(self, slot: int) -> list[RunningRequest]:
-        """The requests that the worker of a slot is in."""
-        found = []
-        for thread, first in enumerate(self._cells(slot, self.read(slot).capacity)):
-            state, length, since, deadline = _CELL.unpack_from(self._memory, first)
-            if state == _IN_REQUEST:
-                start = first + _CELL.size
-                text = self._memory[start : start + min(length, CELL_SIZE - _CELL.size)]
-                until = deadline / _NANOSECONDS if deadline else None
-                found.append(RunningRequest(thread, since / _NANOSECONDS, until, _head_of(text)))
-        return found
-
     @staticmethod
     def _cells(slot: int, capacity: int) -> range:
         start = slot * SLOT_SIZE + CELL_SIZE
@@ -132,12 +103,8 @@ class Scoreboard:
 
     def requests(self, slot: int) -> list[RequestInFlight]:
         """The requests that the worker of a slot is in."""
-        start = slot * SLOT_SIZE
-        capacity = _HEADER.unpack_from(self._memory, start)[3]
-        found = []
-        for number in range(min(capacity, _CELLS)):
-            first = start + (number + 1) * CELL_SIZE
-            found.append(read_request(number, self._memory[first : first + CELL_SIZE]))
+        cells = enumerate(self._cells(slot, self.read(slot).capacity))
+        found = (read_request(number, self._memory[first : first + CELL_SIZE]) for number, first in cells)
         return [request for request in found if request is not None]
 
     def clear(self, slot: int) -> None:
@@ -151,9 +118,3 @@ class Scoreboard:
         """Unmap it and close its descriptor."""
         self._memory.close()
         os.close(self.descriptor)
-
-
-def _head_of(text: bytes) -> dict[str, str]:
-    """The names and values of a head that is cut anywhere: of the last pair only a whole one counts."""
-    fields = text.decode("latin-1").split("\0")[:-1]
-    return dict(zip(fields[::2], fields[1::2]))
