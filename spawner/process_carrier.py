@@ -152,6 +152,7 @@ class ProcessCarrier:
             ("slots", str(SLOTS)),
             ("multiprocess", "1" if cap > 1 else "0"),
             ("server_software", world.parameters.server_software),
+            ("friendly", "1" if entry.registration.options.friendly_error_pages else "0"),
             *limits_of(entry.registration, world.pool.processes[process.process_id].once),
         ]
         descriptors = (group.listener.fileno(), group.scoreboard.descriptor, world.parameters.lifeline_fd)

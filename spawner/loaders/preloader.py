@@ -14,8 +14,10 @@ from typing import List, NoReturn, Optional, Set, Tuple
 
 from . import app as hosted
 from . import originals, report, standard_streams, survey, wire
+from .app_files import AppFiles
 from .control_line import ControlLine, Message
 from .errors import LineClosed, LoadFailure, UnexpectedMessage
+from .request_failure import FailurePages
 from .scoreboard import Scoreboard
 from .signal_queue import SignalQueue
 from .worker import Group, Worker, end_process
@@ -117,6 +119,7 @@ class Preloader:
             token=message.get("app_token"),
             multiprocess=message.get("multiprocess") == "1",
             server_software=message.get("server_software"),
+            pages=FailurePages(AppFiles(message.get("app_root")), message.get("friendly") == "1"),
         )
 
     def _step(self) -> bool:

@@ -5,7 +5,7 @@ import sys
 import traceback
 from typing import Any, List, Optional
 
-_OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _LONGEST_TRACEBACK = 64 * 1024  # characters; a traceback travels in one control message
 
 
@@ -53,7 +53,7 @@ def _without_our_frames(error: BaseException) -> traceback.TracebackException:
         part = waiting.pop()
         if part is None:
             continue
-        part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(_OUR_FOLDER)]
+        part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(OUR_FOLDER)]
         waiting += [part.__cause__, part.__context__]
         waiting += getattr(part, "exceptions", None) or ()
     return report

@@ -14,6 +14,7 @@ from .control_line import CLOSE_ON_EXEC, passed_descriptors
 from .errors import BadRequest, ClientLeft
 from .file_wrapper import FileWrapper
 from .originals import Connection
+from .request_failure import FailurePages
 
 try:
     from _operator import _compare_digest as compare_digest  # what hmac gives, without loading OpenSSL for it
@@ -30,13 +31,17 @@ _TRUE = frozenset(("on", "1", "true", "yes"))
 
 
 class Request:
-    """One request: what the app is called with, how it wants to be answered, and its head's payload as it came."""
+    """One request: what the app is called with, how it wants to be answered, and its head's payload as it came.
 
-    __slots__ = ("environ", "framed", "head", "method")
+    `pages`: the answers of an app that fails.
+    """
 
-    def __init__(self, environ: Dict[str, Any], framed: bool, head: bytes) -> None:
+    __slots__ = ("environ", "framed", "head", "method", "pages")
+
+    def __init__(self, environ: Dict[str, Any], framed: bool, head: bytes, pages: FailurePages) -> None:
         self.environ = environ
         self.head = head
+        self.pages = pages
         self.framed = framed
         self.method: str = environ["REQUEST_METHOD"]
 
@@ -44,8 +49,9 @@ class Request:
 class RequestReader:
     """Reads the requests of one worker."""
 
-    def __init__(self, token: str, multiprocess: bool, server_software: str) -> None:
+    def __init__(self, token: str, multiprocess: bool, server_software: str, pages: FailurePages) -> None:
         """`token`: what a peer must show; empty: nothing."""
+        self._pages = pages
         self._token = token.encode("latin-1", "replace")
         self._cgi_defaults = {
             "REQUEST_METHOD": "GET",
@@ -89,7 +95,7 @@ class RequestReader:
             for descriptor in descriptors:
                 os.close(descriptor)
         self._complete(environ)
-        return Request(environ, framed, payload)
+        return Request(environ, framed, payload, self._pages)
 
     def _complete(self, environ: Dict[str, Any]) -> None:
         """Add what PEP 3333 asks for."""

@@ -17,6 +17,7 @@ from .app import App
 from .control_line import ControlLine
 from .errors import LineClosed, UnexpectedMessage
 from .request import RequestReader
+from .request_failure import FailurePages
 from .scoreboard import Scoreboard, Slot
 from .signal_queue import SignalQueue
 
@@ -38,13 +39,14 @@ class Group:
         token: str,
         multiprocess: bool,
         server_software: str,
+        pages: FailurePages,
     ) -> None:
         self.app = app
         self.lifeline = lifeline
         self.listener = originals.Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, listener)
         self.listener.setblocking(False)
         self.scoreboard = scoreboard
-        self.reader = RequestReader(token, multiprocess, server_software)
+        self.reader = RequestReader(token, multiprocess, server_software, pages)
 
 
 class Worker:

@@ -6,20 +6,17 @@ The one place where the errors of a request are turned into answers: see `_concl
 import io
 from typing import Any, Callable
 
-from . import report
+from . import error_page, report
 from .errors import BadRequest, ClientLeft, InvalidResponse
 from .file_wrapper import FileWrapper, regular_file
 from .originals import Connection
 from .request import Request, RequestReader
+from .request_failure import new_error_id
 from .response import Response
 from .scoreboard import Cell, monotonic_ns
 
 _Application = Callable[..., Any]
-_PAGE = (
-    "<!DOCTYPE html>\n<html><head><title>{status}</title></head>\n"
-    "<body><h1>{status}</h1><p>{sentence}</p></body></html>\n"
-)
-_INTERNAL_ERROR = ("500 Internal Server Error", "The application could not answer this request.")
+_INTERNAL_ERROR = "500 Internal Server Error"
 _REFUSED = "The request was refused."
 _LONGEST_JOIN = 256 * 1024  # bytes; a longer list of blocks is sent block by block
 _LONGEST_DRAIN = 1024 * 1024  # bytes
@@ -39,7 +36,8 @@ def serve(connection: Connection, reader: RequestReader, application: _Applicati
         return False
     except BadRequest as error:
         report.log("jumpseat: refused a request: {}".format(error))
-        _answer(Response(connection, error.framed, "GET"), error.status, _REFUSED)
+        page = error_page.plain(error.status, _REFUSED)
+        _answer(Response(connection, error.framed, "GET"), error.status, error_page.HTML_TYPE, page)
         return False
     cell.enter(request.head, monotonic_ns(), 0)
     body = request.environ["wsgi.input"]
@@ -108,9 +106,10 @@ def _conclude(error: BaseException, request: Request, response: Response) -> Non
     if _client_left(error):
         return
     what = "an invalid response" if isinstance(error, InvalidResponse) else "the app failed"
-    report.log_failure("{}: {}".format(_named(request), what), error)
+    error_id = new_error_id()
+    report.log_failure("{}: {} (error id {})".format(_named(request), what, error_id), error)
     if not response.head_sent:
-        _answer(response, *_INTERNAL_ERROR)
+        _answer(response, _INTERNAL_ERROR, *request.pages.answer(request.environ, error, error_id))
 
 
 def _client_left(error: BaseException) -> bool:
@@ -125,12 +124,10 @@ def _client_left(error: BaseException) -> bool:
     return False
 
 
-def _answer(response: Response, status: str, sentence: str) -> None:
-    """Send a short page instead of what the app would have answered."""
-    body = _PAGE.format(status=status, sentence=sentence).encode("ascii")
-    headers = [("Content-Type", "text/html; charset=us-ascii"), ("Cache-Control", "no-store")]
+def _answer(response: Response, status: str, content_type: str, body: bytes) -> None:
+    """Send a page of ours instead of what the app would have answered."""
     try:
-        response.replace(status, headers)
+        response.replace(status, [("Content-Type", content_type), *error_page.HEADERS])
         response.whole(body)
         response.finish()
     except ClientLeft:

@@ -90,7 +90,7 @@ def test_content_length_is_there_with_a_body(probe: Process) -> None:
 def test_a_peer_without_the_groups_token_is_refused(probe: Process, token: str, framed: bool) -> None:
     answer = probe.get("/", token=token, framed=framed)
     assert (answer.status, answer.complete) == ("403 Forbidden", True)
-    assert answer.header("Content-Type") == "text/html; charset=us-ascii"
+    assert answer.header("Content-Type") == "text/html; charset=utf-8"
     probe.output.wait_for("does not know this group's token")
 
 

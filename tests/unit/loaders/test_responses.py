@@ -256,4 +256,4 @@ def test_start_response_raises_the_given_exception_once_the_head_is_sent(probe: 
 def test_what_pep_3333_forbids_is_a_500(probe: Process, path: str) -> None:
     answer = probe.get(path)
     assert (answer.status, answer.complete) == ("500 Internal Server Error", True)
-    assert answer.header("Content-Type") == "text/html; charset=us-ascii"
+    assert answer.header("Content-Type") == "text/html; charset=utf-8"

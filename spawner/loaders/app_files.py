@@ -1,0 +1,22 @@
+"""Which files are the app's own, and which are its libraries'."""
+
+import os
+import sys
+
+_OF_LIBRARIES = ("site-packages", "dist-packages")
+
+
+class AppFiles:
+    """The files below an app root, without those of a virtual environment in it."""
+
+    def __init__(self, app_root: str) -> None:
+        self._root = os.path.join(os.path.realpath(app_root), "")
+        self._environments = tuple(
+            os.path.join(prefix, "") for prefix in (sys.prefix, sys.exec_prefix) if prefix.startswith(self._root)
+        )
+
+    def holds(self, path: str) -> bool:
+        """Whether `path`, absolute as a module's `__file__` is, is the app's own."""
+        if not path.startswith(self._root) or path.startswith(self._environments):
+            return False
+        return not any(part in _OF_LIBRARIES for part in path[len(self._root) :].split(os.sep))
