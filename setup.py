@@ -75,7 +75,10 @@ setup(
     entry_points={
         "console_scripts": [
             "jumpseat = spawner.cli.main:jumpseat",
-            "passenger-status = spawner.cli.status:status",
+            "passenger = spawner.cli.passenger.main:passenger",
+            "passenger-config = spawner.cli.passenger.config:passenger_config",
+            "passenger-memory-stats = spawner.cli.passenger.memory_stats:passenger_memory_stats",
+            "passenger-status = spawner.cli.passenger.status:passenger_status",
         ],
     },
     classifiers=[

@@ -14,6 +14,7 @@ from spawner.cli.reopen_logs import reopen_logs
 from spawner.cli.requests import requests
 from spawner.cli.restart_app import restart_app
 from spawner.cli.status import status
+from spawner.cli.validate_install import validate_install
 from spawner.version import VERSION
 
 
@@ -32,6 +33,7 @@ for command in (
     backtraces,
     list_instances,
     reopen_logs,
+    validate_install,
     module_config,
     about,
 ):

@@ -67,9 +67,9 @@ def restart_app(
         chosen = chosen_instance(instance, registry)
         groups = _choose(ask(chosen.admin_socket, "status")["groups"], path, group_name)
     except NoInstance as error:
-        return _missing(error, ignore_passenger_not_running)
+        return missing(error, ignore_passenger_not_running)
     except NoSuchApp as error:
-        return _missing(error, ignore_app_not_running)
+        return missing(error, ignore_app_not_running)
     restart(chosen, groups, method, wait or timeout is not None, timeout, as_json)
 
 
@@ -110,17 +110,19 @@ def _choose(groups: list[Group], path: Optional[str], name: Optional[str]) -> li
     if found:
         return found
     if sys.stdin.isatty() and sys.stdout.isatty():
-        return app_choice.from_menu(groups, _ask_for_number)
+        return app_choice.from_menu(groups, ask_for_number)
     raise NoSuchApp("No app runs from this folder: give its PATH or --name. %s" % app_choice.listing(groups))
 
 
-def _ask_for_number(question: str, highest: int) -> int:
+def ask_for_number(question: str, highest: int) -> int:
+    """A number that the user types; 0 where nothing is typed."""
     click.echo(question)
     number: int = click.prompt("Number", type=click.IntRange(0, highest), default=0, show_default=False)
     return number
 
 
-def _missing(error: click.ClickException, ignored: bool) -> None:
+def missing(error: click.ClickException, ignored: bool) -> None:
+    """What is to be restarted is not there: raises the error, or only tells it."""
     if not ignored:
         raise error
     click.echo(error.format_message(), err=True)

@@ -1,0 +1,1 @@
+"""What `jumpseat validate-install` looks at: one object per part of an installation."""

@@ -1,0 +1,102 @@
+"""The httpd that is to load the module: where it is, and what it says of itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Optional, Sequence
+
+FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+_PATIENCE = 60.0  # seconds for one call of httpd
+_MODULE_FOLDERS = ("/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "/usr/lib/httpd/modules")
+
+
+class Apache:
+    """One httpd.
+
+    :param control: the program that is asked; None: apachectl and its other names, which know the distribution's
+        variables.
+    :param configuration: an httpd.conf; None: the one that it takes by itself.
+    :param apxs: Apache's build tool, which knows the folder of modules; None: looked for.
+    """
+
+    def __init__(self, control: Optional[str] = None, configuration: Optional[Path] = None, apxs: Optional[str] = None):
+        self.control = control or find_program("apache2ctl", "apachectl", "httpd", "apache2")
+        is_binary = control is not None and not control.endswith("ctl")  # apachectl takes no configuration of ours
+        self.binary = control if is_binary else find_program("apache2", "httpd")
+        self.apxs = apxs or find_program("apxs2", "apxs")
+        self._configuration = ["-f", str(configuration.resolve())] if configuration is not None else []
+        self._modules: Optional[list[str]] = None
+        self._problem = ""
+
+    def load(self) -> None:
+        """Have it read its configuration; `modules` and `problem` say what came of it."""
+        done = _run([str(self.control), "-t", "-D", "DUMP_MODULES", *self._configuration])
+        if done.returncode == 0:
+            self._modules = [line.split()[0] for line in done.stdout.splitlines() if "_module (" in line]
+        else:
+            self._problem = last_lines(done.stderr or done.stdout)
+
+    @property
+    def modules(self) -> Optional[list[str]]:
+        """The modules that the configuration loads; None where it cannot be read."""
+        return self._modules
+
+    @property
+    def problem(self) -> str:
+        """Why the configuration cannot be read."""
+        return self._problem
+
+    @property
+    def mpm(self) -> Optional[str]:
+        """Its MPM: event, worker or prefork."""
+        for name in self._modules or []:
+            if name.startswith("mpm_") and name.endswith("_module"):
+                return name[len("mpm_") : -len("_module")]
+        return None
+
+    def module_folder(self) -> Optional[Path]:
+        """Where its modules are."""
+        if self.apxs:
+            done = _run([self.apxs, "-q", "LIBEXECDIR"])
+            if done.returncode == 0 and done.stdout.strip():
+                return Path(done.stdout.strip())
+        return next((Path(name) for name in _MODULE_FOLDERS if os.path.isdir(name)), None)
+
+    def try_module(self, module: Path) -> str:
+        """Have it load a module with its MPM and nothing else.
+
+        :returns: empty, or why it cannot.
+        """
+        folder = self.module_folder()
+        mpm = folder / ("mod_mpm_%s.so" % (self.mpm or "event")) if folder is not None else None
+        lines = ['LoadModule mpm_%s_module "%s"' % (self.mpm or "event", mpm)] if mpm and mpm.exists() else []
+        with tempfile.TemporaryDirectory(prefix="jumpseat-") as name:
+            configuration = Path(name, "httpd.conf")
+            lines += ['ServerRoot "%s"' % name, 'DefaultRuntimeDir "%s"' % name, "ServerName localhost"]
+            lines += ["Listen 127.0.0.1:1", "ErrorLog /dev/null", 'LoadModule passenger_module "%s"' % module]
+            configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            done = _run([str(self.binary), "-t", "-f", str(configuration)])
+        return "" if done.returncode == 0 else last_lines(done.stderr or done.stdout)
+
+
+def find_program(*names: str) -> Optional[str]:
+    """The first of these programs that is there."""
+    folders = os.environ.get("PATH", "") + ":" + FOLDERS
+    return next((found for name in names for found in [shutil.which(name, path=folders)] if found), None)
+
+
+def last_lines(text: str, count: int = 3) -> str:
+    """The end of what a program said, on one line."""
+    return " / ".join(line.strip() for line in text.strip().splitlines()[-count:])
+
+
+def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "PATH": os.environ.get("PATH", "") + ":" + FOLDERS}
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, env=environment)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return subprocess.CompletedProcess(command, 1, "", "%s: %s" % (command[0], error))

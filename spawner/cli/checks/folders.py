@@ -1,0 +1,77 @@
+"""What the spawner reads and writes: the registry folder and spawner.conf."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Iterator, Sequence
+
+from spawner import configuration
+from spawner.cli.checks.finding import ERROR, OK, WARNING, Finding
+
+_REMEDY = "chown root: and chmod go-w it, or set PassengerInstanceRegistryDir to another folder"
+
+
+class RegistryFolders:
+    """Where instances are: nobody but root may be able to change what is in there.
+
+    :param folders: those that are looked at; the first is the one that is used where Apache is started as root.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folder = folders[0]
+
+    def run(self) -> Iterator[Finding]:
+        """Owner and mode, or whether it can be made."""
+        folder = self._folder
+        try:
+            status = os.lstat(folder)
+        except FileNotFoundError:
+            yield self._absent()
+            return
+        except OSError as error:
+            yield Finding(ERROR, "registry folder", "%s: %s" % (folder, error.strerror), _REMEDY)
+            return
+        if not stat.S_ISDIR(status.st_mode):
+            yield Finding(ERROR, "registry folder", "%s is not a folder" % folder, "remove it, or choose another")
+        elif status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+            told = "%s belongs to uid %d, mode %03o: others may change what is in it"
+            values = (folder, status.st_uid, stat.S_IMODE(status.st_mode))
+            yield Finding(ERROR, "registry folder", told % values, _REMEDY)
+        else:
+            yield Finding(OK, "registry folder", str(folder))
+
+    def _absent(self) -> Finding:
+        parent = self._folder.parent
+        if parent.is_dir():
+            return Finding(OK, "registry folder", "%s is made when Apache starts" % self._folder)
+        told = "%s cannot be made: there is no %s" % (self._folder, parent)
+        return Finding(ERROR, "registry folder", told, "make %s, or set PassengerInstanceRegistryDir" % parent)
+
+
+class SpawnerConfiguration:
+    """spawner.conf.
+
+    :param path: where it is, if it is there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def run(self) -> Iterator[Finding]:
+        """Whether the spawner can read it."""
+        if not self._path.exists():
+            yield Finding(OK, "spawner.conf", "there is none: every setting has its default")
+            return
+        try:
+            configuration.load(str(self._path))
+        except configuration.ConfigurationError as error:
+            told = " / ".join(str(error).splitlines())
+            yield Finding(ERROR, "spawner.conf", told, "mend it: the spawner does not start with it")
+            return
+        if os.stat(self._path).st_mode & 0o022:
+            told = "others than its owner may write to it"
+            yield Finding(WARNING, "spawner.conf", told, "chmod go-w %s" % self._path)
+        else:
+            yield Finding(OK, "spawner.conf", str(self._path))

@@ -1,0 +1,160 @@
+"""`passenger-config`: restarts, detaches, lists, checks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Optional
+
+import click
+
+from spawner.cli import app_choice
+from spawner.cli.about import FACTS
+from spawner.cli.admin_client import ask
+from spawner.cli.checks.apache import Apache
+from spawner.cli.completion import complete_app_root, complete_group
+from spawner.cli.console import page_console
+from spawner.cli.detach_process import detach_process
+from spawner.cli.errors import NoInstance, NoSuchApp
+from spawner.cli.instances import registry_folders
+from spawner.cli.list_instances import list_instances
+from spawner.cli.options import chosen_instance, of_an_instance, registry_option
+from spawner.cli.passenger.usage import TwinGroup, refusal
+from spawner.cli.reopen_logs import reopen_logs as reopen
+from spawner.cli.restart_app import ask_for_number, missing, restart
+from spawner.cli.validate_install import standard_checks, validate
+from spawner.version import VERSION
+
+
+@click.group("passenger-config", cls=TwinGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="passenger-config")
+def passenger_config() -> None:
+    """Restart apps and look at the installation, under the names that Passenger uses. See also `jumpseat --help`."""
+
+
+@passenger_config.command("restart-app")
+@click.argument("prefix", required=False, shell_complete=complete_app_root)
+@click.option("--name", "group_name", metavar="GROUP", shell_complete=complete_group, help="The app group's name.")
+@click.option("--rolling-restart", is_flag=True, help="One worker after the other, whatever is configured.")
+@click.option("--ignore-app-not-running", is_flag=True, help="No such app is no error.")
+@click.option("--ignore-passenger-not-running", is_flag=True, help="No running instance is no error.")
+@of_an_instance
+def restart_app(
+    prefix: Optional[str],
+    group_name: Optional[str],
+    rolling_restart: bool,
+    ignore_app_not_running: bool,
+    ignore_passenger_not_running: bool,
+    instance: Optional[str],
+    registry: Optional[Path],
+) -> None:
+    """Restart every app whose root begins with PREFIX; a dot stands for the working directory, / for all.
+
+    Without PREFIX and --name: a menu on a terminal. PassengerRollingRestarts says how it is done. To wait until the
+    new code serves: `jumpseat restart-app --wait`.
+
+    \b
+    Exit status: 0 begun; 1 no such app, no instance, or wrong usage; 2 no access or no answer.
+
+    \b
+    Example:
+      passenger-config restart-app /var/www/shop
+    """
+    if prefix is None and group_name is None and not sys.stdin.isatty():
+        raise click.ClickException("Give the beginning of an app root, or --name.")
+    if prefix is not None and group_name is not None:
+        raise click.ClickException("Give the beginning of an app root or --name, not both.")
+    try:
+        chosen = chosen_instance(instance, registry)
+        groups = ask(chosen.admin_socket, "status")["groups"]
+        if group_name is not None:
+            groups = app_choice.named(groups, group_name)
+        elif prefix is not None:
+            groups = app_choice.with_prefix(groups, prefix)
+        else:
+            groups = app_choice.from_menu(groups, ask_for_number)
+    except NoInstance as error:
+        return missing(error, ignore_passenger_not_running)
+    except NoSuchApp as error:
+        return missing(error, ignore_app_not_running)
+    restart(chosen, groups, "rolling" if rolling_restart else None, False, None, False)
+
+
+@passenger_config.command("reopen-logs")
+@click.option("--ignore-logs-not-available", is_flag=True, help="A log that cannot be opened is no error.")
+@of_an_instance
+@click.pass_context
+def reopen_logs(
+    context: click.Context, ignore_logs_not_available: bool, instance: Optional[str], registry: Optional[Path]
+) -> None:
+    """Open log files anew after they were moved away. For root only.
+
+    \b
+    Exit status: 0 done; 1 a file cannot be opened, or no instance; 2 no access or no answer.
+    """
+    try:
+        context.invoke(reopen, as_json=False, instance=instance, registry=registry)
+    except click.ClickException as error:
+        if not (ignore_logs_not_available and error.exit_code == 1 and not isinstance(error, NoInstance)):
+            raise
+        click.echo(error.format_message(), err=True)
+
+
+@passenger_config.command("validate-install")
+@click.option("--auto", is_flag=True, help="Ask nothing. (Nothing is ever asked.)")
+@click.option("--validate-apache2", is_flag=True, help="Check Apache, too. (It always is.)")
+@click.option("--no-validate-passenger", is_flag=True, help="Check Apache and its module only.")
+@click.option("--apxs2-path", metavar="PROGRAM", help="Apache's apxs.")
+@click.option("--no-colors", is_flag=True, help="No colours.")
+@click.option("--no-summary", is_flag=True, help="No last line with numbers.")
+@registry_option
+def validate_install(
+    auto: bool,
+    validate_apache2: bool,
+    no_validate_passenger: bool,
+    apxs2_path: Optional[str],
+    no_colors: bool,
+    no_summary: bool,
+    registry: Optional[Path],
+) -> None:
+    """Check that everything is in place, and say what to do about what is not, as `jumpseat validate-install` does.
+
+    \b
+    Exit status: 0 everything is right; 1 something does not work; 2 warnings only; 9 the checks themselves failed.
+    """
+    checks = standard_checks(Apache(apxs=apxs2_path), registry_folders(registry))
+    console = page_console()
+    console.no_color = console.no_color or no_colors
+    validate(checks[1:2] if no_validate_passenger else checks, False, console, not no_summary)
+
+
+@passenger_config.command("about", context_settings={"ignore_unknown_options": True})
+@click.argument("what", required=False, metavar="WHAT", type=click.UNPROCESSED)
+@click.pass_context
+def about(context: click.Context, what: Optional[str]) -> None:
+    """Print one fact of the installation: version, root, python, module, registry.
+
+    \b
+    Exit status: 0; 1 there is no such fact here.
+    """
+    if what is None:
+        click.echo(context.get_help())
+        return
+    known = {"detect-apache2": "apxs", "resourcesdir": "root", **{name: name for name in FACTS}}
+    fact = FACTS.get(known.get(what.lstrip("-"), ""))
+    if fact is None:
+        raise click.ClickException("There is no %s here. There are: %s" % (what, ", ".join(FACTS)))
+    click.echo(fact[1]())
+
+
+passenger_config.add_command(detach_process)
+passenger_config.add_command(list_instances)
+for name, reason in (
+    ("api-call", "There is no HTTP API: use `jumpseat status --json`, `jumpseat restart-app` and the other commands."),
+    ("system-metrics", "The system's figures: top, vmstat, free; those of apps: `jumpseat memory-stats`."),
+    ("system-properties", "The system's properties are those of hostnamectl; ours: `jumpseat about`."),
+    ("build-native-support", "There is nothing to build for apps; the module is built by `make install`."),
+    ("install-standalone-runtime", "Passenger Standalone is not part of Jumpseat: there is no runtime to install."),
+    ("install-agent", "There is no agent: the spawner runs in Python, inside Apache's own process group."),
+):
+    passenger_config.add_command(refusal(name, reason))

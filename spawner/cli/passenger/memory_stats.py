@@ -1,0 +1,38 @@
+"""`passenger-memory-stats`: what each process has in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import click
+
+from spawner.cli.admin_client import ask
+from spawner.cli.console import page_console
+from spawner.cli.memory_stats import render
+from spawner.cli.options import chosen_instance, of_an_instance
+from spawner.cli.passenger.usage import TwinCommand
+from spawner.version import VERSION
+
+
+@click.command("passenger-memory-stats", cls=TwinCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--no-apache", is_flag=True, help="Without Apache's processes.")
+@click.option("--no-nginx", is_flag=True, help="Without nginx's processes. (There are none.)")
+@click.version_option(VERSION, prog_name="passenger-memory-stats")
+@of_an_instance
+def passenger_memory_stats(
+    no_apache: bool, no_nginx: bool, instance: Optional[str], registry: Optional[Path]
+) -> None:
+    """Show the memory of Apache, Jumpseat and each app's processes, as `jumpseat memory-stats` does.
+
+    \b
+    Exit status: 0; 1 no instance, several, none of that name, or wrong usage; 2 no access or no answer.
+
+    \b
+    Example:
+      sudo passenger-memory-stats
+    """
+    processes = ask(chosen_instance(instance, registry).admin_socket, "memory")["processes"]
+    console = page_console()
+    for part in render([one for one in processes if not (no_apache and one["kind"] == "httpd")]):
+        console.print(part)

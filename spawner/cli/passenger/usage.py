@@ -1,0 +1,79 @@
+"""How these commands end when they are used wrongly: with status 1, as scripts for Passenger expect it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Iterator
+
+import click
+
+WRONG_USAGE = 1
+STANDALONE_ABSENT = (
+    "Passenger Standalone is not part of Jumpseat, which runs apps inside Apache: configure a VirtualHost "
+    "with PassengerEnabled On, and see `jumpseat status`."
+)
+
+
+class WrongUsage(click.UsageError):
+    """A command line that is not understood."""
+
+    exit_code = WRONG_USAGE
+
+
+@contextlib.contextmanager
+def _status_of_wrong_usage() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        raise WrongUsage(error.format_message(), error.ctx) from None
+
+
+class TwinCommand(click.Command):
+    """A command that ends with 1 on wrong usage."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        """Parse the command line.
+
+        :raises WrongUsage: it is not understood.
+        """
+        with _status_of_wrong_usage():
+            return super().make_context(*arguments, **extra)
+
+
+class TwinGroup(click.Group):
+    """A group whose subcommands, of whatever class, do so, too."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        """Parse the group's own options.
+
+        :raises WrongUsage: they are not understood.
+        """
+        with _status_of_wrong_usage():
+            return super().make_context(*arguments, **extra)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Parse the rest, and run it.
+
+        :raises WrongUsage: it is not understood.
+        """
+        with _status_of_wrong_usage():
+            return super().invoke(context)
+
+
+def refusal(name: str, reason: str) -> click.Command:
+    """A command that Passenger has and that does not exist here; it takes any arguments and says what to use instead.
+
+    :param reason: one or two sentences.
+    """
+
+    def refuse(words: tuple[str, ...]) -> None:
+        raise click.ClickException(reason)
+
+    return click.Command(
+        name,
+        callback=refuse,
+        params=[click.Argument(["words"], nargs=-1, type=click.UNPROCESSED, metavar="...")],
+        help=reason,
+        short_help="(not there)",
+        context_settings={"ignore_unknown_options": True},
+    )

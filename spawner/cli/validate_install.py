@@ -1,0 +1,113 @@
+"""`jumpseat validate-install`: whether everything is in place, and what to do about what is not."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Optional, Sequence
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from spawner.cli.checks.apache import Apache
+from spawner.cli.checks.confinement import PrivateFolders, SecurityModule
+from spawner.cli.checks.finding import ERROR, OK, WARNING, Check, Finding
+from spawner.cli.checks.folders import RegistryFolders, SpawnerConfiguration
+from spawner.cli.checks.module import Module
+from spawner.cli.checks.packages import Packages
+from spawner.cli.checks.permissions import Permissions
+from spawner.cli.checks.running import Running
+from spawner.cli.console import page_console
+from spawner.cli.instances import registry_folders
+from spawner.cli.options import json_option, registry_option
+from spawner.cli.units import printable
+
+EXIT_OK, EXIT_ERRORS, EXIT_WARNINGS, EXIT_INTERNAL = 0, 1, 2, 9
+SPAWNER_CONFIGURATION = Path("/etc/jumpseat/spawner.conf")
+_STYLES = {OK: "green", WARNING: "yellow", ERROR: "bold red"}
+
+
+@click.command("validate-install")
+@click.option("--auto", is_flag=True, help="Ask nothing. (Nothing is ever asked.)")
+@click.option("--httpd", metavar="PROGRAM", help="The httpd or apachectl that is meant.")
+@click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Its httpd.conf.")
+@click.option("--spawner-conf", type=click.Path(path_type=Path), help="Another spawner.conf than /etc/jumpseat's.")
+@json_option
+@registry_option
+def validate_install(
+    auto: bool,
+    httpd: Optional[str],
+    config: Optional[Path],
+    spawner_conf: Optional[Path],
+    as_json: bool,
+    registry: Optional[Path],
+) -> None:
+    """Check that everything is in place, and say what to do about what is not. Nothing is changed.
+
+    The interpreter and its packages, the module and the Apache that is to load it, folders and rights, SELinux and
+    PrivateTmp, and the instances that run.
+
+    \b
+    Exit status: 0 everything is right; 1 something does not work; 2 warnings only, or wrong usage; 9 the checks
+    themselves failed.
+
+    \b
+    Example:
+      sudo jumpseat validate-install
+    """
+    checks = standard_checks(Apache(httpd, config), registry_folders(registry), spawner_conf)
+    validate(checks, as_json, page_console(), summary=True)
+
+
+def standard_checks(apache: Apache, folders: Sequence[Path], spawner_conf: Optional[Path] = None) -> list[Check]:
+    """Every check, in the order in which an installation is made.
+
+    :param folders: where instances are looked for.
+    """
+    return [
+        Packages(),
+        Module(apache),
+        SpawnerConfiguration(spawner_conf or SPAWNER_CONFIGURATION),
+        RegistryFolders(folders),
+        Permissions(Path(__file__).resolve().parents[2]),
+        SecurityModule(),
+        PrivateFolders(folders[0]),
+        Running(folders),
+    ]
+
+
+def validate(checks: Sequence[Check], as_json: bool, console: Console, summary: bool) -> None:
+    """Run checks, report, and end the program with the status that says what was found."""
+    try:
+        found = [finding for check in checks for finding in check.run()]
+    except Exception:  # noqa: BLE001 - the boundary of this command: a check that fails is no finding of an installation
+        click.echo(traceback.format_exc(), err=True)
+        raise SystemExit(EXIT_INTERNAL) from None
+    status = exit_status(found)
+    if as_json:
+        click.echo(json.dumps({"status": status, "findings": [asdict(finding) for finding in found]}, indent=2))
+    else:
+        _report(found, console, summary)
+    raise SystemExit(status)
+
+
+def exit_status(found: Sequence[Finding]) -> int:
+    """The worst of what was found."""
+    levels = {finding.level for finding in found}
+    return EXIT_ERRORS if ERROR in levels else EXIT_WARNINGS if WARNING in levels else EXIT_OK
+
+
+def _report(found: Sequence[Finding], console: Console, summary: bool) -> None:
+    for finding in found:
+        line = Text("%-8s" % finding.level, style=_STYLES[finding.level])
+        line.append("%s: %s" % (finding.subject, printable(finding.told)), style="default not bold")
+        console.print(line)
+        if finding.remedy:
+            console.print(Text("          %s" % finding.remedy))
+    if summary:
+        count = {level: sum(finding.level == level for finding in found) for level in _STYLES}
+        words = "%d in order, %d warnings, %d errors" % (count[OK], count[WARNING], count[ERROR])
+        console.print(Text("\n%s" % words, style="bold"))
