@@ -9,6 +9,7 @@ JOBS ?= 2
 home ?= /usr/lib/jumpseat
 bindir ?= /usr/local/bin
 mandir ?= /usr/local/share/man
+datadir ?= /usr/local/share
 sysconfdir ?= /etc
 
 VENV := .venv
@@ -98,10 +99,10 @@ bench-memory: $(TEST_TOOLS) $(MODULE) ## measure what each added worker of a Dja
 install: ## as root: install for this machine's Apache and enable the module
 	@[ -z "$(DESTDIR)" ] || { echo "jumpseat: DESTDIR is not supported: environment and module hold absolute paths" >&2; exit 1; }
 	@scripts/packages install
-	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" MANDIR="$(mandir)" SYSCONFDIR="$(sysconfdir)" scripts/install
+	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" MANDIR="$(mandir)" DATADIR="$(datadir)" SYSCONFDIR="$(sysconfdir)" scripts/install
 
 uninstall: ## as root: take away what `make install` put there
-	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" MANDIR="$(mandir)" SYSCONFDIR="$(sysconfdir)" scripts/uninstall
+	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" MANDIR="$(mandir)" DATADIR="$(datadir)" SYSCONFDIR="$(sysconfdir)" scripts/uninstall
 
 generate: $(ENVIRONMENT) ## write the generated files anew from the option table
 	$(BIN)/python -m apache_module.generate

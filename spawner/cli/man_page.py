@@ -1,47 +1,80 @@
-"""Writes jumpseat(1) from the commands' own help: `python -m spawner.cli.man_page >jumpseat.1`."""
+"""Writes a manual page per program from the commands' own help: `python -m spawner.cli.man_page FOLDER`."""
 
 from __future__ import annotations
 
 import re
 import sys
+import textwrap
+from pathlib import Path
+from typing import Iterator
 
 import click
 
-from spawner.cli.main import jumpseat
+from spawner.cli.programs import PROGRAMS
 from spawner.version import VERSION
 
+_AS_TYPED = "\b"  # click's mark of a paragraph that is not to be filled
+_ENVIRONMENT = (
+    ("PASSENGER_INSTANCE_REGISTRY_DIR", "The registry folder, where --registry is not given."),
+    ("NO_COLOR", "Set to anything: no colours (https://no-color.org)."),
+)
+_FILES = (("/run/jumpseat/httpd-<pid>", "The folder of a running instance."),)
 
-def man_page(root: click.Group) -> str:
-    """The page in man(7)'s macros.
 
-    :param root: the group whose commands it tells.
+def man_page(root: click.Command) -> str:
+    """The page of a program in man(7)'s macros.
+
+    :param root: its command; the subcommands of a group are sections of the same page.
     """
     name = root.name or "jumpseat"
     lines = ['.TH %s 1 "" "Jumpseat %s"' % (name.upper(), VERSION)]
-    lines += [".SH NAME", "%s \\- %s" % (name, _escaped(_first_line(root)))]
-    lines += [".SH SYNOPSIS", ".B %s" % name, "COMMAND [OPTIONS]"]
-    lines += [".SH COMMANDS"]
+    lines += [".SH NAME", "%s \\- %s" % (_escaped(name), _escaped(_first_line(root)))]
     with click.Context(root, info_name=name) as context:
-        for command_name in root.list_commands(context):
-            lines += _command(root.commands[command_name], context)
+        lines += [".SH SYNOPSIS", ".B %s" % _escaped(name)]
+        lines.append(_escaped(" ".join(root.collect_usage_pieces(context))))
+        lines += [".SH DESCRIPTION", *_paragraphs(root)]
+        lines += [".SH OPTIONS", *_options(root, context)]
+        if isinstance(root, click.Group):
+            lines.append(".SH COMMANDS")
+            for command_name in root.list_commands(context):
+                lines += _command(command_name, root.commands[command_name], context)
+    for title, entries in (("ENVIRONMENT", _ENVIRONMENT), ("FILES", _FILES)):
+        lines.append(".SH %s" % title)
+        for word, meaning in entries:
+            lines += [".TP", ".B %s" % _escaped(word), _escaped(meaning)]
+    others = ", ".join("%s(1)" % other for other in PROGRAMS if other != name)
+    lines += [".SH SEE ALSO", _escaped(others)]
     return "\n".join(lines) + "\n"
 
 
-def _command(command: click.Command, parent: click.Context) -> list[str]:
-    with click.Context(command, info_name=command.name, parent=parent) as context:
+def _command(name: str, command: click.Command, parent: click.Context) -> list[str]:
+    with click.Context(command, info_name=name, parent=parent) as context:
         usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-        lines = [".SS %s" % _escaped(usage)]
-        for paragraph in re.split(r"\n\s*\n", (command.help or "").strip()):
-            lines += [_escaped(" ".join(paragraph.split())), ".PP"]
-        for parameter in command.get_params(context):
-            record = parameter.get_help_record(context)
-            if record is not None and isinstance(parameter, click.Option):
-                lines += [".TP", ".B %s" % _escaped(record[0]), _escaped(record[1])]
-    return lines
+        return [".SS %s" % _escaped(usage), *_paragraphs(command), *_options(command, context)]
+
+
+def _paragraphs(command: click.Command) -> Iterator[str]:
+    for paragraph in re.split(r"\n\s*\n", (command.help or "").strip()):
+        head, mark, typed = paragraph.partition(_AS_TYPED + "\n")
+        if mark and not head.strip():
+            yield ".nf"
+            yield from (_escaped(line.rstrip()) for line in textwrap.dedent(typed).splitlines())
+            yield ".fi"
+        else:
+            yield _escaped(" ".join(paragraph.split()))
+        yield ".PP"
+
+
+def _options(command: click.Command, context: click.Context) -> Iterator[str]:
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is not None and isinstance(parameter, click.Option):
+            yield from (".TP", ".B %s" % _escaped(record[0]), _escaped(record[1]))
 
 
 def _first_line(command: click.Command) -> str:
-    return (command.help or "").strip().split("\n", 1)[0].rstrip(".")
+    text = re.split(r"\n\s*\n", (command.help or "").strip())[0]
+    return " ".join(text.split()).split(". ")[0].rstrip(".")
 
 
 def _escaped(text: str) -> str:
@@ -50,5 +83,15 @@ def _escaped(text: str) -> str:
     return "\\&" + text if text[:1] in (".", "'") else text
 
 
+def main(folder: Path) -> None:
+    """Write all pages.
+
+    :param folder: made when missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, command in PROGRAMS.items():
+        (folder / ("%s.1" % name)).write_text(man_page(command), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(man_page(jumpseat))
+    main(Path(sys.argv[1]))

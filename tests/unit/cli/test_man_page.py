@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from spawner.cli.main import jumpseat
-from spawner.cli.man_page import man_page
+from spawner.cli.man_page import main, man_page
+from spawner.cli.programs import PROGRAMS
 
 
 def test_every_command_and_option_is_in_the_page() -> None:
@@ -15,6 +18,17 @@ def test_every_command_and_option_is_in_the_page() -> None:
         for parameter in command.params:
             for option in parameter.opts if isinstance(parameter, click.Option) else []:
                 assert option.replace("-", "\\-") in page
+
+
+def test_every_program_has_a_page_that_names_its_commands(tmp_path: Path) -> None:
+    main(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"%s.1" % name for name in PROGRAMS}
+    assert ".SS passenger\\-config restart\\-app" in (tmp_path / "passenger-config.1").read_text()
+
+
+def test_examples_stay_as_they_are_typed() -> None:
+    page = man_page(click.Command("tool", help="A tool.\n\n\b\nExample:\n  tool  --fast"))
+    assert ".nf\nExample:\n  tool  \\-\\-fast\n.fi\n" in page
 
 
 def test_text_that_looks_like_a_macro_stays_text() -> None:
