@@ -106,7 +106,8 @@ class DjangoModWsgi(DjangoSite, ModWsgi):
     name = "mod_wsgi daemon, 1 thread"
 
     def configuration(self) -> str:
-        named = "WSGIDaemonProcess hello display-name=%%{GROUP} python-path=%s" % django_packages()
+        folders = "%s:%s" % (self.app_root, django_packages())
+        named = "WSGIDaemonProcess hello display-name=%%{GROUP} python-path=%s" % folders
         return super().configuration().replace("WSGIDaemonProcess hello", named)
 
     def app_processes(self) -> list[psutil.Process]:
