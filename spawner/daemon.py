@@ -26,6 +26,7 @@ from spawner.engine import Engine
 from spawner.errors import OperatorError
 from spawner.failure_answer import FailureAnswers
 from spawner.fd_store import FdStore
+from spawner.folder_keeper import FolderKeeper
 from spawner.hooks import Hooks
 from spawner.instance import Instance
 from spawner.launcher import Launcher
@@ -47,7 +48,7 @@ from spawner.stock import Stock
 from spawner.world import World
 
 _LOG_FLUSH = 1.0  # seconds between attempts at logs that did not take their lines
-_FOLDER_CHECK = 5.0  # seconds between looks whether the instance folder is still there
+_FOLDER_CHECK = 1.0  # seconds between looks whether the instance folder is still complete
 _REGISTRATION_BACKLOG = 511
 
 
@@ -78,6 +79,7 @@ class Daemon:
         self._memory = MemoryWatch(loop, self.world, self._engine.feed, self.world.configuration.memory_interval)
         self._engine.on_idle = self._wake_watches
         self._engine.before_end = self._look_at_lifeline
+        self._keeper = FolderKeeper(self.world, self._carrier, self._make_folder, self._listen_anew, self._restart)
         self.world.pool.is_busy = self._sampler.is_busy
 
     def _make_world(self, settings: configuration.Configuration, inherited: Inherited) -> World:
@@ -124,7 +126,7 @@ class Daemon:
         :raises OperatorError: the instance folder cannot be made.
         """
         world = self.world
-        world.instance.create(self._parameters.server_root, self._started)
+        self._make_folder()
         instance.remove_stale_instances(
             world.instance.registry,
             world.instance.folder,
@@ -242,6 +244,8 @@ class Daemon:
         group = self.world.groups.get(registration.key)
         if group is None:
             raise OperatorError("no socket could be made for it; the log of the spawner says why")
+        if not os.path.lexists(group.path):  # a cleaner took it: whoever asks again has not found it
+            self._keeper.look()
         return group.path, group.token
 
     def _reopen_logs(self) -> list[str]:
@@ -294,32 +298,17 @@ class Daemon:
         self.world.app_logs.flush()
 
     def _check_folder(self) -> None:
-        """Make the instance folder anew when a cleaner of temporary files has removed it."""
-        if self._registrar is None or self._admin is None:
-            return
-        if self.world.instance.exists():
-            self._check_app_sockets()
-            return
-        self._log.error(3047, "the instance folder %s was removed: making it anew" % self.world.instance.folder)
-        try:
-            self.world.instance.create(self._parameters.server_root, self._started)
-            self._registrar.replace_listener(self._listen_for_registrations())
-            self._admin.replace_listener(self._listen_for_commands())
-            for key in list(self.world.groups):
-                self._carrier.replace_listener(key)
-                self._restart(key)
-        except (OSError, OperatorError) as error:
-            self._log.error(3048, "the instance folder cannot be made anew: %s" % error)
+        if self._admin is not None:
+            self._keeper.look()
 
-    def _check_app_sockets(self) -> None:
-        """A cleaner that goes by age leaves the folder, and may take what is in it."""
-        for key in [key for key, group in self.world.groups.items() if not os.path.lexists(group.path)]:
-            self._log.error(3114, "the socket of %s was removed: making it anew" % key)
-            try:
-                self._carrier.replace_listener(key)
-                self._restart(key)
-            except OSError as error:
-                self._log.error(3115, "the socket of %s cannot be made anew: %s" % (key, error))
+    def _make_folder(self) -> None:
+        self.world.instance.create(self._parameters.server_root, self._started)
+
+    def _listen_anew(self, path: str) -> None:
+        if self._registrar is not None and path == self.world.instance.spawner_socket:
+            self._registrar.replace_listener(self._listen_for_registrations())
+        if self._admin is not None and path == self.world.instance.admin_socket:
+            self._admin.replace_listener(self._listen_for_commands())
 
     # The end
 

@@ -41,6 +41,8 @@ class Instance:
         self.loaders = os.path.join(folder, "loaders")
         self.spawner_socket = os.path.join(folder, "spawner.sock")
         self.admin_socket = os.path.join(folder, "admin.sock")
+        self._facts = os.path.join(folder, "instance.json")
+        self._loader_names: list[str] = []
 
     @property
     def name(self) -> str:
@@ -107,7 +109,7 @@ class Instance:
             "started": started,
             "httpd_start_ticks": linux.start_ticks(self.httpd_pid),
         }
-        _write(os.path.join(self.folder, "instance.json"), json.dumps(facts, indent=2).encode() + b"\n")
+        _write(self._facts, json.dumps(facts, indent=2).encode() + b"\n")
 
     def listen(self, path: str, kind: int, mode: int, backlog: int) -> socket.socket:
         """Bind a Unix socket, non-blocking, and listen; Apache's user owns it unless everybody may connect.
@@ -152,9 +154,10 @@ class Instance:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(entry.path)
 
-    def exists(self) -> bool:
-        """Whether the folder still is there (cleaners of temporary folders do take them away)."""
-        return os.path.isdir(self.apps) and os.path.exists(self.spawner_socket)
+    def missing_files(self) -> list[str]:
+        """What `create` has made and is not there any more (cleaners of temporary folders take things away)."""
+        made = [self.apps, self._facts, *(os.path.join(self.loaders, name) for name in self._loader_names)]
+        return [path for path in made if not os.path.lexists(path)]
 
     def remove(self) -> None:
         """Remove the folder and all in it."""
@@ -162,8 +165,10 @@ class Instance:
 
     def _copy_loaders(self) -> None:
         _make_folder(self.loaders, 0o755)
-        for source in sorted(Path(loaders.__file__).parent.glob("*.py")):
+        sources = sorted(Path(loaders.__file__).parent.glob("*.py"))
+        for source in sources:
             _write(os.path.join(self.loaders, source.name), source.read_bytes())
+        self._loader_names = [source.name for source in sources]
 
     def _check_socket_path(self) -> None:
         longest = self.worker_socket("", "0" * 2 * _ROUTE_BYTES)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Protocol, Sequence
+from typing import Any, Callable
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from load.burden import Burdened, Judge
 from load.generator import Load
-from load.kinds import MIXED, Kind
 from load.outcome import Result
 from load.report import PROPERTY, table
-from support.applications import AppFolder, AppFolders
+from support.applications import AppFolders
 from support.fixtures import (  # noqa: F401
     apps,
     every_test_ends,
@@ -27,43 +25,11 @@ from support.fixtures import (  # noqa: F401
     servers_are_checked_after_every_test,
 )
 from support.serving import CheckedHttpd
-from support.status import wait_for_workers
-
-#: How many times the long variants repeat themselves; `make soak` sets what the documentation has figures of.
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
-WORKERS = 3
-GLOBALS = "PassengerMaxPoolSize 6\nMaxKeepAliveRequests 0\nKeepAliveTimeout 5"
-SITE = f"PassengerMinInstances {WORKERS}\n<Location /direct>\nPassengerBufferUpload off\n</Location>"
-
-
-@dataclass
-class Burdened:
-    """A server, not yet started, and the ledger app, which will be its site `site.example`."""
-
-    server: CheckedHttpd
-    app: AppFolder
-
-    def start(self, body: str = "", globals_text: str = GLOBALS) -> None:
-        """Start, with so many workers as the site wants at least."""
-        self.server.add(globals_text)
-        self.server.site(document_root=self.app.public, body=f"{SITE}\n{body}")
-        self.server.start()
-        assert self.server.get("/fast?id=first").status == 200
-        wait_for_workers(self.server, WORKERS)
-
-    def load(self, kinds: Sequence[Kind] = MIXED, clients: int = 10, pause: float = 0.01) -> Load:
-        return Load(self.server.port, self.app.events, kinds, clients, pause)
 
 
 @pytest.fixture
 def burdened(httpd: CheckedHttpd, apps: AppFolders) -> Burdened:  # noqa: F811
     return Burdened(httpd, apps.create("ledger"))
-
-
-class Judge(Protocol):
-    """Judges a load that has ended."""
-
-    def __call__(self, load: Load, case: str, failed: int = 0, late: int = 0, note: str = "") -> Result: ...
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROUNDS, Burdened, Judge
+from load.burden import ROUNDS, Burdened, Judge
 from load.generator import Load
 from load.kinds import FAST, FILE, FILE_CONTENT, MIXED, SLOW, STREAM, TALK
 from load.outcome import Result

@@ -8,7 +8,7 @@ import signal
 import psutil
 import pytest
 
-from conftest import ROUNDS, WORKERS, Burdened, Judge
+from load.burden import ROUNDS, WORKERS, Burdened, Judge
 from load.ledger import Ledger
 from support.descriptors import open_descriptors
 from support.serving import CheckedHttpd
