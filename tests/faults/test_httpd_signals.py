@@ -17,7 +17,6 @@ from support.descriptors import open_descriptors
 from support.memory import resident
 from support.serving import CheckedHttpd
 from support.status import workers
-from support.waiting import eventually
 
 pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 60 * ROUNDS)]
 GRACEFULS = 15 if ROUNDS == 1 else 110 * ROUNDS
@@ -97,7 +96,7 @@ def test_a_stop_ends_everything_within_seconds(burdened: Burdened, judge: Judge)
         load.wait_for_more(80)
         moment = time.monotonic()
         os.kill(server.pid, signal.SIGTERM)
-        eventually(lambda: not server.processes(), "the end of everything", 15)
+        burdened.wait_for_end(15)
         seconds = time.monotonic() - moment
     result = judge(load, "stop", failed=100_000, note=f"all ended in {seconds:.1f} s; failed ones: under way, or after")
     assert [str(one) for one in result.failed if one.ended < moment] == []
@@ -113,7 +112,7 @@ def test_a_graceful_stop_finishes_what_is_under_way(burdened: Burdened, judge: J
         load.wait_for_more(60)
         moment = time.monotonic()
         os.kill(server.pid, signal.SIGWINCH)
-        eventually(lambda: not server.processes(), "the end of everything", 20)
+        burdened.wait_for_end(20)
     result = judge(load, "graceful-stop", failed=100_000, note="failed ones came after it")
     assert [str(one) for one in result.failed if one.begun < moment] == []
     assert list(server.run_folder.iterdir()) == []

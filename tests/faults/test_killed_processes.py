@@ -162,7 +162,7 @@ def test_when_httpds_parent_is_killed_everything_of_ours_ends_and_nothing_is_lef
         eventually(lambda: not [one for one in ours if one.is_running()], "the end of all of ours", 10)
         for child in children:  # httpd's own: they serve on until somebody ends them
             child.kill()
-    eventually(lambda: not server.processes(), "the end of everything")
+    burdened.wait_for_end(10)
     assert list(server.run_folder.iterdir()) == []
 
 

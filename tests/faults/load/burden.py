@@ -12,6 +12,7 @@ from load.outcome import Result
 from support.applications import AppFolder
 from support.serving import CheckedHttpd
 from support.status import wait_for_workers
+from support.waiting import eventually
 
 #: How many times the long variants repeat themselves; `make soak` sets what the documentation has figures of.
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
@@ -34,6 +35,12 @@ class Burdened:
         self.server.start()
         assert self.server.get("/fast?id=first").status == 200
         wait_for_workers(self.server, WORKERS)
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until httpd, which something has ended, and all of its processes are gone."""
+        kept = self.server.kept
+        assert kept is not None
+        eventually(lambda: not kept.running and not kept.descendants(), "the end of everything", seconds)
 
     def load(self, kinds: Sequence[Kind] = MIXED, clients: int = 10, pause: float = 0.01) -> Load:
         return Load(self.server.port, self.app.events, kinds, clients, pause)
