@@ -258,10 +258,11 @@ void passenger_relay_pass(passenger_relay *relay, int flush)
     }
 }
 
-/* As if the app had said nothing. */
+/* As if the app had said nothing. For the page of an ErrorDocument that means the error's status: by it httpd knows that
+ * it must not ask for that page again. */
 static int answer_instead(request_rec *r, int status)
 {
-    r->status = HTTP_OK;
+    r->status = r->prev != NULL && ap_is_HTTP_ERROR(r->prev->status) ? r->prev->status : HTTP_OK;
     r->status_line = NULL;
     r->content_type = NULL;
     r->clength = 0;
