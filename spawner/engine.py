@@ -13,7 +13,7 @@ from spawner.carrier import Carrier
 from spawner.effects import Effect
 from spawner.errors import StartFailure
 from spawner.loaders import steps
-from spawner.pool import describe_status
+from spawner.process import describe_status
 from spawner.slow_starts import SlowStarts
 from spawner.states import ProcessKind
 

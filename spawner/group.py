@@ -8,6 +8,8 @@ from typing import Iterator, Optional
 from spawner.errors import StartFailure
 from spawner.process import Process
 from spawner.registration import Registration
+from spawner.resistance import Resistance
+from spawner.restarting import Restart
 from spawner.states import GROUP_TRANSITIONS, GroupEvent, GroupState, ProcessKind, ProcessState, move
 
 SLOTS = 1024  # of a scoreboard; more workers than this of one app are never started
@@ -36,14 +38,27 @@ class Group:
     failures: int = 0
     retry_at: float = 0.0
     spawn_after: float = 0.0
-    restart_began: float = 0.0
+    restart: Optional[Restart] = None  # under way, and somebody is told how it goes
+    proven: int = 0  # the newest generation of which a worker has accepted
+    resisting: Optional[Resistance] = None
     start_overs: int = 0  # restarts in a row that dropped a generation before it had proved itself
     restart_again: bool = False  # once the generation that is under way has proved itself, or failed
+    again_method: Optional[str] = None
+    again_bring_up: bool = False
     drain_until: float = 0.0
+    always_restart: bool = False
     full_samples: int = 0
     last_active: float = 0.0
     queue_watched: bool = False
-    conflict_told: bool = False  # in this epoch
+    overflows: int = 0  # requests that were answered 503, for the queue was full
+    hook_after: float = 0.0  # queue_full_error is not run before
+    # While it has no worker and the pool has no room
+    room_due: float = 0.0  # when it becomes impatient; 0: it is, or it does not wait
+    impatient: bool = False
+    # In this epoch
+    conflict_told: bool = False
+    minimum_told: bool = False
+    memory_told: bool = False
 
     @property
     def key(self) -> str:
@@ -88,6 +103,34 @@ class Group:
         if self.state is not GroupState.STARTING and self.next_generation is None:
             return []
         return [p for p in self.processes.values() if p.generation == self.spawn_generation and not p.retiring]
+
+    def serving_workers(self) -> list[Process]:
+        """Workers that take connections."""
+        return [process for process in self.workers() if process.serving]
+
+    @property
+    def settled_size(self) -> int:
+        """How many workers it holds, without the one more of a replacement."""
+        return min(self.target, len(self.active()))
+
+    @property
+    def replacing(self) -> bool:
+        """Whether a worker that is to be replaced serves on until its replacement does."""
+        return self.state is GroupState.SERVING and any(process.outworn for process in self.serving_workers())
+
+    @property
+    def one_more(self) -> int:
+        """How many workers above the caps it may have for a moment."""
+        return int(self.state is GroupState.RESTARTING or self.replacing)
+
+    @property
+    def has_one_more(self) -> bool:
+        """Whether it has more workers than it is to keep."""
+        return len(self.active()) > self.target
+
+    def served(self) -> None:
+        """It has got room, or does not wait for any."""
+        self.room_due, self.impatient = 0.0, False
 
     def leftovers(self) -> list[Process]:
         """Every worker, retiring ones too, older than the generation that serves."""
@@ -144,3 +187,8 @@ class Group:
         if self.state in (GroupState.COLD, GroupState.FAILED):
             assert not self.active(), "%s: workers in state %s" % (self.key, self.state.value)
             assert self.queue_watched, "%s: nobody looks at its queue" % self.key
+        if self.resisting is not None:
+            assert self.generation < self.resisting.generation, "%s: resists the generation that serves" % self.key
+        assert sum(process.working for process in self.serving_workers()) <= 1, (
+            "%s: two workers do not serve" % self.key
+        )

@@ -9,32 +9,44 @@ spawn has its queue watched.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from typing import Any, Callable, Mapping, Optional
 
-from spawner import adoption, snapshot, spawning, upkeep
+from spawner import (
+    adoption,
+    always_restart,
+    enrolment,
+    failing,
+    out_of_band_work,
+    replacement,
+    restarting,
+    room,
+    snapshot,
+    spawning,
+    upkeep,
+)
 from spawner.effects import (
-    CreateGroup,
     DropGroup,
     Effect,
     FailWaiting,
     ForgetProcess,
     Retire,
+    RunHook,
     Say,
     ServeDirect,
     UnwatchQueue,
-    UpdateGroup,
     WatchQueue,
 )
 from spawner.errors import InternalError, StartFailure
 from spawner.group import Group
 from spawner.options import ServerOptions
-from spawner.process import Process
+from spawner.process import Process, describe_status
 from spawner.reading import Reading
 from spawner.registration import Registration
+from spawner.resistance import Resistance
 from spawner.states import GroupEvent, GroupState, ProcessEvent, ProcessKind, ProcessState
 
+HOOK_SECONDS = 1.0  # the hook queue_full_error is run at most once in this time for an app
 _WAITING_STATES = (GroupState.COLD, GroupState.FAILED)
 
 
@@ -100,42 +112,18 @@ class Pool:
 
     def register(self, registration: Registration, now: float) -> None:
         """A child of httpd has a request for this group."""
-        group = self.groups.get(registration.key)
+        self.settle(enrolment.enrol(self, registration, now), now)
+
+    def queue_overflowed(self, key: str, count: int, now: float) -> None:
+        """httpd has answered so many requests 503, for the group's queue was full."""
+        group = self.groups.get(key)
         if group is None:
-            group = self.groups[registration.key] = Group(registration, last_active=now)
-            self.emit(CreateGroup(group.key))
-        else:
-            self._update(group, registration, now)
-        group.on(GroupEvent.REGISTER)
-        self.settle(group, now)
-
-    def _update(self, group: Group, newer: Registration, now: float) -> None:
-        older = group.registration
-        if newer.epoch < older.epoch:
             return
-        if newer.epoch == older.epoch:
-            if not older.agrees(newer):
-                self._warn_of_conflict(group, newer)
-            newer = dataclasses.replace(older, environment=newer.environment)
-        else:
-            group.conflict_told = False
-        group.registration = newer
-        if newer != older:
-            self.emit(UpdateGroup(group.key))
-        if older.needs_respawn(newer):
-            self.say("notice", group.key, 3502, "the options of %s changed: restarting it" % group.key)
-            self.restart(group.key, now)
-
-    def _warn_of_conflict(self, group: Group, newer: Registration) -> None:
-        if not group.conflict_told:
-            group.conflict_told = True
-            text = (
-                "app group %s is configured in two ways (%s differs for %s and for %s): the first stays in force until "
-                "the next configuration; make them agree or give one of them a PassengerAppGroupName of its own"
-            )
-            older = group.registration
-            differing = ", ".join(older.differences(newer))
-            self.say("warn", group.key, 3501, text % (group.key, differing, older.server_name, newer.server_name))
+        group.overflows += count
+        if now >= group.hook_after:
+            group.hook_after = now + HOOK_SECONDS
+            message = "the request queue of %s is full: %d requests were answered 503" % (key, group.overflows)
+            self.emit(RunHook("queue_full_error", key, 0, "", message))
 
     # What is seen of the queue and of the workers
 
@@ -159,23 +147,23 @@ class Pool:
         :param waiting: whether a connection waits in the queue.
         """
         group = self.groups[key]
-        for process in group.workers():
+        for process in list(group.workers()):
             reading = readings.get(process.process_id)
-            if reading is not None:
-                if reading.requests != process.requests or reading.busy:
-                    group.last_active = now
-                process.note(reading)
+            if reading is None:
+                continue
+            if reading.requests != process.requests or reading.busy:
+                group.last_active = now
+            process.note(reading)
+            if reading.overdue and not process.overdue:
+                replacement.end_overdue(self, group, process, now)
         spawning.grow(self, group, waiting, now)
-        spawning.shrink(self, now)
-        self.reconsider(now)  # a worker that has become idle may be what another app waits for
+        out_of_band_work.consider(self, group, now)
+        room.shrink(self, now)
+        self.settle(group, now)  # a worker that has become idle may be what another app waits for
 
     def sample_memory(self, key: str, bytes_by_process_id: Mapping[int, int], now: float) -> None:
         """How much memory the workers of a group have (PassengerMemoryLimit, PassengerHardMemoryLimit)."""
-        for process in self.groups[key].workers():
-            process.memory = bytes_by_process_id.get(process.process_id, process.memory)
-
-    def queue_overflowed(self, key: str, count: int, now: float) -> None:
-        """httpd has answered so many requests 503, for the queue was full."""
+        replacement.note_memory(self, self.groups[key], bytes_by_process_id, now)
 
     # What the processes say
 
@@ -201,14 +189,33 @@ class Pool:
         process.idle_since = now
         if not process.serving:
             return
+        process.attached = True
+        self.emit(RunHook("attached_process", process.key, process.pid))
         group = self.groups[process.key]
         if process.generation == group.spawn_generation:
             group.note_success(process.generation)
-        if process.generation == group.next_generation:
-            spawning.promote(self, group, now)
+        restarting.worker_came(self, group, process, now)
         group.on(GroupEvent.WORKER_READY)
-        spawning.catch_up(self, group, now)
+        restarting.catch_up(self, group, now)
+        out_of_band_work.consider(self, group, now)
         self.settle(group, now)
+
+    def process_worn(self, process_id: int, now: float) -> None:
+        """A worker has served PassengerMaxRequests."""
+        process = self.processes[process_id]
+        replacement.worn(self, self.groups[process.key], process, now)
+
+    def work_wanted(self, process_id: int, now: float) -> None:
+        """A worker has asked for out-of-band work."""
+        process = self.processes[process_id]
+        process.work_asked = process.work_asked or now
+        out_of_band_work.consider(self, self.groups[process.key], now)
+
+    def work_done(self, process_id: int, now: float) -> None:
+        """A worker has done its out-of-band work."""
+        process = self.processes[process_id]
+        process.work_asked, process.work_granted, process.at_work = 0.0, False, False
+        out_of_band_work.consider(self, self.groups[process.key], now)
 
     def start_failed(self, process_id: int, failure: StartFailure, now: float) -> None:
         """A process did not come up; it is gone, or the shell sees to it that it goes."""
@@ -218,7 +225,7 @@ class Pool:
         coming = process.coming
         group = self._remove(process)
         if coming and group.state is not GroupState.CLOSING:
-            spawning.handle_failure(self, group, process, failure, now)
+            failing.start_failed(self, group, process, failure, now)
         self.settle(group, now)
 
     def process_exited(self, process_id: int, status: Optional[int], now: float) -> None:
@@ -237,28 +244,23 @@ class Pool:
 
     def _remove(self, process: Process, status: Optional[int] = None) -> Group:
         group = self.groups[process.key]
-        unexpected = process.serving or process.state is ProcessState.READY
+        unexpected = (process.serving or process.state is ProcessState.READY) and not process.killed
         process.on(ProcessEvent.EXIT)
         del self.processes[process.process_id]
         del group.processes[process.process_id]
+        self._detach(process)
+        always_restart.let_go(group)
         self.emit(ForgetProcess(process.process_id))
         if unexpected:
-            who = "%s %d of %s" % (process.kind.value, process.pid, group.key)
-            self.say("warn", group.key, 3503, "%s has ended unexpectedly: %s" % (who, describe_status(status)))
+            text = "%s has ended unexpectedly: %s" % (process.title, describe_status(status))
+            self.say("warn", group.key, 3503, text)
         return group
 
-    def process_worn(self, process_id: int, now: float) -> None:
-        """A worker has served PassengerMaxRequests."""
-        self.processes[process_id].worn = True
-
-    def work_wanted(self, process_id: int, now: float) -> None:
-        """A worker has asked for out-of-band work."""
-        self.processes[process_id].work_wanted = True
-
-    def work_done(self, process_id: int, now: float) -> None:
-        """A worker has done its out-of-band work."""
-        process = self.processes[process_id]
-        process.work_wanted = process.work_granted = process.at_work = False
+    def _detach(self, process: Process) -> None:
+        """It takes no more requests of others: the hook, once."""
+        if process.attached:
+            process.attached = False
+            self.emit(RunHook("detached_process", process.key, process.pid))
 
     # Restart, deadlines, the end
 
@@ -270,19 +272,20 @@ class Pool:
         :returns: the generation that will answer for it (see `Progress`).
         """
         group = self.groups[key]
-        if group.state is not GroupState.CLOSING:
-            spawning.restart(self, group, now)
-            self.settle(group, now)
-        return group.last_generation
+        if group.state is GroupState.CLOSING:
+            return group.last_generation
+        generation = restarting.restart(self, group, now, method, bring_up)
+        self.settle(group, now)
+        return generation
 
     def detach(self, process_id: int, now: float) -> None:
         """Somebody wants a process to finish what it has and go."""
         process = self.processes[process_id]
-        self.retire(process, now)
-        self.settle(self.groups[process.key], now)
+        replacement.detach(self, self.groups[process.key], process, now)
 
     def set_always_restart(self, key: str, on: bool, now: float) -> None:
         """The file always_restart.txt of a group is there now, or it is gone."""
+        always_restart.switch(self, self.groups[key], on, now)
 
     def tick(self, now: float) -> None:
         """Act on whatever deadline has passed."""
@@ -303,8 +306,9 @@ class Pool:
         """Let a group end: every process retires, then the socket goes."""
         group.on(GroupEvent.CLOSE)
         group.target = 0
-        group.next_generation = None
+        group.next_generation, group.resisting = None, None
         group.restart_again = False
+        restarting.abandon(self, group)
         for process in list(group.processes.values()):
             self.retire(process, now)
         self.settle(group, now)
@@ -327,6 +331,12 @@ class Pool:
             process.on(ProcessEvent.RETIRE)
             process.retired_at = now
             self.emit(Retire(process.process_id))
+            self._detach(process)
+            always_restart.let_go(self.groups[process.key])
+
+    def wake(self, group: Group, now: float) -> None:
+        """Bring a group up that has no worker."""
+        spawning.wake(self, group, now)
 
     def settle(self, group: Group, now: float) -> None:
         """Bring a group's state in line with its processes, then let it, and those that wait for room, spawn."""
@@ -344,10 +354,13 @@ class Pool:
             self._watch_queue(group)
 
     def reconsider(self, now: float) -> None:
-        """Let every group that has something to spawn try."""
-        if not self.ending:
+        """Let those that want a worker take their turns, in the order in which they have asked."""
+        moved = not self.ending
+        while moved:
+            moved = False
             for key in list(self.waiting_for_room):
-                spawning.reconcile(self, self.groups[key], now)
+                if key in self.waiting_for_room:
+                    moved = spawning.take_turn(self, self.groups[key], now) or moved
 
     def _watch_queue(self, group: Group) -> None:
         """Watch the queue of a group exactly while it has no worker and none is coming."""
@@ -358,10 +371,22 @@ class Pool:
 
     # What an earlier spawner left
 
-    def adopt_group(self, registration: Registration, generation: int, now: float) -> None:
+    def adopt_group(
+        self,
+        registration: Registration,
+        generation: int,
+        now: float,
+        resisting: Optional[Resistance] = None,
+        always_restart: bool = False,
+    ) -> None:
         """Enter a group whose listening socket and scoreboard were found in the descriptor store."""
         self.groups[registration.key] = Group(
-            registration, generation=generation, last_generation=generation, last_active=now
+            registration,
+            generation=generation,
+            last_generation=generation,
+            last_active=now,
+            resisting=resisting,
+            always_restart=always_restart,
         )
 
     def adopt_process(self, process: Process) -> int:
@@ -389,19 +414,12 @@ class Pool:
 
         :raises AssertionError: one does not hold.
         """
-        restarting = 0
+        above = 0
         for group in self.groups.values():
             group.check_invariants()
-            restarting += group.state is GroupState.RESTARTING
+            above += group.one_more
             assert all(self.processes[number] is process for number, process in group.processes.items())
+            most = room.cap(self, group) + group.one_more
+            assert len(group.active()) <= most, "%s: %d workers, %d allowed" % (group.key, len(group.active()), most)
         active = self.active()
-        assert active <= self.server.max_pool_size + restarting + self.excess, "%d workers in the pool" % active
-
-
-def describe_status(status: Optional[int]) -> str:
-    """A wait status in words."""
-    if status is None:
-        return "status unknown"
-    if status & 0x7F:
-        return "signal %d" % (status & 0x7F)
-    return "exit status %d" % (status >> 8)
+        assert active <= self.server.max_pool_size + above + self.excess, "%d workers in the pool" % active

@@ -26,20 +26,31 @@ class Process:
     slot: Optional[int] = None
     pid: int = 0  # 0 until it has said hello
     state: ProcessState = ProcessState.STARTING
-    running: int = 0  # requests that it is in
-    capacity: int = 1  # requests that it can be in
+    once: bool = False  # it is to serve one request (always_restart.txt)
+    attached: bool = False  # the hook attached_process was run for it, and detached_process not yet
+    slow: bool = False  # its start has taken so long that it does not hold others up any more
+
+    # What the scoreboard showed at the last look
+    running: int = 0
+    capacity: int = 1
     requests: int = 0
     idle_since: float = 0.0  # a worker's last request, a preloader's last fork
+    at_work: bool = False
+
+    # Out-of-band work
+    work_asked: float = 0.0  # when it asked for it; 0: it has not, or it was done
+    work_granted: bool = False  # it was told to do it, and has not said that it is done
+
+    # Why it is to be replaced
+    worn: bool = False  # it has served PassengerMaxRequests
+    too_large: bool = False  # it has more than PassengerMemoryLimit
+    overdue: bool = False  # a request of it has passed PassengerMaxRequestTime, and it was told to end
+    memory: int = 0  # bytes at the last look; 0: nobody has looked
+
+    # Its end
     retired_at: float = 0.0
     kill_at: float = 0.0  # when one that retires is killed whatever it does; 0: see upkeep.LINGER_SECONDS
     killed: bool = False
-    work_wanted: bool = False  # out-of-band work: it has asked
-    work_granted: bool = False  # it was told to do it, and has not said that it is done
-    at_work: bool = False  # by the last look
-    worn: bool = False  # it has served PassengerMaxRequests
-    overdue: bool = False  # a request of it has passed PassengerMaxRequestTime, and it was told to end
-    once: bool = False  # it is to serve one request (always_restart.txt)
-    memory: int = 0  # bytes at the last look; 0: nobody has looked
 
     def on(self, event: ProcessEvent) -> None:
         """Move along the table of its kind.
@@ -61,6 +72,11 @@ class Process:
     def is_worker(self) -> bool:
         """Whether it serves, or is to serve, requests."""
         return self.kind is not ProcessKind.PRELOADER
+
+    @property
+    def imports(self) -> bool:
+        """Whether it executes an interpreter and imports the app, which a forked worker does not."""
+        return self.kind is not ProcessKind.WORKER
 
     @property
     def coming(self) -> bool:
@@ -93,6 +109,25 @@ class Process:
         return self.working or self.running >= self.capacity
 
     @property
+    def outworn(self) -> bool:
+        """Whether another worker is to take its place."""
+        return self.worn or self.too_large
+
+    @property
     def active(self) -> bool:
         """Whether it counts against the caps: a worker that serves or is coming (a retiring one does not)."""
         return self.is_worker and (self.coming or self.serving)
+
+    @property
+    def title(self) -> str:
+        """What it is called in the log."""
+        return "%s %d of %s" % (self.kind.value, self.pid, self.key)
+
+
+def describe_status(status: Optional[int]) -> str:
+    """A wait status in words."""
+    if status is None:
+        return "status unknown"
+    if status & 0x7F:
+        return "signal %d" % (status & 0x7F)
+    return "exit status %d" % (status >> 8)

@@ -115,6 +115,7 @@ GROUP_TRANSITIONS: Mapping[tuple[GroupState, GroupEvent], GroupState] = {
     (_G.STARTING, _V.WORKER_READY): _G.SERVING,
     (_G.STARTING, _V.START_FAILED): _G.FAILED,
     (_G.STARTING, _V.RESTART): _G.STARTING,
+    (_G.STARTING, _V.EMPTIED): _G.COLD,  # always_restart.txt: what was coming has gone, and is not replaced
     (_G.STARTING, _V.CLOSE): _G.CLOSING,
     (_G.STARTING, _V.REGISTER): _G.STARTING,
     (_G.SERVING, _V.SPAWN): _G.SERVING,

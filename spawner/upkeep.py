@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterator, Optional
 
+from spawner import always_restart, room
 from spawner.effects import Kill
 from spawner.errors import StartFailure
 from spawner.group import Group
@@ -42,9 +43,15 @@ def tick(pool: Pool, now: float) -> None:
             pool.say("notice", group.key, 3520, "%s is not configured any more: it ends" % group.key)
             pool.close(group, now)
         elif any(due <= now for due in _group_deadlines(group)):
-            group.spawn_after = group.spawn_after if group.spawn_after > now else 0.0
-            group.drain_until = group.drain_until if group.drain_until > now else 0.0
+            _pass_deadlines(group, now)
             pool.settle(group, now)
+
+
+def _pass_deadlines(group: Group, now: float) -> None:
+    group.spawn_after = group.spawn_after if group.spawn_after > now else 0.0
+    group.drain_until = group.drain_until if group.drain_until > now else 0.0
+    if 0 < group.room_due <= now:
+        group.room_due, group.impatient = 0.0, True
 
 
 def next_deadline(pool: Pool) -> Optional[float]:
@@ -65,15 +72,21 @@ def _all_deadlines(pool: Pool, group: Group) -> Iterator[float]:
 
 
 def _process_deadline(pool: Pool, group: Group, process: Process) -> Optional[float]:
-    options = group.registration.options
     if process.coming:
-        return process.started + options.start_timeout
+        return process.started + (room.SLOW_START_SECONDS if _may_slow(group, process) else _start_timeout(group))
     if process.retiring:
         return _linger_deadline(process)
     if process.state is ProcessState.READY:
-        limit = options.max_preloader_idle_time
-        return process.idle_since + limit if limit > 0 else None
+        return _preloader_deadline(group, process)
     return _idle_deadline(pool, group, process)
+
+
+def _start_timeout(group: Group) -> int:
+    return group.registration.options.start_timeout
+
+
+def _may_slow(group: Group, process: Process) -> bool:
+    return process.imports and not process.slow and _start_timeout(group) > room.SLOW_START_SECONDS
 
 
 def _linger_deadline(process: Process) -> Optional[float]:
@@ -81,21 +94,33 @@ def _linger_deadline(process: Process) -> Optional[float]:
         return None
     if process.kill_at:
         return process.kill_at
-    return None if process.busy else max(process.retired_at, process.idle_since) + LINGER_SECONDS
+    return None if process.running else max(process.retired_at, process.idle_since) + LINGER_SECONDS
 
 
-def _idle_deadline(pool: Pool, group: Group, process: Process) -> Optional[float]:
-    limit = pool.server.pool_idle_time
-    spare = group.state is GroupState.SERVING and len(group.active()) > group.registration.options.min_instances
-    if limit <= 0 or process.busy or not spare:
+def _preloader_deadline(group: Group, process: Process) -> Optional[float]:
+    """Kept while nothing else has the code that serves, and while workers wear out and others are forked for them."""
+    options = group.registration.options
+    limit = options.max_preloader_idle_time
+    if limit <= 0 or group.resisting is not None or (options.max_requests and group.active()):
         return None
     return process.idle_since + limit
 
 
+def _idle_deadline(pool: Pool, group: Group, process: Process) -> Optional[float]:
+    if process.busy:
+        return None
+    if process.once:
+        return process.idle_since + always_restart.IDLE_SECONDS
+    limit = pool.server.pool_idle_time
+    spare = group.state is GroupState.SERVING and group.settled_size > group.registration.options.min_instances
+    return process.idle_since + limit if limit > 0 and spare and group.resisting is None else None
+
+
 def _act(pool: Pool, group: Group, process: Process, now: float) -> None:
-    if process.coming:
-        seconds = group.registration.options.start_timeout
-        summary = "not up within %d s (PassengerStartTimeout)" % seconds
+    if process.coming and _may_slow(group, process) and now < process.started + _start_timeout(group):
+        process.slow = True
+    elif process.coming:
+        summary = "not up within %d s (PassengerStartTimeout)" % _start_timeout(group)
         process.killed = True
         pool.emit(Kill(process.process_id, summary))
         pool.start_failed(process.process_id, StartFailure(step_of(process), summary), now)
@@ -103,7 +128,7 @@ def _act(pool: Pool, group: Group, process: Process, now: float) -> None:
         process.killed = True
         pool.emit(Kill(process.process_id, "it was told to end %d s ago" % (now - process.retired_at)))
     elif process.is_worker:
-        group.target = len(group.active()) - 1
+        group.target = group.target if process.once else group.settled_size - 1
         pool.retire(process, now)
         pool.settle(group, now)
     else:
@@ -117,9 +142,11 @@ def _abandoned_at(pool: Pool, group: Group) -> float:
 
 
 def _group_deadlines(group: Group) -> Iterator[float]:
-    """When a spawn that was put off is due; only while one is wanted."""
+    """When a spawn that was put off is due; only while one is wanted. When a group becomes impatient for room."""
+    if group.room_due:
+        yield group.room_due
     if group.state not in (GroupState.COLD, GroupState.FAILED, GroupState.CLOSING):
-        if len(group.fresh()) < group.target:
+        if len(group.fresh()) < group.target or group.replacing:
             if group.spawn_after:
                 yield group.spawn_after
             if group.drain_until and any(process.retiring for process in group.workers()):

@@ -60,11 +60,14 @@ class World:
         self.pool.epoch = older.epoch
         for group in older.groups.values():
             generation = max(group.generation, group.last_generation) + group.restart_again
-            self.pool.adopt_group(group.registration, generation, self.now)
+            kept = (group.resisting, group.always_restart)
+            self.pool.adopt_group(group.registration, generation, self.now, *kept)
         for number, process in enumerate(older.processes.values()):
             if found(number, process):
                 entry = Process(0, process.key, process.kind, process.generation, self.now, process.slot, process.pid)
                 entry.state, entry.idle_since, entry.retired_at = process.state, self.now, self.now
+                entry.once, entry.worn, entry.work_asked = process.once, process.worn, process.work_asked
+                entry.work_granted = process.work_granted
                 self.pool.adopt_process(entry)
         self.step(self.pool.adoption_complete)
 
