@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from spawner import effects
 from spawner.errors import IllegalTransition
 from spawner.process import Process
 from spawner.states import (
@@ -32,6 +33,10 @@ OPTIONS = st.fixed_dictionaries(
         "rolling_restarts": st.booleans(),
         "min_instances": st.integers(0, 2),
         "max_instances": st.integers(0, 2),
+        "resist_deployment_errors": st.booleans(),
+        "max_requests": st.sampled_from([0, 10]),
+        "memory_limit": st.sampled_from([0, 100]),
+        "hard_memory_limit": st.sampled_from([0, 200]),
     }
 )
 
@@ -47,6 +52,7 @@ class RandomWalk(RuleBasedStateMachine):
         self.world = World(max_pool_size=pool_size, pool_idle_time=60)
         self.options = dict(zip(NAMES, each))
         self.epoch = 1
+        self.asked: dict[str, int] = {}  # restarts that somebody waits for: the generation
         for key in NAMES:
             self.world.register(key, **self.options[key])
 
@@ -63,10 +69,48 @@ class RandomWalk(RuleBasedStateMachine):
         if key in self.world.pool.groups:
             self.world.step(self.world.pool.restart, key)
 
-    @rule(key=KEYS, busy=st.booleans(), waiting=st.booleans())
-    def look(self, key: str, busy: bool, waiting: bool) -> None:
+    @rule(key=KEYS, method=st.sampled_from([None, "rolling", "blocking"]), bring_up=st.booleans())
+    def ask_for_restart(self, key: str, method: Optional[str], bring_up: bool) -> None:
+        group = self.world.pool.groups.get(key)
+        if group is not None and group.state is not GroupState.CLOSING:
+            self.asked[key] = self.world.restart(key, method, bring_up)
+
+    @rule(key=KEYS, busy=st.booleans(), waiting=st.booleans(), overdue=st.booleans())
+    def look(self, key: str, busy: bool, waiting: bool, overdue: bool) -> None:
         if key in self.world.pool.groups:
-            self.world.sample(key, busy, waiting)
+            self.world.sample(key, busy, waiting, overdue=overdue and busy)
+
+    @rule(key=KEYS, megabytes=st.sampled_from([50, 150, 250]), which=st.integers(0, 3))
+    def look_at_memory(self, key: str, megabytes: int, which: int) -> None:
+        workers = [process for process in self.world.processes(key) if process.is_worker] if self.has(key) else []
+        if workers:
+            sizes = {workers[which % len(workers)].process_id: megabytes * 1_048_576}
+            self.world.step(self.world.pool.sample_memory, key, sizes)
+
+    @rule(key=KEYS, on=st.booleans())
+    def always_restart(self, key: str, on: bool) -> None:
+        if self.has(key):
+            self.world.step(self.world.pool.set_always_restart, key, on)
+
+    @rule(number=st.integers(0, 50))
+    def detach(self, number: int) -> None:
+        processes = list(self.world.pool.processes.values())
+        if processes:
+            self.world.step(self.world.pool.detach, processes[number % len(processes)].process_id)
+
+    @rule(number=st.integers(0, 50), what=st.sampled_from(["process_worn", "work_wanted", "work_done"]))
+    def say(self, number: int, what: str) -> None:
+        speaking = [p for p in self.world.pool.processes.values() if p.serving or (p.is_worker and p.retiring)]
+        if speaking:
+            event = getattr(self.world.pool, what)
+            self.world.step(event, speaking[number % len(speaking)].process_id)
+
+    @rule(key=KEYS)
+    def overflow(self, key: str) -> None:
+        self.world.step(self.world.pool.queue_overflowed, key, 3)
+
+    def has(self, key: str) -> bool:
+        return key in self.world.pool.groups
 
     @rule(number=st.integers(0, 50))
     @precondition(lambda self: any(process.coming for process in self.world.pool.processes.values()))
@@ -105,6 +149,7 @@ class RandomWalk(RuleBasedStateMachine):
 
         A process of which nothing has been heard yet may be in no record.
         """
+        self.asked.clear()
         self.world.adopt_all(lambda number, process: number not in lost)
 
     @invariant()
@@ -121,29 +166,62 @@ class RandomWalk(RuleBasedStateMachine):
             return
         for group in self.world.pool.groups.values():
             if group.state in (GroupState.STARTING, GroupState.SERVING, GroupState.RESTARTING) and not group.active():
+                assert group.state is not GroupState.SERVING, group.key
                 preloading = any(p.coming and p.kind is ProcessKind.PRELOADER for p in group.processes.values())
                 queued = group.key in self.world.pool.waiting_for_room or group.spawn_after > self.world.now
                 assert preloading or queued, group.key
 
+    @invariant()
+    def one_worker_of_a_group_at_most_is_at_work_and_none_goes_on_when_it_is_overdue(self) -> None:
+        if hasattr(self, "world"):
+            assert not any(process.overdue and process.serving for process in self.world.pool.processes.values())
+
+    @invariant()
+    def a_restart_that_somebody_waits_for_is_under_way_or_was_answered(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        for key, generation in list(self.asked.items()):
+            group = self.world.pool.groups.get(key)
+            said = [p for p in self.world.effects_of(effects.Progress) if p.key == key and p.generation >= generation]
+            if any(p.stage in ("completed", "failed") for p in said):
+                del self.asked[key]
+            else:
+                assert group is not None
+                assert group.restart is not None or group.restart_again, key
+
     def everything_comes_to_rest_and_serves(self) -> None:
         self.everything_comes_up()
+        for key in NAMES:
+            if self.has(key):
+                self.world.step(self.world.pool.set_always_restart, key, False)
         self.world.advance(61.0)  # longer than any back-off
         self.everything_comes_up()
-        for key in list(self.world.pool.groups):
-            self.world.sample(key, busy=False)
         for key in NAMES:
             if key not in self.world.pool.groups:
                 self.world.register(key, epoch=self.epoch, **self.options[key])
             for _ in range(3):  # the first two may wait for room that an idle worker makes
+                for other in list(self.world.pool.groups):
+                    self.world.sample(other, busy=False)
                 if self.world.pool.groups[key].queue_watched:
                     self.world.request(key)
                 self.everything_comes_up()
             group = self.world.pool.groups[key]
-            assert group.state is GroupState.SERVING, (key, group.state)
-            assert group.spawn_generation == max(process.generation for process in group.processes.values())
+            assert group.state in (GroupState.SERVING, GroupState.RESTARTING), (key, group.state)
+            assert group.serving_workers(), key
+            if group.resisting is None:
+                assert group.state is GroupState.SERVING, (key, group.state)
+                assert group.spawn_generation == max(process.generation for process in group.processes.values())
+        assert not self.asked or not self.unanswered()
+
+    def unanswered(self) -> list[str]:
+        self.a_restart_that_somebody_waits_for_is_under_way_or_was_answered()
+        return list(self.asked)
 
     def everything_comes_up(self) -> None:
-        for _ in range(200):
+        for _ in range(300):
+            for process in list(self.world.pool.processes.values()):
+                if process.serving and process.work_granted:
+                    self.world.step(self.world.pool.work_done, process.process_id)
             moving = [p for p in self.world.pool.processes.values() if p.coming or p.retiring]
             if not moving:
                 return
@@ -160,7 +238,7 @@ class RandomWalk(RuleBasedStateMachine):
 
 
 TestRandomWalk = RandomWalk.TestCase
-TestRandomWalk.settings = settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True)
+TestRandomWalk.settings = settings(max_examples=60, stateful_step_count=50, deadline=None, derandomize=True)
 
 
 def test_every_row_that_the_process_tables_lack_raises_and_names_state_and_event() -> None:

@@ -71,6 +71,16 @@ class World:
                 self.pool.adopt_process(entry)
         self.step(self.pool.adoption_complete)
 
+    def restart(self, key: str = "app", method: Optional[str] = None, bring_up: bool = False) -> int:
+        """Somebody asks for a restart: the generation that will answer for it."""
+        generations: list[int] = []
+
+        def event(now: float) -> None:
+            generations.append(self.pool.restart(key, now, method, bring_up))
+
+        self.step(event)
+        return generations[0]
+
     def request(self, key: str = "app") -> list[effects.Effect]:
         """A connection waits at a group without workers."""
         return self.step(self.pool.queue_readable, key)
@@ -124,19 +134,27 @@ class World:
         return self.step(self.pool.start_failed, process.process_id, failure)
 
     def sample(
-        self, key: str = "app", busy: bool = False, waiting: bool = False, capacity: int = 1
+        self, key: str = "app", busy: bool = False, waiting: bool = False, overdue: bool = False
     ) -> list[effects.Effect]:
         """The scoreboard shows every worker of the group busy (with one request) or idle."""
         workers = [process for process in self.processes(key) if process.is_worker]
-        return self.look({process.process_id: int(busy) for process in workers}, waiting, capacity, key)
+        return self.look({process.process_id: int(busy) for process in workers}, waiting, key=key, overdue=overdue)
 
     def look(
-        self, running: dict[int, int], waiting: bool = False, capacity: int = 1, key: str = "app"
+        self,
+        running: dict[int, int],
+        waiting: bool = False,
+        capacity: int = 1,
+        key: str = "app",
+        overdue: bool = False,
     ) -> list[effects.Effect]:
         """The scoreboard shows each of these workers, by id, in so many requests."""
         readings = {
-            number: Reading(count, capacity, self.process(number).requests + count, self.process(number).idle_since)
+            number: Reading(
+                count, capacity, process.requests + count, process.idle_since, process.work_granted, overdue
+            )
             for number, count in running.items()
+            for process in [self.process(number)]
         }
         return self.step(self.pool.sample, key, readings, waiting)
 
