@@ -11,7 +11,7 @@ from typing import Mapping, Sequence
 
 from spawner.app_environment import PATH
 from spawner.log import Log
-from spawner.pool import describe_status
+from spawner.process import describe_status
 from spawner.short_process import Outcome, ShortProcesses
 
 NAMES = ("attached_process", "detached_process", "spawn_failed", "queue_full_error", "max_request_time_reached")

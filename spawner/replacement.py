@@ -23,10 +23,6 @@ def worn(pool: Pool, group: Group, process: Process, now: float) -> None:
     if process.worn:
         return
     process.worn = True
-    if not process.once:
-        pool.say(
-            "info", group.key, 3532, "%s has served %s" % (process.title, "PassengerMaxRequests: another one comes")
-        )
     replace(pool, group, process, now)
 
 
