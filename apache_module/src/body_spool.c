@@ -1,13 +1,11 @@
 #include "body_spool.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <http_log.h>
-#include <apr_strings.h>
 
+#include "buffer_file.h"
 #include "configuration.h"
 #include "error_answer.h"
 #include "log_numbers.h"
@@ -39,8 +37,7 @@ static int status_of(int error)
 
 static int open_file(passenger_spool *spool)
 {
-    char *path = apr_pstrcat(spool->r->pool, spool->directory, "/jumpseat-upload-XXXXXX", NULL);
-    spool->descriptor = mkostemp(path, O_CLOEXEC);
+    spool->descriptor = passenger_buffer_file_open(spool->r->pool, spool->directory, "upload", NULL, 0);
     if (spool->descriptor < 0) {
         int error = errno;
         ap_log_rerror(APLOG_MARK, APLOG_ERR, error, spool->r, PSGLOGNO(2010)
@@ -48,7 +45,6 @@ static int open_file(passenger_spool *spool)
                       spool->directory, status_of(error), spool->r->method, spool->r->uri, passenger_error_id(spool->r));
         return status_of(error);
     }
-    unlink(path);
     return OK;
 }
 

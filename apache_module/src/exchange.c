@@ -1,7 +1,6 @@
 #include "exchange.h"
 
 #include <errno.h>
-#include <poll.h>
 
 #include <http_core.h>
 #include <http_log.h>
@@ -11,6 +10,7 @@
 
 #include "configuration.h"
 #include "exchange_end.h"
+#include "exchange_wait.h"
 #include "log_numbers.h"
 #include "monotonic.h"
 
@@ -20,24 +20,19 @@ enum {
     RECEIVE_SIZE = 32 * 1024,
     RECEIVE_LEAST = 8 * 1024,        /* with less room than this left, what came is passed on first */
     OUTGOING_SIZE = 32 * 1024,
-    IDLE_MILLISECONDS = 5,           /* a worker silent for so long: the client gets what there is */
-    HOLD_MILLISECONDS = 50,          /* the longest that a trickle is held back */
-    UNWATCHED_MILLISECONDS = 250,    /* how often to look whether a client that cannot be polled is still there */
-    UNWATCHED_BODY_MILLISECONDS = 20,   /* the same, at most, for more of its body */
     CONTINUE_SECONDS = 1             /* for workers that do not say when they read the body */
 };
 
 static int is_over(const passenger_exchange *exchange)
 {
-    passenger_relay_state state = exchange->relay.state;
     return passenger_exchange_is_client_gone(exchange) || exchange->verdict != PASSENGER_EXCHANGE_GOES_ON
-           || (state != PASSENGER_RELAY_HEAD && state != PASSENGER_RELAY_BODY);
+           || (passenger_relay_is_answered(&exchange->relay) && !passenger_relay_is_delivering(&exchange->relay));
 }
 
 static void say_continue(passenger_exchange *exchange)
 {
     request_rec *r = exchange->r;
-    if (exchange->continue_at != 0 && !exchange->relay.has_passed) {
+    if (exchange->continue_at != 0 && !exchange->relay.delivery.has_passed) {
         int status = r->status;
         const char *line = r->status_line;
         r->status = HTTP_CONTINUE;
@@ -107,7 +102,15 @@ static void send_request(passenger_exchange *exchange)
     }
 }
 
-/* Passes on what the relay holds; afterwards the bytes that came are not needed any more. */
+/* The bytes that came are not needed any more when they have been passed on or kept. */
+static void make_room(passenger_exchange *exchange)
+{
+    if (APR_BRIGADE_EMPTY(exchange->relay.delivery.brigade)) {
+        exchange->received_used = 0;
+    }
+}
+
+/* Passes on, or keeps, what the relay holds. */
 static void pass(passenger_exchange *exchange, int flush)
 {
     passenger_relay *relay = &exchange->relay;
@@ -120,8 +123,15 @@ static void pass(passenger_exchange *exchange, int flush)
         }
     }
     passenger_relay_pass(relay, flush);
-    exchange->received_used = 0;
     exchange->held_since = flush ? 0 : passenger_monotonic_now();
+    make_room(exchange);
+}
+
+/* Goes on with what waits for the client. */
+static void pass_more(passenger_exchange *exchange)
+{
+    passenger_relay_continue(&exchange->relay);
+    make_room(exchange);
 }
 
 static void judge(passenger_exchange *exchange, passenger_time_state state)
@@ -201,97 +211,28 @@ static int receive_response(passenger_exchange *exchange)
     return 1;
 }
 
-static int earlier(int timeout, apr_interval_time_t milliseconds)
+/* The worker is free as soon as it has answered, whatever the client still has to be given. */
+static void let_worker_go(passenger_exchange *exchange)
 {
-    if (milliseconds < 0) {
-        milliseconds = 0;
+    if (passenger_relay_is_answered(&exchange->relay) && exchange->backend->socket >= 0) {
+        exchange->takes_body = 0;
+        exchange->continue_at = exchange->starved_since = 0;
+        passenger_backend_close(exchange->backend);
     }
-    return timeout < 0 || milliseconds < timeout ? (int)milliseconds : timeout;
-}
-
-/* Whether something came that the client has not been given for certain. */
-static int is_unflushed(const passenger_exchange *exchange)
-{
-    return exchange->held_since != 0 && exchange->relay.state == PASSENGER_RELAY_BODY;
-}
-
-/* Whether the client is late with its body, and not because it waits for a `100`. */
-static int is_waiting_for_body(const passenger_exchange *exchange)
-{
-    return exchange->starved_since != 0 && exchange->continue_at == 0;
-}
-
-/* When to look again after a client that cannot be polled: while its body is waited for, as soon as it has been silent. */
-static apr_interval_time_t unwatched_timeout_of(const passenger_exchange *exchange, apr_time_t now)
-{
-    if (exchange->starved_since == 0) {
-        return UNWATCHED_MILLISECONDS;
-    }
-    apr_interval_time_t silent = apr_time_as_msec(now - exchange->starved_since);
-    return silent < UNWATCHED_BODY_MILLISECONDS ? silent + 1 : UNWATCHED_BODY_MILLISECONDS;
-}
-
-/* How long to wait for events: milliseconds, -1: without end. */
-static int timeout_of(const passenger_exchange *exchange)
-{
-    int timeout = -1;
-    apr_time_t now = passenger_monotonic_now();
-    if (is_unflushed(exchange)) {
-        timeout = earlier(IDLE_MILLISECONDS, HOLD_MILLISECONDS - apr_time_as_msec(now - exchange->held_since));
-    }
-    if (exchange->continue_at != 0) {
-        timeout = earlier(timeout, apr_time_as_msec(exchange->continue_at - now) + 1);
-    }
-    if (is_waiting_for_body(exchange)) {
-        timeout = earlier(timeout, apr_time_as_msec(exchange->starved_since + exchange->r->server->timeout - now) + 1);
-    }
-    if (exchange->client < 0) {
-        timeout = earlier(timeout, unwatched_timeout_of(exchange, now));
-    }
-    int64_t limit = passenger_time_limits_next(exchange->limits);
-    return limit != 0 ? earlier(timeout, apr_time_as_msec(limit - now) + 1) : timeout;
-}
-
-/* What is to be heard of the client: that it has left; more body, if the worker waits for it. A client that shuts down
- * its side in the middle of the body is found out by reading; until that is done, to hear of it would be idle. */
-static short events_of_client(const passenger_exchange *exchange)
-{
-    if (exchange->body->is_finished || !exchange->takes_body) {
-        return POLLRDHUP;
-    }
-    return exchange->starved_since != 0 ? POLLIN : 0;
-}
-
-/* Waits until the worker or the client has something for us, or a time is up. Returns 0 when the worker was silent. */
-static int wait_for_events(passenger_exchange *exchange)
-{
-    int sending = passenger_backend_is_sending(exchange->backend);
-    struct pollfd watched[2] = {
-        {.fd = exchange->backend->socket, .events = (short)(POLLIN | (sending ? POLLOUT : 0))},
-        {.fd = exchange->client, .events = events_of_client(exchange)}};
-    int count = poll(watched, 2, timeout_of(exchange));
-    if (count < 0 && errno != EINTR) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, exchange->r, PSGLOGNO(2102) "cannot wait for the worker");
-        passenger_relay_end_of_input(&exchange->relay);
-        return 1;
-    }
-    if (count > 0 && (watched[1].revents & (POLLRDHUP | POLLHUP | POLLERR))) {
-        exchange->has_left = 1;
-    }
-    return count > 0 && watched[0].revents != 0;
 }
 
 static void keep_times(passenger_exchange *exchange, int worker_spoke)
 {
     apr_time_t now = passenger_monotonic_now();
+    passenger_relay_keep_times(&exchange->relay, now);
     if (exchange->continue_at != 0 && now >= exchange->continue_at) {
         say_continue(exchange);
     }
-    if (is_waiting_for_body(exchange) && now - exchange->starved_since >= exchange->r->server->timeout) {
+    if (passenger_exchange_is_waiting_for_body(exchange) && now - exchange->starved_since >= exchange->r->server->timeout) {
         stop_body(exchange, APR_TIMEUP);
     }
-    if (is_unflushed(exchange)
-        && (!worker_spoke || now - exchange->held_since >= apr_time_from_msec(HOLD_MILLISECONDS))) {
+    if (passenger_exchange_is_unflushed(exchange)
+        && (!worker_spoke || now - exchange->held_since >= apr_time_from_msec(PASSENGER_HOLD_MILLISECONDS))) {
         pass(exchange, 1);
     }
 }
@@ -301,7 +242,7 @@ static void keep_times(passenger_exchange *exchange, int worker_spoke)
 static void keep_limits(passenger_exchange *exchange)
 {
     passenger_time_limits *limits = exchange->limits;
-    if (passenger_time_limits_next(limits) == 0) {
+    if (passenger_time_limits_next(limits) == 0 || passenger_relay_is_answered(&exchange->relay)) {
         return;
     }
     passenger_time_state state = passenger_time_limits_state(limits, passenger_monotonic_now());
@@ -335,25 +276,34 @@ static void begin(passenger_exchange *exchange)
     }
 }
 
+/* Waits once, and deals with what has come of it. */
+static void take_turn(passenger_exchange *exchange)
+{
+    passenger_exchange_events events = passenger_exchange_wait(exchange);
+    if (events.client_takes && !is_over(exchange)) {
+        pass_more(exchange);
+    }
+    if (events.worker_spoke && !is_over(exchange)) {
+        receive_response(exchange);
+    }
+    if (!is_over(exchange)) {
+        keep_limits(exchange);
+    }
+    if (!is_over(exchange)) {
+        let_worker_go(exchange);
+        keep_times(exchange, events.worker_spoke);
+        send_request(exchange);
+    }
+}
+
 int passenger_exchange_run(passenger_exchange *exchange)
 {
     begin(exchange);
     send_request(exchange);
     while (!is_over(exchange) && exchange->request_status == 0) {
-        int worker_spoke = wait_for_events(exchange);
-        if (is_over(exchange)) {
-            break;
-        }
-        if (worker_spoke) {
-            receive_response(exchange);
-        }
-        if (!is_over(exchange)) {
-            keep_limits(exchange);
-        }
-        if (!is_over(exchange)) {
-            keep_times(exchange, worker_spoke);
-            send_request(exchange);
-        }
+        take_turn(exchange);
     }
-    return passenger_exchange_end(exchange);
+    int status = passenger_exchange_end(exchange);
+    passenger_relay_end(&exchange->relay);
+    return status;
 }

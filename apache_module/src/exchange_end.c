@@ -25,12 +25,12 @@ int passenger_exchange_is_client_gone(const passenger_exchange *exchange)
 static int end_without_client(passenger_exchange *exchange)
 {
     request_rec *r = exchange->r;
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, exchange->relay.filter_status, r, PSGLOGNO(2103)
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, exchange->relay.delivery.status, r, PSGLOGNO(2103)
                   "the client left before the response was complete");
-    if (exchange->relay.filter_status == AP_FILTER_ERROR) {
+    if (exchange->relay.delivery.status == AP_FILTER_ERROR) {
         return AP_FILTER_ERROR;
     }
-    if (!exchange->relay.has_passed) {
+    if (!exchange->relay.delivery.has_passed) {
         r->status = STATUS_CLIENT_LEFT;
         r->status_line = "499 Client Left";
     }
@@ -57,7 +57,7 @@ static int answer_request_time(passenger_exchange *exchange)
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2131)
                   "the worker has taken longer than %d s (PassengerMaxRequestTime): %s (%s; error id %s)",
                   (int)apr_time_sec(exchange->limits->request_time),
-                  relay->has_passed ? "the response is cut" : "answered 504", passenger_relay_about(relay),
+                  relay->delivery.has_passed ? "the response is cut" : "answered 504", passenger_relay_about(relay),
                   passenger_error_id(r));
     return passenger_relay_give_up(relay, HTTP_GATEWAY_TIME_OUT);
 }
@@ -78,7 +78,7 @@ int passenger_exchange_end(passenger_exchange *exchange)
     case PASSENGER_EXCHANGE_GOES_ON:
         break;
     }
-    if (exchange->request_status != 0 && !relay->has_passed) {
+    if (exchange->request_status != 0 && !relay->delivery.has_passed) {
         return passenger_relay_give_up(relay, exchange->request_status);
     }
     return relay->state != PASSENGER_RELAY_COMPLETE ? passenger_relay_give_up(relay, HTTP_BAD_GATEWAY) : OK;

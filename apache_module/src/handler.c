@@ -7,6 +7,7 @@
 #include <http_request.h>
 
 #include "app_detection.h"
+#include "client_outlet.h"
 #include "dispatch.h"
 #include "error_answer.h"
 #include "mapping.h"
@@ -52,6 +53,7 @@ void passenger_request_register_hooks(apr_pool_t *pool)
     static const char *const typing[] = {"mod_negotiation.c", "mod_mime.c", NULL};
     static const char *const rewriting[] = {"mod_rewrite.c", "mod_proxy.c", NULL};
     (void)pool;
+    passenger_outlet_register();
     ap_hook_child_init(begin_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(passenger_mapping_remember, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_type_checker(passenger_mapping_decide, NULL, typing, APR_HOOK_FIRST);

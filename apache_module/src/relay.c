@@ -38,7 +38,7 @@ void passenger_relay_begin(passenger_relay *relay, request_rec *r, passenger_bac
     relay->backend = backend;
     relay->state = PASSENGER_RELAY_HEAD;
     relay->expected = -1;
-    relay->brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    passenger_delivery_begin(&relay->delivery, r);
     passenger_head_begin(&relay->head, allocate, r->pool);
     passenger_frames_begin(&relay->frames);
 }
@@ -139,7 +139,7 @@ static void take_data(passenger_relay *relay)
     if (!relay->is_bodyless && count(relay, (int64_t)frames->length)) {
         apr_bucket *bucket = apr_bucket_transient_create((const char *)frames->data, frames->length,
                                                          relay->r->connection->bucket_alloc);
-        APR_BRIGADE_INSERT_TAIL(relay->brigade, bucket);
+        APR_BRIGADE_INSERT_TAIL(relay->delivery.brigade, bucket);
     }
 }
 
@@ -151,7 +151,7 @@ static void take_file(passenger_relay *relay)
     if (!count(relay, length) || length == 0) {
         passenger_response_file_drop(descriptor);
     }
-    else if (!passenger_response_file_append(relay->r, relay->brigade, descriptor, offset, length)) {
+    else if (!passenger_response_file_append(relay->r, relay->delivery.brigade, descriptor, offset, length)) {
         break_off(relay);
     }
     else {
@@ -170,7 +170,7 @@ static void take_end(passenger_relay *relay)
         break_off(relay);
         return;
     }
-    APR_BRIGADE_INSERT_TAIL(relay->brigade, apr_bucket_eos_create(relay->r->connection->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(relay->delivery.brigade, apr_bucket_eos_create(relay->r->connection->bucket_alloc));
     relay->state = PASSENGER_RELAY_COMPLETE;
 }
 
@@ -240,22 +240,46 @@ int passenger_relay_is_full(const passenger_relay *relay)
     return relay->file_count >= HELD_FILES_LIMIT;
 }
 
-void passenger_relay_pass(passenger_relay *relay, int flush)
+static void note_client(passenger_relay *relay)
 {
-    request_rec *r = relay->r;
-    if (flush) {
-        APR_BRIGADE_INSERT_TAIL(relay->brigade, apr_bucket_flush_create(r->connection->bucket_alloc));
-    }
-    if (APR_BRIGADE_EMPTY(relay->brigade)) {
-        return;
-    }
-    relay->has_passed = 1;
-    relay->filter_status = ap_pass_brigade(r->output_filters, relay->brigade);
-    apr_brigade_cleanup(relay->brigade);
     relay->file_count = 0;
-    if (relay->filter_status != APR_SUCCESS || r->connection->aborted) {
+    if (relay->delivery.status != APR_SUCCESS) {
         relay->state = PASSENGER_RELAY_CLIENT_LEFT;
     }
+}
+
+void passenger_relay_pass(passenger_relay *relay, int flush)
+{
+    int last = relay->state == PASSENGER_RELAY_COMPLETE ? PASSENGER_DELIVERY_LAST : 0;
+    passenger_delivery_pass(&relay->delivery, last | (flush ? PASSENGER_DELIVERY_FLUSH : 0));
+    note_client(relay);
+}
+
+void passenger_relay_continue(passenger_relay *relay)
+{
+    passenger_delivery_continue(&relay->delivery);
+    note_client(relay);
+}
+
+int passenger_relay_is_answered(const passenger_relay *relay)
+{
+    return relay->state != PASSENGER_RELAY_HEAD && relay->state != PASSENGER_RELAY_BODY;
+}
+
+int passenger_relay_is_delivering(const passenger_relay *relay)
+{
+    const passenger_delivery *delivery = &relay->delivery;
+    if (relay->state == PASSENGER_RELAY_BROKEN) {
+        /* What came before the cut, unless all of it can still become an error. */
+        return delivery->has_passed && passenger_delivery_is_keeping(delivery);
+    }
+    return relay->state == PASSENGER_RELAY_COMPLETE && passenger_delivery_is_pending(delivery);
+}
+
+void passenger_relay_keep_times(passenger_relay *relay, apr_time_t now)
+{
+    passenger_delivery_keep_times(&relay->delivery, now);
+    note_client(relay);
 }
 
 /* As if the app had said nothing. For the page of an ErrorDocument that means the error's status: by it httpd knows that
@@ -296,8 +320,8 @@ int passenger_relay_give_up(passenger_relay *relay, int status)
 {
     request_rec *r = relay->r;
     conn_rec *c = r->connection;
-    apr_brigade_cleanup(relay->brigade);
-    if (!relay->has_passed) {
+    apr_brigade_cleanup(relay->delivery.brigade);
+    if (!relay->delivery.has_passed) {
         return answer_instead(r, status);
     }
     /* The error makes the chunk filter leave out the last chunk, and HTTP/2 reset the stream. */
@@ -306,11 +330,11 @@ int passenger_relay_give_up(passenger_relay *relay, int status)
     if (r->main != NULL) {
         r->main->no_cache = 1;
     }
-    APR_BRIGADE_INSERT_TAIL(relay->brigade, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, c->bucket_alloc));
-    APR_BRIGADE_INSERT_TAIL(relay->brigade, apr_bucket_eos_create(c->bucket_alloc));
-    relay->filter_status = ap_pass_brigade(r->output_filters, relay->brigade);
-    apr_brigade_cleanup(relay->brigade);
-    if (relay->filter_status == AP_FILTER_ERROR) {
+    APR_BRIGADE_INSERT_TAIL(relay->delivery.brigade, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, c->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(relay->delivery.brigade, apr_bucket_eos_create(c->bucket_alloc));
+    relay->delivery.status = ap_pass_brigade(r->output_filters, relay->delivery.brigade);
+    apr_brigade_cleanup(relay->delivery.brigade);
+    if (relay->delivery.status == AP_FILTER_ERROR) {
         /* A filter had held everything back: the client got an error page instead. */
         return AP_FILTER_ERROR;
     }
@@ -318,4 +342,9 @@ int passenger_relay_give_up(passenger_relay *relay, int status)
         reset_connection(r);
     }
     return OK;
+}
+
+void passenger_relay_end(passenger_relay *relay)
+{
+    passenger_delivery_end(&relay->delivery);
 }

@@ -1,4 +1,5 @@
 """Where an app was asked for and there is none, the log says what was looked for."""
+
 from __future__ import annotations
 
 from support.applications import AppFolder

@@ -1,4 +1,5 @@
 """The spawner runs on its own packages, whatever else is installed on the machine."""
+
 from __future__ import annotations
 
 from pathlib import Path
