@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
+
 import click
+
+from spawner.cli.options import json_option
 
 
 @click.command("module-config")
-def module_config() -> None:
+@json_option
+def module_config(as_json: bool) -> None:
     """Print the lines that make an httpd.conf use the module that belongs to this command.
 
-    All paths are absolute; nothing needs to be installed. Example:
+    All paths are absolute; nothing needs to be installed.
 
-    jumpseat module-config > /etc/apache2/mods-available/passenger.load
+    \b
+    Exit status: 0; 1 the module is not built; 2 wrong usage.
+
+    \b
+    Example:
+      jumpseat module-config > /etc/apache2/mods-available/passenger.load
     """
     from apache_module.build import BuildError, module_config_lines  # brings cffi, which no other command needs
 
@@ -19,5 +29,4 @@ def module_config() -> None:
         lines = module_config_lines()
     except BuildError as error:
         raise click.ClickException(str(error)) from None
-    for line in lines:
-        click.echo(line)
+    click.echo(json.dumps({"lines": lines}) if as_json else "\n".join(lines))

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 
 class Registry:
@@ -15,10 +15,13 @@ class Registry:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.asked: list[dict[str, Any]] = []  # what the sockets were asked
         self._listeners: list[tuple[socket.socket, threading.Thread]] = []
 
-    def add(self, name: str, reply: Optional[bytes] = None, httpd_pid: Optional[int] = None) -> Path:
-        """An instance; with `reply`, its admin socket sends that after one line and closes."""
+    def add(
+        self, name: str, reply: Optional[bytes] = None, httpd_pid: Optional[int] = None, **replies: bytes
+    ) -> Path:
+        """An instance; with `reply`, its admin socket sends that to `status`, and `replies` to other commands."""
         folder = self.folder / name
         folder.mkdir()
         facts = {
@@ -28,14 +31,14 @@ class Registry:
         }
         (folder / "instance.json").write_text(json.dumps(facts), encoding="utf-8")
         if reply is not None:
-            self._serve(folder / "admin.sock", reply)
+            self._serve(folder / "admin.sock", {"status": reply, **replies})
         return folder
 
-    def _serve(self, path: Path, reply: bytes) -> None:
+    def _serve(self, path: Path, replies: dict[str, bytes]) -> None:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(str(path))
         listener.listen()
-        thread = threading.Thread(target=_answer_until_closed, args=(listener, reply))
+        thread = threading.Thread(target=_answer_until_closed, args=(listener, replies, self.asked))
         thread.start()
         self._listeners.append((listener, thread))
 
@@ -47,12 +50,14 @@ class Registry:
             listener.close()
 
 
-def _answer_until_closed(listener: socket.socket, reply: bytes) -> None:
+def _answer_until_closed(listener: socket.socket, replies: dict[str, bytes], asked: list[dict[str, Any]]) -> None:
     while True:
         try:
             line, _ = listener.accept()
         except OSError:
             return
         with line, line.makefile("rb") as questions:
-            if json.loads(questions.readline()) == {"command": "status"}:
-                line.sendall(reply)
+            question = json.loads(questions.readline())
+            asked.append(question)
+            if question["command"] in replies:
+                line.sendall(replies[question["command"]])
