@@ -7,6 +7,8 @@ from typing import Any
 from spawner.errors import StartFailure
 from spawner.group import Group
 from spawner.process import Process
+from spawner.resistance import Resistance
+from spawner.restarting import Restart
 
 
 def describe_group(group: Group, now: float) -> dict[str, Any]:
@@ -26,6 +28,10 @@ def describe_group(group: Group, now: float) -> dict[str, Any]:
         "generation": group.generation,
         "next_generation": group.next_generation,
         "target": group.target,
+        "restart": None if group.restart is None else describe_restart(group.restart, now),
+        "resisting": None if group.resisting is None else describe_resistance(group.resisting, now),
+        "always_restart": group.always_restart,
+        "requests_rejected": group.overflows,
         "failure": None
         if failure is None
         else {
@@ -34,6 +40,26 @@ def describe_group(group: Group, now: float) -> dict[str, Any]:
             "retry_in": round(max(0.0, group.retry_at - now), 3),
         },
         "processes": [describe_process(process, now) for process in group.processes.values()],
+    }
+
+
+def describe_restart(restart: Restart, now: float) -> dict[str, Any]:
+    """A restart that is under way."""
+    return {
+        "generation": restart.generation,
+        "stage": restart.stage,
+        "done": restart.done,
+        "total": restart.total,
+        "age": round(now - restart.began, 3),
+    }
+
+
+def describe_resistance(resistance: Resistance, now: float) -> dict[str, Any]:
+    """Why an old release goes on serving."""
+    return {
+        "generation": resistance.generation,
+        "age": round(now - resistance.since, 3),
+        **describe_failure(resistance.failure),
     }
 
 
@@ -59,6 +85,9 @@ def describe_process(process: Process, now: float) -> dict[str, Any]:
         "slot": process.slot,
         "requests": process.requests,
         "busy": process.busy,
+        "running": process.running,
+        "capacity": process.capacity,
+        "working": process.at_work,
         "uptime": round(now - process.started, 3),
         "idle": round(max(0.0, now - process.idle_since), 3) if process.idle_since and not process.busy else 0.0,
     }

@@ -29,8 +29,12 @@ def render(answer: dict[str, Any], now: Optional[float] = None) -> Iterable[Rend
     for group in answer["groups"]:
         yield Text()
         yield _group_head(group)
-        if group["failure"]:
+        if group.get("resisting"):
+            yield Padding(_resisting(group["resisting"]), (0, 0, 0, 2), expand=False)
+        elif group["failure"]:
             yield Padding(_failure(group["failure"]), (0, 0, 0, 2), expand=False)
+        for warning in group.get("warnings", ()):
+            yield Padding(Text("After loading: %s" % printable(warning), style="yellow"), (0, 0, 0, 2), expand=False)
         if group["processes"]:
             yield Padding(_processes(group["processes"]), (0, 0, 0, 2), expand=False)
 
@@ -64,12 +68,47 @@ def _group_head(group: dict[str, Any]) -> Text:
     page.append("\n  ")
     page.append(group["state"], style=_STATE_STYLES.get(group["state"], ""))
     page.append(", generation %d" % group["generation"])
-    if group["next_generation"] is not None and group["state"] == "restarting":
-        page.append(" to be replaced by %d" % group["next_generation"], style="yellow")
+    page.append_text(_restart(group))
     page.append(", %s" % printable(group["app_type"]))
     page.append(", as %s" % printable(group["user"]) if group["user"] else "")
-    page.append(", requests wait in the queue" if group["requests_waiting"] else "")
+    page.append(", each request starts it anew (always_restart.txt)" if group.get("always_restart") else "")
     page.append("\n  %s" % printable(group["app_root"]))
+    page.append("\n  ")
+    page.append_text(_load(group))
+    return page
+
+
+def _restart(group: dict[str, Any]) -> Text:
+    restart = group.get("restart")
+    if restart is not None:
+        values = (restart["generation"], restart["stage"], restart["done"], restart["total"], duration(restart["age"]))
+        return Text(" to be replaced by %d (%s, %d of %d workers, for %s)" % values, style="yellow")
+    if group["next_generation"] is not None and group["state"] == "restarting":
+        return Text(" to be replaced by %d" % group["next_generation"], style="yellow")
+    return Text()
+
+
+def _load(group: dict[str, Any]) -> Text:
+    """What the workers are at, what waits, what they have in memory together."""
+    workers = [process for process in group["processes"] if process["kind"] != "preloader"]
+    running = sum(process.get("running", int(process["busy"])) for process in workers)
+    page = Text("%d of %d requests at a time" % (running, sum(process.get("capacity", 1) for process in workers)))
+    page.append(", requests wait in the queue" if group["requests_waiting"] else "", style="yellow")
+    rejected = group.get("requests_rejected", 0)
+    page.append(", %d answered 503 (queue full)" % rejected if rejected else "", style="yellow")
+    shares = [process["memory"]["pss"] for process in group["processes"] if process["memory"]]
+    if shares and None not in shares:
+        page.append(", %s in memory" % megabytes(sum(shares)))
+    return page
+
+
+def _resisting(failure: dict[str, Any]) -> Text:
+    page = Text()
+    values = (failure["generation"], printable(failure["step"]), duration(failure["age"]))
+    page.append("Deployment error: generation %d failed at step %s %s ago" % values, style="bold red")
+    page.append("; the release before goes on serving")
+    page.append(error_mark(failure))
+    page.append_text(failure_details(failure))
     return page
 
 
@@ -101,7 +140,7 @@ def _cells(process: dict[str, Any]) -> list[str]:
         str(process["pid"] or "-"),
         process["kind"],
         str(process["generation"]),
-        "%s, busy" % process["state"] if process["busy"] else str(process["state"]),
+        _state(process),
         "-" if process["kind"] == "preloader" else str(process["requests"]),
         duration(process["uptime"]),
         _last_used(process),
@@ -109,6 +148,15 @@ def _cells(process: dict[str, Any]) -> list[str]:
         megabytes(memory["rss"]),
         megabytes(memory["uss"]),
     ]
+
+
+def _state(process: dict[str, Any]) -> str:
+    state, running, capacity = str(process["state"]), process.get("running", 0), process.get("capacity", 1)
+    if process.get("working"):
+        return "%s, out-of-band work" % state
+    if capacity > 1 and running:
+        return "%s, busy %d/%d" % (state, running, capacity)
+    return "%s, busy" % state if process["busy"] else state
 
 
 def _last_used(process: dict[str, Any]) -> str:

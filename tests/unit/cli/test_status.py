@@ -82,6 +82,46 @@ def test_a_failed_start_is_told_with_step_summary_and_traceback(
     assert "interpreter: /srv/shop/venv/bin/python" in output
 
 
+def test_a_deployment_error_that_is_resisted_is_told_with_its_reason_and_age(
+    registry: Registry, answer: dict[str, Any], as_line: AsLine
+) -> None:
+    failure = {"step": "import", "summary": "ImportError: no shop", "detail": "", "facts": {}, "error_id": "1f2e3d4c"}
+    answer["groups"][0]["resisting"] = {"generation": 5, "age": 61.0, **failure}
+    registry.add("httpd-1", as_line(answer))
+    output = run(registry).output
+    assert "Deployment error: generation 5 failed at step import 1 min 1 s ago" in output
+    assert "the release before goes on serving (error 1f2e3d4c)" in output
+    assert "ImportError: no shop" in output
+
+
+def test_a_restart_under_way_is_told_with_how_far_it_is(
+    registry: Registry, answer: dict[str, Any], as_line: AsLine
+) -> None:
+    restart = {"generation": 5, "stage": "replacing", "done": 1, "total": 4, "age": 2.5}
+    answer["groups"][0].update(state="restarting", next_generation=5, restart=restart)
+    registry.add("httpd-1", as_line(answer))
+    assert "to be replaced by 5 (replacing, 1 of 4 workers, for 2 s)" in run(registry).output
+
+
+def test_load_rejections_and_memory_of_an_app_are_summed(
+    registry: Registry, answer: dict[str, Any], as_line: AsLine
+) -> None:
+    group = answer["groups"][0]
+    group.update(requests_rejected=3, always_restart=True)
+    group["processes"][1].update(running=2, capacity=8)
+    registry.add("httpd-1", as_line(answer))
+    output = run(registry).output
+    assert "2 of 8 requests at a time, 3 answered 503 (queue full), 15.0 M in memory" in output
+    assert "serving, busy 2/8" in output
+    assert "always_restart.txt" in output
+
+
+def test_out_of_band_work_is_told(registry: Registry, answer: dict[str, Any], as_line: AsLine) -> None:
+    answer["groups"][0]["processes"][1].update(working=True)
+    registry.add("httpd-1", as_line(answer))
+    assert "serving, out-of-band work" in run(registry).output
+
+
 def test_text_of_apps_cannot_steer_the_terminal(registry: Registry, answer: dict[str, Any], as_line: AsLine) -> None:
     answer["groups"][0]["name"] = "evil\x1b]0;owned\x07[bold]"
     registry.add("httpd-1", as_line(answer))
