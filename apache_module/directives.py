@@ -350,8 +350,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "How long a request may wait for a worker before it is answered 504, with Retry-After, and never given to the "
-        "app; 0: for ever.",
+        "How long a request may wait for a worker, from when its body has been read, before it is answered 504, with "
+        "Retry-After, and never given to the app; 0: for ever.",
         maximum=SECONDS_LIMIT,
         unit="seconds",
         difference=_ALSO_HTACCESS,
@@ -361,9 +361,11 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "How long an app may take for a request. After that the client gets a 504, the stacks of all threads of the "
-        "worker go to the app's log, and the worker is ended, with SIGTERM first and SIGKILL after some seconds; "
-        "0: no limit.",
+        "How long an app may take for a request, from when a worker takes it until it has answered. After that the "
+        "client gets a 504 (an answer that has begun is cut), the stacks of all threads of the worker go to the app's "
+        "log, and the worker is ended, with SIGTERM first and SIGKILL after some seconds. The time in the queue does "
+        "not count; what the worker waits for its client does: for a body that is not buffered (PassengerBufferUpload "
+        "off), and for room beyond PassengerResponseBufferHighWatermark. 0: no limit.",
         maximum=SECONDS_LIMIT,
         unit="seconds",
         difference="The client gets a 504, and the log the stacks. " + _ALSO_HTACCESS,

@@ -20,24 +20,27 @@ typedef struct wording {
 
 /* None of them holds a character that HTML or JSON would have to escape. */
 static const wording wordings[] = {
-    {HTTP_INTERNAL_SERVER_ERROR, "This application cannot be served", "It is not set up rightly on this server."},
-    {HTTP_BAD_GATEWAY, "This application did not answer", "It ended or failed while it dealt with the request."},
-    {HTTP_SERVICE_UNAVAILABLE, "This application is not available at the moment", "Please try again in a moment."},
-    {HTTP_GATEWAY_TIME_OUT, "This application took too long", "Please try again in a moment."},
-    {HTTP_INSUFFICIENT_STORAGE, "This server is out of space", "What was sent could not be stored."},
+    {HTTP_INTERNAL_SERVER_ERROR, "The application cannot be served", "It is not set up rightly on this server."},
+    {HTTP_BAD_GATEWAY, "The application could not answer this request",
+     "It ended, or failed, while it dealt with the request. Trying again later may help."},
+    {HTTP_SERVICE_UNAVAILABLE, "The application is too busy at the moment", "Please try again in a moment."},
+    {HTTP_GATEWAY_TIME_OUT, "The application took too long", "Trying again later may help."},
+    {HTTP_INSUFFICIENT_STORAGE, "The server is out of space", "What was sent could not be stored."},
 };
 
+/* The look of the pages that workers and the spawner make (spawner/loaders/error_page.py). */
 static const char page_format[] =
     "<!DOCTYPE html>\n"
-    "<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%s</title>\n"
-    "<style>body{font:16px/1.5 system-ui,sans-serif;margin:3em auto;max-width:50em;padding:0 1em;color:#222}"
-    "h1{font-size:1.5em}</style></head>\n"
-    "<body><h1>%s</h1>\n"
-    "<p>%s</p>\n"
-    "<p>The cause stands in the log of the web server, under the error id <code>%s</code>.</p>\n"
-    "</body></html>\n";
+    "<html lang=\"en\"><head><meta charset=\"utf-8\">"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"robots\" content=\"noindex\">"
+    "<title>%s</title><style>:root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;margin:3em auto;max-width:60em;padding:0 1em}h1{font-size:1.5em}"
+    "code{font-family:ui-monospace,monospace;font-size:14px}</style></head>\n"
+    "<body><main><h1>%s</h1><p>%s</p><p>If this is your site: the cause stands in the error log of the web server, under "
+    "the error id <code>%s</code>.</p></main></body></html>\n";
 
-static const char json_format[] = "{\"error\": {\"status\": %d, \"title\": \"%s\", \"id\": \"%s\"}}\n";
+static const char json_format[] =
+    "{\"error\": {\"status\": %d, \"title\": \"%s\", \"id\": \"%s\", \"retry_after\": %s}}\n";
 
 const char *passenger_error_id(request_rec *r)
 {
@@ -82,6 +85,8 @@ static void set_head(request_rec *r, int status, const char *type, apr_size_t le
     ap_set_content_type(r, type);
     ap_set_content_length(r, (apr_off_t)length);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
+    apr_table_setn(r->headers_out, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
 }
 
 int passenger_error_answer(request_rec *r, int status)
@@ -93,7 +98,9 @@ int passenger_error_answer(request_rec *r, int status)
     const char *id = passenger_error_id(r);
     int in_json = passenger_accept_prefers_json(apr_table_get(r->headers_in, "Accept"),
                                                 apr_table_get(r->headers_in, "Content-Type"));
-    const char *text = in_json ? apr_psprintf(r->pool, json_format, status, words->title, id)
+    const char *retry_after = apr_table_get(r->err_headers_out, "Retry-After");
+    const char *text = in_json ? apr_psprintf(r->pool, json_format, status, words->title, id,
+                                              retry_after != NULL ? retry_after : "null")
                                : apr_psprintf(r->pool, page_format, words->title, words->title, words->advice, id);
     apr_bucket_alloc_t *list = r->connection->bucket_alloc;
     apr_bucket_brigade *brigade = apr_brigade_create(r->pool, list);

@@ -56,7 +56,7 @@ def test_a_death_of_the_worker_is_a_short_page_whose_id_is_in_the_log_with_app_a
 
 def test_the_page_names_no_cause(server: CheckedHttpd, probe: AppFolder) -> None:
     answer = started(server).get(DEATH)
-    for detail in ("worker", "socket", str(probe.root), "kill", "Apache"):
+    for detail in ("worker", "socket", str(probe.root), "kill", "passenger"):
         assert detail not in answer.text
 
 
@@ -78,7 +78,7 @@ def test_a_program_gets_json(server: CheckedHttpd) -> None:
     assert answer.header("Cache-Control") == "no-store"
     error = json_of(answer)["error"]
     assert error["status"] == 502
-    assert error["title"]
+    assert (error["title"], error["retry_after"]) == ("The application could not answer this request", None)
     server.logs.wait_for(f"JS2045: .*error id {error['id']}", LOG)
 
 
