@@ -36,10 +36,10 @@ def burdened(httpd: CheckedHttpd, apps: AppFolders) -> Burdened:  # noqa: F811
 def judge(request: pytest.FixtureRequest) -> Judge:
     """Enters a load into the report under `case`; fails where more failed or came late than may, or ran twice."""
 
-    def judged(load: Load, case: str, failed: int = 0, late: int = 0, note: str = "") -> Result:
+    def judged(load: Load, case: str, failed: int = 0, late: int = 0, note: str = "", least: int = 30) -> Result:
         result = load.result()
         request.node.user_properties.append((PROPERTY, {"case": case, **result.row(), "note": note}))
-        assert result.sent >= 30, f"{case}: hardly a load: {result}"
+        assert result.sent >= least, f"{case}: hardly a load: {result}"
         assert len(result.failed) <= failed, f"{case}: at most {failed} may fail: {result}"
         assert len(result.late) <= late, f"{case}: at most {late} may be late: {result}"
         assert not result.twice, f"{case}: {result}"

@@ -20,36 +20,13 @@ from machine.tiny_disk import TinyDisk
 from machine.wrong_clock import WrongClock
 from support.applications import age
 from support.background import Background
-from support.status import group, preloaders, workers
+from support.status import preloaders, workers
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.load, pytest.mark.deadline(120)]
 OWN_LIMITS = str(Path(__file__).parent / "machine" / "own_limits.py")
 HOUR = 3600
 MEGABYTE = 1 << 20
-
-
-def deploy(burdened: Burdened, release: str, seconds: float = 20) -> None:
-    """Touch restart.txt for a new release and wait until it answers."""
-    burdened.app.write("release.txt", release)
-    burdened.app.touch_restart()
-    wait_for_release(burdened, release, seconds)
-
-
-def wait_for_release(burdened: Burdened, release: str, seconds: float = 20) -> None:
-    def told() -> str:
-        return f"release {release}: {group(burdened.server)}\n{burdened.server.logs.text()[-3000:]}"
-
-    eventually(lambda: settled(burdened) and answering_release(burdened) == release, told, seconds)
-
-
-def settled(burdened: Burdened) -> bool:
-    found = group(burdened.server)
-    return found["state"] == "serving" and {one["generation"] for one in found["processes"]} == {found["generation"]}
-
-
-def answering_release(burdened: Burdened) -> str:
-    return burdened.server.get("/fast?id=release").text.split()[2]
 
 
 def test_a_worker_that_the_kernel_kills_for_its_memory_loses_its_request_only(
@@ -97,7 +74,7 @@ def test_requests_go_on_while_no_log_has_room(burdened: Burdened, judge: Judge) 
             load.wait_for_more(30)
             disk.fill()
             load.wait_for_more(100)
-            deploy(burdened, "1")
+            burdened.deploy("1")
             disk.free()
             load.wait_for_more(50)
         result = judge(load, "full disk for all logs")
@@ -119,7 +96,7 @@ def test_restart_files_are_found_by_looking_when_the_kernel_has_no_watches_left(
     burdened.start()
     with burdened.load() as load:
         moment = time.monotonic()
-        deploy(burdened, "1")
+        burdened.deploy("1")
         seconds = time.monotonic() - moment
         load.wait_for_more(30)
     judge(load, f"no inotify ({limit})", note=f"the restart took {seconds:.1f} s")
@@ -144,7 +121,7 @@ def test_a_spawner_without_descriptors_serves_on_and_recovers(burdened: Burdened
         load.wait_for_more(30)
         resource.prlimit(spawner, resource.RLIMIT_NOFILE, before)
         eventually(lambda: len(workers(server)) >= WORKERS, "all workers again")
-        deploy(burdened, "2")
+        burdened.deploy("2")
     judge(load, "no descriptors left in the spawner")
     assert server.spawner_pid() == spawner
 
@@ -166,15 +143,15 @@ def test_a_clock_that_is_set_changes_nothing(
         load.wait_for_more(30)
         clock.set(seconds)
         load.wait_for_more(60)
-        deploy(burdened, "1")
+        burdened.deploy("1")
         old = server.spawner_pid()
         os.kill(old, signal.SIGKILL)
         eventually(lambda: server.spawner_pid() != old, "another spawner")
         server.graceful()
-        deploy(burdened, "2")
+        burdened.deploy("2")
         clock.set(0)
         load.wait_for_more(60)
-        deploy(burdened, "3")
+        burdened.deploy("3")
     judge(load, f"clock set by {seconds:+d} s, and back")
     moment = time.monotonic()
     clock.set(seconds)
@@ -189,7 +166,7 @@ def test_restart_files_dated_in_the_past_and_in_the_future_restart(burdened: Bur
             burdened.app.write("release.txt", release)
             burdened.app.restart_file.touch()
             age(burdened.app.restart_file, seconds)
-            wait_for_release(burdened, release)
+            burdened.wait_for_release(release)
     judge(load, "restart.txt dated in past and future")
 
 
@@ -203,8 +180,8 @@ def test_the_instance_folder_removed_by_a_cleaner_is_made_anew(burdened: Burdene
         shutil.rmtree(server.instance_folder())
         eventually(lambda: (server.instance_folder() / "admin.sock").exists(), "the folder")
         load.wait_for_more(30)
-        eventually(lambda: settled(burdened), "the app to be complete")
-        deploy(burdened, "1")
+        eventually(lambda: burdened.is_settled(), "the app to be complete")
+        burdened.deploy("1")
     judge(load, "instance folder removed", late=20, note="answers wait until it is made anew")
 
 
@@ -224,7 +201,7 @@ def test_a_cleaner_that_takes_aged_files_only_stops_nothing(burdened: Burdened, 
         eventually(lambda: all(path.exists() for path in taken), f"{what} to be made anew")
         load.wait_for_more(30)
         os.kill(preloaders(server)[0]["pid"], signal.SIGKILL)
-        deploy(burdened, "1")
+        burdened.deploy("1")
     judge(load, f"cleaner takes {what}", late=20, note="answers may wait until it is made anew")
 
 

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from support.applications import AppFolder, AppFolders, give
+from support.applications import AppFolder
+from support.deployment import Deployment
 from support.serving import CheckedHttpd
 from support.waiting import eventually, stays
-
-
-class Deployment:
-    """`releases/<number>` and the link `current`."""
-
-    def __init__(self, httpd: CheckedHttpd) -> None:
-        self._folders = AppFolders(httpd.folder / "apps" / "releases")
-        self._folders.folder.mkdir(parents=True)
-        self.current = httpd.folder / "apps" / "current"
-        give(self._folders.folder, "nobody")
-
-    def make(self, number: int) -> AppFolder:
-        app = self._folders.create("release", str(number))
-        app.write("release.txt", f"release {number}")
-        return app
-
-    def switch(self, app: AppFolder) -> None:
-        """Atomically, by renaming a fresh link over the old one."""
-        fresh = Path(f"{self.current}.fresh")
-        fresh.symlink_to(os.path.relpath(app.root, self.current.parent))
-        give(fresh, app.owner)
-        fresh.rename(self.current)
 
 
 @pytest.fixture

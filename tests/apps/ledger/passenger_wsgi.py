@@ -1,6 +1,7 @@
 """An app whose answers can be checked, and that keeps a ledger: each request it begins and each that it ends.
 
 Every request has an `id`; the ledger of a process is `events/ledger-<pid>`, a line for each begin ("+id") and end ("-id").
+LEDGER_FOLDER in the environment takes the place of `events`. `loading.txt` says how loading goes wrong.
 """
 import hashlib
 import os
@@ -20,6 +21,7 @@ def _read(name, default):
         return default
 
 
+FOLDER = os.environ.get("LEDGER_FOLDER", os.path.join(ROOT, "events"))
 RELEASE = _read("release.txt", "0")
 LOADING = _read("loading.txt", "")
 if LOADING == "raise":
@@ -42,7 +44,7 @@ class Ledger:
         with self._lock:
             if self._pid != os.getpid():
                 self._pid = os.getpid()
-                path = os.path.join(ROOT, "events", "ledger-%d" % self._pid)
+                path = os.path.join(FOLDER, "ledger-%d" % self._pid)
                 self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.write(self._descriptor, line.encode() + b"\n")
 
@@ -129,3 +131,7 @@ def application(environ, start_response):
         return [content]
     start_response("200 OK", headers)
     return body
+
+
+if LOADING == "nameless":
+    del application

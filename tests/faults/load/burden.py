@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import Protocol, Sequence
 
@@ -11,7 +12,7 @@ from load.kinds import MIXED, Kind
 from load.outcome import Result
 from support.applications import AppFolder
 from support.serving import CheckedHttpd
-from support.status import wait_for_workers
+from support.status import group, wait_for_workers
 from support.waiting import eventually
 
 #: How many times the long variants repeat themselves; `make soak` sets what the documentation has figures of.
@@ -36,6 +37,31 @@ class Burdened:
         assert self.server.get("/fast?id=first").status == 200
         wait_for_workers(self.server, WORKERS)
 
+    def deploy(self, release: str, seconds: float = 20) -> float:
+        """Touch restart.txt for a new release and wait until it alone answers; returns when (CLOCK_MONOTONIC)."""
+        self.app.write("release.txt", release)
+        self.app.touch_restart()
+        return self.wait_for_release(release, seconds)
+
+    def wait_for_release(self, release: str, seconds: float = 20) -> float:
+        def told() -> str:
+            return f"release {release}: {group(self.server)}\n{self.server.logs.text()[-3000:]}"
+
+        def complete() -> float:
+            """First an answer of the new release, so that what is settled then is not how things stood before it."""
+            return time.monotonic() if self.answering_release() == release and self.is_settled() else 0.0
+
+        return eventually(complete, told, seconds)
+
+    def is_settled(self) -> bool:
+        """Whether the last restart is complete, as `jumpseat status` has it."""
+        found = group(self.server)
+        generations = {process["generation"] for process in found["processes"]}
+        return found["state"] == "serving" and generations == {found["generation"]}
+
+    def answering_release(self) -> str:
+        return self.server.get("/fast?id=release").text.split()[2]
+
     def wait_for_end(self, seconds: float) -> None:
         """Wait until httpd, which something has ended, and all of its processes are gone."""
         kept = self.server.kept
@@ -49,4 +75,6 @@ class Burdened:
 class Judge(Protocol):
     """Judges a load that has ended."""
 
-    def __call__(self, load: Load, case: str, failed: int = 0, late: int = 0, note: str = "") -> Result: ...
+    def __call__(
+        self, load: Load, case: str, failed: int = 0, late: int = 0, note: str = "", least: int = 30
+    ) -> Result: ...

@@ -1,0 +1,67 @@
+"""Counts workers and preloaders as the kernel has them, again and again while a `with` block runs."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Callable, Iterator
+
+EVERY = 0.01  # seconds
+
+
+class Census:
+    """A preloader was born of the spawner, a worker of a preloader: told by its parent when it is first seen."""
+
+    def __init__(self, spawner: Callable[[], int]) -> None:
+        self._spawner = spawner
+        self._parents: dict[int, int] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.most_workers = 0
+        self.most_preloaders = 0
+        self.looks = 0
+
+    def __enter__(self) -> Census:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._over.wait(EVERY):
+            self._look()
+
+    def _look(self) -> None:
+        spawner = self._spawner()
+        alive = set()
+        for parent, pid in _descendants(spawner):
+            self._parents.setdefault(pid, parent)
+            if _is_app(pid):
+                alive.add(pid)
+        preloaders = {pid for pid in alive if self._parents[pid] == spawner}
+        self.looks += 1
+        self.most_preloaders = max(self.most_preloaders, len(preloaders))
+        self.most_workers = max(self.most_workers, len(alive) - len(preloaders))
+
+
+def _descendants(pid: int) -> Iterator[tuple[int, int]]:
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, task.read_text().split()):
+                yield pid, child
+                yield from _descendants(child)
+
+
+def _is_app(pid: int) -> bool:
+    """Whether it runs our loaders, and has not ended."""
+    try:
+        title = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"loaders/start.py" in title or title.startswith((b"jumpseat worker", b"jumpseat preloader"))

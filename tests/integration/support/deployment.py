@@ -1,0 +1,32 @@
+"""Releases behind a symbolic link that is switched, as deploy tools do it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from support.applications import AppFolder, AppFolders, give
+from support.serving import CheckedHttpd
+
+
+class Deployment:
+    """`releases/<number>` and the link `current`."""
+
+    def __init__(self, httpd: CheckedHttpd, source: str = "release") -> None:
+        self._source = source
+        self._folders = AppFolders(httpd.folder / "apps" / "releases")
+        self._folders.folder.mkdir(parents=True)
+        self.current = httpd.folder / "apps" / "current"
+        give(self._folders.folder, "nobody")
+
+    def make(self, number: int) -> AppFolder:
+        app = self._folders.create(self._source, str(number))
+        app.write("release.txt", f"release {number}")
+        return app
+
+    def switch(self, app: AppFolder) -> None:
+        """Atomically, by renaming a fresh link over the old one."""
+        fresh = Path(f"{self.current}.fresh")
+        fresh.symlink_to(os.path.relpath(app.root, self.current.parent))
+        give(fresh, app.owner)
+        fresh.rename(self.current)
