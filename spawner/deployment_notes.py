@@ -50,6 +50,11 @@ class DeploymentNotes:
         # What is still to be done, by folder; the first entry of each is under way.
         self._steps: "dict[str, collections.deque[tuple[Identity, Optional[bytes]]]]" = {}
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything has been written."""
+        return not self._steps
+
     def note(
         self, registration: Registration, identity: Identity, generation: int, failure: Optional[StartFailure]
     ) -> None:

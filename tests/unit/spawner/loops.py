@@ -1,0 +1,40 @@
+"""A loop with a reaper, for tests of what starts programs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Awaitable, Callable, Optional
+
+from spawner.protection import Inherited, present
+from spawner.reaper import Reaper
+from spawner.short_process import ShortProcesses
+
+DEADLINE = 20.0  # seconds; the machine may be busy
+
+
+def run_with_processes(
+    test: Callable[[ShortProcesses], Awaitable[None]], inherited: Optional[Inherited] = None
+) -> None:
+    """Run a test on a loop on which the ends of programs are noticed."""
+
+    async def main() -> None:
+        loop, reaper = asyncio.get_running_loop(), Reaper()
+        loop.add_signal_handler(signal.SIGCHLD, reaper.collect)
+        processes = ShortProcesses(loop, reaper, inherited or present())
+        try:
+            await test(processes)
+        finally:
+            processes.close()
+            loop.remove_signal_handler(signal.SIGCHLD)
+
+    asyncio.run(main())
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    """Wait until the condition is true."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + DEADLINE
+    while not condition():
+        assert loop.time() < deadline, "not in time: %s" % what
+        await asyncio.sleep(0.01)

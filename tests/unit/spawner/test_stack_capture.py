@@ -1,0 +1,150 @@
+"""Stacks: which lines are faulthandler's, and what comes of a process that is asked for them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Awaitable, Callable
+
+import pytest
+
+from spawner.app_logs import OutputFormat
+from spawner.line_sink import LineSink
+from spawner.output import AppOutput
+from spawner.stack_capture import BACKTRACE_SIGNAL, NO_ANSWER, NOT_POSSIBLE, Capture, Stacks
+from tests.unit.spawner.loops import until
+
+DUMP = [
+    b"Thread 0x00007f10 [pool-1] (most recent call first):",
+    b'  File "/srv/app/a b.py", line 3 in slow',
+    b'  File "<string>", line 1 in <module>',
+    b"",
+    b"Current thread 0x00007f20 (most recent call first):",
+    b"  <no Python frame>",
+]
+PROGRAM = """
+import faulthandler, sys, time, threading
+faulthandler.register(%d, file=sys.stderr, all_threads=True)
+def slow():
+    time.sleep(100)
+threading.Thread(target=slow, daemon=True).start()
+print("up", flush=True)
+while True:
+    time.sleep(0.02)
+    print("said", flush=True)
+""" % BACKTRACE_SIGNAL
+
+
+def test_all_of_a_dump_is_taken() -> None:
+    capture = Capture()
+    assert capture.take(DUMP) == []
+    assert capture.text() == b"\n".join(DUMP).decode()
+
+
+@pytest.mark.parametrize("cut", range(len(DUMP)))
+def test_what_others_print_meanwhile_is_left(cut: int) -> None:
+    capture = Capture()
+    assert capture.take([*DUMP[:cut], b"said", *DUMP[cut:]])[:1] == [b"said"]
+
+
+def test_an_ordinary_traceback_and_empty_lines_are_not_taken() -> None:
+    lines = [b"Traceback (most recent call last):", b'  File "/srv/app/x.py", line 3, in slow', b"", b"ValueError"]
+    capture = Capture()
+    assert capture.take(lines) == lines
+    assert not capture.begun
+
+
+class Shown:
+    """A process and its output, as far as stacks need them of an AppProcess."""
+
+    def __init__(self, program: str, log: Path) -> None:
+        read_end, write_end = os.pipe()
+        self._sink = LineSink.open(str(log))
+        self.process = subprocess.Popen([sys.executable, "-c", program], stdout=write_end, stderr=write_end)
+        os.close(write_end)
+        self.process_id, self.pid = 7, self.process.pid
+        self.output = AppOutput(read_end, self.pid, lambda: self._sink, lambda: OutputFormat(3, False))
+        asyncio.get_running_loop().add_reader(read_end, self.output.read_some)
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        asyncio.get_running_loop().remove_reader(self.output.fileno())
+        self.output.close()
+        self._sink.close()
+
+
+def with_process(log: Path, test: Callable[[Stacks, Shown], Awaitable[None]], program: str = PROGRAM) -> None:
+    async def main() -> None:
+        shown = Shown(program, log)
+        stacks = Stacks(asyncio.get_running_loop(), lambda: {7: shown})  # type: ignore[dict-item]
+        try:
+            await until(lambda: "up" in log.read_text(), "the program's start")
+            await test(stacks, shown)
+        finally:
+            shown.close()
+
+    asyncio.run(main())
+
+
+def test_a_process_shows_all_its_threads_and_the_log_has_nothing_of_it(tmp_path: Path) -> None:
+    async def test(stacks: Stacks, shown: Shown) -> None:
+        text = await stacks.stacks_of(7)
+        assert "in slow" in text
+        assert text.count("most recent call first") == 2
+        assert "said" not in text
+        assert "most recent" not in (tmp_path / "log").read_text()
+
+    with_process(tmp_path / "log", test)
+
+
+def test_two_who_ask_at_once_get_the_same_answer(tmp_path: Path) -> None:
+    async def test(stacks: Stacks, shown: Shown) -> None:
+        one, other = await asyncio.gather(stacks.stacks_of(7), stacks.stacks_of(7))
+        assert one == other
+        assert one.count("in slow") == 1
+
+    with_process(tmp_path / "log", test)
+
+
+def test_a_dump_goes_to_the_log_behind_its_reason(tmp_path: Path) -> None:
+    async def test(stacks: Stacks, shown: Shown) -> None:
+        done: list[bool] = []
+        stacks.dump(shown, "it is late")  # type: ignore[arg-type]
+        stacks.after(shown, lambda: done.append(True))  # type: ignore[arg-type]
+        assert not done, "whoever would end it waits until it has shown its stacks"
+        await until(lambda: done, "the end of the dump")
+        log = (tmp_path / "log").read_text()
+        assert log.index("it is late") < log.index("in slow")
+
+    with_process(tmp_path / "log", test)
+
+
+def test_a_process_that_does_not_catch_the_signal_is_not_sent_it(tmp_path: Path) -> None:
+    async def test(stacks: Stacks, shown: Shown) -> None:
+        assert await stacks.stacks_of(7) == NOT_POSSIBLE
+        assert shown.process.poll() is None
+
+    with_process(tmp_path / "log", test, "import time; print('up', flush=True); time.sleep(100)")
+
+
+def test_a_process_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(stacks: Stacks, shown: Shown) -> None:
+        assert await stacks.stacks_of(7) == NO_ANSWER
+
+    monkeypatch.setattr("spawner.stack_capture._PATIENCE", 0.2)
+    program = "import signal, time; signal.signal(%d, lambda *_: None); print('up', flush=True); time.sleep(100)"
+    with_process(tmp_path / "log", test, program % BACKTRACE_SIGNAL)
+
+
+def test_of_a_process_that_has_gone_there_are_none(tmp_path: Path) -> None:
+    async def test(stacks: Stacks, shown: Shown) -> None:
+        assert await stacks.stacks_of(8) == NO_ANSWER
+
+    with_process(tmp_path / "log", test)
