@@ -28,7 +28,8 @@ def adopt(world: World, carrier: Carrier, engine: Engine) -> int:
     :returns: how many groups there are.
     """
     adopted = [group for group in world.stock.recover(time.monotonic()) if _adopt_or_drop(world, carrier, group)]
-    world.instance.remove_sockets_but({group.path for group in world.groups.values()})
+    own = {world.instance.worker_socket(one.key, one.route) for one in world.processes.values() if one.route}
+    world.instance.remove_sockets_but(own | {group.path for group in world.groups.values()})
     engine.feed(world.pool.adoption_complete)
     engine.watch_starts()
     for group in adopted:
@@ -73,10 +74,12 @@ def _adopt_group(world: World, carrier: Carrier, found: FoundGroup) -> bool:
         return False
     listener = socket.socket(fileno=found.listener)
     listener.setblocking(False)
-    world.pool.adopt_group(found.registration, found.generation, time.monotonic())
+    now = time.monotonic()
+    world.pool.adopt_group(found.registration, found.generation, now, found.resisting, found.always_restart)
     group = AppGroup(key, path, listener, scoreboard, found.token)
     carrier.add_group(group)
-    world.watch.watch(key, found.registration.app_root, found.registration.options.restart_dir)
+    registration = found.registration
+    world.watch.watch(key, registration.app_root, registration.options.restart_dir, found.always_restart)
     for process in found.processes:
         _adopt_process(world, carrier, group, process)
     return True
@@ -92,6 +95,7 @@ def _adopt_process(world: World, carrier: Carrier, group: AppGroup, found: Found
     process = carrier.processes.add_process(
         process_id, entry.key, entry.kind, entry.generation, entry.slot, identity_of(found), found.line, found.output
     )
+    process.route = found.route
     group.user, group.uid = found.user, found.uid
     process.heard = entry.state is not ProcessState.STARTING
     process.loaded = entry.state not in (ProcessState.STARTING, ProcessState.LOADING)

@@ -19,8 +19,14 @@ from spawner.pool import Pool
 from spawner.process import Process
 from spawner.registration import Registration
 from spawner.registration_wire import fields_of, registration_from
+from spawner.replacement import OVERDUE_SECONDS
+from spawner.resistance import Resistance
+from spawner.resistance_wire import resistance_from, text_of
 from spawner.restart_watch import RestartWatch
 from spawner.states import ProcessKind, ProcessState
+
+# What is known of a process beyond its state, and has been said once only or is nowhere else: fields of Process.
+_MARKS = ("once", "worn", "too_large", "overdue", "work_asked", "work_granted")
 
 
 @dataclass
@@ -29,6 +35,7 @@ class FoundProcess:
 
     :ivar entry: for the pool; its id is to be given.
     :ivar store_key: under which it lies in the store.
+    :ivar route: of its own socket; empty: it has none.
     """
 
     store_key: str
@@ -39,6 +46,7 @@ class FoundProcess:
     line: socket.socket
     output: int
     pidfd: Optional[int]
+    route: str = ""
 
     def close(self) -> None:
         """Do not take it over: it retires when its line ends."""
@@ -53,6 +61,7 @@ class FoundGroup:
     """A group that an earlier spawner has left. The descriptors are the holder's.
 
     :ivar restart_key: how its restart file stood, as RestartKey.to_text has it.
+    :ivar always_restart: whether its always_restart.txt was there.
     """
 
     registration: Registration
@@ -61,6 +70,8 @@ class FoundGroup:
     restart_key: str
     listener: int
     scoreboard: int
+    resisting: Optional[Resistance] = None
+    always_restart: bool = False
     processes: list[FoundProcess] = field(default_factory=list)
 
     def close(self) -> None:
@@ -154,15 +165,23 @@ class Stock:
         # A restart that waits for its turn is one generation more, which the next spawner starts then.
         generation = max(entry.generation, entry.last_generation) + entry.restart_again
         descriptors = (group.listener.fileno(), group.scoreboard.descriptor)
-        shown = (entry.registration, generation, restart_key, descriptors)
+        standing = (entry.resisting, entry.always_restart)
+        shown = (entry.registration, generation, restart_key, descriptors, standing)
         if self._groups.get(group.key) == shown:
             return
         self._groups[group.key] = shown
-        extra = [("app_token", group.token), ("generation", str(generation)), ("restart_key", restart_key)]
+        extra = [
+            ("app_token", group.token),
+            ("generation", str(generation)),
+            ("restart_key", restart_key),
+            ("always_restart", "1" if entry.always_restart else "0"),
+            ("resisting", text_of(entry.resisting)),
+        ]
         self._put("group", _group_key(group.key), fields_of(entry.registration) + extra, descriptors)
 
     def _update_process(self, process: AppProcess, entry: Process) -> None:
-        shown = (process.pid, entry.state, process.pidfd)
+        marks = [name for name in _MARKS if getattr(entry, name)]
+        shown = (process.pid, entry.state, process.pidfd, marks)
         if self._processes.get(process.process_id) == shown or process.line.descriptor < 0:
             return
         self._processes[process.process_id] = shown
@@ -177,6 +196,8 @@ class Stock:
             ("user", process.identity.user),
             ("uid", str(process.identity.uid)),
             ("gid", str(process.identity.gid)),
+            ("route", process.route),
+            *(("mark", name) for name in marks),
         ]
         descriptors = [process.line.descriptor, process.output.fileno()]
         if process.pidfd is not None:  # a pid alone may be another process's by the time it is read
@@ -210,7 +231,14 @@ def _group_from(record: Record) -> FoundGroup:
     listener, scoreboard = record.descriptors
     generation = int(record.get("generation"))
     return FoundGroup(
-        registration, generation, record.get("app_token"), record.get("restart_key"), listener, scoreboard
+        registration,
+        generation,
+        record.get("app_token"),
+        record.get("restart_key"),
+        listener,
+        scoreboard,
+        resistance_from(record.get("resisting")),
+        record.get("always_restart") == "1",
     )
 
 
@@ -229,10 +257,16 @@ def _process_from(record: Record, now: float) -> FoundProcess:
         idle_since=now,
         retired_at=now,
     )
+    for name in _MARKS:
+        if ("mark", name) in record.fields:
+            setattr(entry, name, now if name == "work_asked" else True)
+    if entry.overdue:  # the spawner before has told it to end, and was to kill it
+        entry.kill_at = now + OVERDUE_SECONDS
     uid, gid = int(record.get("uid")), int(record.get("gid"))
     pidfd = pidfds[0] if pidfds else None
     sock = socket.socket(fileno=line)
-    return FoundProcess(record.get("key"), entry, uid, gid, record.get("user"), sock, output, pidfd)
+    user, route = record.get("user"), record.get("route")
+    return FoundProcess(record.get("key"), entry, uid, gid, user, sock, output, pidfd, route)
 
 
 def identity_of(found: FoundProcess) -> Identity:
