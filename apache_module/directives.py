@@ -429,9 +429,10 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _A,
         None,
-        "Whether the browser is shown why an app did not start, with its traceback.",
+        "Whether the browser is shown why an app did not start, or failed a request, with its traceback.",
         on_when=("AppEnv", "development"),
         on_wire=True,
+        respawn=True,
         default_text="On when PassengerAppEnv is `development`, else Off",
     ),
     Directive(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from typing import Optional, Protocol
+from typing import Mapping, Optional, Protocol
 
 from spawner import linux
 from spawner.errors import PeerError, StartFailure
+from spawner.failure_details import FailureDetails, hidden, raised_from, variables_from
 from spawner.linux import Identity
 from spawner.loaders import steps
+from spawner.loaders.exposition import Raised
 from spawner.output import AppOutput
 from spawner.packets import Packet
 from spawner.process_line import ProcessLine
@@ -88,6 +90,7 @@ class AppProcess:
         self.slot = slot
         self.identity = identity
         self.facts: tuple[tuple[str, str], ...] = ()
+        self.environment: Mapping[str, str] = {}
         self.preloader_id: Optional[int] = None
         self.route = ""  # of its own socket; empty: it has none
         self.pid = 0
@@ -135,11 +138,24 @@ class AppProcess:
             return None
         return pidfd
 
-    def failure(self, step: str, summary: str, detail: str = "") -> StartFailure:
-        """A failure with what is known of this process, its last output included."""
+    def failure(
+        self,
+        step: str,
+        summary: str,
+        detail: str = "",
+        raised: tuple[Raised, ...] = (),
+        variables: tuple[tuple[str, str], ...] = (),
+    ) -> StartFailure:
+        """A failure with what is known of this process, its last output included.
+
+        :param detail: the traceback.
+        :param raised: the same with source lines.
+        :param variables: the process's environment as it says; without, as it was given.
+        """
         tail = self.output.tail()
         text = "\n".join(part for part in (detail.rstrip(), tail and "Its output was:\n" + tail) if part)
-        return StartFailure(step, summary, text, self.facts)
+        details = FailureDetails(raised, detail, variables or hidden(self.environment), tail)
+        return StartFailure(step, summary, text, self.facts, details)
 
     def kill(self) -> None:
         """SIGKILL it. Without a pid yet: its line ends, which ends it, and that counts as its end."""
@@ -250,9 +266,10 @@ class AppProcess:
     def _reported_failure(self, packet: Packet) -> StartFailure:
         self._output_readable()
         self.facts += (("working directory", packet.get("cwd")), ("sys.path", "\n".join(packet.get_all("sys_path"))))
+        raised, variables = raised_from(packet.get("exceptions")), variables_from(packet.fields)
         step = packet.get("step")
         step = step if step in steps.ALL else steps.IMPORT
-        return self.failure(step, packet.get("summary"), packet.get("traceback"))
+        return self.failure(step, packet.get("summary"), packet.get("traceback"), raised, variables)
 
     # How it ends
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
+import time
 from typing import Callable
 
-from spawner import effects, failure_page
+from spawner import effects
 from spawner.app_group import AppGroup, backlog_for, new_token
 from spawner.app_process import ProcessEvents
 from spawner.errors import StartFailure
+from spawner.failure_page import FailureResponse, friendly_response, short_response
 from spawner.hooks import Happening
 from spawner.launcher import StartError, identity_for
 from spawner.linux import Identity
@@ -152,21 +155,27 @@ class Carrier:
     def _fail_waiting(self, effect: effects.FailWaiting) -> None:
         group = self.world.groups.get(effect.key)
         if group is not None:
-            page = self._failure_page(effect.key, effect.failure)
-            count = self.world.answers.answer_waiting(group.listener, page)
+            answer = self._failure_response(effect.key, effect.failure)
+            count = self.world.answers.answer_waiting(group.listener, answer)
             self.world.log.debug(3021, "%s: %d requests were answered 500" % (effect.key, count))
 
-    def _failure_page(self, key: str, failure: StartFailure) -> bytes:
-        registration = self.world.pool.groups[key].registration
+    def _failure_response(self, key: str, failure: StartFailure) -> FailureResponse:
+        group = self.world.pool.groups[key]
+        registration = group.registration
+        retry_after = max(1, math.ceil(group.retry_at - time.monotonic()))
+        if registration.options.friendly_error_pages:
+            answer = friendly_response(registration, failure, retry_after)
+        else:
+            answer = short_response(failure, retry_after)
         custom = registration.options.custom_error_page
         if custom:
             try:
-                return read_file(custom, self._identity_of(key), _ERROR_PAGE_LIMIT)
+                page = read_file(custom, self._identity_of(key), _ERROR_PAGE_LIMIT)
+                answer = FailureResponse(page, answer.json, retry_after)
             except OSError as error:
-                self.world.log.error(3022, "PassengerCustomErrorPage %s: %s" % (custom, error.strerror or error))
-        if registration.options.friendly_error_pages:
-            return failure_page.friendly_page(registration.app_root, failure)
-        return failure_page.short_page(failure)
+                text = "PassengerCustomErrorPage %s, opened as the app's user: %s"
+                self.world.log.error(3022, text % (custom, error.strerror or error))
+        return answer
 
     def _identity_of(self, key: str) -> Identity:
         """The app's user; without one, nothing is opened.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
+from spawner.failure_details import FailureDetails
+
 
 class JumpseatError(Exception):
     """Base of every error that this project raises on purpose."""
@@ -49,6 +51,7 @@ class StartFailure:
     :ivar summary: one line.
     :ivar detail: the app's own traceback or captured output, may be empty.
     :ivar facts: what helps to find the cause (interpreter, user, cwd, sys.path ...), in order.
+    :ivar details: what a friendly error page shows besides.
     :ivar error_id: eight hex digits that stand on the error page and in the log.
     """
 
@@ -56,4 +59,5 @@ class StartFailure:
     summary: str
     detail: str = ""
     facts: tuple[tuple[str, str], ...] = field(default=())
+    details: FailureDetails = field(default_factory=FailureDetails, repr=False)
     error_id: str = field(default_factory=new_error_id)

@@ -7,7 +7,7 @@ import contextlib
 import socket
 from typing import Optional
 
-from spawner import failure_page
+from spawner.failure_page import FailureResponse, as_sent
 from spawner.loaders import wire
 
 _AT_ONCE = 512  # connections that are answered at the same time; more are closed, which httpd answers by itself
@@ -26,10 +26,10 @@ class FailureAnswers:
         self._timeout = timeout
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def answer_waiting(self, listener: socket.socket, body: bytes) -> int:
+    def answer_waiting(self, listener: socket.socket, answer: FailureResponse) -> int:
         """Answer every connection that waits now.
 
-        :param body: the page.
+        :param answer: what they get.
         :returns: how many there were.
         """
         count = 0
@@ -43,7 +43,7 @@ class FailureAnswers:
                 connection.close()
                 continue
             connection.setblocking(False)
-            task = self._loop.create_task(self._answer(connection, body))
+            task = self._loop.create_task(self._answer(connection, answer))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -59,14 +59,12 @@ class FailureAnswers:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _answer(self, connection: socket.socket, body: bytes) -> None:
+    async def _answer(self, connection: socket.socket, answer: FailureResponse) -> None:
         with connection, contextlib.suppress(OSError, asyncio.TimeoutError):
             head = await asyncio.wait_for(self._head(connection), self._timeout)
             if head is None:
                 return
-            framed = head.get(b"JUMPSEAT_FRAMED") == b"1"
-            answer = failure_page.response(body, framed, head.get(b"REQUEST_METHOD") == b"HEAD")
-            await asyncio.wait_for(self._loop.sock_sendall(connection, answer), self._timeout)
+            await asyncio.wait_for(self._loop.sock_sendall(connection, as_sent(answer, head)), self._timeout)
             connection.shutdown(socket.SHUT_WR)
             # Closing with a body unread would reset the connection before the answer is read.
             await asyncio.wait_for(self._drain(connection), _LINGER)

@@ -24,7 +24,7 @@ from spawner.open_as_user import first_unreachable
 from spawner.options import ServerOptions
 from spawner.protection import Inherited
 from spawner.registration import Registration
-from spawner.users import SystemUsers, UserPolicy, UserRefused, choose_identity, look_at, own_identity
+from spawner.users import SystemUsers, UserPolicy, UserRefused, choose_identity, group_label, look_at, own_identity
 
 _UMASK = 0o022
 
@@ -50,6 +50,7 @@ class Launched:
     output: int
     identity: Identity
     facts: tuple[tuple[str, str], ...]
+    environment: Mapping[str, str]
 
 
 def identity_for(registration: Registration, server: ServerOptions) -> Identity:
@@ -78,6 +79,19 @@ def identity_for(registration: Registration, server: ServerOptions) -> Identity:
         raise StartError(StartFailure(steps.CHOOSE_USER, summary, "", facts)) from error
 
 
+def _facts(registration: Registration, identity: Identity, interpreter: str) -> tuple[tuple[str, str], ...]:
+    """What helps to find out why a start failed."""
+    shell = login_shell(identity, registration.options.load_shell_envvars)
+    return (
+        ("interpreter", interpreter),
+        ("user", "%s (uid %d, gid %d)" % (identity.user, identity.uid, identity.gid)),
+        ("groups", ", ".join(group_label(gid) for gid in identity.groups)),
+        ("app root", registration.app_root),
+        ("entry file", registration.startup_file),
+        *([("login shell", shell)] if shell is not None else []),
+    )
+
+
 class Launcher:
     """Starts the interpreters of apps.
 
@@ -97,12 +111,7 @@ class Launcher:
         """
         identity = identity_for(registration, server)
         interpreter = choose_interpreter(registration.options.python, registration.app_root)
-        facts = (
-            ("interpreter", interpreter),
-            ("user", "%s (uid %d, gid %d)" % (identity.user, identity.uid, identity.gid)),
-            ("app root", registration.app_root),
-            ("entry file", registration.startup_file),
-        )
+        facts = _facts(registration, identity, interpreter)
         blocked = first_unreachable(registration.app_root, identity)
         if blocked is not None:
             summary = "user %s cannot enter the folder %s" % (identity.user, blocked)
@@ -122,7 +131,8 @@ class Launcher:
             output, write_end = os.pipe()
             prepare_line(ours)
             arguments = [interpreter, self._start_program, str(theirs.fileno())]
-            command = self._command(registration, identity, arguments)
+            environment = self._environment(registration, identity)
+            command = self._command(registration, identity, arguments, environment)
             pid = _execute(command, registration.app_root, identity, theirs.fileno(), write_end)
             linux.set_oom_score_adj(self._inherited.oom_score, pid)
         except BaseException:
@@ -134,15 +144,23 @@ class Launcher:
             theirs.close()
             if write_end >= 0:
                 os.close(write_end)
-        return Launched(pid, ours, output, identity, facts)
+        return Launched(pid, ours, output, identity, facts, environment)
 
-    def _command(self, registration: Registration, identity: Identity, arguments: list[str]) -> Command:
-        options = registration.options
-        configured: Mapping[str, str] = registration.environment
-        environment = build_environment(
-            identity, registration.app_root, options.app_env, registration.base_uri, self._server_software, configured
+    def _environment(self, registration: Registration, identity: Identity) -> dict[str, str]:
+        return build_environment(
+            identity,
+            registration.app_root,
+            registration.options.app_env,
+            registration.base_uri,
+            self._server_software,
+            registration.environment,
         )
-        kept = kept_names(options.app_env, registration.base_uri, self._server_software, configured)
+
+    def _command(
+        self, registration: Registration, identity: Identity, arguments: list[str], environment: Mapping[str, str]
+    ) -> Command:
+        options = registration.options
+        kept = kept_names(options.app_env, registration.base_uri, self._server_software, registration.environment)
         shell = login_shell(identity, options.load_shell_envvars)
         command = build_command(arguments, environment, kept, registration.app_root, shell)
         return Command(self._inherited.limited(command.argv), command.environment)

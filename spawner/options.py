@@ -165,6 +165,7 @@ class AppOptions:
             self.group,
             self.max_requests,
             self.sticky_sessions,
+            self.friendly_error_pages,
         )
 
 

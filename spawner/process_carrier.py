@@ -78,7 +78,7 @@ class ProcessCarrier:
             effect.process_id, effect.key, effect.kind, effect.generation, entry.slot, launched.identity,
             launched.line, launched.output,
         )  # fmt: skip
-        process.facts = launched.facts
+        process.facts, process.environment = launched.facts, launched.environment
         process.set_pid(launched.pid)
         self._log_start(effect, launched)
 
@@ -201,6 +201,7 @@ class ProcessCarrier:
             line, output,
         )  # fmt: skip
         worker.preloader_id, worker.facts, worker.route = preloader.process_id, preloader.facts, route
+        worker.environment = preloader.environment
 
     def _serve_direct(self, effect: effects.ServeDirect) -> None:
         process = self._world.processes[effect.process_id]

@@ -160,6 +160,14 @@ def described(uid: int, users: UserDatabase) -> str:
     return "uid %d" % uid if entry is None else "user %s (uid %d)" % (entry.pw_name, uid)
 
 
+def group_label(gid: int) -> str:
+    """A group of this machine for a message: by name where there is one."""
+    try:
+        return "%s (%d)" % (grp.getgrgid(gid).gr_name, gid)
+    except (KeyError, OverflowError):
+        return str(gid)
+
+
 class SystemUsers:
     """The machine's own database (getpwnam(3), getgrouplist(3))."""
 

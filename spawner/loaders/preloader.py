@@ -13,7 +13,7 @@ import time
 from typing import List, NoReturn, Optional, Set, Tuple
 
 from . import app as hosted
-from . import originals, report, standard_streams, survey, wire
+from . import failure_report, originals, report, standard_streams, survey, wire
 from .app_files import AppFiles
 from .control_line import ControlLine, Message
 from .errors import LineClosed, LoadFailure, UnexpectedMessage
@@ -84,7 +84,7 @@ class Preloader:
             app = hosted.load(message.get("app_root"), message.get("startup_file"))
         except LoadFailure as failure:
             self._take_out_load()
-            self._tell_failure(failure)
+            self._tell_failure(failure, message)
             raise
         seconds = time.monotonic() - started
         os.set_inheritable(self._line.fileno(), False)
@@ -101,12 +101,13 @@ class Preloader:
         for descriptor in message.descriptors if message else []:
             os.close(descriptor)
 
-    def _tell_failure(self, failure: LoadFailure) -> None:
+    def _tell_failure(self, failure: LoadFailure, message: Message) -> None:
         standard_streams.flush()
-        fields = [("step", failure.step), ("summary", failure.summary), ("traceback", failure.traceback)]
-        fields += [("sys_path", entry) for entry in sys.path if isinstance(entry, str)]
-        fields.append(("cwd", _cwd()))
-        self._line.send("failed", fields)
+        files = AppFiles(message.get("app_root"))
+        try:
+            self._line.send("failed", failure_report.fields(failure, message.get("friendly") == "1", files))
+        except OSError:  # longer than a packet may be
+            self._line.send("failed", failure_report.brief(failure))
 
     @staticmethod
     def _new_group(app: hosted.App, message: Message) -> Group:
@@ -230,10 +231,3 @@ def _expect(message: Message, kind: str, descriptors: int) -> List[int]:
             )
         )
     return message.descriptors
-
-
-def _cwd() -> str:
-    try:
-        return os.getcwd()
-    except OSError as error:
-        return "({})".format(error.strerror)

@@ -12,10 +12,10 @@ import socket
 import sys
 from typing import List, NoReturn
 
-from . import originals, report, standard_streams, steps, wsgi
+from . import failure_report, originals, report, standard_streams, steps, wsgi
 from .app import App
 from .control_line import ControlLine
-from .errors import LineClosed, UnexpectedMessage
+from .errors import LineClosed, LoadFailure, UnexpectedMessage
 from .request import RequestReader
 from .request_failure import FailurePages
 from .scoreboard import Scoreboard, Slot
@@ -46,6 +46,7 @@ class Group:
         self.listener = originals.Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, listener)
         self.listener.setblocking(False)
         self.scoreboard = scoreboard
+        self.pages = pages
         self.reader = RequestReader(token, multiprocess, server_software, pages)
 
 
@@ -88,8 +89,10 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - the app's own code, which may raise anything
             traceback = report.app_traceback(error)
             report.log("jumpseat: after_fork() failed\n" + traceback)
-            fields = [("step", steps.AFTER_FORK), ("summary", report.summary(error)), ("traceback", traceback)]
-            self._line.send("failed", fields)
+            failure = LoadFailure(steps.AFTER_FORK, report.summary(error), traceback)
+            failure.__cause__ = error
+            pages = self._group.pages
+            self._line.send("failed", failure_report.fields(failure, pages.friendly, pages.files))
             return False
         return True
 

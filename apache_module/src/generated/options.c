@@ -149,7 +149,7 @@ const command_rec passenger_commands[] = {
     AP_INIT_TAKE1("PassengerResponseBufferHighWatermark", passenger_set_value, (void *)&option_table[39], RSRC_CONF,
         "How much of a response is kept for a client that reads slowly, so that the worker is free for others; beyond that the worker waits. What is too large for memory lies in PassengerDataBufferDir; 0: no limit."),
     AP_INIT_FLAG("PassengerFriendlyErrorPages", passenger_set_flag, (void *)&option_table[40], RSRC_CONF | ACCESS_CONF,
-        "Whether the browser is shown why an app did not start, with its traceback."),
+        "Whether the browser is shown why an app did not start, or failed a request, with its traceback."),
     AP_INIT_TAKE1("PassengerCustomErrorPage", passenger_set_value, (void *)&option_table[41], RSRC_CONF | ACCESS_CONF,
         "An HTML file that is the answer, with status 500, when an app does not start."),
     AP_INIT_FLAG("PassengerErrorOverride", passenger_set_flag, (void *)&option_table[42], OR_ALL,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Iterable
 
@@ -12,52 +14,170 @@ import pytest
 from spawner import failure_page
 from spawner.errors import StartFailure
 from spawner.failure_answer import FailureAnswers
+from spawner.failure_details import FailureDetails
+from spawner.failure_page import FailureResponse, as_sent
 from spawner.loaders import wire
+from spawner.loaders.exposition import Frame, Raised
+from spawner.options import AppOptions
+from spawner.registration import Registration
 
-FAILURE = StartFailure("import", "no <b>", "Traceback & more", (("user", "a\"b'"),), "0123abcd")
+OPTIONS = AppOptions(start_timeout=77)
+REGISTRATION = Registration("k", "/srv/<app>", "wsgi", "passenger_wsgi.py", "/srv/<app>/public", "", "", "", OPTIONS, 1)
+RAISED = Raised(
+    "NameError: <x>", "", (Frame("/srv/<app>/a.py", 7, "<module>", True, 6, ("# <before>", "x & y")),), left_out=0
+)
+FAILURE = StartFailure(
+    "import the app",
+    "no <b>",
+    "Traceback & more",
+    (("user", "a\"b'"), ("sys.path", "/one\n/two")),
+    FailureDetails((RAISED,), "Traceback & more", (("HOME", "/home/<x>"),), "last <words>"),
+    "0123abcd",
+)
+
+
+def friendly(failure: StartFailure = FAILURE) -> str:
+    return failure_page.friendly_response(REGISTRATION, failure, 5).html.decode()
 
 
 def test_the_short_page_names_the_error_id_and_no_cause() -> None:
-    page = failure_page.short_page(FAILURE)
+    page = failure_page.short_response(FAILURE, 5).html
     assert b"0123abcd" in page
-    assert b"Traceback" not in page
-    assert b"import" not in page
+    for cause in (b"Traceback", b"import", b"NameError", b"/srv"):
+        assert cause not in page
 
 
 def test_the_friendly_page_escapes_everything() -> None:
-    page = failure_page.friendly_page("/srv/<app>", FAILURE)
-    for part in (b"no &lt;b&gt;", b"Traceback &amp; more", b"a&quot;b&#x27;", b"/srv/&lt;app&gt;", b"0123abcd"):
-        assert part in page
-    assert b"<b>" not in page
+    page = friendly()
+    for part in (
+        "no &lt;b&gt;",
+        "Traceback &amp; more",
+        "a&quot;b&#x27;",
+        "/srv/&lt;app&gt;/a.py",
+        "0123abcd",
+        "NameError: &lt;x&gt;",
+        "last &lt;words&gt;",
+        "/home/&lt;x&gt;",
+        "# &lt;before&gt;",
+        "<mark>    7  x &amp; y</mark>",
+        "/one\n/two",
+        "PassengerStartTimeout",
+        "after 5 seconds",
+    ):
+        assert part in page, part
+    for raw in ("<b>", "<app>", "<x>", "<words>", "<before>"):
+        assert raw not in page
+
+
+@pytest.mark.parametrize("page", [failure_page.short_response(FAILURE, 1).html.decode(), friendly()])
+def test_a_page_is_whole_html_and_asks_for_nothing_from_elsewhere(page: str) -> None:
+    check = WellFormed()
+    check.feed(page)
+    check.close()
+    assert check.open == []
+    assert check.seen >= {"html", "head", "title", "main", "h1"}
+    assert not check.seen & {"script", "link", "img", "iframe"}
+    assert "lang" in check.attributes
+    assert not check.attributes & {"src", "href"}
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+class WellFormed(HTMLParser):
+    """Notes what is open; every element but the empty ones has to be closed in its turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
 
 
 def test_undecodable_bytes_of_an_app_do_not_break_the_page() -> None:
-    failure = StartFailure("import", "x\udcff", error_id="0123abcd")
-    assert b"x?" in failure_page.friendly_page("/a", failure)
+    assert "x?" in friendly(StartFailure("import the app", "x\udcff"))
 
 
-def test_dollar_signs_of_an_app_are_no_placeholders() -> None:
-    assert b"$style ${x}" in failure_page.friendly_page("/a", StartFailure("s", "$style ${x}"))
+def test_control_characters_of_an_app_become_visible() -> None:
+    assert "\u241b[31mred\u2400" in friendly(StartFailure("import the app", "\x1b[31mred\0"))
+
+
+ANSWER = FailureResponse(b"page", b'{"error": {}}\n', 7)
 
 
 @pytest.mark.parametrize(
-    ("framed", "head_only", "rest"),
+    ("request_head", "rest"),
     [
-        (False, False, b"page"),
-        (True, False, b"\0\0\0\4page\0\0\0\0"),
-        (False, True, b""),
-        (True, True, b"\0\0\0\0"),
+        ({}, b"page"),
+        ({b"JUMPSEAT_FRAMED": b"1"}, b"\0\0\0\4page\0\0\0\0"),
+        ({b"REQUEST_METHOD": b"HEAD"}, b""),
+        ({b"JUMPSEAT_FRAMED": b"1", b"REQUEST_METHOD": b"HEAD"}, b"\0\0\0\0"),
     ],
 )
 def test_the_response_is_framed_when_asked_for_and_bodiless_for_head(
-    framed: bool, head_only: bool, rest: bytes
+    request_head: dict[bytes, bytes], rest: bytes
 ) -> None:
-    head, _, body = failure_page.response(b"page", framed, head_only).partition(b"\r\n\r\n")
+    head, _, body = as_sent(ANSWER, request_head).partition(b"\r\n\r\n")
     assert body == rest
     lines = head.split(b"\r\n")
     assert lines[0] == b"Status: 500 Internal Server Error"
-    assert b"Content-Length: 4" in lines
-    assert b"Cache-Control: no-cache, no-store, must-revalidate" in lines
+    for header in (
+        b"Content-Length: 4",
+        b"Cache-Control: no-store",
+        b"Retry-After: 7",
+        b"Content-Type: text/html; charset=utf-8",
+    ):
+        assert header in lines
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "as_json"),
+    [
+        (b"application/json", b"", True),
+        (b"application/json, text/html", b"", False),
+        (b"text/html;q=0.5, application/json;q=0.6", b"", True),
+        (b"text/html, application/json;q=0.9", b"", False),
+        (b"application/*, text/html;q=0.2", b"", True),
+        (b"*/*", b"application/json", False),
+        (b"*/*;q=0.1, APPLICATION/JSON ; Q=0.2", b"", True),
+        (b"application/json;q=0, */*", b"", False),
+        (b"application/json;q=high", b"", False),
+        (b"text/html", b"application/json", False),
+        (None, b"application/json; charset=utf-8", True),
+        (b" ", b"application/json", True),
+        (None, b"text/plain", False),
+        (None, None, False),
+        (b",;q=,\xff", b"", False),
+    ],
+)
+def test_who_asks_for_json_gets_json(accept: bytes | None, content_type: bytes | None, as_json: bool) -> None:
+    given = {b"HTTP_ACCEPT": accept, b"CONTENT_TYPE": content_type}
+    answer = as_sent(ANSWER, {name: value for name, value in given.items() if value is not None})
+    assert (b"\r\nContent-Type: application/json\r\n" in answer, answer.endswith(b"{}}\n")) == (as_json, as_json)
+
+
+def test_the_json_names_status_title_id_and_the_next_try_and_no_cause() -> None:
+    assert json.loads(failure_page.short_response(FAILURE, 7).json) == {
+        "error": {
+            "status": 500,
+            "title": "This application could not be started",
+            "id": "0123abcd",
+            "retry_after": 7,
+        }
+    }
+
+
+def test_the_json_of_friendly_pages_has_the_cause_too() -> None:
+    error = json.loads(failure_page.friendly_response(REGISTRATION, FAILURE, 7).json)["error"]
+    assert (error["step"], error["summary"], error["traceback"]) == ("import the app", "no <b>", ["Traceback & more"])
 
 
 def message(pairs: Iterable[tuple[str, str]] = (), body: bytes = b"") -> bytes:
@@ -79,7 +199,7 @@ def answers(folder: Path, sent: list[bytes], timeout: float = 10.0) -> list[byte
         loop = asyncio.get_running_loop()
         sending = [loop.create_task(loop.sock_sendall(client, data)) for client, data in zip(clients, sent)]
         answering = FailureAnswers(asyncio.get_running_loop(), timeout)
-        assert answering.answer_waiting(listener, b"page") == len(sent)
+        assert answering.answer_waiting(listener, ANSWER) == len(sent)
         received = list(await asyncio.gather(*map(read_all, clients)))
         await asyncio.gather(*sending)
         await answering.finish(1.0)

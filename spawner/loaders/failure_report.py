@@ -1,0 +1,62 @@
+"""What a process that cannot serve its app tells the spawner: the fields of `failed` (docs/protocol.md, section 5)."""
+
+import os
+import sys
+from typing import List, Optional, Tuple
+
+from . import exposition, masking
+from .app_files import AppFiles
+from .errors import LoadFailure
+
+Field = Tuple[str, str]
+
+_LONGEST_VALUE = 500  # characters of an environment variable
+_LONGEST_ENVIRONMENT = 16 * 1024  # characters
+# A message that is larger than the line's send buffer cannot be sent: the rest leaves room for other scripts' letters.
+_LONGEST_PATH = 16 * 1024  # characters of sys.path
+_LONGEST_END = 16 * 1024  # characters of a traceback
+
+
+def fields(failure: LoadFailure, friendly: bool, files: AppFiles) -> List[Field]:
+    """Return the fields. `friendly`: with what only a friendly error page shows."""
+    told = [("step", failure.step), ("summary", failure.summary), ("traceback", failure.traceback)]
+    told += [("sys_path", entry) for entry in _within([e for e in sys.path if isinstance(e, str)], _LONGEST_PATH)]
+    told.append(("cwd", _working_directory()))
+    return told + (_for_friendly_pages(failure.__cause__, files) if friendly else [])
+
+
+def brief(failure: LoadFailure) -> List[Field]:
+    """Return what is told where there is no room for more: the end of a traceback says most."""
+    return [("step", failure.step), ("summary", failure.summary), ("traceback", failure.traceback[-_LONGEST_END:])]
+
+
+def _for_friendly_pages(error: Optional[BaseException], files: AppFiles) -> List[Field]:
+    try:
+        told = [("exceptions", exposition.as_json(exposition.of_error(error, files)))] if error is not None else []
+    except Exception:  # noqa: BLE001 - an exception class of the app's own may do anything; the traceback stands
+        told = []
+    room = _LONGEST_ENVIRONMENT
+    for name, value in sorted(os.environ.items()):
+        shown = masking.variable(name, value)[:_LONGEST_VALUE]
+        room -= len(name) + len(shown)
+        if room < 0:
+            break
+        told.append(("env:" + name, shown))
+    return told
+
+
+def _within(texts: List[str], limit: int) -> List[str]:
+    kept: List[str] = []
+    for text in texts:
+        limit -= len(text)
+        if limit < 0:
+            break
+        kept.append(text)
+    return kept
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        return "({})".format(error.strerror)
