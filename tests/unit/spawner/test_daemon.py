@@ -220,7 +220,7 @@ def test_a_process_that_dies_while_it_imports_is_reported_with_its_signal(httpd:
 def test_a_missing_interpreter_is_named(httpd: Httpd) -> None:
     answer = request(httpd.register(write_app(httpd.folder / "app"), python="/nowhere/python", friendly_error_pages=1))
     assert b"/nowhere/python" in answer
-    assert b"<code>execute the interpreter</code>" in answer
+    assert b"<strong>execute the interpreter</strong>" in answer
 
 
 def test_an_app_root_without_entry_file_is_named(httpd: Httpd) -> None:
