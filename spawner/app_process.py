@@ -155,7 +155,7 @@ class AppProcess:
         tail = self.output.tail()
         text = "\n".join(part for part in (detail.rstrip(), tail and "Its output was:\n" + tail) if part)
         details = FailureDetails(raised, detail, variables or hidden(self.environment), tail)
-        return StartFailure(step, summary, text, self.facts, details)
+        return StartFailure(step, summary, text, self.facts, details=details)
 
     def kill(self) -> None:
         """SIGKILL it. Without a pid yet: its line ends, which ends it, and that counts as its end."""

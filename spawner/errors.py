@@ -51,13 +51,13 @@ class StartFailure:
     :ivar summary: one line.
     :ivar detail: the app's own traceback or captured output, may be empty.
     :ivar facts: what helps to find the cause (interpreter, user, cwd, sys.path ...), in order.
-    :ivar details: what a friendly error page shows besides.
     :ivar error_id: eight hex digits that stand on the error page and in the log.
+    :ivar details: what a friendly error page shows besides.
     """
 
     step: str
     summary: str
     detail: str = ""
     facts: tuple[tuple[str, str], ...] = field(default=())
-    details: FailureDetails = field(default_factory=FailureDetails, repr=False)
     error_id: str = field(default_factory=new_error_id)
+    details: FailureDetails = field(default_factory=FailureDetails, repr=False)

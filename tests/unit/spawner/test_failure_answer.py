@@ -31,8 +31,8 @@ FAILURE = StartFailure(
     "no <b>",
     "Traceback & more",
     (("user", "a\"b'"), ("sys.path", "/one\n/two")),
-    FailureDetails((RAISED,), "Traceback & more", (("HOME", "/home/<x>"),), "last <words>"),
     "0123abcd",
+    FailureDetails((RAISED,), "Traceback & more", (("HOME", "/home/<x>"),), "last <words>"),
 )
 
 
