@@ -58,6 +58,14 @@ class Load:
         """How many requests have come to an end so far."""
         return sum(map(len, self._outcomes))
 
+    def outcomes(self) -> list[Outcome]:
+        """Those that have come to an end so far."""
+        return [outcome for some in self._outcomes for outcome in some]
+
+    def running(self) -> list[Outcome]:
+        """Those that wait for their answer."""
+        return list(self._running.values())
+
     def wait_for_more(self, count: int, seconds: float = 30) -> None:
         """Let the load go on until so many more requests have come to an end."""
         wanted = self.done + count
@@ -68,8 +76,8 @@ class Load:
 
         A request whose idle connection was closed under it counts as such only where the app's ledger does not have it.
         """
-        outcomes = [outcome for some in self._outcomes for outcome in some]
-        for outcome in list(self._running.values()):
+        outcomes = self.outcomes()
+        for outcome in self.running():
             outcome.seconds = time.monotonic() - outcome.begun
             outcome.detail = "still without an answer at the end"
             outcomes.append(outcome)
