@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 
 #include "accept.h"
+#include "error_override.h"
 
 #define ID_NOTE "passenger-error-id"
 #define ID_VARIABLE "PASSENGER_ERROR_ID"
@@ -68,10 +69,12 @@ static const wording *wording_of(int status)
     return NULL;
 }
 
-/* Whether httpd answers: an ErrorDocument is configured, or the request is an ErrorDocument itself or part of a page. */
+/* Whether httpd answers: it is to do so for the app; an ErrorDocument is configured; or the request is an ErrorDocument
+ * itself or part of a page. */
 static int is_for_httpd(request_rec *r, int status)
 {
-    return r->main != NULL || (r->prev != NULL && ap_is_HTTP_ERROR(r->prev->status))
+    return passenger_error_override_is_on(r) || r->main != NULL
+           || (r->prev != NULL && ap_is_HTTP_ERROR(r->prev->status))
            || ap_response_code_string(r, ap_index_of_response(status)) != NULL;
 }
 

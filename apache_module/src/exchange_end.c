@@ -68,6 +68,9 @@ int passenger_exchange_end(passenger_exchange *exchange)
     if (passenger_exchange_is_client_gone(exchange)) {
         return end_without_client(exchange);
     }
+    if (passenger_relay_overriding_status(relay) != 0) {
+        return passenger_relay_overriding_status(relay);
+    }
     switch (exchange->verdict) {
     case PASSENGER_EXCHANGE_QUEUE_TIME_OVER:
         return answer_queue_time(exchange);

@@ -66,7 +66,7 @@ static int timeout_of(const passenger_exchange *exchange)
     if (limit != 0 && !passenger_relay_is_answered(&exchange->relay)) {
         timeout = earlier(timeout, apr_time_as_msec(limit - now) + 1);
     }
-    apr_time_t deadline = passenger_delivery_deadline(&exchange->relay.delivery);
+    apr_time_t deadline = passenger_relay_deadline(&exchange->relay);
     return deadline != 0 ? earlier(timeout, apr_time_as_msec(deadline - now) + 1) : timeout;
 }
 

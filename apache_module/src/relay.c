@@ -11,12 +11,19 @@
 
 #include "configuration.h"
 #include "error_answer.h"
+#include "error_override.h"
 #include "log_numbers.h"
+#include "monotonic.h"
 #include "response_file.h"
+#include "response_start.h"
 
 APLOG_USE_MODULE(passenger);
 
-enum { HELD_FILES_LIMIT = 8 };
+enum {
+    HELD_FILES_LIMIT = 8,
+    DROPPED_LIMIT = 64 * 1024,      /* bytes of a body in whose place httpd answers, that are read */
+    DROPPING_MILLISECONDS = 500     /* how long they are waited for */
+};
 
 const char *passenger_relay_about(const passenger_relay *relay)
 {
@@ -43,47 +50,19 @@ void passenger_relay_begin(passenger_relay *relay, request_rec *r, passenger_bac
     passenger_frames_begin(&relay->frames);
 }
 
-/* Gives the app's headers to httpd, in order and as often as they come. Content-Type goes its own way, so that charset
- * and filters by type work; it never changes the handler. */
-static void set_headers(passenger_relay *relay)
-{
-    request_rec *r = relay->r;
-    size_t position = 0;
-    const char *name;
-    const char *value;
-    r->content_type = NULL;
-    r->content_encoding = NULL;
-    r->content_languages = NULL;
-    while (passenger_head_next(&relay->head, &position, &name, &value)) {
-        if (strcasecmp(name, "Content-Type") == 0) {
-            ap_set_content_type(r, value);
-        }
-        else if (strcasecmp(name, "Content-Length") != 0) {
-            apr_table_addn(r->headers_out, name, value);
-        }
-    }
-    int shows_version = passenger_server_show_version_in_header(passenger_server_wide_options());
-    apr_table_addn(r->headers_out, "X-Powered-By", shows_version ? "Jumpseat " JUMPSEAT_VERSION : "Jumpseat");
-    apr_table_setn(r->headers_out, "Status",
-                   r->status_line != NULL ? r->status_line : ap_get_status_line_ex(r->pool, r->status));
-}
-
 static void begin_response(passenger_relay *relay)
 {
     request_rec *r = relay->r;
-    const char *line = passenger_head_status_line(&relay->head);
-    /* As the page of an ErrorDocument, it does not turn the error into a success. */
-    if (relay->head.status != HTTP_OK || !ap_is_HTTP_ERROR(r->status)) {
-        r->status = relay->head.status;
-        r->status_line = line[3] != '\0' ? line : apr_pstrcat(r->pool, line, " ", NULL);
-    }
-    set_headers(relay);
-    relay->is_bodyless = r->header_only || AP_STATUS_IS_HEADER_ONLY(r->status);
-    if (relay->head.content_length >= 0 && r->status != HTTP_NO_CONTENT) {
-        ap_set_content_length(r, relay->head.content_length);
-    }
-    relay->expected = relay->is_bodyless ? -1 : relay->head.content_length;
     relay->state = PASSENGER_RELAY_BODY;
+    if (passenger_error_override_applies(r, &relay->head)) {
+        passenger_error_override_begin(r, &relay->head);
+        relay->is_bodyless = 1;
+        relay->overridden_since = passenger_monotonic_now();
+        return;
+    }
+    passenger_response_start(r, &relay->head);
+    relay->is_bodyless = r->header_only || AP_STATUS_IS_HEADER_ONLY(r->status);
+    relay->expected = relay->is_bodyless ? -1 : relay->head.content_length;
 }
 
 static void feed_head(passenger_relay *relay, const char **bytes, size_t *length)
@@ -133,10 +112,27 @@ static int count(passenger_relay *relay, int64_t length)
     return 1;
 }
 
+static int is_overridden(const passenger_relay *relay)
+{
+    return relay->overridden_since != 0;
+}
+
+/* The body that nobody gets is read to its end, for the app's sake, unless that would take long. */
+static void drop_rest(passenger_relay *relay, int takes_long)
+{
+    if (takes_long) {
+        relay->state = PASSENGER_RELAY_COMPLETE;
+    }
+}
+
 static void take_data(passenger_relay *relay)
 {
     const passenger_frames *frames = &relay->frames;
-    if (!relay->is_bodyless && count(relay, (int64_t)frames->length)) {
+    if (is_overridden(relay)) {
+        relay->dropped += frames->length;
+        drop_rest(relay, relay->dropped > DROPPED_LIMIT);
+    }
+    else if (!relay->is_bodyless && count(relay, (int64_t)frames->length)) {
         apr_bucket *bucket = apr_bucket_transient_create((const char *)frames->data, frames->length,
                                                          relay->r->connection->bucket_alloc);
         APR_BRIGADE_INSERT_TAIL(relay->delivery.brigade, bucket);
@@ -170,7 +166,9 @@ static void take_end(passenger_relay *relay)
         break_off(relay);
         return;
     }
-    APR_BRIGADE_INSERT_TAIL(relay->delivery.brigade, apr_bucket_eos_create(relay->r->connection->bucket_alloc));
+    if (!is_overridden(relay)) {
+        APR_BRIGADE_INSERT_TAIL(relay->delivery.brigade, apr_bucket_eos_create(relay->r->connection->bucket_alloc));
+    }
     relay->state = PASSENGER_RELAY_COMPLETE;
 }
 
@@ -211,7 +209,7 @@ void passenger_relay_feed(passenger_relay *relay, const char *bytes, size_t leng
     while (relay->state == PASSENGER_RELAY_BODY && feed_body(relay, &bytes, &length)) {
         continue;
     }
-    if (relay->state == PASSENGER_RELAY_COMPLETE && length > 0) {
+    if (relay->state == PASSENGER_RELAY_COMPLETE && length > 0 && !is_overridden(relay)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2044)
                       "the worker broke the protocol: bytes behind the end of the body (%s; error id %s)",
                       passenger_relay_about(relay), passenger_error_id(relay->r));
@@ -251,6 +249,9 @@ static void note_client(passenger_relay *relay)
 void passenger_relay_pass(passenger_relay *relay, int flush)
 {
     int last = relay->state == PASSENGER_RELAY_COMPLETE ? PASSENGER_DELIVERY_LAST : 0;
+    if (is_overridden(relay)) {
+        return;
+    }
     passenger_delivery_pass(&relay->delivery, last | (flush ? PASSENGER_DELIVERY_FLUSH : 0));
     note_client(relay);
 }
@@ -278,8 +279,25 @@ int passenger_relay_is_delivering(const passenger_relay *relay)
 
 void passenger_relay_keep_times(passenger_relay *relay, apr_time_t now)
 {
+    if (is_overridden(relay) && relay->state == PASSENGER_RELAY_BODY) {
+        drop_rest(relay, now - relay->overridden_since >= apr_time_from_msec(DROPPING_MILLISECONDS));
+        return;
+    }
     passenger_delivery_keep_times(&relay->delivery, now);
     note_client(relay);
+}
+
+apr_time_t passenger_relay_deadline(const passenger_relay *relay)
+{
+    if (is_overridden(relay) && relay->state == PASSENGER_RELAY_BODY) {
+        return relay->overridden_since + apr_time_from_msec(DROPPING_MILLISECONDS);
+    }
+    return passenger_delivery_deadline(&relay->delivery);
+}
+
+int passenger_relay_overriding_status(const passenger_relay *relay)
+{
+    return is_overridden(relay) ? relay->head.status : 0;
 }
 
 /* As if the app had said nothing. For the page of an ErrorDocument that means the error's status: by it httpd knows that

@@ -35,6 +35,8 @@ typedef struct passenger_relay {
     int64_t expected;                 /* body bytes still announced by Content-Length; -1: not announced */
     int file_count;                   /* of those in the brigade */
     int is_bodyless;                  /* HEAD, 204, 304: what comes as body is dropped */
+    apr_time_t overridden_since;      /* since when it is known that httpd answers (PassengerErrorOverride); 0: no */
+    apr_size_t dropped;               /* bytes of the body in whose place httpd answers */
     int is_taken;                     /* the worker has said that it has taken the request; see head.route */
     int wants_continue;               /* the worker reads the body: the client may be told `100`; the caller resets it */
 } passenger_relay;
@@ -58,6 +60,12 @@ int passenger_relay_is_answered(const passenger_relay *relay);
 
 /* Whether the worker is not needed any more, but the client has not got everything. */
 int passenger_relay_is_delivering(const passenger_relay *relay);
+
+/* The status with which httpd is to answer, whatever else has become of the response (PassengerErrorOverride), or 0. */
+int passenger_relay_overriding_status(const passenger_relay *relay);
+
+/* When passenger_relay_keep_times() has something to do; 0: never. */
+apr_time_t passenger_relay_deadline(const passenger_relay *relay);
 
 /* Sees to what is due at a time: see passenger_delivery_keep_times(). */
 void passenger_relay_keep_times(passenger_relay *relay, apr_time_t now);

@@ -1,0 +1,178 @@
+"""PassengerErrorOverride: httpd's answer in place of the body of an app's error."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.applications import AppFolder, AppFolders
+from support.client import Answer, Wire
+from support.serving import CheckedHttpd
+
+ENTRY = """\
+    import time
+
+    def note(name):
+        open("events/" + name, "a").close()
+
+    def body(kind):
+        try:
+            if kind == "long":
+                for _ in range(100000):
+                    yield b"app's own words " * 1000
+            elif kind == "slow":
+                yield b"app's own words"
+                note("waiting")
+                time.sleep(3)
+                yield b"end"
+            else:
+                yield b"app's own words"
+        finally:
+            note("closed")
+
+    def application(environ, start_response):
+        status, _, kind = environ["PATH_INFO"].strip("/").partition("/")
+        headers = [
+            ("Content-Type", "text/x-app"), ("ETag", '"app"'), ("Content-Language", "eo"), ("X-App", "kept"),
+            ("Set-Cookie", "one=1"), ("Set-Cookie", "two=2"), ("Retry-After", "7"), ("Allow", "GET, BREW"),
+            ("WWW-Authenticate", 'Basic realm="app"'),
+        ]
+        start_response(status + " Own Reason", headers)
+        return body(kind)
+    """
+
+
+@pytest.fixture
+def app(apps: AppFolders) -> AppFolder:
+    app = apps.create(name="failing", entry=ENTRY)
+    app.write("public/errors/page.html", "httpd's page")
+    return app
+
+
+def started(httpd: CheckedHttpd, app: AppFolder, lines: str) -> CheckedHttpd:
+    httpd.site(document_root=app.public, body=f"PassengerAppRoot {app.root}\nPassengerMinInstances 1\n{lines}")
+    httpd.logs.allow("AH0")
+    httpd.start()
+    return httpd
+
+
+def documents(*statuses: int) -> str:
+    lines = [f"ErrorDocument {status} /errors/page.html" for status in statuses]
+    return "\n".join(["PassengerErrorOverride on", *lines])
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 429, 451, 500, 502, 503, 504])
+def test_the_error_document_answers_with_the_apps_status(httpd: CheckedHttpd, app: AppFolder, status: int) -> None:
+    answer = started(httpd, app, documents(status)).get(f"/{status}")
+    assert (answer.status, answer.text, answer.header("Content-Type")) == (status, "httpd's page", "text/html")
+
+
+def test_what_the_app_says_beside_the_body_stays(httpd: CheckedHttpd, app: AppFolder) -> None:
+    answer = started(httpd, app, documents(401)).get("/401")
+    assert answer.all("Set-Cookie") == ["one=1", "two=2"]
+    assert answer.header("WWW-Authenticate") == 'Basic realm="app"'
+    assert (answer.header("Retry-After"), answer.header("Allow")) == ("7", "GET, BREW")
+    assert answer.header("X-App") == "kept"
+
+
+def test_what_the_app_says_of_its_body_goes(httpd: CheckedHttpd, app: AppFolder) -> None:
+    answer = started(httpd, app, documents(404)).get("/404")
+    assert answer.header("ETag") != '"app"'
+    assert answer.header("Content-Language") is None
+    assert answer.header("Content-Length") == str(len("httpd's page"))
+
+
+def httpds_own(answer: Answer, status: int) -> bool:
+    return (answer.status, answer.header("Content-Type")) == (status, "text/html; charset=iso-8859-1")
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+def test_without_an_error_document_httpds_own_page_appears(httpd: CheckedHttpd, app: AppFolder, status: int) -> None:
+    answer = started(httpd, app, "PassengerErrorOverride on").get(f"/{status}")
+    assert httpds_own(answer, status)
+    assert "app's own words" not in answer.text
+    assert answer.all("Set-Cookie") == ["one=1", "two=2"]
+
+
+def test_httpds_own_page_names_the_methods_that_the_app_allows(httpd: CheckedHttpd, app: AppFolder) -> None:
+    answer = started(httpd, app, "PassengerErrorOverride on").get("/405")
+    assert httpds_own(answer, 405)
+    allowed = {name.strip() for name in (answer.header("Allow") or "").split(",")}
+    assert {"GET", "BREW"} <= allowed
+    assert "POST" not in allowed
+
+
+def test_an_error_document_may_be_a_text(httpd: CheckedHttpd, app: AppFolder) -> None:
+    answer = started(httpd, app, 'PassengerErrorOverride on\nErrorDocument 404 "not to be found"').get("/404")
+    assert (answer.status, answer.text) == (404, "not to be found")
+
+
+def test_head_has_the_same_status_and_no_body(httpd: CheckedHttpd, app: AppFolder) -> None:
+    server = started(httpd, app, documents(404))
+    with server.client() as client:
+        answer = client.request("HEAD", "/404")
+        assert (answer.status, answer.body, answer.header("Content-Type")) == (404, b"", "text/html")
+        assert client.get("/200").text == "app's own words"
+
+
+def test_success_and_redirects_are_the_apps(httpd: CheckedHttpd, app: AppFolder) -> None:
+    server = started(httpd, app, documents(404))
+    for status in (200, 302, 399):
+        answer = server.get(f"/{status}")
+        assert (answer.status, answer.text, answer.reason) == (status, "app's own words", "Own Reason")
+
+
+def test_off_by_default_the_app_answers(httpd: CheckedHttpd, app: AppFolder) -> None:
+    answer = started(httpd, app, "ErrorDocument 404 /errors/page.html").get("/404")
+    assert (answer.status, answer.text) == (404, "app's own words")
+
+
+def test_the_error_document_may_be_the_apps_own_page(httpd: CheckedHttpd, app: AppFolder) -> None:
+    answer = started(httpd, app, "PassengerErrorOverride on\nErrorDocument 404 /200").get("/404")
+    assert (answer.status, answer.text) == (404, "app's own words")
+
+
+def test_an_error_document_that_fails_itself_is_not_replaced_again(httpd: CheckedHttpd, app: AppFolder) -> None:
+    lines = "PassengerErrorOverride on\nErrorDocument 404 /500\nErrorDocument 500 /errors/page.html"
+    answer = started(httpd, app, lines).get("/404")
+    assert (answer.status, answer.text) == (500, "app's own words")
+
+
+def test_in_htaccess(httpd: CheckedHttpd, app: AppFolder) -> None:
+    app.write("public/.htaccess", documents(404))
+    answer = started(httpd, app, f"<Directory {app.public}>\nAllowOverride All\n</Directory>").get("/404")
+    assert (answer.status, answer.text) == (404, "httpd's page")
+
+
+def test_the_page_of_an_app_that_does_not_start_is_replaced(httpd: CheckedHttpd, apps: AppFolders) -> None:
+    app = apps.create(name="broken", entry="raise RuntimeError('never')\n")
+    app.write("public/errors/page.html", "httpd's page")
+    httpd.logs.allow("JS|RuntimeError|Traceback|File|raise")
+    answer = started(httpd, app, documents(500)).get("/")
+    assert (answer.status, answer.text) == (500, "httpd's page")
+
+
+@pytest.mark.parametrize("kind", ["long", "slow"])
+def test_a_body_that_would_take_long_is_not_waited_for_and_closed(
+    httpd: CheckedHttpd, app: AppFolder, kind: str
+) -> None:
+    server = started(httpd, app, documents(500))
+    answer = server.get(f"/500/{kind}")
+    assert (answer.status, answer.text) == (500, "httpd's page")
+    assert kind != "slow" or "closed" not in app.event_names()
+    app.wait_for_event("closed")
+    assert server.get("/200").text == "app's own words"
+
+
+def test_the_connection_goes_on_afterwards(httpd: CheckedHttpd, app: AppFolder) -> None:
+    server = started(httpd, app, documents(404))
+    with Wire(server.port) as wire:
+        for _ in range(3):
+            wire.head("GET /404 HTTP/1.1")
+            assert wire.answer().text == "httpd's page"
+
+
+def test_an_error_of_the_module_keeps_its_own_answer(httpd: CheckedHttpd, apps: AppFolders) -> None:
+    app = apps.create(name="dying", entry="import os\ndef application(environ, start_response):\n    os._exit(1)\n")
+    httpd.logs.allow("JS")
+    answer = started(httpd, app, "PassengerErrorOverride on").get("/")
+    assert (answer.status, answer.header("Content-Type")) == (502, "text/html; charset=utf-8")
