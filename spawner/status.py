@@ -7,6 +7,7 @@ import time
 from typing import Any, Collection
 
 from spawner.commands.figures import Figures
+from spawner.queue_length import queue_length
 from spawner.version import VERSION
 from spawner.world import World
 
@@ -50,6 +51,7 @@ def _complete(world: World, entry: dict[str, Any], figures: Figures) -> None:
     entry["user"] = group.user or None if group is not None else None
     entry["warnings"] = list(group.warnings) if group is not None else []
     entry["requests_waiting"] = group is not None and group.has_waiting()
+    entry["requests_in_queue"] = queue_length(group.listener) if group is not None else None
     for process in entry["processes"]:
         figure = figures.of(process["pid"])
         process["cpu_percent"] = figure.cpu_percent if figure is not None else None

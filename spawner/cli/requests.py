@@ -26,7 +26,7 @@ def requests(app: Optional[str], as_json: bool, instance: Optional[str], registr
     """Show each request that is being worked on, the oldest first.
 
     APP is an app group's name or a path: of apps whose root it is, or lies below it. Requests that wait in the queue
-    are with nobody yet and are not shown; `jumpseat status` says whether there are any. The query of an address is
+    are with nobody yet and are not shown; `jumpseat status` says how many there are. The query of an address is
     left out.
 
     \b

@@ -93,7 +93,8 @@ def _load(group: dict[str, Any]) -> Text:
     workers = [process for process in group["processes"] if process["kind"] != "preloader"]
     running = sum(process.get("running", int(process["busy"])) for process in workers)
     page = Text("%d of %d requests at a time" % (running, sum(process.get("capacity", 1) for process in workers)))
-    page.append(", requests wait in the queue" if group["requests_waiting"] else "", style="yellow")
+    if group["requests_waiting"]:
+        page.append(", %s wait in the queue" % (group.get("requests_in_queue") or "requests"), style="yellow")
     rejected = group.get("requests_rejected", 0)
     page.append(", %d answered 503 (queue full)" % rejected if rejected else "", style="yellow")
     shares = [process["memory"]["pss"] for process in group["processes"] if process["memory"]]

@@ -182,7 +182,8 @@ def test_rejected_requests_are_counted(httpd: CheckedHttpd, probe: AppFolder) ->
     probe.wait_for_event("holding-it")
     others = [Background(lambda: httpd.get("/")) for _ in range(5)]
     eventually(lambda: group(httpd)["requests_rejected"] > 0, "rejected requests in status")
-    assert re.search(r"\d answered 503 \(queue full\)", run_command(httpd, "status").stdout)
+    assert group(httpd)["requests_in_queue"] == 1
+    assert re.search(r"1 wait in the queue, \d answered 503 \(queue full\)", run_command(httpd, "status").stdout)
     probe.open_gate("g")
     assert held.result().status == 200
     assert {one.result().status for one in others} <= {200, 503}

@@ -44,7 +44,7 @@ def workers(group: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _supergroup(parent: Element, group: dict[str, Any], now: float) -> None:
     element = SubElement(parent, "supergroup")
-    waiting = int(group["requests_waiting"])
+    waiting = group.get("requests_in_queue") or int(group["requests_waiting"])
     _add(element, "name", group["name"])
     _add(element, "state", "READY" if group["state"] in ("serving", "restarting") else "INITIALIZING")
     _add(element, "get_wait_list_size", waiting)

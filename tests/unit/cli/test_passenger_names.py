@@ -77,6 +77,13 @@ def test_xml_counts_memory_in_kilobytes_and_time_in_microseconds(answer: dict[st
     assert [process.findtext(name) for name in names] == ["2", "0", "1", "4", "1000000000", "938000000", "1 min 2 s"]
 
 
+def test_xml_has_the_length_of_the_queue(answer: dict[str, Any]) -> None:
+    answer["groups"][0].update(requests_waiting=True)
+    assert ElementTree.fromstring(status_xml(answer)).findtext("supergroups/supergroup/get_wait_list_size") == "1"
+    answer["groups"][0].update(requests_in_queue=7)
+    assert ElementTree.fromstring(status_xml(answer)).findtext("supergroups/supergroup/get_wait_list_size") == "7"
+
+
 def test_xml_is_xml_whatever_an_app_is_called(answer: dict[str, Any]) -> None:
     answer["groups"][0]["name"] = "<evil>&\x1b\x00"
     told = ElementTree.fromstring(status_xml(answer)).findtext("supergroups/supergroup/name")
