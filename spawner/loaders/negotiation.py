@@ -1,34 +1,45 @@
-"""Whether a client wants its errors as JSON (RFC 9110, section 12.5.1)."""
+"""Whether a client wants its errors as JSON (RFC 9110, 12.5.1): the module in httpd decides alike (accept.c)."""
 
 from typing import Optional, Tuple
 
 _JSON = "application/json"
-_HTML = "text/html"
+_HTML = ("text/html", "application/xhtml+xml")
+_WILDCARD = "*/*"
 
 
 def wants_json(accept: Optional[str], content_type: Optional[str]) -> bool:
-    """Whether `Accept` puts JSON before HTML; without one, whether the request itself is JSON.
+    """Whether `Accept` gives JSON the larger quality.
+
+    Of equal ones the one that is named counts, and of two that are named the first. A client without preference gets
+    what it sends.
 
     `accept`, `content_type`: the headers' values, None or empty where the client sent none.
     """
-    if accept is None or not accept.strip():
-        return _essence(content_type or "") == _JSON
-    return _quality(accept, _JSON) > _quality(accept, _HTML)
+    json, html = (0, 0.0, 0), (0, 0.0, 0)
+    for position, part in enumerate((accept or "").split(",")):
+        name, quality = _range(part)
+        json = max(json, (_precision(name, _is_json(name), "application/*"), quality, -position))
+        html = max(html, (_precision(name, name in _HTML, "text/*"), quality, -position))
+    json, html = json if json[0] else (0, 0.0, 0), html if html[0] else (0, 0.0, 0)
+    if json[1] != html[1]:
+        return json[1] > html[1]
+    if json[1] > 0 and json[0] != html[0]:
+        return json[0] > html[0]
+    if json[1] > 0 and json[0] == 3:
+        return json[2] > html[2]
+    return _is_json(_essence(content_type or ""))
+
+
+def _precision(name: str, is_it: bool, wildcard: str) -> int:
+    return 3 if is_it else 2 if name == wildcard else 1 if name == _WILDCARD else 0
+
+
+def _is_json(name: str) -> bool:
+    return name == _JSON or (name.endswith("+json") and name != "+json")
 
 
 def _essence(value: str) -> str:
     return value.split(";", 1)[0].strip().lower()
-
-
-def _quality(accept: str, media_type: str) -> float:
-    """Return the quality that the most specific range of `accept` gives a type; 0: not wanted."""
-    wildcard = media_type.split("/")[0] + "/*"
-    precedence = {"*/*": 1, wildcard: 2, media_type: 3}
-    best = (0, 0.0)
-    for part in accept.split(","):
-        name, quality = _range(part)
-        best = max(best, (precedence.get(name, 0), quality))
-    return best[1] if best[0] else 0.0
 
 
 def _range(part: str) -> Tuple[str, float]:
@@ -44,5 +55,5 @@ def _number(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        return 0.0
+        return 1.0
     return min(1.0, max(0.0, number)) if number == number else 0.0
