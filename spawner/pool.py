@@ -16,7 +16,9 @@ from spawner import (
     adoption,
     always_restart,
     enrolment,
+    evidence,
     failing,
+    invariants,
     out_of_band_work,
     replacement,
     restarting,
@@ -46,7 +48,6 @@ from spawner.registration import Registration
 from spawner.resistance import Resistance
 from spawner.states import GroupEvent, GroupState, ProcessEvent, ProcessKind, ProcessState
 
-HOOK_SECONDS = 1.0  # the hook queue_full_error is run at most once in this time for an app
 _WAITING_STATES = (GroupState.COLD, GroupState.FAILED)
 
 
@@ -116,14 +117,8 @@ class Pool:
 
     def queue_overflowed(self, key: str, count: int, now: float) -> None:
         """httpd has answered so many requests 503, for the group's queue was full."""
-        group = self.groups.get(key)
-        if group is None:
-            return
-        group.overflows += count
-        if now >= group.hook_after:
-            group.hook_after = now + HOOK_SECONDS
-            message = "the request queue of %s is full: %d requests were answered 503" % (key, group.overflows)
-            self.emit(RunHook("queue_full_error", key, 0, "", message))
+        if key in self.groups:
+            evidence.overflow(self, self.groups[key], count, now)
 
     # What is seen of the queue and of the workers
 
@@ -147,16 +142,7 @@ class Pool:
         :param waiting: whether a connection waits in the queue.
         """
         group = self.groups[key]
-        for process in list(group.workers()):
-            reading = readings.get(process.process_id)
-            if reading is None:
-                continue
-            if reading.requests != process.requests or reading.busy:
-                group.last_active = now
-            process.note(reading)
-            if reading.overdue and not process.overdue:
-                replacement.end_overdue(self, group, process, now)
-        spawning.grow(self, group, waiting, now)
+        evidence.take(self, group, readings, waiting, now)
         out_of_band_work.consider(self, group, now)
         room.shrink(self, now)
         self.settle(group, now)  # a worker that has become idle may be what another app waits for
@@ -380,14 +366,9 @@ class Pool:
         always_restart: bool = False,
     ) -> None:
         """Enter a group whose listening socket and scoreboard were found in the descriptor store."""
-        self.groups[registration.key] = Group(
-            registration,
-            generation=generation,
-            last_generation=generation,
-            last_active=now,
-            resisting=resisting,
-            always_restart=always_restart,
-        )
+        group = Group(registration, generation=generation, last_generation=generation, last_active=now)
+        group.resisting, group.always_restart = resisting, always_restart
+        self.groups[registration.key] = group
 
     def adopt_process(self, process: Process) -> int:
         """Enter a process that an earlier spawner started.
@@ -414,12 +395,4 @@ class Pool:
 
         :raises AssertionError: one does not hold.
         """
-        above = 0
-        for group in self.groups.values():
-            group.check_invariants()
-            above += group.one_more
-            assert all(self.processes[number] is process for number, process in group.processes.items())
-            most = room.cap(self, group) + group.one_more
-            assert len(group.active()) <= most, "%s: %d workers, %d allowed" % (group.key, len(group.active()), most)
-        active = self.active()
-        assert active <= self.server.max_pool_size + above + self.excess, "%d workers in the pool" % active
+        invariants.check(self)

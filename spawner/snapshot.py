@@ -31,6 +31,7 @@ def describe_group(group: Group, now: float) -> dict[str, Any]:
         "restart": None if group.restart is None else describe_restart(group.restart, now),
         "resisting": None if group.resisting is None else describe_resistance(group.resisting, now),
         "always_restart": group.always_restart,
+        "waits_for_room": bool(group.room_due or group.impatient),
         "requests_rejected": group.overflows,
         "failure": None
         if failure is None
@@ -87,7 +88,12 @@ def describe_process(process: Process, now: float) -> dict[str, Any]:
         "busy": process.busy,
         "running": process.running,
         "capacity": process.capacity,
-        "working": process.at_work,
+        "working": process.working,
+        "work_wanted": bool(process.work_asked) and not process.working,
+        "worn": process.worn,
+        "too_large": process.too_large,
+        "overdue": process.overdue,
+        "once": process.once,
         "uptime": round(now - process.started, 3),
         "idle": round(max(0.0, now - process.idle_since), 3) if process.idle_since and not process.busy else 0.0,
     }

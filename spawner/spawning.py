@@ -12,7 +12,6 @@ from spawner.states import GroupEvent, GroupState, ProcessKind, ProcessState
 if TYPE_CHECKING:
     from spawner.pool import Pool
 
-FULL_SAMPLES = 2  # samples in a row that show all workers full and a request waiting: then the group grows
 _IDLE_STATES = (GroupState.COLD, GroupState.FAILED, GroupState.CLOSING)
 
 
@@ -28,17 +27,6 @@ def first_size(pool: Pool, group: Group) -> int:
     """How many workers a group begins with."""
     minimum = 1 if group.always_restart else group.registration.options.min_instances
     return min(room.cap(pool, group), max(1, minimum))
-
-
-def grow(pool: Pool, group: Group, waiting: bool, now: float) -> None:
-    """One more worker if none can take a request while one waits."""
-    active = group.active()
-    full = waiting and bool(active) and all(process.serving and process.full for process in active)
-    group.full_samples = group.full_samples + 1 if full else 0
-    if group.full_samples >= FULL_SAMPLES and group.settled_size < room.cap(pool, group) and now >= group.spawn_after:
-        group.full_samples = 0
-        group.target = group.settled_size + 1
-        ask(pool, group, now)
 
 
 def settle(pool: Pool, group: Group, now: float) -> None:
