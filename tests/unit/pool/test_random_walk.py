@@ -5,23 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Optional
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from spawner import effects
-from spawner.errors import IllegalTransition
 from spawner.process import Process
 from spawner.states import (
-    GROUP_TRANSITIONS,
-    PROCESS_TRANSITIONS,
-    GroupEvent,
     GroupState,
-    ProcessEvent,
     ProcessKind,
-    ProcessState,
-    move,
 )
 from tests.unit.pool.world import World
 
@@ -239,25 +231,3 @@ class RandomWalk(RuleBasedStateMachine):
 
 TestRandomWalk = RandomWalk.TestCase
 TestRandomWalk.settings = settings(max_examples=60, stateful_step_count=50, deadline=None, derandomize=True)
-
-
-def test_every_row_that_the_process_tables_lack_raises_and_names_state_and_event() -> None:
-    for kind, table in PROCESS_TRANSITIONS.items():
-        for state in ProcessState:
-            for event in ProcessEvent:
-                if (state, event) not in table:
-                    check_illegal(table, kind.value, state, event)
-
-
-def test_every_row_that_the_group_table_lacks_raises_and_names_state_and_event() -> None:
-    for state in GroupState:
-        for event in GroupEvent:
-            if (state, event) not in GROUP_TRANSITIONS:
-                check_illegal(GROUP_TRANSITIONS, "group", state, event)
-
-
-def check_illegal(table: object, name: str, state: object, event: object) -> None:
-    with pytest.raises(IllegalTransition) as caught:
-        move(table, name, state, event)  # type: ignore[arg-type]
-    assert str(state) in str(caught.value)
-    assert str(event) in str(caught.value)

@@ -103,6 +103,16 @@ class World:
         """The workers that accept."""
         return [process for process in self.processes(key) if process.serving]
 
+    def coming_or_none(self, key: str = "app") -> Optional[Process]:
+        """The first process of a group that is on its way up, if any."""
+        return next((process for process in self.processes(key) if process.coming), None)
+
+    def coming(self, key: str = "app") -> Process:
+        """The first process of a group that is on its way up."""
+        process = self.coming_or_none(key)
+        assert process is not None, "nothing of %s is on its way up" % key
+        return process
+
     def come_up(self, process: Process) -> None:
         """Let a process take its next step on the way up."""
         if process.state is ProcessState.STARTING:
@@ -157,6 +167,15 @@ class World:
             for process in [self.process(number)]
         }
         return self.step(self.pool.sample, key, readings, waiting)
+
+    def measure(self, megabytes: list[tuple[Process, int]]) -> list[effects.Effect]:
+        """So many megabytes of memory have these workers of one group."""
+        sizes = {process.process_id: size * 1_048_576 for process, size in megabytes}
+        return self.step(self.pool.sample_memory, megabytes[0][0].key, sizes)
+
+    def hooks(self, name: str) -> list[int]:
+        """The pids that a hook was run for so far."""
+        return [effect.pid for effect in self.effects_of(effects.RunHook) if effect.name == name]
 
     def up(self, key: str = "app", **options: Any) -> None:
         """Register a group, have a first request, and all of it up."""

@@ -1,0 +1,338 @@
+"""Workers that wear out, grow too large, or are taken out: another one comes, and none too many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spawner import effects
+from spawner.process import Process
+from spawner.states import GroupState, ProcessKind, ProcessState
+from tests.unit.pool.world import World
+
+
+def wear_out(world: World, process: Process) -> list[effects.Effect]:
+    """The worker says that it has served its requests."""
+    return world.step(world.pool.process_worn, process.process_id)
+
+
+def retired(found: list[effects.Effect]) -> list[int]:
+    """Who was told to go."""
+    return [effect.process_id for effect in found if isinstance(effect, effects.Retire)]
+
+
+def names(found: list[effects.Effect]) -> list[str]:
+    """The names of effects, log lines and hooks left out."""
+    return [type(effect).__name__ for effect in found if not isinstance(effect, (effects.Say, effects.RunHook))]
+
+
+def test_a_worn_worker_goes_at_once_and_another_is_forked_at_once() -> None:
+    world = World(max_pool_size=1)
+    world.up(max_requests=10)
+    assert names(wear_out(world, world.serving()[0])) == ["Retire", "ForkWorker"]
+    world.all_up()
+    assert len(world.serving()) == 1
+
+
+def test_a_worker_that_says_twice_that_it_is_worn_is_replaced_once() -> None:
+    world = World()
+    world.up(max_requests=10)
+    worker = world.serving()[0]
+    wear_out(world, worker)
+    assert names(wear_out(world, worker)) == []
+
+
+def test_a_worn_worker_with_direct_spawning_serves_until_its_replacement_does() -> None:
+    world = World(max_pool_size=1)
+    world.up(spawn_method="direct", max_requests=10)
+    old = world.serving()[0]
+    assert names(wear_out(world, old)) == ["StartProcess"]
+    new = next(process for process in world.processes() if process.coming)
+    world.come_up(new)
+    world.come_up(new)
+    assert old.serving
+    world.come_up(new)
+    assert [process.process_id for process in world.serving()] == [new.process_id]
+
+
+def test_worn_workers_with_direct_spawning_are_replaced_one_after_the_other() -> None:
+    world = World()
+    world.up(spawn_method="direct", max_requests=10, min_instances=3)
+    old = world.serving()
+    for worker in old:
+        wear_out(world, worker)
+    most = 0
+    while any(worker.process_id in world.pool.processes for worker in old):
+        living = world.processes()
+        most = max(most, sum(process.active for process in living))
+        moving = next(process for process in living if process.coming or process.retiring)
+        world.come_up(moving) if moving.coming else world.exit(moving)
+    assert most == 4
+    assert len(world.serving()) == 3
+
+
+def test_a_replacement_that_does_not_start_leaves_the_worn_worker_serving_and_is_tried_again() -> None:
+    world = World()
+    world.up(spawn_method="direct", max_requests=10)
+    old = world.serving()[0]
+    wear_out(world, old)
+    world.fail(next(process for process in world.processes() if process.coming))
+    assert old.serving
+    assert not [process for process in world.processes() if process.coming]
+    world.advance(1.1)
+    world.all_up()
+    assert [process.process_id for process in world.serving()] != [old.process_id]
+
+
+def test_a_preloader_stays_while_workers_wear_out() -> None:
+    world = World()
+    world.up(max_requests=10, max_preloader_idle_time=100)
+    world.advance(1000)
+    assert world.processes(kind=ProcessKind.PRELOADER)
+
+
+def test_a_worn_worker_whose_preloader_is_gone_is_replaced_through_a_new_one() -> None:
+    world = World()
+    world.up(max_requests=10)
+    world.exit(world.processes(kind=ProcessKind.PRELOADER)[0], 9)
+    found = wear_out(world, world.serving()[0])
+    assert names(found) == ["Retire", "StartProcess"], "it takes no more requests: it has no reason to stay"
+    world.all_up()
+    assert len(world.serving()) == 1
+
+
+def test_a_worn_worker_of_a_release_that_is_being_replaced_is_replaced_from_the_old_preloader() -> None:
+    world = World()
+    world.up(max_requests=10)
+    world.step(world.pool.restart, "app")
+    found = wear_out(world, world.serving()[0])
+    assert [effect.generation for effect in found if isinstance(effect, effects.ForkWorker)] == [1]
+
+
+def test_a_worker_above_the_memory_limit_is_told_to_finish_and_another_is_forked() -> None:
+    world = World()
+    world.up(memory_limit=100)
+    worker = world.serving()[0]
+    worker.requests = 1
+    found = world.measure([(worker, 101)])
+    assert retired(found) == [worker.process_id]
+    assert not any(isinstance(effect, effects.Kill) for effect in found)
+    assert "101 MB" in next(effect.text for effect in found if isinstance(effect, effects.Say))
+
+
+def test_a_worker_at_the_memory_limit_stays() -> None:
+    world = World()
+    world.up(memory_limit=100)
+    worker = world.serving()[0]
+    worker.requests = 1
+    assert not retired(world.measure([(worker, 100)]))
+
+
+def test_an_app_that_is_larger_than_its_limit_from_the_start_is_not_replaced_over_and_over() -> None:
+    world = World()
+    world.up(memory_limit=100)
+    worker = world.serving()[0]
+    said = [effect for effect in world.measure([(worker, 150)]) if isinstance(effect, effects.Say)]
+    assert "too small for this app" in said[0].text
+    assert not world.measure([(worker, 150)])
+    assert worker.serving
+
+
+def test_a_worker_above_the_hard_memory_limit_is_killed_at_once_and_the_figure_is_said() -> None:
+    world = World()
+    world.up(hard_memory_limit=200)
+    worker = world.serving()[0]
+    worker.running = 1
+    found = world.measure([(worker, 250)])
+    kill = next(effect for effect in found if isinstance(effect, effects.Kill))
+    assert kill.process_id == worker.process_id
+    assert "250 MB" in kill.reason
+    said = world.exit(worker, 9)
+    assert not any("unexpectedly" in effect.text for effect in said if isinstance(effect, effects.Say))
+    world.all_up()
+    assert len(world.serving()) == 1
+
+
+def test_a_worker_is_killed_once_for_its_memory() -> None:
+    world = World()
+    world.up(hard_memory_limit=200)
+    worker = world.serving()[0]
+    world.measure([(worker, 250)])
+    assert not world.measure([(worker, 260)])
+
+
+def test_a_retiring_worker_is_held_to_the_hard_memory_limit_too() -> None:
+    world = World()
+    world.up(hard_memory_limit=200)
+    worker = world.serving()[0]
+    world.step(world.pool.detach, worker.process_id)
+    assert any(isinstance(effect, effects.Kill) for effect in world.measure([(worker, 250)]))
+
+
+def test_a_start_that_is_above_the_hard_memory_limit_has_failed() -> None:
+    world = World()
+    world.register(spawn_method="direct", hard_memory_limit=200)
+    world.request()
+    world.come_up(world.processes()[0])
+    found = world.measure([(world.processes()[0], 250)])
+    assert any(isinstance(effect, effects.FailWaiting) for effect in found)
+    failure = world.pool.groups["app"].failure
+    assert failure is not None
+    assert "PassengerHardMemoryLimit" in failure.summary
+
+
+def overdue(world: World) -> Process:
+    """A worker with a request that takes too long, after the look that shows it."""
+    world.up(min_instances=2)
+    worker = world.serving()[0]
+    world.look({worker.process_id: 1}, overdue=True)
+    return worker
+
+
+def test_an_overdue_worker_shows_its_stacks_before_it_is_told_to_end() -> None:
+    world = World()
+    worker = overdue(world)
+    about = [effect for effect in world.seen if getattr(effect, "process_id", None) == worker.process_id]
+    assert [type(effect).__name__ for effect in about[-3:]] == ["DumpStacks", "Retire", "Terminate"]
+    assert world.hooks("max_request_time_reached") == [worker.pid]
+
+
+def test_an_overdue_worker_is_replaced_before_it_has_ended() -> None:
+    world = World(max_pool_size=2)
+    overdue(world)
+    assert len(world.pool.groups["app"].active()) == 2
+
+
+def test_an_overdue_worker_that_does_not_end_is_killed() -> None:
+    world = World()
+    worker = overdue(world)
+    worker.running = 1
+    world.advance(4.9)
+    assert not world.effects_of(effects.Kill)
+    world.advance(0.2)
+    assert [effect.process_id for effect in world.effects_of(effects.Kill)] == [worker.process_id]
+
+
+def test_a_worker_is_told_once_that_it_is_overdue() -> None:
+    world = World()
+    worker = overdue(world)
+    world.look({worker.process_id: 1}, overdue=True)
+    assert len(world.effects_of(effects.DumpStacks)) == 1
+
+
+def test_a_retiring_worker_whose_request_takes_too_long_ends_all_the_same() -> None:
+    world = World()
+    world.up()
+    worker = world.serving()[0]
+    world.step(world.pool.detach, worker.process_id)
+    world.look({worker.process_id: 1}, overdue=True)
+    world.advance(5.1)
+    assert [effect.process_id for effect in world.effects_of(effects.Kill)] == [worker.process_id]
+
+
+@pytest.mark.parametrize("spawn_method", ["smart", "direct"])
+def test_a_detached_worker_finishes_and_another_takes_its_place(spawn_method: str) -> None:
+    world = World()
+    world.up(spawn_method=spawn_method, min_instances=2)
+    worker = world.serving()[0]
+    assert retired(world.step(world.pool.detach, worker.process_id)) == [worker.process_id]
+    assert world.step(world.pool.detach, worker.process_id) == []
+    world.all_up()
+    assert len(world.serving()) == 2
+
+
+def test_a_worker_that_is_detached_while_it_comes_up_is_told_to_end_and_another_comes() -> None:
+    world = World()
+    world.register(spawn_method="direct")
+    world.request()
+    first = world.processes()[0]
+    found = world.step(world.pool.detach, first.process_id)
+    assert any(isinstance(effect, effects.Terminate) for effect in found)
+    world.all_up()
+    assert world.pool.groups["app"].state is GroupState.SERVING
+
+
+def test_a_detached_preloader_comes_back_when_it_is_needed() -> None:
+    world = World()
+    world.up()
+    world.step(world.pool.detach, world.processes(kind=ProcessKind.PRELOADER)[0].process_id)
+    world.all_up()
+    assert not world.processes(kind=ProcessKind.PRELOADER)
+    for _ in range(2):
+        world.sample(busy=True, waiting=True)
+    world.all_up()
+    assert len(world.serving()) == 2
+
+
+@pytest.mark.parametrize("options", [{"spawn_method": "direct"}, {}])
+def test_in_a_full_pool_a_worn_worker_is_replaced_with_one_more_at_most(options: dict[str, Any]) -> None:
+    world = World(max_pool_size=2)
+    world.up("one", max_requests=10, **options)
+    world.up("two", max_requests=10, **options)
+    for key in ("one", "two"):
+        wear_out(world, world.serving(key)[0])
+    most = 0
+    while any(process.coming or process.retiring for process in world.pool.processes.values()):
+        most = max(most, world.pool.active())
+        moving = next(p for p in world.pool.processes.values() if p.coming or p.retiring)
+        world.come_up(moving) if moving.coming else world.exit(moving)
+    assert most <= 3
+    assert [len(world.serving(key)) for key in ("one", "two")] == [1, 1]
+    assert not any(process.worn for process in world.pool.processes.values())
+
+
+def test_an_adopted_worker_that_is_worn_is_replaced() -> None:
+    world = World()
+    world.up(spawn_method="direct", max_requests=10)
+    wear_out(world, world.serving()[0])
+    world.adopt_all(lambda number, process: process.serving)
+    world.all_up()
+    assert [process.worn for process in world.serving()] == [False]
+
+
+def test_an_adopted_worker_that_was_told_to_end_for_its_time_is_killed_if_it_does_not() -> None:
+    world = World()
+    overdue(world)
+    world.adopt_all(lambda number, process: True)
+    worker = next(process for process in world.processes() if process.state is ProcessState.RETIRING)
+    world.look({worker.process_id: 1}, overdue=True)
+    world.advance(5.1)
+    assert [effect.process_id for effect in world.effects_of(effects.Kill)] == [worker.process_id]
+
+
+def test_each_worker_is_attached_and_detached_once_for_the_hooks() -> None:
+    world = World()
+    world.up(min_instances=2)
+    pids = [process.pid for process in world.serving()]
+    assert world.hooks("attached_process") == pids
+    world.step(world.pool.detach, world.serving()[0].process_id)
+    world.exit(next(process for process in world.processes() if process.retiring))
+    world.exit(world.serving()[0], 9)
+    assert world.hooks("detached_process") == pids
+
+
+def test_a_failed_start_and_a_full_queue_run_their_hooks() -> None:
+    world = World()
+    world.register()
+    world.request()
+    world.fail(world.processes()[0])
+    hook = next(effect for effect in world.seen if isinstance(effect, effects.RunHook))
+    assert (hook.name, hook.error_id, hook.message) == ("spawn_failed", "00000000", "ImportError: no module")
+    world.step(world.pool.queue_overflowed, "app", 7)
+    world.step(world.pool.queue_overflowed, "app", 2)
+    assert len(world.hooks("queue_full_error")) == 1, "not more often than once a second"
+    world.now += 1.0
+    world.step(world.pool.queue_overflowed, "app", 1)
+    assert len(world.hooks("queue_full_error")) == 2
+
+
+def test_a_minimum_that_the_caps_do_not_allow_is_named_once_in_each_configuration() -> None:
+    world = World(max_pool_size=2)
+    for _ in range(2):
+        world.register(min_instances=3)
+    said = [effect for effect in world.effects_of(effects.Say) if "PassengerMinInstances 3" in effect.text]
+    assert len(said) == 1
+    world.step(world.pool.configure, world.server, 2)
+    world.register(epoch=2, min_instances=3)
+    assert len([effect for effect in world.effects_of(effects.Say) if "MinInstances 3" in effect.text]) == 2

@@ -1,0 +1,201 @@
+"""A release that does not start: the old one serves on, and says so, or gives its place up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spawner import effects
+from spawner.states import GroupState, ProcessKind
+from tests.unit.pool.world import World
+
+
+def deploy_broken(world: World, **options: Any) -> list[effects.Effect]:
+    """An app is up, and a new release of it cannot be imported."""
+    world.up(**options)
+    world.restart()
+    return world.fail(world.coming())
+
+
+def notes(world: World) -> list[tuple[int, bool]]:
+    """What was written down beside restart.txt: the generation, and whether it failed."""
+    return [(note.generation, note.failure is not None) for note in world.effects_of(effects.NoteDeployment)]
+
+
+def test_what_is_wrong_is_written_down_and_shown() -> None:
+    world = World()
+    deploy_broken(world)
+    assert notes(world)[-1] == (2, True)
+    world.now += 5
+    resisting = world.pool.snapshot(world.now)["groups"][0]["resisting"]
+    assert (resisting["generation"], resisting["age"]) == (2, 5.0)
+    assert resisting["summary"] == "ImportError: no module"
+
+
+def test_a_release_that_starts_takes_back_what_was_written_down() -> None:
+    world = World()
+    deploy_broken(world)
+    world.restart()
+    world.all_up()
+    assert notes(world)[-1] == (3, False)
+    assert world.pool.snapshot(world.now)["groups"][0]["resisting"] is None
+
+
+def test_a_second_broken_release_is_the_one_that_is_shown() -> None:
+    world = World()
+    deploy_broken(world)
+    world.restart()
+    world.fail(world.coming())
+    assert notes(world)[-1] == (3, True)
+    assert [process.generation for process in world.serving()] == [1]
+    assert world.pool.snapshot(world.now)["groups"][0]["resisting"]["generation"] == 3
+
+
+def test_neither_idle_workers_nor_the_old_preloader_go_while_a_release_is_resisted() -> None:
+    world = World(pool_idle_time=100)
+    world.up()
+    for _ in range(2):
+        world.sample(busy=True, waiting=True)
+    world.all_up()
+    world.restart()
+    world.fail(world.coming())
+    world.sample()
+    world.advance(10_000)
+    assert len(world.serving()) == 2
+    assert [process.generation for process in world.processes(kind=ProcessKind.PRELOADER) if not process.retiring] == [
+        1
+    ]
+
+
+def test_a_lost_worker_is_forked_from_the_old_preloader() -> None:
+    world = World()
+    deploy_broken(world)
+    world.all_up()
+    world.exit(world.serving()[0], 9)
+    world.advance(2.0)
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [1]
+    assert len(world.effects_of(effects.StartProcess)) == 2, "nothing was started from disk but the broken release"
+    assert world.pool.groups["app"].resisting is not None
+
+
+def test_without_the_old_preloader_nothing_is_started_while_a_worker_serves() -> None:
+    world = World()
+    deploy_broken(world, min_instances=2)
+    world.exit(world.processes(kind=ProcessKind.PRELOADER)[0], 9)
+    world.exit(world.serving()[0], 9)
+    world.advance(100.0)
+    for _ in range(4):
+        world.sample(busy=True, waiting=True)
+    assert not [process for process in world.processes() if process.coming]
+    assert len(world.serving()) == 1
+
+
+def test_with_nothing_left_of_the_old_release_the_newest_code_is_tried() -> None:
+    world = World()
+    deploy_broken(world, spawn_method="direct")
+    world.all_up()
+    world.exit(world.serving()[0], 9)
+    world.advance(2.0)
+    assert world.coming().generation == 2
+    world.all_up()
+    assert world.pool.groups["app"].resisting is None
+    assert notes(world)[-1] == (2, False), "it has come up after all"
+
+
+def test_a_worn_worker_that_cannot_be_replaced_serves_on() -> None:
+    world = World()
+    deploy_broken(world, spawn_method="direct", max_requests=10)
+    world.all_up()
+    worker = world.serving()[0]
+    world.step(world.pool.process_worn, worker.process_id)
+    world.advance(100.0)
+    assert [process.process_id for process in world.serving()] == [worker.process_id]
+
+
+def test_the_last_worker_lost_during_a_restart_is_replaced_from_the_old_preloader() -> None:
+    world = World()
+    world.up()
+    world.restart()
+    world.exit(world.serving()[0], 9)
+    assert world.effects_of(effects.ForkWorker)[-1].generation == 1
+    assert world.pool.groups["app"].state is GroupState.RESTARTING
+    world.fail(next(process for process in world.processes(kind=ProcessKind.PRELOADER) if process.coming))
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [1], "the broken release has taken nothing"
+
+
+def test_an_old_preloader_that_forks_nothing_is_not_asked_over_and_over() -> None:
+    world = World()
+    world.up(min_instances=2)
+    world.restart()
+    world.exit(world.serving()[0], 9)
+    for _ in range(3):
+        for worker in [process for process in world.processes(kind=ProcessKind.WORKER) if process.coming]:
+            world.fail(worker)
+    assert len(world.effects_of(effects.ForkWorker)) == 3
+    world.advance(1.1)
+    assert len(world.effects_of(effects.ForkWorker)) == 4
+
+
+def test_resisting_outlives_the_spawner() -> None:
+    world = World()
+    deploy_broken(world, min_instances=2)
+    world.all_up()
+    world.adopt_all(lambda number, process: True)
+    assert world.pool.groups["app"].state is GroupState.SERVING
+    assert not [process for process in world.processes() if process.coming], "the release that failed is not tried"
+    assert world.pool.snapshot(world.now)["groups"][0]["resisting"]["generation"] == 2
+    world.restart()
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [3, 3]
+    assert world.pool.groups["app"].resisting is None
+
+
+def test_an_old_preloader_alone_outlives_the_spawner_as_the_old_release() -> None:
+    world = World()
+    deploy_broken(world)
+    world.all_up()
+    world.adopt_all(lambda number, process: process.kind is ProcessKind.PRELOADER)
+    world.request()
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [1]
+
+
+def test_a_restart_that_came_after_the_failure_goes_on_under_another_spawner() -> None:
+    world = World()
+    deploy_broken(world)
+    world.all_up()
+    world.restart()
+    world.adopt_all(lambda number, process: True)
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [3]
+
+
+def test_without_resisting_the_broken_release_takes_the_place_of_the_old_one() -> None:
+    world = World()
+    found = deploy_broken(world, min_instances=2, resist_deployment_errors=False)
+    group = world.pool.groups["app"]
+    assert group.state is GroupState.FAILED
+    assert not world.serving()
+    assert any(isinstance(effect, effects.FailWaiting) for effect in found)
+    assert notes(world)[-1] == (2, True)
+    assert any(isinstance(effect, effects.FailWaiting) for effect in world.request())
+    world.now += 1.1
+    world.request()
+    world.all_up()
+    assert {process.generation for process in world.serving()} == {2}
+
+
+def test_a_blocking_restart_that_fails_is_written_down_too() -> None:
+    world = World()
+    deploy_broken(world, rolling_restarts=False, resist_deployment_errors=False)
+    assert world.pool.groups["app"].state is GroupState.FAILED
+    assert notes(world)[-1] == (2, True)
+
+
+def test_a_first_start_that_fails_is_no_failed_deployment() -> None:
+    world = World()
+    world.register()
+    world.request()
+    world.fail(world.coming())
+    assert notes(world) == []
