@@ -54,10 +54,10 @@ def test_an_app_that_wants_many_processes_lets_others_in_between() -> None:
     world.request("many")
     world.register("one", spawn_method="direct")
     world.request("one")
-    first = world.processes("many")[0]
-    while first.coming:
-        world.come_up(first)
-    assert started(world) == ["many", "many", "one"]
+    for process in world.processes("many"):
+        while process.coming:
+            world.come_up(process)
+    assert started(world) == ["many", "many", "many", "one"], "the third had been asked for before"
 
 
 def test_places_are_given_in_the_order_of_asking() -> None:
