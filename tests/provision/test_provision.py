@@ -73,6 +73,27 @@ def test_status_names_the_app_under_both_of_its_commands(machine: Machine) -> No
         assert "/srv/jumpseat-demo (production)" in machine.tree.run(command)
 
 
+def test_the_installation_is_found_to_be_right(machine: Machine) -> None:
+    machine.get("/")
+    report = machine.tree.run("jumpseat validate-install || [ $? = 2 ]")
+    assert "error   " not in report
+
+
+def test_every_command_has_a_manual_page_and_completion(machine: Machine) -> None:
+    files = machine.tree.files()
+    for name in ("jumpseat", "passenger", "passenger-config", "passenger-memory-stats", "passenger-status"):
+        machine.tree.run("%s --version" % name)
+        share = "/usr/local/share"
+        assert "%s/man/man1/%s.1" % (share, name) in files
+        assert "%s/bash-completion/completions/%s" % (share, name) in files
+        assert "%s/zsh/site-functions/_%s" % (share, name) in files
+
+
+def test_a_restart_of_the_sample_app_is_waited_for(machine: Machine) -> None:
+    machine.get("/")
+    assert "the new code serves" in machine.tree.run("jumpseat restart-app /srv/jumpseat-demo --wait")
+
+
 def test_provisioning_again_leaves_the_configuration_as_it_was_and_the_app_served(machine: Machine) -> None:
     configuration = "cd /etc && find apache2 jumpseat -type f -exec sha256sum {} + | sort; find apache2 -type l | sort"
     before = machine.tree.run(configuration)
