@@ -199,6 +199,25 @@ def test_passenger_s_xml_tells_what_runs(server: CheckedHttpd, probe: AppFolder)
     assert int(info.findtext(".//process/rss") or 0) > 1000
 
 
+def test_apps_that_a_new_spawner_took_over_are_managed_like_any_other(server: CheckedHttpd, probe: AppFolder) -> None:
+    server.logs.allow(".*")
+    before = server.spawner_pid()
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: server.spawner_pid() != before, "another spawner")
+    server.wait_for_spawner()
+    eventually(lambda: group(server).get("state") == "serving", "the app, taken over")
+    assert run_command(server, "restart-app", str(probe.root), "--wait").returncode == 0
+    held = Background(lambda: server.get(path("/hold", gate="g", name="it")))
+    pid = int(probe.wait_for_event("holding-it"))
+    assert [one["pid"] for one in told(server, "requests", "--json")["requests"]] == [pid]
+    assert pid in [one["pid"] for one in told(server, "memory-stats", "--json")["processes"]]
+    assert run_command(server, "detach-process", str(pid)).returncode == 0
+    probe.open_gate("g")
+    assert held.result().status == 200
+    assert server.checks is not None
+    server.checks.remember_descriptors()
+
+
 # Who may do what
 
 
