@@ -20,7 +20,7 @@ from support.serving import CheckedHttpd
 from support.status import group, run_command
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.load, pytest.mark.deadline(90 + 60 * ROUNDS)]
+pytestmark = [pytest.mark.load, pytest.mark.deadline(90 + 180 * ROUNDS)]
 TOUCHES = 10 * ROUNDS
 NO_GROWTH = f"PassengerMaxInstances {WORKERS}"
 #: Leaves the workers some air, so that it is the restart that shows in the times, and not the queue.

@@ -18,7 +18,7 @@ from support.memory import resident
 from support.serving import CheckedHttpd
 from support.status import workers
 
-pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 60 * ROUNDS)]
+pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 180 * ROUNDS)]
 GRACEFULS = 15 if ROUNDS == 1 else 110 * ROUNDS
 
 
@@ -33,7 +33,7 @@ def test_graceful_restarts_lose_nothing_and_keep_every_worker(burdened: Burdened
         held, memory = open_descriptors(server.pid), resident(server.pid)
         for _ in range(GRACEFULS):
             server.graceful()
-            load.wait_for_more(5)
+            load.wait_for_more(3)
         grown = resident(server.pid) - memory
     judge(load, f"graceful, {GRACEFULS + 5} times", note=f"httpd's parent: {grown / 1024:+.0f} KiB")
     assert {worker["pid"] for worker in workers(server)} == pids

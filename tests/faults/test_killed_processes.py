@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import psutil
 import pytest
@@ -15,7 +16,7 @@ from support.serving import CheckedHttpd
 from support.status import group, preloaders, run_command, wait_for_workers, workers
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 60 * ROUNDS)]
+pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 180 * ROUNDS)]
 
 
 def kill(pid: int) -> None:
@@ -111,6 +112,24 @@ def spawner_process(server: CheckedHttpd, old: int) -> int:
     return next((pid for pid in found if pid != old), 0)
 
 
+def test_a_spawner_killed_as_httpd_restarts_gracefully_loses_nothing(burdened: Burdened, judge: Judge) -> None:
+    server = burdened.server
+    server.logs.allow("JS")
+    burdened.start()
+    pids = {worker["pid"] for worker in workers(server)}
+    with burdened.load() as load:
+        for _ in range(5):
+            old = server.spawner_pid()
+            kill(old)
+            server.graceful()
+            next_spawner(server, old)
+            load.wait_for_more(20)
+    case = "kill -9 of the spawner and graceful at once, 5 times"
+    judge(load, case, late=50, note="new children of httpd wait for the new spawner")
+    assert pids <= {worker["pid"] for worker in workers(server)}
+    assert len([child for child in psutil.Process(server.pid).children() if child.name() == "jumpseat"]) == 1
+
+
 def test_an_adopted_app_is_managed_like_any_other(burdened: Burdened, judge: Judge) -> None:
     server, app = burdened.server, burdened.app
     server.logs.allow("JS")
@@ -129,28 +148,35 @@ def test_an_adopted_app_is_managed_like_any_other(burdened: Burdened, judge: Jud
     with burdened.load(clients=16) as load:
         eventually(lambda: len(workers(server)) > WORKERS, "growth under load")
         load.wait_for_more(50)
-    judge(load, "growth after kill -9 of the spawner")
+        detached = workers(server)[0]["pid"]
+        answer = run_command(server, "detach-process", str(detached))
+        assert answer.returncode == 0, answer.stderr
+        eventually(lambda: detached not in {worker["pid"] for worker in workers(server)}, "the end of that worker")
+    judge(load, "growth and detach-process after kill -9 of the spawner")
     assert server.stop() == []
 
 
+@pytest.mark.parametrize(("mpm", "times", "connections"), [("prefork", 5, 1), ("event", 2, 10)])
 def test_a_killed_child_of_httpd_loses_its_connections_and_no_process_of_ours(
-    burdened: Burdened, judge: Judge
+    burdened: Burdened, judge: Judge, mpm: str, times: int, connections: int
 ) -> None:
     server = burdened.server
     server.logs.allow("AH0005[12]|JS")
-    server.configuration.mpm = "prefork"
+    server.configuration.mpm = mpm
     burdened.start()
     apps = {process.pid for process in server.app_processes()}
     with burdened.load() as load:
-        for _ in range(5):
+        for _ in range(times):
             load.wait_for_more(40)
             kill(children_of_httpd(server)[0].pid)
         load.wait_for_more(40)
-    judge(load, "kill -9 of an httpd child (prefork), 5 times", failed=5)
+    judge(load, f"kill -9 of an httpd child ({mpm}), {times} times", failed=times * connections)
     assert apps <= {process.pid for process in server.app_processes()}
 
 
-def test_when_httpds_parent_is_killed_everything_of_ours_ends_and_nothing_is_left(burdened: Burdened) -> None:
+def test_when_httpds_parent_is_killed_everything_of_ours_ends_and_nothing_is_left(
+    burdened: Burdened, judge: Judge
+) -> None:
     server = burdened.server
     server.logs.allow("JS|AH")
     burdened.start()
@@ -159,11 +185,14 @@ def test_when_httpds_parent_is_killed_everything_of_ours_ends_and_nothing_is_lef
     with burdened.load() as load:
         load.wait_for_more(50)
         kill(server.pid)
+        moment = time.monotonic()
         eventually(lambda: not [one for one in ours if one.is_running()], "the end of all of ours", 10)
+        seconds = time.monotonic() - moment
         for child in children:  # httpd's own: they serve on until somebody ends them
             child.kill()
     burdened.wait_for_end(10)
     assert list(server.run_folder.iterdir()) == []
+    judge(load, "kill -9 of httpd's parent", failed=100_000, note=f"all of ours ended in {seconds:.1f} s")
 
 
 def test_spawner_kills_leak_no_descriptor_in_httpd(burdened: Burdened) -> None:

@@ -42,6 +42,7 @@ class Kind:
     make: Callable[[str], tuple[str, bytes, bytes | None]]
     chunked: bool = False
     pause: float = 0.0  # between the pieces of a body
+    cookie: str = ""
     by_app: bool = True  # the app answers, with its first line; else a file of httpd's own
 
     @property
@@ -55,6 +56,8 @@ class Kind:
             f"Host: {host}",
             f"Connection: {'keep-alive' if keep else 'close'}",
         ]
+        if self.cookie:
+            lines.append(f"Cookie: {self.cookie}")
         if body is not None:
             lines.append("Transfer-Encoding: chunked" if self.chunked else f"Content-Length: {len(body)}")
         return Request("\r\n".join([*lines, "", ""]).encode(), self._pieces(body or b""), content)

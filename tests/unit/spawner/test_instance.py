@@ -24,6 +24,19 @@ def make(folder: Path, pid: int = 4711) -> Instance:
     return Instance(str(folder / "run" / ("httpd-%d" % pid)), pid, os.getuid(), os.getgid())
 
 
+def test_what_a_cleaner_has_taken_is_missed_and_made_anew(tmp_path: Path) -> None:
+    instance = make(tmp_path)
+    instance.create("/etc/apache2", 1.0)
+    assert instance.missing_files() == []
+    taken = [instance.start_program, os.path.join(instance.folder, "instance.json")]
+    for path in taken:
+        os.unlink(path)
+    os.rmdir(instance.apps)
+    assert sorted(instance.missing_files()) == sorted([*taken, instance.apps])
+    instance.create("/etc/apache2", 1.0)
+    assert instance.missing_files() == []
+
+
 def test_the_folder_is_the_same_under_every_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
