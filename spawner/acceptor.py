@@ -17,14 +17,20 @@ class Acceptor:
 
     :param listener: non-blocking.
     :param accepted: called with each connection, non-blocking, which is its own.
+    :param scarce: told that there was no descriptor or memory for one: it waits.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, listener: socket.socket, accepted: Callable[[socket.socket], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listener: socket.socket,
+        accepted: Callable[[socket.socket], None],
+        scarce: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         self._loop = loop
         self._listener = listener
         self._accepted = accepted
+        self._scarce = scarce
         self._pause: Optional[asyncio.TimerHandle] = None
         self._resume()
 
@@ -55,6 +61,7 @@ class Acceptor:
                 connection, _ = self._listener.accept()
             except OSError as error:
                 if error.errno in _SCARCE:  # the socket stays readable: asking again at once would only burn time
+                    self._scarce(error)
                     self._stop()
                     self._pause = self._loop.call_later(_PAUSE, self._resume)
                 return

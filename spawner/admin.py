@@ -8,7 +8,7 @@ import json
 import os
 import select
 import socket
-from typing import Any, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional
 
 from spawner.acceptor import Acceptor
 from spawner.commands.command import Caller, Command
@@ -31,14 +31,19 @@ class AdminSocket:
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, listener: socket.socket, log: Log, commands: Mapping[str, Command]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listener: socket.socket,
+        log: Log,
+        commands: Mapping[str, Command],
+        scarce: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         self._loop = loop
         self._log = log
         self._commands = commands
         self._tasks: dict[asyncio.Task[None], Caller] = {}  # one per connection, with whoever connected
         self._turns: dict[int, float] = {}  # by uid of a user with connections: when the next command has its turn
-        self._acceptor = Acceptor(loop, listener, self._accept)
+        self._acceptor = Acceptor(loop, listener, self._accept, scarce)
 
     def replace_listener(self, listener: socket.socket) -> None:
         """Listen on another socket: the one before lost its path."""

@@ -22,6 +22,7 @@ from spawner.scoreboard import Scoreboard
 from spawner.world import Feed, World
 
 _QUEUE_PAUSE = 0.05  # seconds between two looks at a queue that stays readable (no descriptors left to accept with)
+_SCARCE_PAUSE = 1.0  # seconds, while there are no descriptors
 _ERROR_PAGE_LIMIT = 1_048_576  # bytes
 
 
@@ -144,9 +145,12 @@ class Carrier:
 
     def _queue_readable(self, group: AppGroup) -> None:
         self._loop.remove_reader(group.listener)
-        self._feed(self.world.pool.queue_readable, group.key)
+        enough = self.world.scarcity.enough()  # else a start could not be made, and no answer be given either
+        if enough:
+            self._feed(self.world.pool.queue_readable, group.key)
         if group.queue_watched:
-            self._loop.call_later(_QUEUE_PAUSE, self._watch_again, group, group.listener)
+            pause = _QUEUE_PAUSE if enough else _SCARCE_PAUSE
+            self._loop.call_later(pause, self._watch_again, group, group.listener)
 
     def _watch_again(self, group: AppGroup, listener: socket.socket) -> None:
         if group.queue_watched and group.listener is listener:

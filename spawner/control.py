@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from dataclasses import dataclass, field
-from typing import Callable
+from typing import Callable, Optional
 
 from spawner import packets
 from spawner.errors import PeerError
 from spawner.log import Log
 from spawner.options import ServerOptions
-from spawner.packets import Packet
+from spawner.packets import NoDescriptors, Packet
 
+_PAUSE = 1.0  # seconds until it is tried again to take a message for which there were no descriptors
 _PACKETS_AT_ONCE = 64  # then others have their turn
 
 
@@ -38,6 +40,7 @@ class ParentLine:
 
     :param committed: called with each complete configuration.
     :param ended: called once when the line ends.
+    :param scarce: told that there was no descriptor for a log that came: the rest waits.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class ParentLine:
         log: Log,
         committed: Callable[[ServerConfiguration], None],
         ended: Callable[[], None],
+        scarce: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         self._loop = loop
         self._socket = socket.socket(fileno=descriptor)
@@ -54,12 +58,16 @@ class ParentLine:
         self._log = log
         self._committed = committed
         self._ended = ended
+        self._scarce = scarce
+        self._pause: Optional[asyncio.TimerHandle] = None
         self._coming: "ServerConfiguration | None" = None
         self._opened = False
         loop.add_reader(self._socket, self._readable)
 
     def close(self) -> None:
         """Read it no longer."""
+        if self._pause is not None:
+            self._pause.cancel()
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
             self._socket.close()
@@ -67,11 +75,15 @@ class ParentLine:
     def _readable(self) -> None:
         for _ in range(_PACKETS_AT_ONCE):
             try:
-                packet = packets.receive(self._socket)
+                packet = packets.receive(self._socket, peek=True)
             except (BlockingIOError, InterruptedError):
+                return
+            except NoDescriptors:
+                self._wait_for_descriptors()
                 return
             except PeerError as error:
                 self._log.error(3001, "httpd's control line: %s" % error)
+                self._drop_first()
                 continue
             except OSError:
                 packet = None
@@ -79,7 +91,18 @@ class ParentLine:
                 self.close()
                 self._ended()
                 return
+            self._drop_first()
             self._handle(packet)
+
+    def _drop_first(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.recv(1)
+
+    def _wait_for_descriptors(self) -> None:
+        """What was only peeked at stays in the line."""
+        self._scarce(OSError(errno.EMFILE, "a log of httpd's could not be taken"))
+        self._loop.remove_reader(self._socket)
+        self._pause = self._loop.call_later(_PAUSE, self._loop.add_reader, self._socket, self._readable)
 
     def _handle(self, packet: Packet) -> None:
         try:

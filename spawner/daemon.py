@@ -133,7 +133,10 @@ class Daemon:
             lambda name: self._log.notice(3042, "removed stale %s" % name),
         )
         self._handle_signals()
-        line = ParentLine(self._loop, self._parameters.control_fd, self._log, self._committed, self._parent_left)
+        control = self._parameters.control_fd
+        line = ParentLine(
+            self._loop, control, self._log, self._committed, self._parent_left, self._no_descriptors
+        )
         self._loop.add_reader(self._parameters.lifeline_fd, self._lifeline_readable)
         self._repeat(_LOG_FLUSH, self._flush_logs)
         self._repeat(_FOLDER_CHECK, self._check_folder)
@@ -212,11 +215,12 @@ class Daemon:
             self._log,
             self._register,
             self._overflowed,
+            self._no_descriptors,
         )
         commands = make_commands(
             self.world, self._engine.feed, self._sampler.look, self._reopen_logs, self._started
         )
-        self._admin = AdminSocket(self._loop, self._listen_for_commands(), self._log, commands)
+        self._admin = AdminSocket(self._loop, self._listen_for_commands(), self._log, commands, self._no_descriptors)
 
     def _adopt(self) -> int:
         """Take over what there is, as far as it goes: without the registration socket httpd has no apps at all."""
@@ -264,6 +268,9 @@ class Daemon:
         """A child of httpd has answered requests of an app 503."""
         if key in self.world.pool.groups:
             self._engine.feed(self.world.pool.queue_overflowed, key, count)
+
+    def _no_descriptors(self, error: OSError) -> None:
+        self.world.scarcity.met("whoever asks for something waits", error)
 
     def _wake_watches(self) -> None:
         self._sampler.wake()

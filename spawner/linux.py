@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import platform
@@ -16,6 +17,8 @@ import time
 from dataclasses import dataclass
 from typing import Iterator, Optional
 
+# What a call reports for which this process or the machine has no descriptor left.
+SCARCE = frozenset([errno.EMFILE, errno.ENFILE])
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 # The kernel's setgroups concerns the calling thread only; glibc's wrapper would change every thread.
@@ -98,8 +101,17 @@ def runs_as(pid: int, uid: int) -> bool:
     try:
         with open("/proc/%d/status" % pid, "rb") as file:
             return next(line.split()[1] for line in file if line.startswith(b"Uid:")) == b"%d" % uid
-    except (OSError, StopIteration):
+    except OSError as error:
+        return error.errno in SCARCE and _owner_of("/proc/%d" % pid) == uid
+    except StopIteration:
         return False
+
+
+def _owner_of(path: str) -> Optional[int]:
+    try:
+        return os.stat(path).st_uid
+    except OSError:
+        return None
 
 
 def catches(pid: int, number: int) -> bool:
@@ -142,8 +154,8 @@ def process_exists(pid: int) -> bool:
     try:
         with open("/proc/%d/stat" % pid, "rb") as file:
             return file.read().rpartition(b")")[2].split()[:1] != [b"Z"]
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno in SCARCE  # it cannot be told: whoever is given up for dead lives on without a line
 
 
 def close_descriptor(descriptor: int) -> None:

@@ -19,6 +19,10 @@ _CREDENTIALS = struct.Struct("iII")
 _ANCILLARY = socket.CMSG_SPACE(MAX_DESCRIPTORS * 4) + socket.CMSG_SPACE(_CREDENTIALS.size)
 
 
+class NoDescriptors(PeerError):
+    """A message came whose descriptors could not be taken, for there are none left; a peek can be repeated."""
+
+
 @dataclass
 class Packet:
     """A message as it came. Whoever receives it owns its descriptors.
@@ -83,6 +87,7 @@ def receive(sock: socket.socket, peek: bool = False) -> Optional[Packet]:
 
     :param peek: leave it in the line, first in the queue.
     :raises BlockingIOError: none is there yet.
+    :raises NoDescriptors: there is no descriptor left to take its descriptors with.
     :raises PeerError: it is malformed, too long or carries too many descriptors (which are closed).
     """
     wanted = socket.MSG_CMSG_CLOEXEC | (socket.MSG_PEEK if peek else 0)
@@ -92,6 +97,8 @@ def receive(sock: socket.socket, peek: bool = False) -> Optional[Packet]:
         packet.close()
         return None
     try:
+        if flags & socket.MSG_CTRUNC and len(packet.descriptors) < MAX_DESCRIPTORS:
+            raise NoDescriptors("the descriptors of a message could not be taken: there are none left")
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             raise PeerError("message over %d bytes or %d descriptors" % (MAX_PACKET, MAX_DESCRIPTORS))
         packet.fields = decode(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from typing import Callable, Optional, Sequence
 
 from spawner import effects
@@ -243,7 +244,16 @@ class ProcessCarrier:
     def _dump_stacks(self, effect: effects.DumpStacks) -> None:
         process = self._world.processes.get(effect.process_id)
         if process is not None:
-            self._world.stacks.dump(process, "a request has taken longer than PassengerMaxRequestTime")
+            what = " and ".join(self._late_requests(process)) or "a request"
+            self._world.stacks.dump(process, "%s has taken longer than PassengerMaxRequestTime" % what)
+
+    def _late_requests(self, process: AppProcess) -> list[str]:
+        """Which requests of a worker have passed their deadline, in the worker's words."""
+        group, now = self._world.groups.get(process.key), time.monotonic()
+        if group is None or process.slot is None:
+            return []
+        late = [one for one in group.scoreboard.requests(process.slot) if one.deadline and one.deadline <= now]
+        return ["%s %s%s" % (one.method, one.host, one.path) for one in late]
 
     # Ends
 

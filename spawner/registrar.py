@@ -36,6 +36,7 @@ class Registrar:
     :param listener: owned from now on.
     :param token: the instance's secret.
     :param register: makes or updates the group; gives its socket's path and its token; a JumpseatError refuses.
+    :param scarce: see Acceptor.
     :param overflowed: told of a group and how many of its requests were answered 503, for its queue was full.
     """
 
@@ -48,6 +49,7 @@ class Registrar:
         log: Log,
         register: Callable[[Registration], tuple[str, str]],
         overflowed: Callable[[str, int], None],
+        scarce: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         self._loop = loop
         self._allowed = {0, os.geteuid(), apache_uid}
@@ -56,7 +58,7 @@ class Registrar:
         self._register = register
         self._overflowed = overflowed
         self._open: dict[socket.socket, asyncio.TimerHandle] = {}
-        self._acceptor = Acceptor(loop, listener, self._accept)
+        self._acceptor = Acceptor(loop, listener, self._accept, scarce)
 
     def replace_listener(self, listener: socket.socket) -> None:
         """Listen on another socket: the one before lost its path."""

@@ -8,9 +8,9 @@ import os
 import resource
 from typing import Optional
 
+from spawner.linux import SCARCE
 from spawner.log import Log
 
-SCARCE = frozenset([errno.EMFILE, errno.ENFILE])
 _FOR_A_START = 16  # descriptors: line, output, pidfd, an own socket, and what a start needs for a moment
 _SAY_AGAIN = 60.0  # seconds
 
