@@ -37,7 +37,8 @@ static int status_of(int error)
 
 static int open_file(passenger_spool *spool)
 {
-    spool->descriptor = passenger_buffer_file_open(spool->r->pool, spool->directory, "upload", NULL, 0);
+    spool->descriptor = passenger_buffer_file_make(
+        passenger_buffer_file_path(spool->r->pool, spool->directory, "upload"));
     if (spool->descriptor < 0) {
         int error = errno;
         ap_log_rerror(APLOG_MARK, APLOG_ERR, error, spool->r, PSGLOGNO(2010)

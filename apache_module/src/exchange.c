@@ -10,6 +10,7 @@
 
 #include "configuration.h"
 #include "exchange_end.h"
+#include "exchange_input.h"
 #include "exchange_wait.h"
 #include "log_numbers.h"
 #include "monotonic.h"
@@ -122,6 +123,7 @@ static void pass(passenger_exchange *exchange, int flush)
             exchange->r->connection->keepalive = AP_CONN_CLOSE;
         }
     }
+    passenger_exchange_read_ahead(exchange);
     passenger_relay_pass(relay, flush);
     exchange->held_since = flush ? 0 : passenger_monotonic_now();
     make_room(exchange);
@@ -181,8 +183,8 @@ static int receive_response(passenger_exchange *exchange)
     passenger_relay *relay = &exchange->relay;
     char *start = exchange->received + exchange->received_used;
     size_t length;
-    passenger_backend_status status = passenger_backend_receive(exchange->backend, start,
-                                                                RECEIVE_SIZE - exchange->received_used, &length);
+    passenger_backend_status status = passenger_exchange_receive(exchange, start,
+                                                                 RECEIVE_SIZE - exchange->received_used, &length);
     if (status == PASSENGER_BACKEND_AGAIN) {
         return 0;
     }
@@ -217,7 +219,7 @@ static void let_worker_go(passenger_exchange *exchange)
     if (passenger_relay_is_answered(&exchange->relay) && exchange->backend->socket >= 0) {
         exchange->takes_body = 0;
         exchange->continue_at = exchange->starved_since = 0;
-        passenger_backend_close(exchange->backend);
+        passenger_exchange_end_input(exchange);
     }
 }
 
@@ -304,6 +306,7 @@ int passenger_exchange_run(passenger_exchange *exchange)
         take_turn(exchange);
     }
     int status = passenger_exchange_end(exchange);
+    passenger_exchange_end_input(exchange);
     passenger_relay_end(&exchange->relay);
     return status;
 }

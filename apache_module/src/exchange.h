@@ -10,6 +10,7 @@
 #include <httpd.h>
 
 #include "backend.h"
+#include "backend_reader.h"
 #include "relay.h"
 #include "request_body.h"
 #include "sticky_session.h"
@@ -33,6 +34,9 @@ typedef struct passenger_exchange {
     int wants_sign;                             /* the worker was asked to say when it takes the request */
     /* Set here; zero before. */
     passenger_exchange_verdict verdict;
+    passenger_backend_reader reader;    /* of a client that cannot be polled; see exchange_input.h */
+    int is_reader_refused;              /* it could not be started */
+    apr_size_t passed;                  /* bytes that have been passed on */
     passenger_relay relay;
     char *received;                     /* what the worker sent and the relay may still point into */
     apr_size_t received_used;

@@ -85,16 +85,22 @@ static short events_of_client(const passenger_exchange *exchange)
 /* The worker as poll() is to see it: not at all when there is nothing to be heard, because its end would be for ever. */
 static struct pollfd watched_worker(const passenger_exchange *exchange)
 {
-    int hears = exchange->relay.delivery.is_stuck ? 0 : POLLIN;
+    int hears = exchange->relay.delivery.is_stuck || exchange->reader.is_started ? 0 : POLLIN;
     int sends = passenger_backend_is_sending(exchange->backend) ? POLLOUT : 0;
     return (struct pollfd){.fd = hears || sends ? exchange->backend->socket : -1, .events = (short)(hears | sends)};
 }
 
+static struct pollfd watched_reader(const passenger_exchange *exchange)
+{
+    return (struct pollfd){.fd = exchange->reader.is_started ? exchange->reader.event : -1, .events = POLLIN};
+}
+
 passenger_exchange_events passenger_exchange_wait(passenger_exchange *exchange)
 {
-    struct pollfd watched[2] = {watched_worker(exchange),
-                                {.fd = exchange->client, .events = events_of_client(exchange)}};
-    int count = poll(watched, 2, timeout_of(exchange));
+    struct pollfd watched[3] = {watched_worker(exchange),
+                                {.fd = exchange->client, .events = events_of_client(exchange)},
+                                watched_reader(exchange)};
+    int count = poll(watched, 3, timeout_of(exchange));
     if (count < 0 && errno != EINTR) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, exchange->r, PSGLOGNO(2102) "cannot wait for the worker");
         passenger_relay_end_of_input(&exchange->relay);
@@ -103,6 +109,6 @@ passenger_exchange_events passenger_exchange_wait(passenger_exchange *exchange)
         return (passenger_exchange_events){.worker_spoke = 0};
     }
     exchange->has_left |= (watched[1].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-    return (passenger_exchange_events){.worker_spoke = watched[0].revents != 0,
+    return (passenger_exchange_events){.worker_spoke = watched[0].revents != 0 || watched[2].revents != 0,
                                        .client_takes = (watched[1].revents & POLLOUT) != 0};
 }

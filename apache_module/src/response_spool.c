@@ -90,6 +90,12 @@ static int move_to_file(passenger_response_spool *spool)
     return 1;
 }
 
+int passenger_response_spool_needs_file(const passenger_response_spool *spool, size_t length)
+{
+    return spool->file_end == spool->file_start
+           && memory_length(spool) + length > PASSENGER_RESPONSE_SPOOL_MEMORY;
+}
+
 static int add_to_memory(passenger_response_spool *spool, const char *bytes, size_t length)
 {
     size_t kept = memory_length(spool);

@@ -41,6 +41,9 @@ void passenger_response_spool_begin(passenger_response_spool *spool, int64_t lim
  * no room: the limit is reached, or the file is needed and fails (see `file_error`). */
 int passenger_response_spool_add(passenger_response_spool *spool, const char *bytes, size_t length);
 
+/* Whether adding `length` bytes would be the beginning of the file's use. */
+int passenger_response_spool_needs_file(const passenger_response_spool *spool, size_t length);
+
 /* How many bytes are kept. */
 int64_t passenger_response_spool_length(const passenger_response_spool *spool);
 

@@ -80,7 +80,7 @@ def server(httpd: CheckedHttpd, app: AppFolder, tls_port: int) -> CheckedHttpd:
 Ask = Callable[[str], SlowClient]
 
 
-@pytest.fixture(params=["http", "https"])
+@pytest.fixture(params=["http", "https", "http2"])
 def ask(request: pytest.FixtureRequest, server: CheckedHttpd, tls_port: int) -> Iterator[Ask]:
     made: list[SlowClient] = []
 

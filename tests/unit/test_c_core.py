@@ -20,6 +20,17 @@ SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if os
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g"]
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wno-sign-conversion"]
 SECONDS = 120
+#: What an object is built upon, beside itself.
+NEEDS = {"backend_reader": ["backend", "response_spool"]}
+#: Headers of the system and of the core, beyond the usual ones.
+MORE_HEADERS = {
+    "backend": {"errno.h", "sys/socket.h", "sys/uio.h", "sys/un.h", "unistd.h"},
+    "backend_reader": {"backend.h", "errno.h", "poll.h", "pthread.h", "response_spool.h", "signal.h", "sys/eventfd.h"}
+    | {"sys/socket.h", "time.h", "unistd.h"},
+    "response_head": {"route.h"},
+    "response_spool": {"errno.h", "unistd.h"},
+    "route_cookie": {"route.h"},
+}
 
 
 def declared() -> Iterator[tuple[str, str]]:
@@ -34,8 +45,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with one program per file of tests."""
     folder = tmp_path_factory.mktemp("c_core")
     for path in TESTS.glob("*_test.c"):
-        core = SOURCES / (path.stem[: -len("_test")] + ".c")
-        command = ["cc", *FLAGS, *WARNINGS, *SANITIZERS, "-I", str(SOURCES), str(path), str(core)]
+        name = path.stem[: -len("_test")]
+        core = [str(SOURCES / f"{each}.c") for each in [name, *NEEDS.get(name, [])]]
+        command = ["cc", *FLAGS, *WARNINGS, *SANITIZERS, "-pthread", "-I", str(SOURCES), str(path), *core]
         subprocess.run([*command, "-o", str(folder / path.stem)], check=True, timeout=SECONDS)
     return folder
 
@@ -53,19 +65,20 @@ def test_core(programs: Path, program: str, name: str) -> None:
     [
         "accept",
         "backend",
+        "backend_reader",
         "frames",
         "group_cache",
         "netstring",
         "overflow_count",
         "response_head",
+        "response_spool",
         "route_cookie",
         "time_limits",
     ],
 )
 def test_the_core_includes_no_header_of_httpd(name: str) -> None:
     allowed = {f"{name}.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "strings.h"}
-    allowed |= {"errno.h", "sys/socket.h", "sys/uio.h", "sys/un.h", "unistd.h"} if name == "backend" else set()
-    allowed |= {"route.h"} if name in ("response_head", "route_cookie") else set()
+    allowed |= MORE_HEADERS.get(name, set())
     for path in (SOURCES / f"{name}.c", SOURCES / f"{name}.h"):
         included = set(re.findall(r'^#include [<"]([^>"]+)', path.read_text(encoding="utf-8"), re.MULTILINE))
         assert included <= allowed
