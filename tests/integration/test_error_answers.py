@@ -16,6 +16,7 @@ from support.curl import curl
 from support.httpd import Httpd
 from support.paths import exact
 from support.serving import CheckedHttpd
+from support.status import group
 from support.waiting import eventually
 
 DEATH = "/end?how=kill"
@@ -191,6 +192,31 @@ def test_a_full_queue_is_a_503_that_says_when_to_come_again(server: CheckedHttpd
     assert f"the app {probe.root} (production) is full" in line
     assert held.result().status == 200
     assert {other.result().status for other in others} <= {200, 503}
+
+
+def test_requests_that_found_the_queue_full_are_counted_and_run_a_hook(server: CheckedHttpd, probe: AppFolder) -> None:
+    hook = server.folder / "hook"
+    hook.write_text(f"#!/bin/sh\nprintenv PASSENGER_APP_GROUP_NAME >> {server.folder}/logs/hook.txt\n")
+    hook.chmod(0o755)
+    server.add(f"PassengerCtl hook_queue_full_error {hook}")
+    server.configuration.sites[-1].body = "PassengerMaxInstances 1\nPassengerMaxRequestQueueSize 1"
+    started(server)
+    held = Background(lambda: server.get("/hold?gate=busy&name=held"))
+    probe.wait_for_event("holding-held")
+    waiting = Background(lambda: server.get("/"))
+    eventually(lambda: group(server)["requests_in_queue"] == 1, "the queue to be full")
+    assert [server.get("/").status for _ in range(20)] == [503] * 20
+
+    probe.open_gate("busy")
+    assert {held.result().status, waiting.result().status} == {200}
+
+    def told() -> bool:
+        # What could not be told at once goes with a later request.
+        assert server.get("/").status == 200
+        return bool(group(server)["requests_rejected"] == 20)
+
+    eventually(told, "all of them to be counted")
+    eventually(lambda: f"{probe.root} (production)" in server.logs.text("hook.txt"), "the hook")
 
 
 def test_an_app_that_cannot_be_registered_is_a_500(server: CheckedHttpd) -> None:
