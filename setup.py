@@ -63,6 +63,7 @@ setup(
             "Flask>=3",
             "hypothesis>=6",
             "mypy>=1.10",
+            "numpy>=1.26",
             "pytest>=8",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.5",

@@ -79,20 +79,25 @@ class Preloader:
         """
         lifeline = _expect(message, "load", 3)[2]
         gc.disable()  # until a worker runs: a collection would write to, and so unshare, the pages of what it visits
+        files = AppFiles(message.get("app_root"))
+        observer = survey.observer(files)
         started = time.monotonic()
         try:
+            observer.begin()
             app = hosted.load(message.get("app_root"), message.get("startup_file"))
         except LoadFailure as failure:
             self._take_out_load()
-            self._tell_failure(failure, message)
+            self._tell_failure(failure, files, message.get("friendly") == "1")
             raise
+        finally:
+            observer.end()
         seconds = time.monotonic() - started
         os.set_inheritable(self._line.fileno(), False)
         self._take_out_load()
         self._signals = SignalQueue([signal.SIGCHLD, signal.SIGTERM])
-        self._group = self._new_group(app, message)
+        self._group = self._new_group(app, files, message)
         ours = {self._line.fileno(), lifeline, *message.descriptors, *self._signals.descriptors()}
-        warnings = [("warning", finding) for finding in survey.findings(ours)]
+        warnings = [("warning", finding) for finding in survey.findings(observer, sorted(ours), files)]
         self._line.send("loaded", [("seconds", "{:.3f}".format(seconds)), *warnings])
 
     def _take_out_load(self) -> None:
@@ -101,16 +106,15 @@ class Preloader:
         for descriptor in message.descriptors if message else []:
             os.close(descriptor)
 
-    def _tell_failure(self, failure: LoadFailure, message: Message) -> None:
+    def _tell_failure(self, failure: LoadFailure, files: AppFiles, friendly: bool) -> None:
         standard_streams.flush()
-        files = AppFiles(message.get("app_root"))
         try:
-            self._line.send("failed", failure_report.fields(failure, message.get("friendly") == "1", files))
+            self._line.send("failed", failure_report.fields(failure, friendly, files))
         except OSError:  # longer than a packet may be
             self._line.send("failed", failure_report.brief(failure))
 
     @staticmethod
-    def _new_group(app: hosted.App, message: Message) -> Group:
+    def _new_group(app: hosted.App, files: AppFiles, message: Message) -> Group:
         listener, board, lifeline = message.descriptors
         return Group(
             app=app,
@@ -120,7 +124,7 @@ class Preloader:
             token=message.get("app_token"),
             multiprocess=message.get("multiprocess") == "1",
             server_software=message.get("server_software"),
-            pages=FailurePages(AppFiles(message.get("app_root")), message.get("friendly") == "1"),
+            pages=FailurePages(files, message.get("friendly") == "1"),
         )
 
     def _step(self) -> bool:

@@ -1,34 +1,102 @@
-"""What the app holds after its import that a forked worker cannot share: threads, connections, databases.
+"""What the app holds after its import that a forked worker cannot share: one sentence each, for people.
 
-Each finding is one line for the app's log. Looking must never fail a start: what cannot be looked at is passed over.
+Looking must never fail a start: what cannot be looked at is passed over.
 """
 
 import os
-import socket
-import stat
 import sys
-from typing import Any, Iterator, List, Optional, Set
+import time
+from typing import Any, Iterator, List, Sequence
 
-from .originals import Socket
+from . import random_state, report
+from .app_files import AppFiles
+from .held_descriptors import Descriptors
+from .observation import Observer, StartedThread
 
-_SQLITE_MAGIC = b"SQLite format 3\0"
+_MOST = 50  # findings that are told
+_LONGEST = 1000  # characters
+_LOOKS = 20
+_PAUSE = 0.005  # seconds
+_DIRECT = "create what you need of it in after_fork(), or load the app in each worker (PassengerSpawnMethod direct)."
+# Libraries that say of themselves that they do not survive a fork once they are in use.
+UNSAFE = {
+    "grpc": "channels and servers that were made before a fork hang or crash after it",
+    "confluent_kafka": "clients that were made before a fork deliver nothing after it",
+    "tensorflow": "what has computed before a fork hangs after it",
+    "polars": "what has computed before a fork can hang after it",
+    "jpype": "a Java machine that was started before a fork hangs after it",
+}
 
 
-def findings(ours: Set[int]) -> List[str]:
-    """Return one line per finding. `ours`: the loader's own descriptors."""
-    return list(_threads()) + list(_descriptors(ours))
+def observer(files: AppFiles) -> Observer:
+    """Return what has to watch the app being loaded."""
+    return Observer(files, tuple(UNSAFE))
 
 
-def _threads() -> Iterator[str]:
+def findings(watched: Observer, ours: Sequence[int], files: AppFiles) -> List[str]:
+    """Return the sentences. `ours`: the loader's own descriptors."""
+    found: List[str] = []
+    for looking in (
+        _threads(watched),
+        _descriptors(watched, ours),
+        _unsafe_modules(watched),
+        random_state.findings(files),
+    ):
+        try:
+            found += looking
+        except Exception as error:  # noqa: BLE001 - objects of the app's own, which may do anything when looked at
+            report.log_failure("looking for what forks cannot share", error)
+    more = len(found) - _MOST
+    told = [sentence[:_LONGEST] for sentence in found[:_MOST]]
+    return told + (["{} more of this kind were found.".format(more)] if more > 0 else [])
+
+
+def _descriptors(watched: Observer, ours: Sequence[int]) -> Iterator[str]:
+    yield from Descriptors(watched, ours).findings()
+
+
+def _unsafe_modules(watched: Observer) -> Iterator[str]:
+    for name, reason in UNSAFE.items():
+        if name in sys.modules:
+            trail = watched.imports.get(name)
+            where = " at {}".format(trail) if trail is not None else ""
+            yield "{} was imported{}: {}. If it is in use then, {}".format(name, where, reason, _DIRECT)
+
+
+def _threads(watched: Observer) -> Iterator[str]:
     python_threads = _python_threads()
+    started = {id(each.thread): each for each in watched.threads if each.thread is not None}
     for thread in python_threads:
-        yield "The thread {!r}{} was started at import and runs in no worker: start it in after_fork().".format(
-            thread.name, _place(thread)
-        )
-    native = _native_thread_count() - 1 - len(python_threads)
-    if native > 0:
-        what = "{} native thread(s) were started at import, by an extension module, and run in no worker."
-        yield what.format(native)
+        yield _thread(thread, started.get(id(thread)))
+    native = _native_threads(watched, len(python_threads))
+    others = len(native) - 1 - len(python_threads)
+    simple = [each for each in watched.threads if each.thread is None][: max(0, others)]
+    for each in simple:
+        what = "A thread that runs {} was started at import at {} and runs in no worker: start it in after_fork()."
+        yield what.format(_function(each.function), each.trail)
+    others -= len(simple) + _threads_that_survive()
+    if others > 0:
+        names = sorted(set(native) - {_own_name()})
+        what = "{} of extension modules, started at import, {} in no worker: {}"
+        number = "{} native thread{}".format(others, "s" if others > 1 else "")
+        named = "{} ({})".format(number, ", ".join(names)) if names else number
+        yield what.format(named, "run" if others > 1 else "runs", _DIRECT)
+
+
+def _thread(thread: Any, started: Any) -> str:
+    note: StartedThread = started
+    where = " at {}".format(note.trail) if note is not None else ""
+    function = getattr(thread, "_target", None) or type(thread).run
+    what = "The thread {!r}, which runs {}, was started at import{} and runs in no worker: start it in after_fork()."
+    return what.format(thread.name, _function(function), where)
+
+
+def _function(function: Any) -> str:
+    """Return a function's name and where it is written."""
+    plain = getattr(function, "__func__", function)
+    name = getattr(plain, "__qualname__", None) or type(plain).__name__
+    code = getattr(plain, "__code__", None)
+    return "{} ({}:{})".format(name, code.co_filename, code.co_firstlineno) if code is not None else str(name)
 
 
 def _python_threads() -> List[Any]:
@@ -39,67 +107,49 @@ def _python_threads() -> List[Any]:
     return [thread for thread in threading.enumerate() if thread is not main]
 
 
-def _place(thread: Any) -> str:
-    """Return where the thread's function is written: ` (file:line)`."""
-    function = getattr(thread, "_target", None) or type(thread).run
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    return " ({}:{})".format(code.co_filename, code.co_firstlineno) if code is not None else ""
+def _native_threads(watched: Observer, alive: int) -> List[str]:
+    """Return the names that the kernel has for this process's threads; one that Python has ended may take a moment."""
+    names = _tasks()
+    ended = any(each.thread is not None and not each.thread.is_alive() for each in watched.threads)
+    for _ in range(_LOOKS if ended else 0):
+        if len(names) <= 1 + alive:
+            break
+        time.sleep(_PAUSE)
+        names = _tasks()
+    return names
 
 
-def _native_thread_count() -> int:
+def _tasks() -> List[str]:
+    names = []
     try:
-        return len(os.listdir("/proc/self/task"))
-    except OSError:
-        return 0
-
-
-def _descriptors(ours: Set[int]) -> Iterator[str]:
-    try:
-        numbers = sorted(int(name) for name in os.listdir("/proc/self/fd"))
-    except OSError:
-        return
-    for number in numbers:
-        if number > 2 and number not in ours:
-            finding = _descriptor(number)
-            if finding:
-                yield finding
-
-
-def _descriptor(number: int) -> Optional[str]:
-    try:
-        mode = os.fstat(number).st_mode
-        if stat.S_ISSOCK(mode):
-            return _connection(number)
-        if stat.S_ISREG(mode) and os.pread(number, len(_SQLITE_MAGIC), 0) == _SQLITE_MAGIC:
-            path = os.readlink("/proc/self/fd/{}".format(number))
-            return _shared("The SQLite database {} was opened at import".format(path))
+        for task in os.listdir("/proc/self/task"):
+            names.append(_name_of(task))
     except OSError:
         pass
-    return None
+    return names
 
 
-def _connection(number: int) -> Optional[str]:
-    """Return the finding for a socket that has a peer which others can name."""
-    with Socket(fileno=os.dup(number)) if sys.version_info >= (3, 7) else _socket_of(number) as copy:
-        try:
-            peer = copy.getpeername()
-        except OSError:
-            return None
-        if not peer:
-            return None
-    where = "{}:{}".format(peer[0], peer[1]) if isinstance(peer, tuple) else str(peer)
-    return _shared("A connection to {} (descriptor {}) was opened at import".format(where, number))
+def _name_of(task: str) -> str:
+    try:
+        with open("/proc/self/task/{}/comm".format(task)) as file:
+            return file.read().strip()
+    except OSError:
+        return "?"
 
 
-def _socket_of(number: int) -> socket.socket:
-    """Python 3.6 does not find out a descriptor's family."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        copy = Socket(family, socket.SOCK_STREAM, 0, os.dup(number))
-        if copy.getsockopt(socket.SOL_SOCKET, 39) == family:  # SO_DOMAIN
-            return copy
-        copy.close()
-    return Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.dup(number))
+def _own_name() -> str:
+    return _name_of(str(os.getpid()))
 
 
-def _shared(what: str) -> str:
-    return what + ", and all workers share it: open it in after_fork(), or at the first use."
+def _threads_that_survive() -> int:
+    """Return how many threads may be OpenBLAS's: it ends them before a fork and starts them again when needed."""
+    libraries = set()
+    try:
+        with open("/proc/self/maps") as maps:
+            for line in maps:
+                path = line.rpartition(" ")[2].strip()
+                if "openblas" in os.path.basename(path):
+                    libraries.add(path)
+        return len(libraries) * (len(os.sched_getaffinity(0)) - 1)
+    except (OSError, AttributeError):
+        return 0

@@ -9,13 +9,13 @@ import errno
 import select
 import signal
 import socket
-import sys
 from typing import List, NoReturn
 
 from . import failure_report, originals, report, standard_streams, steps, wsgi
 from .app import App
 from .control_line import ControlLine
 from .errors import LineClosed, LoadFailure, UnexpectedMessage
+from .random_state import RandomState
 from .request import RequestReader
 from .request_failure import FailurePages
 from .scoreboard import Scoreboard, Slot
@@ -47,6 +47,7 @@ class Group:
         self.listener.setblocking(False)
         self.scoreboard = scoreboard
         self.pages = pages
+        self.random_state = RandomState()
         self.reader = RequestReader(token, multiprocess, server_software, pages)
 
 
@@ -83,7 +84,7 @@ class Worker:
     def _prepare(self, forked: bool) -> bool:
         """Make a copy of the preloader a process of its own; False when the app cannot."""
         if forked:
-            _reseed()
+            self._group.random_state.reseed()
         try:
             self._group.app.after_fork()
         except BaseException as error:  # noqa: BLE001 - the app's own code, which may raise anything
@@ -174,13 +175,3 @@ def end_process(status: int) -> NoReturn:
     """End at once with `status`. Without Python's own end: it would write to, and so unshare, every page."""
     standard_streams.flush()
     originals.end_process(status)
-
-
-def _reseed() -> None:
-    """Give a fork random numbers of its own. Python does it for `random` since 3.7, nobody does it for numpy."""
-    random = sys.modules.get("random")
-    if random is not None:
-        random.seed()
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()

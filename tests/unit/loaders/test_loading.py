@@ -1,10 +1,6 @@
-"""Loading an app: what goes wrong is named, with the app's own traceback; what a fork cannot share is warned of."""
+"""Loading an app: what goes wrong is named, with the app's own traceback."""
 
 from __future__ import annotations
-
-import socket
-import sqlite3
-from pathlib import Path
 
 import pytest
 
@@ -119,84 +115,6 @@ def test_another_message_than_load_ends_the_process_with_a_line_in_the_log(start
     preloader.line.send("fork", ("slot", "0"))
     assert preloader.child.wait() == 1
     assert "expected 'load' with 3 descriptors, got 'fork' with 0" in preloader.output.wait_for_end()
-
-
-def test_an_ordinary_app_brings_no_warning(starter: Starter) -> None:
-    assert starter.start("import logging, socket, threading, json\napplication = print").load() == []
-
-
-def test_a_thread_started_at_import_is_named_with_its_place(starter: Starter) -> None:
-    preloader = starter.start("""
-        import threading, time
-        def refresh_prices():
-            time.sleep(1000)
-        threading.Thread(target=refresh_prices, name="price-feed", daemon=True).start()
-        application = print
-        """)
-    (warning,) = preloader.load()
-    assert "'price-feed'" in warning
-    assert f"{starter.folder}/passenger_wsgi.py:3" in warning
-
-
-def test_a_thread_class_is_named_with_the_place_of_its_run(starter: Starter) -> None:
-    preloader = starter.start("""
-        import threading, time
-        class Feed(threading.Thread):
-            daemon = True
-            def run(self):
-                time.sleep(1000)
-        Feed(name="feed").start()
-        application = print
-        """)
-    (warning,) = preloader.load()
-    assert f"{starter.folder}/passenger_wsgi.py:5" in warning
-
-
-def test_a_native_thread_is_counted(starter: Starter) -> None:
-    preloader = starter.start("""
-        import _thread, time
-        _thread.start_new_thread(time.sleep, (1000,))
-        application = print
-        """)
-    (warning,) = preloader.load()
-    assert warning.startswith("1 native thread(s)")
-
-
-@pytest.mark.parametrize("family", ["tcp", "tcp6", "unix"])
-def test_a_connection_opened_at_import_is_named(starter: Starter, tmp_path: Path, family: str) -> None:
-    families = {"tcp": socket.AF_INET, "tcp6": socket.AF_INET6, "unix": socket.AF_UNIX}
-    with socket.socket(families[family]) as server:
-        server.bind({"tcp": ("127.0.0.1", 0), "tcp6": ("::1", 0), "unix": f"\0{tmp_path}"[:100]}[family])
-        server.listen()
-        address = server.getsockname()
-        preloader = starter.start(f"""
-            import socket
-            connection = socket.socket({int(families[family])})
-            connection.connect({address!r})
-            pair = socket.socketpair()
-            application = print
-            """)
-        (warning,) = preloader.load()
-    assert "A connection to" in warning
-    assert "was opened at import" in warning
-    if family != "unix":
-        assert f"{address[0]}:{address[1]}" in warning
-
-
-def test_an_sqlite_database_opened_at_import_is_named(starter: Starter) -> None:
-    database = starter.folder / "shop.db"
-    connection = sqlite3.connect(database)
-    connection.execute("create table t (x)")
-    connection.commit()
-    connection.close()
-    preloader = starter.start("""
-        import sqlite3
-        connection = sqlite3.connect("shop.db")
-        connection.execute("select * from t").fetchall()
-        application = print
-        """)
-    (warning,) = preloader.load()
-    assert f"The SQLite database {database} was opened at import" in warning
 
 
 def test_the_time_that_loading_took_is_told(starter: Starter) -> None:

@@ -1,0 +1,94 @@
+"""What an import leaves that forks cannot share: said once, in the site's log, the app's log and in status."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.applications import AppFolder, AppFolders
+from support.serving import CheckedHttpd
+from support.status import group, wait_for_workers
+from support.waiting import eventually
+
+THREADED = """\
+import threading
+threading.Thread(target=threading.Event().wait, name="the-apps-poller", daemon=True).start()
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"served"]
+"""
+WARNING = "The thread 'the-apps-poller', which runs "
+
+
+@pytest.fixture
+def app(apps: AppFolders, httpd: CheckedHttpd) -> AppFolder:
+    app = apps.create(name="threaded")
+    app.write("passenger_wsgi.py", THREADED)
+    httpd.logs.allow("JS3011")
+    httpd.logs.allow("the-apps-poller")
+    return app
+
+
+def serve(httpd: CheckedHttpd, app: AppFolder, body: str = "") -> None:
+    httpd.site(document_root=app.public, body=body)
+    httpd.start()
+    assert httpd.get("/").text == "served"
+
+
+def test_a_warning_names_file_and_line_in_the_sites_log(httpd: CheckedHttpd, app: AppFolder) -> None:
+    serve(httpd, app)
+    line = httpd.logs.wait_for(WARNING, "site.example.log")
+    assert "JS3011: " in line
+    assert f"started at import at {app.root}/passenger_wsgi.py:2 and runs in no worker" in line
+
+
+def test_a_warning_comes_once_per_load_and_not_per_worker(httpd: CheckedHttpd, app: AppFolder) -> None:
+    serve(httpd, app, "PassengerMinInstances 4")
+    wait_for_workers(httpd, 4)
+    assert httpd.logs.count(WARNING, "site.example.log") == 1
+    assert httpd.logs.count(WARNING) == 1
+    app.touch_restart()
+    eventually(lambda: httpd.logs.count(WARNING, "site.example.log") == 2, "the warning of the second load")
+    wait_for_workers(httpd, 4)
+    assert httpd.logs.count(WARNING, "site.example.log") == 2
+
+
+def test_an_app_with_a_log_of_its_own_has_the_warning_there_too(httpd: CheckedHttpd, app: AppFolder) -> None:
+    log = app.write("own.log", "")
+    serve(httpd, app, f'PassengerAppLogFile "{log}"')
+    eventually(lambda: log.read_text().count(WARNING) == 1, "the warning in the app's log")
+    assert httpd.logs.count(WARNING, "site.example.log") == 1
+
+
+def test_status_has_the_warnings_of_the_load_that_serves(httpd: CheckedHttpd, app: AppFolder) -> None:
+    serve(httpd, app)
+    (warning,) = group(httpd)["warnings"]
+    assert warning.startswith(WARNING)
+    app.write("passenger_wsgi.py", "\n".join(THREADED.split("\n")[2:]))
+    app.touch_restart()
+    eventually(lambda: group(httpd)["warnings"] == [], "a load without warnings")
+
+
+def test_direct_spawning_shares_nothing_and_warns_of_nothing(httpd: CheckedHttpd, app: AppFolder) -> None:
+    serve(httpd, app, "PassengerSpawnMethod direct")
+    assert group(httpd)["warnings"] == []
+    assert httpd.logs.count(WARNING) == 0
+
+
+RANDOM = """\
+import ctypes, random
+libc = ctypes.CDLL(None)
+libc.srand(1)
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [repr((libc.rand(), random.random())).encode()]
+"""
+
+
+def test_workers_draw_different_numbers_from_the_c_library(httpd: CheckedHttpd, apps: AppFolders) -> None:
+    """Each generation begins with the same state, and ends after its first draw."""
+    app = apps.create(name="random")
+    app.write("passenger_wsgi.py", RANDOM)
+    httpd.site(document_root=app.public, body="PassengerMaxRequests 1")
+    httpd.start()
+    drawn = [httpd.get("/").text for _ in range(4)]
+    assert len({text.partition(",")[0] for text in drawn}) == 4
