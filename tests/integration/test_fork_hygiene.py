@@ -75,20 +75,24 @@ def test_direct_spawning_shares_nothing_and_warns_of_nothing(httpd: CheckedHttpd
 
 
 RANDOM = """\
-import ctypes, random
+import ctypes, os, random
 libc = ctypes.CDLL(None)
 libc.srand(1)
+random.seed(1)
+def after_fork():
+    with open(os.path.join("events", "drawn-%d" % os.getpid()), "w") as file:
+        file.write("%d %d" % (libc.rand(), random.getrandbits(60)))
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return [repr((libc.rand(), random.random())).encode()]
+    return [b"served"]
 """
 
 
-def test_workers_draw_different_numbers_from_the_c_library(httpd: CheckedHttpd, apps: AppFolders) -> None:
-    """Each generation begins with the same state, and ends after its first draw."""
+def test_four_workers_draw_four_sequences(httpd: CheckedHttpd, apps: AppFolders) -> None:
     app = apps.create(name="random")
     app.write("passenger_wsgi.py", RANDOM)
-    httpd.site(document_root=app.public, body="PassengerMaxRequests 1")
-    httpd.start()
-    drawn = [httpd.get("/").text for _ in range(4)]
-    assert len({text.partition(",")[0] for text in drawn}) == 4
+    serve(httpd, app, "PassengerMinInstances 4")
+    wait_for_workers(httpd, 4)
+    drawn = [file.read_text().split() for file in app.events.glob("drawn-*")]
+    assert len(drawn) == 4
+    assert [len(set(column)) for column in zip(*drawn)] == [4, 4]

@@ -93,7 +93,7 @@ def test_a_native_thread_is_counted(starter: Starter) -> None:
         "pause = ctypes.cast(libc.pause, ctypes.c_void_p)\n"
         "assert pthread.pthread_create(ctypes.byref(thread), None, pause, None) == 0\n"
     )
-    assert the_warning(starter, source).startswith("1 native thread of extension modules, started at import, runs in no")
+    assert the_warning(starter, source).startswith("1 native thread of extension modules, started at import, runs in")
 
 
 def test_nothing_stays_replaced_after_loading(starter: Starter) -> None:
