@@ -95,6 +95,7 @@ def _load(group: dict[str, Any]) -> Text:
     page = Text("%d of %d requests at a time" % (running, sum(process.get("capacity", 1) for process in workers)))
     if group["requests_waiting"]:
         page.append(", %s wait in the queue" % (group.get("requests_in_queue") or "requests"), style="yellow")
+    page.append(", waits for room in the pool" if group.get("waits_for_room") else "", style="yellow")
     rejected = group.get("requests_rejected", 0)
     page.append(", %d answered 503 (queue full)" % rejected if rejected else "", style="yellow")
     shares = [process["memory"]["pss"] for process in group["processes"] if process["memory"]]
@@ -151,13 +152,24 @@ def _cells(process: dict[str, Any]) -> list[str]:
     ]
 
 
+_REASONS = {
+    "worn": "served its share",
+    "too_large": "too large",
+    "overdue": "request too slow",
+    "work_wanted": "wants out-of-band work",
+    "once": "for one request",
+}
+
+
 def _state(process: dict[str, Any]) -> str:
-    state, running, capacity = str(process["state"]), process.get("running", 0), process.get("capacity", 1)
+    """The state, what it is at, and why it is to be replaced: `serving, busy 2/8, too large`."""
+    words = [str(process["state"])]
+    running, capacity = process.get("running", 0), process.get("capacity", 1)
     if process.get("working"):
-        return "%s, out-of-band work" % state
-    if capacity > 1 and running:
-        return "%s, busy %d/%d" % (state, running, capacity)
-    return "%s, busy" % state if process["busy"] else state
+        words.append("out-of-band work")
+    elif process["busy"]:
+        words.append("busy %d/%d" % (running, capacity) if capacity > 1 else "busy")
+    return ", ".join(words + [text for name, text in _REASONS.items() if process.get(name)])
 
 
 def _last_used(process: dict[str, Any]) -> str:

@@ -122,6 +122,15 @@ def test_out_of_band_work_is_told(registry: Registry, answer: dict[str, Any], as
     assert "serving, out-of-band work" in run(registry).output
 
 
+def test_why_a_worker_is_to_be_replaced_is_told(registry: Registry, answer: dict[str, Any], as_line: AsLine) -> None:
+    answer["groups"][0].update(waits_for_room=True)
+    answer["groups"][0]["processes"][1].update(worn=True, too_large=True)
+    registry.add("httpd-1", as_line(answer))
+    output = run(registry).output
+    assert "serving, busy, served its share, too large" in output
+    assert "waits for room in the pool" in output
+
+
 def test_text_of_apps_cannot_steer_the_terminal(registry: Registry, answer: dict[str, Any], as_line: AsLine) -> None:
     answer["groups"][0]["name"] = "evil\x1b]0;owned\x07[bold]"
     registry.add("httpd-1", as_line(answer))
