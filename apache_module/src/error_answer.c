@@ -1,6 +1,7 @@
 #include "error_answer.h"
 
 #include <http_core.h>
+#include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
 #include <mod_core.h>
@@ -8,6 +9,10 @@
 #include <apr_strings.h>
 
 #include "accept.h"
+#include "configuration.h"
+#include "log_numbers.h"
+
+APLOG_USE_MODULE(passenger);
 #include "error_override.h"
 
 #define ID_NOTE "passenger-error-id"
@@ -37,8 +42,8 @@ static const char page_format[] =
     "<title>%s</title><style>:root{color-scheme:light dark}"
     "body{font:16px/1.5 system-ui,sans-serif;margin:3em auto;max-width:60em;padding:0 1em}h1{font-size:1.5em}"
     "code{font-family:ui-monospace,monospace;font-size:14px}</style></head>\n"
-    "<body><main><h1>%s</h1><p>%s</p><p>If this is your site: the cause stands in the error log of the web server, under "
-    "the error id <code>%s</code>.</p></main></body></html>\n";
+    "<body><main><h1>%s</h1><p>%s</p><p>If this is your site: the cause stands in the error log of the web server, "
+    "under the error id <code>%s</code>.</p></main></body></html>\n";
 
 static const char json_format[] =
     "{\"error\": {\"status\": %d, \"title\": \"%s\", \"id\": \"%s\", \"retry_after\": %s}}\n";
@@ -97,6 +102,11 @@ int passenger_error_answer(request_rec *r, int status)
     const wording *words = wording_of(status);
     if (words == NULL || is_for_httpd(r, status)) {
         return status;
+    }
+    if (apr_table_get(r->notes, ID_NOTE) == NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2135)
+                      "answered %d for the cause named last: %s %s (error id %s)", status, r->method, r->uri,
+                      passenger_error_id(r));
     }
     const char *id = passenger_error_id(r);
     int in_json = passenger_accept_prefers_json(apr_table_get(r->headers_in, "Accept"),

@@ -1,8 +1,8 @@
 /* error_answer.h: what a client gets when the module itself has to answer an error.
  *
- * Where the administrator has an ErrorDocument for the status, that one answers; else a short page or, for a client that
- * prefers it, JSON. Neither names a cause: both carry an id that stands in the log line of the cause. For the thread
- * that processes the request; sending waits for the client.
+ * Where the administrator has an ErrorDocument for the status, that one answers; else a short page or, for a client
+ * that prefers it, JSON. Neither names a cause: both carry an id that stands in the log line of the cause. For the
+ * thread that processes the request; sending waits for the client.
  */
 #ifndef JUMPSEAT_ERROR_ANSWER_H
 #define JUMPSEAT_ERROR_ANSWER_H

@@ -154,7 +154,8 @@ static void take_end(passenger_exchange *exchange)
     if (exchange->wants_sign && !is_over(exchange)) {
         int64_t now = passenger_monotonic_now();
         int is_silent = relay->state == PASSENGER_RELAY_HEAD && relay->head.used == 0;
-        judge(exchange, is_silent ? passenger_time_limits_at_end(limits, now) : passenger_time_limits_state(limits, now));
+        judge(exchange, is_silent ? passenger_time_limits_at_end(limits, now)
+                                  : passenger_time_limits_state(limits, now));
         if (exchange->verdict == PASSENGER_EXCHANGE_GOES_ON && is_silent && limits->taken == 0) {
             exchange->verdict = PASSENGER_EXCHANGE_NOT_TAKEN;
         }
@@ -230,7 +231,8 @@ static void keep_times(passenger_exchange *exchange, int worker_spoke)
     if (exchange->continue_at != 0 && now >= exchange->continue_at) {
         say_continue(exchange);
     }
-    if (passenger_exchange_is_waiting_for_body(exchange) && now - exchange->starved_since >= exchange->r->server->timeout) {
+    if (passenger_exchange_is_waiting_for_body(exchange)
+        && now - exchange->starved_since >= exchange->r->server->timeout) {
         stop_body(exchange, APR_TIMEUP);
     }
     if (passenger_exchange_is_unflushed(exchange)

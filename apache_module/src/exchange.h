@@ -43,7 +43,8 @@ typedef struct passenger_exchange {
     char *outgoing;                     /* the piece of a streamed body that is being sent */
     int client;                         /* the client's socket, -1: cannot be watched (HTTP/2) */
     int takes_body;                     /* the worker still takes request body */
-    apr_time_t starved_since;           /* (times: passenger_monotonic_now()) since when the client has sent no more body; 0: it is not waited for */
+    /* Times are those of passenger_monotonic_now(). */
+    apr_time_t starved_since;           /* since when the client has sent no more body; 0: it is not waited for */
     apr_time_t continue_at;             /* when to say `100` without the worker's word; 0: not to be said */
     apr_time_t held_since;              /* when what has not been flushed came; 0: all is flushed */
     int has_head;                       /* the response's head has come */

@@ -44,8 +44,8 @@ static int answer_queue_time(passenger_exchange *exchange)
     request_rec *r = exchange->r;
     double waited = (double)(passenger_monotonic_now() - exchange->limits->began) / APR_USEC_PER_SEC;
     ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, PSGLOGNO(2130)
-                  "no worker has taken the request in %.1f s (PassengerMaxRequestQueueTime): answered 504 (%s; error id %s)",
-                  waited, passenger_relay_about(&exchange->relay), passenger_error_id(r));
+                  "no worker has taken the request in %.1f s (PassengerMaxRequestQueueTime): answered 504 "
+                  "(%s; error id %s)", waited, passenger_relay_about(&exchange->relay), passenger_error_id(r));
     apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, RETRY_AFTER_SECONDS));
     return passenger_relay_give_up(&exchange->relay, HTTP_GATEWAY_TIME_OUT);
 }

@@ -1,4 +1,5 @@
-/* exchange_end.h: what becomes of an exchange that is over: whether anybody is to be answered, what, and what the log says.
+/* exchange_end.h: what becomes of an exchange that is over: whether anybody is to be answered, what, and what the log
+ * says.
  *
  * Called by exchange.c alone, once, when nothing more is to come. May wait for the client.
  */

@@ -44,11 +44,13 @@ static apr_status_t tell(request_rec *r, const passenger_overflow *overflow)
     passenger_environment_add(fields, "type", "queue_full");
     passenger_environment_add(fields, "token", instance->token);
     passenger_environment_add(fields, "group", overflow->group);
-    passenger_environment_add(fields, "count", apr_psprintf(r->pool, "%" APR_UINT64_T_FMT, (apr_uint64_t)overflow->count));
+    passenger_environment_add(fields, "count",
+                              apr_psprintf(r->pool, "%" APR_UINT64_T_FMT, (apr_uint64_t)overflow->count));
     const passenger_field *first = (const passenger_field *)fields->elts;
     size_t size = passenger_netstring_size(first, (size_t)fields->nelts, PASSENGER_CONTROL_MESSAGE_LIMIT);
     char *message = size > 0 ? apr_palloc(r->pool, size) : NULL;
-    if (message == NULL || passenger_netstring_write(first, (size_t)fields->nelts, message, size) != PASSENGER_NETSTRING_OK) {
+    if (message == NULL
+        || passenger_netstring_write(first, (size_t)fields->nelts, message, size) != PASSENGER_NETSTRING_OK) {
         return APR_EINVAL;
     }
     return passenger_spawner_tell(instance->spawner_socket, message, size);

@@ -15,8 +15,8 @@ void passenger_overflow_report_child_init(apr_pool_t *child_pool);
 /* A request of the app group `group` has been refused. Any thread. */
 void passenger_overflow_report_add(request_rec *r, const char *group);
 
-/* Tells what is still to be told, if it is time; to be called now and then. Costs next to nothing when there is nothing.
- * Any thread. */
+/* Tells what is still to be told, if it is time; to be called now and then. Costs next to nothing when there is
+ * nothing. Any thread. */
 void passenger_overflow_report_go_on(request_rec *r);
 
 #endif

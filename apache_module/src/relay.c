@@ -29,8 +29,8 @@ const char *passenger_relay_about(const passenger_relay *relay)
 {
     const request_rec *r = relay->r;
     const char *route = relay->head.route;
-    return apr_pstrcat(r->pool, "app ", relay->app, ", ", r->method, " ", r->uri, route[0] != '\0' ? ", worker " : "", route,
-                       NULL);
+    return apr_pstrcat(r->pool, "app ", relay->app, ", ", r->method, " ", r->uri, route[0] != '\0' ? ", worker " : "",
+                       route, NULL);
 }
 
 static void *allocate(void *pool, size_t size)

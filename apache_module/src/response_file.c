@@ -89,7 +89,8 @@ static int is_usable(request_rec *r, int descriptor, int64_t offset, int64_t len
 {
     struct stat status;
     if (descriptor < 0) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2060) "the worker named a file but passed no descriptor");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2060)
+                      "the worker named a file but passed no descriptor, or this process of httpd has none left for it");
         return 0;
     }
     if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {

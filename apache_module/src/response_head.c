@@ -241,7 +241,8 @@ static passenger_head_status take_line(passenger_response_head *head)
         return take_status(head, start, end);
     }
     if (end > start) {
-        return head->interim != PASSENGER_HEAD_MORE ? take_interim_line(head, start, end) : take_header(head, start, end);
+        return head->interim != PASSENGER_HEAD_MORE ? take_interim_line(head, start, end)
+                                                    : take_header(head, start, end);
     }
     if (head->interim != PASSENGER_HEAD_MORE) {
         return end_interim(head);

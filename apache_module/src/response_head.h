@@ -55,7 +55,7 @@ typedef struct passenger_response_head {
     size_t status_start;      /* offset of `NNN Reason` */
     passenger_head_status state;
     int continue_allowed;     /* set by the caller when the worker was told to say `100`; it may do so once */
-    int taken_allowed;        /* set by the caller when the worker was told to say `102`; it may do so once, first of all */
+    int taken_allowed;        /* the same of `102`, first of all */
     passenger_head_status interim;        /* CONTINUE or TAKEN while the lines being read belong to such a head */
     char route[PASSENGER_ROUTE_SIZE];     /* of the worker's own socket, by its `102`; empty: it has none */
 
@@ -68,7 +68,8 @@ typedef struct passenger_response_head {
 
 void passenger_head_begin(passenger_response_head *head, passenger_allocate allocate, void *context);
 
-/* Feeds `length` bytes. `*taken` says how many of them the head used: all of them unless COMPLETE, CONTINUE or TAKEN. */
+/* Feeds `length` bytes. `*taken` says how many of them the head used: all of them unless COMPLETE, CONTINUE or
+ * TAKEN. */
 passenger_head_status passenger_head_feed(passenger_response_head *head, const char *bytes, size_t length,
                                           size_t *taken);
 

@@ -51,8 +51,8 @@ static const char *attributes_of(const passenger_sticky_session *session, reques
     if (configured[0] == '\0') {
         return path_of(session, r);
     }
-    return passenger_route_cookie_has_path(configured) ? configured
-                                                       : apr_pstrcat(r->pool, path_of(session, r), "; ", configured, NULL);
+    return passenger_route_cookie_has_path(configured)
+               ? configured : apr_pstrcat(r->pool, path_of(session, r), "; ", configured, NULL);
 }
 
 void passenger_sticky_session_keep(const passenger_sticky_session *session, request_rec *r, const char *route)
@@ -64,7 +64,8 @@ void passenger_sticky_session_keep(const passenger_sticky_session *session, requ
     if (caching != NULL && (ap_find_token(r->pool, caching, "public") || ap_find_token(r->pool, caching, "s-maxage"))) {
         return;
     }
-    if (caching == NULL || (!ap_find_token(r->pool, caching, "private") && !ap_find_token(r->pool, caching, "no-store"))) {
+    if (caching == NULL
+        || (!ap_find_token(r->pool, caching, "private") && !ap_find_token(r->pool, caching, "no-store"))) {
         apr_table_mergen(r->headers_out, "Cache-Control", "private");
     }
     const char *name = passenger_dir_sticky_sessions_cookie_name(passenger_options_of(r));

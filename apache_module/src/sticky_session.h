@@ -20,14 +20,14 @@ typedef struct passenger_sticky_session {
 /* Finds out what the client shows. */
 void passenger_sticky_session_begin(passenger_sticky_session *session, request_rec *r, const passenger_mapping *mapping);
 
-/* The path of the own socket of the worker that the client shows, in the group whose socket is `group_socket`; NULL when
- * it shows none. Whether such a worker lives is for connect() to find out. */
+/* The path of the own socket of the worker that the client shows, in the group whose socket is `group_socket`; NULL
+ * when it shows none. Whether such a worker lives is for connect() to find out. */
 const char *passenger_sticky_session_socket(const passenger_sticky_session *session, request_rec *r,
                                             const char *group_socket);
 
-/* Sets the cookie when `route`, of the worker whose response this is (empty: it has none), is not the one that the client
- * has shown. To be called when the response's own headers are set and before they are sent. A response that is meant for
- * shared caches goes without; any other one that gets the cookie is made private. */
+/* Sets the cookie when `route`, of the worker whose response this is (empty: it has none), is not the one that the
+ * client has shown. To be called when the response's own headers are set and before they are sent. A response that is
+ * meant for shared caches goes without; any other one that gets the cookie is made private. */
 void passenger_sticky_session_keep(const passenger_sticky_session *session, request_rec *r, const char *route);
 
 #endif
