@@ -51,3 +51,36 @@ def test_a_cleared_slot_is_free(scoreboard: Scoreboard) -> None:
 def test_an_app_cannot_shrink_it_under_the_spawner(scoreboard: Scoreboard) -> None:
     with pytest.raises(PermissionError):
         os.ftruncate(scoreboard.descriptor, 0)
+
+
+def write_cell(board: Scoreboard, slot: int, thread: int, state: int, since: int, deadline: int) -> None:
+    with mmap.mmap(board.descriptor, SLOTS * SLOT_SIZE) as memory:
+        struct.pack_into("<IIQQ", memory, slot * SLOT_SIZE + (thread + 1) * 512, state, 0, since, deadline)
+
+
+@pytest.mark.parametrize(
+    ("state", "deadline", "overdue"),
+    [(1, 9_000_000_000, True), (1, 11_000_000_000, False), (1, 0, False), (0, 9_000_000_000, False)],
+)
+def test_a_request_is_overdue_once_its_deadline_has_passed(
+    scoreboard: Scoreboard, state: int, deadline: int, overdue: bool
+) -> None:
+    write_cell(scoreboard, 2, 3, state, 1, deadline)
+    assert scoreboard.is_overdue(2, 4, 10.0) is overdue
+
+
+def test_cells_beyond_a_worker_s_capacity_are_not_looked_at(scoreboard: Scoreboard) -> None:
+    write_cell(scoreboard, 2, 3, 1, 1, 1)
+    assert not scoreboard.is_overdue(2, 3, 10.0)
+
+
+def test_figures_that_cannot_be_are_taken_for_the_largest_that_can(scoreboard: Scoreboard) -> None:
+    write(scoreboard, 1, 1, 4711, 0xFFFFFFFF, 0xFFFFFFFF, 0, 0, 0)
+    assert (scoreboard.read(1).running, scoreboard.read(1).capacity) == (128, 128)
+    assert not scoreboard.is_overdue(1, 0xFFFFFFFF, 10.0)
+
+
+def test_out_of_band_work_is_busy(scoreboard: Scoreboard) -> None:
+    write(scoreboard, 1, 2, 4711, 0, 1, 0, 0, 0)
+    assert scoreboard.read(1).working
+    assert scoreboard.read(1).busy

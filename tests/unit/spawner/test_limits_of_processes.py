@@ -1,0 +1,67 @@
+"""What a process is told of its limits, and what of an app outlives the spawner as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spawner.errors import StartFailure
+from spawner.options import AppOptions
+from spawner.process_carrier import limits_of, threads_of
+from spawner.registration import Registration
+from spawner.resistance import Resistance
+from spawner.resistance_wire import resistance_from, text_of
+
+
+def registration(**options: Any) -> Registration:
+    return Registration("a", "/a", "wsgi", "passenger_wsgi.py", "/a/public", "", "test", "", AppOptions(**options), 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "threads"),
+    [
+        ({}, 1),
+        ({"thread_count": 8}, 1),
+        ({"thread_count": 8, "concurrency_model": "thread"}, 8),
+        ({"thread_count": 8, "concurrency_model": "thread", "force_max_concurrent_requests_per_process": 3}, 3),
+        ({"thread_count": 8, "concurrency_model": "thread", "force_max_concurrent_requests_per_process": 0}, 8),
+        ({"thread_count": 2, "concurrency_model": "thread", "force_max_concurrent_requests_per_process": 9}, 2),
+    ],
+)
+def test_a_worker_has_as_many_requests_at_a_time_as_it_has_threads_and_may_have(
+    options: dict[str, Any], threads: int
+) -> None:
+    assert threads_of(AppOptions(**options)) == threads
+
+
+@pytest.mark.parametrize(
+    ("method", "once", "max_requests", "stops"),
+    [("smart", False, "7", "1"), ("direct", False, "7", "0"), ("smart", True, "1", "1"), ("direct", True, "1", "1")],
+)
+def test_a_worn_worker_stops_where_another_is_forked_at_once(
+    method: str, once: bool, max_requests: str, stops: str
+) -> None:
+    told = dict(limits_of(registration(spawn_method=method, max_requests=7), once))
+    assert (told["max_requests"], told["stops_when_worn"]) == (max_requests, stops)
+
+
+def test_what_is_resisted_survives_being_written_down() -> None:
+    failure = StartFailure("import the app", "no módule", "Traceback\n  ...", (("user", "shop"),), "0123abcd")
+    resisting = Resistance(4, 12.5, failure)
+    assert resistance_from(text_of(resisting)) == resisting
+    assert resistance_from(text_of(None)) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"generation": "x"}', "null"])
+def test_what_is_no_such_text_is_nothing(text: str) -> None:
+    assert resistance_from(text) is None
+
+
+def test_a_long_failure_fits_a_record_of_the_store() -> None:
+    failure = StartFailure("import", "s" * 50_000, "d" * 500_000, tuple(("f", "v" * 900) for _ in range(100)), "0")
+    text = text_of(Resistance(4, 12.5, failure))
+    assert len(text) < 28_000
+    read = resistance_from(text)
+    assert read is not None
+    assert read.failure.detail == "d" * 6_000
