@@ -12,7 +12,7 @@ from .errors import LoadFailure
 
 
 class App:
-    """A loaded app: `application` as PEP 3333 has it, and the two hooks that the entry file may define."""
+    """A loaded app: `application` as PEP 3333 has it, and the hooks that the entry file may define."""
 
     def __init__(self, module: ModuleType, application: Callable[..., Any]) -> None:
         self.application = application
@@ -26,10 +26,16 @@ class App:
         """Run the app's before_exit(), if it has one: the worker is about to end. Raises what the hook raises."""
         self._hook("before_exit")
 
-    def _hook(self, name: str) -> None:
+    def out_of_band_work(self) -> bool:
+        """Run the app's out_of_band_work(), if it has one; say whether it has. Raises what the hook raises."""
+        return self._hook("out_of_band_work")
+
+    def _hook(self, name: str) -> bool:
         hook = getattr(self._module, name, None)
-        if callable(hook):
-            hook()
+        if not callable(hook):
+            return False
+        hook()
+        return True
 
 
 def load(app_root: str, startup_file: str) -> App:

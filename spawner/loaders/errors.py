@@ -13,6 +13,10 @@ class ClientLeft(ConnectionError):
     __module__ = "jumpseat"  # as apps' tracebacks show it
 
 
+class TooLate(Exception):
+    """Nobody's fault: the request waited in the queue until its peer gave up; the app does not see it."""
+
+
 class BadRequest(Exception):
     """The peer's fault: what it sent is no request of docs/protocol.md, section 2.
 

@@ -18,7 +18,9 @@ _REFUSED = frozenset(("transfer-encoding", "upgrade", "trailer", "te"))
 _DROPPED = frozenset(("connection", "keep-alive", "status"))  # "Status" is how CGI names the status line
 _BODILESS = frozenset((204, 304))
 
-_PLAIN, _DROP, _CONTENT_LENGTH = 0, 1, 2
+_WORK = frozenset(("x-passenger-request-oob-work", "!~request-oob-work"))  # for us, not for the client
+
+_PLAIN, _DROP, _CONTENT_LENGTH, _WORK_WANTED = 0, 1, 2, 3
 _MOST_CACHED = 1000
 _kinds: Dict[Any, int] = {}  # of header names that have been found right
 _statuses: Dict[Any, int] = {}  # codes of status lines that have been found right
@@ -27,15 +29,17 @@ _statuses: Dict[Any, int] = {}  # codes of status lines that have been found rig
 class Head:
     """A response head that is right.
 
-    `code`: the status; `length`: the Content-Length that the app gave, in bytes; `bodiless`: this status has no body.
+    `code`: the status; `length`: the Content-Length that the app gave, in bytes; `bodiless`: this status has no body;
+    `wants_work`: a header asks for out-of-band work.
     """
 
-    __slots__ = ("_lines", "bodiless", "code", "length")
+    __slots__ = ("_lines", "bodiless", "code", "length", "wants_work")
 
-    def __init__(self, code: int, lines: bytes, length: Optional[int]) -> None:
+    def __init__(self, code: int, lines: bytes, length: Optional[int], wants_work: bool) -> None:
         self.code = code
         self.length = length
         self.bodiless = code in _BODILESS
+        self.wants_work = wants_work
         self._lines = lines
 
     def encode(self, computed_length: Optional[int] = None) -> bytes:
@@ -53,6 +57,7 @@ def check(status: Any, headers: Any) -> Head:
     pairs = headers if type(headers) is list else _list_of(headers)
     lines = ["Status: " + status]
     length: Optional[int] = None
+    wants_work = False
     try:
         for name, value in pairs:
             kind = _kinds.get(name)
@@ -64,12 +69,15 @@ def check(status: Any, headers: Any) -> Head:
                     continue
             elif kind == _DROP:
                 continue
+            elif kind == _WORK_WANTED:
+                wants_work = wants_work or str(value).lower() == "true"
+                continue
             lines.append(name + ": " + value)
     except (TypeError, ValueError) as error:
         if isinstance(error, InvalidResponse):
             raise
         raise InvalidResponse("the headers are no list of pairs of str: {!r}".format(headers)[:300]) from error
-    return Head(code, _encode(lines, pairs), length)
+    return Head(code, _encode(lines, pairs), length, wants_work)
 
 
 def _list_of(headers: Any) -> List[Any]:
@@ -110,6 +118,7 @@ def _check_name(name: str) -> int:
     if lower in _REFUSED or lower.startswith("proxy-"):
         raise InvalidResponse("the header {} is between servers: an app cannot set it".format(name[:100]))
     kind = _DROP if lower in _DROPPED else _CONTENT_LENGTH if lower == "content-length" else _PLAIN
+    kind = _WORK_WANTED if lower in _WORK else kind
     if len(_kinds) < _MOST_CACHED and len(name) < 100:
         _kinds[name] = kind
     return kind

@@ -16,4 +16,5 @@ fork = os.fork
 poll = select.poll
 set_signal = signal.signal
 set_wakeup_fd = signal.set_wakeup_fd
+start_new_thread = _thread.start_new_thread
 waitpid = os.waitpid

@@ -13,14 +13,13 @@ import time
 from typing import List, NoReturn, Optional, Set, Tuple
 
 from . import app as hosted
-from . import failure_report, originals, report, standard_streams, survey, wire
+from . import backtraces, failure_report, originals, process_title, report, standard_streams, survey, wire
 from .app_files import AppFiles
 from .control_line import ControlLine, Message
 from .errors import LineClosed, LoadFailure, UnexpectedMessage
-from .request_failure import FailurePages
-from .scoreboard import Scoreboard
+from .group import Group
 from .signal_queue import SignalQueue
-from .worker import Group, Worker, end_process
+from .worker import Place, Worker, end_process
 
 
 def run(descriptor: int) -> NoReturn:
@@ -78,6 +77,9 @@ class Preloader:
         For that the line stays inheritable, as the spawner passed it, until the app has loaded.
         """
         lifeline = _expect(message, "load", 3)[2]
+        process_title.show("loader", "loading " + message.get("group"))
+        if message.get("backtrace_signal"):
+            backtraces.write_on(int(message.get("backtrace_signal")))
         gc.disable()  # until a worker runs: a collection would write to, and so unshare, the pages of what it visits
         files = AppFiles(message.get("app_root"))
         observer = survey.observer(files)
@@ -95,7 +97,8 @@ class Preloader:
         os.set_inheritable(self._line.fileno(), False)
         self._take_out_load()
         self._signals = SignalQueue([signal.SIGCHLD, signal.SIGTERM])
-        self._group = self._new_group(app, files, message)
+        self._group = Group(app, files, message)
+        process_title.show("loader", "preloader of " + self._group.name)
         ours = {self._line.fileno(), lifeline, *message.descriptors, *self._signals.descriptors()}
         warnings = [("warning", finding) for finding in survey.findings(observer, sorted(ours), files)]
         self._line.send("loaded", [("seconds", "{:.3f}".format(seconds)), *warnings])
@@ -112,20 +115,6 @@ class Preloader:
             self._line.send("failed", failure_report.fields(failure, friendly, files))
         except OSError:  # longer than a packet may be
             self._line.send("failed", failure_report.brief(failure))
-
-    @staticmethod
-    def _new_group(app: hosted.App, files: AppFiles, message: Message) -> Group:
-        listener, board, lifeline = message.descriptors
-        return Group(
-            app=app,
-            listener=listener,
-            scoreboard=Scoreboard(board),
-            lifeline=lifeline,
-            token=message.get("app_token"),
-            multiprocess=message.get("multiprocess") == "1",
-            server_software=message.get("server_software"),
-            pages=FailurePages(files, message.get("friendly") == "1"),
-        )
 
     def _step(self) -> bool:
         """Wait for whatever comes and deal with it; False when the preloader is to end."""
@@ -147,30 +136,30 @@ class Preloader:
     def _obey(self, message: Optional[Message]) -> bool:
         if message is None or message.kind == "retire":
             return False
-        slot = message.get("slot")
         if message.kind == "fork":
-            line, output = _expect(message, "fork", 2)
-            self._fork_worker(int(slot), line, output)
+            line, output, *own = _expect(message, "fork", 2 + _has_own_socket(message))
+            self._fork_worker(_place(message, own), line, output)
         elif message.kind == "serve":
-            self._serve(int(slot))
+            self._serve(_place(message, _expect(message, "serve", _has_own_socket(message))))
         else:
             raise UnexpectedMessage("a loaded preloader was told to {!r}".format(message.kind))
         return True
 
-    def _fork_worker(self, slot: int, line: int, output: int) -> None:
+    def _fork_worker(self, place: Place, line: int, output: int) -> None:
         self._freeze()
         standard_streams.flush()
         try:
             pid = originals.fork()
         except OSError as error:
-            self._line.send("fork_failed", [("slot", str(slot)), ("summary", "fork: {}".format(error.strerror))])
+            self._line.send("fork_failed", [("slot", str(place.slot)), ("summary", "fork: {}".format(error.strerror))])
         else:
             if pid == 0:
-                self._become_forked_worker(slot, line, output)
+                self._become_forked_worker(place, line, output)
             self._workers.add(pid)
         finally:
-            os.close(line)
-            os.close(output)
+            for descriptor in (line, output, place.listener):
+                if descriptor is not None:
+                    os.close(descriptor)
 
     def _freeze(self) -> None:
         """Put all that is loaded where no collection visits it. Without a collection before: it would make holes."""
@@ -178,7 +167,7 @@ class Preloader:
             gc.freeze()
         self._frozen = True
 
-    def _become_forked_worker(self, slot: int, line: int, output: int) -> NoReturn:
+    def _become_forked_worker(self, place: Place, line: int, output: int) -> NoReturn:
         try:
             os.dup2(output, 1)
             os.dup2(output, 2)
@@ -186,7 +175,7 @@ class Preloader:
             self._line.close()
             worker_line = ControlLine(line)
             worker_line.send("hello", hello())
-            self._work(worker_line, slot, forked=True)
+            self._work(worker_line, place, forked=True)
         except LineClosed:
             pass
         except BaseException as error:  # noqa: BLE001 - nothing may run on behind the fork
@@ -194,17 +183,17 @@ class Preloader:
         finally:
             end_process(1)
 
-    def _serve(self, slot: int) -> None:
+    def _serve(self, place: Place) -> None:
         self._freeze()
-        self._work(self._line, slot, forked=False)
+        self._work(self._line, place, forked=False)
 
-    def _work(self, line: ControlLine, slot: int, forked: bool) -> None:
+    def _work(self, line: ControlLine, place: Place, forked: bool) -> None:
         """Be a worker until the end of the process."""
         assert self._group is not None  # loaded
         assert self._signals is not None
         self._signals.close()
         gc.enable()
-        Worker(self._group, line, slot).run(forked)
+        Worker(self._group, line, place).run(forked)
 
     def _reap(self) -> None:
         """Report the workers that have ended. Only ours: the app's own children are the app's to wait for."""
@@ -235,3 +224,12 @@ def _expect(message: Message, kind: str, descriptors: int) -> List[int]:
             )
         )
     return message.descriptors
+
+
+def _has_own_socket(message: Message) -> bool:
+    return bool(message.get("route"))
+
+
+def _place(message: Message, own: List[int]) -> Place:
+    """`own`: the descriptor of the worker's own socket, if it has one."""
+    return Place(int(message.get("slot")), message.get("route"), own[0] if own else None)

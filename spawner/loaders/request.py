@@ -6,15 +6,17 @@ import re
 import select
 import socket
 import sys
-from typing import Any, BinaryIO, Dict, List, Tuple
+from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
 
 from . import input as bodies
 from . import originals, wire
+from . import terms as terms_of
 from .control_line import CLOSE_ON_EXEC, passed_descriptors
 from .errors import BadRequest, ClientLeft
 from .file_wrapper import FileWrapper
 from .originals import Connection
 from .request_failure import FailurePages
+from .terms import Terms
 
 try:
     from _operator import _compare_digest as compare_digest  # what hmac gives, without loading OpenSSL for it
@@ -33,25 +35,43 @@ _TRUE = frozenset(("on", "1", "true", "yes"))
 class Request:
     """One request: what the app is called with, how it wants to be answered, and its head's payload as it came.
 
-    `pages`: the answers of an app that fails.
+    `pages`: the answers of an app that fails; `terms`: None for a peer that does not ask for the sign that its request
+    is taken.
     """
 
-    __slots__ = ("environ", "framed", "head", "method", "pages")
+    __slots__ = ("environ", "framed", "head", "method", "pages", "terms")
 
-    def __init__(self, environ: Dict[str, Any], framed: bool, head: bytes, pages: FailurePages) -> None:
+    def __init__(
+        self, environ: Dict[str, Any], framed: bool, head: bytes, pages: FailurePages, terms: Optional[Terms]
+    ) -> None:
         self.environ = environ
         self.head = head
         self.pages = pages
+        self.terms = terms
         self.framed = framed
         self.method: str = environ["REQUEST_METHOD"]
 
 
 class RequestReader:
-    """Reads the requests of one worker."""
+    """Reads the requests of one worker, in any of its threads.
 
-    def __init__(self, token: str, multiprocess: bool, server_software: str, pages: FailurePages) -> None:
-        """`token`: what a peer must show; empty: nothing."""
+    `request_work`: what an app calls to ask for out-of-band work.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        multiprocess: bool,
+        multithread: bool,
+        server_software: str,
+        pages: FailurePages,
+        route: str,
+        request_work: Callable[[], None],
+    ) -> None:
+        """`token`: what a peer must show; empty: nothing. `route`: the worker's, empty without a socket of its own."""
+        self.request_work = request_work
         self._pages = pages
+        self._sign = terms_of.sign(route)
         self._token = token.encode("latin-1", "replace")
         self._cgi_defaults = {
             "REQUEST_METHOD": "GET",
@@ -66,17 +86,19 @@ class RequestReader:
         self._cgi_names = frozenset(self._cgi_defaults)
         self._wsgi: Dict[str, Any] = {
             "wsgi.version": (1, 0),
-            "wsgi.multithread": False,
+            "wsgi.multithread": multithread,
             "wsgi.multiprocess": multiprocess,
             "wsgi.run_once": False,
             "wsgi.input_terminated": True,
             "wsgi.file_wrapper": FileWrapper,
+            "passenger.request_oob_work": request_work,
         }
 
     def read(self, connection: Connection) -> Request:
         """Return the request that comes on `connection`. Raises BadRequest; ClientLeft when it ends before the head."""
         payload, rest, descriptors = _read_head(connection)
         framed = False
+        terms = None
         try:
             environ = _environ(payload)
             number = len(environ)
@@ -84,6 +106,7 @@ class RequestReader:
             token: str = environ.pop("JUMPSEAT_TOKEN", "")
             kind: str = environ.pop("JUMPSEAT_BODY", "")
             if payload.count(b"JUMPSEAT_") != number - len(environ):
+                terms = terms_of.take_out_of(environ, self._sign)
                 _remove_unknown_extensions(environ)
             if self._token and not compare_digest(token.encode("latin-1"), self._token):
                 raise BadRequest("a peer does not know this group's token", "403 Forbidden")
@@ -95,7 +118,13 @@ class RequestReader:
             for descriptor in descriptors:
                 os.close(descriptor)
         self._complete(environ)
-        return Request(environ, framed, payload, self._pages)
+        return Request(environ, framed, payload, self._pages, terms)
+
+    def pseudo_environ(self, method: str) -> Dict[str, Any]:
+        """Return a complete environ for a call of the app that no client asks for."""
+        environ: Dict[str, Any] = {"REQUEST_METHOD": method, "PATH_INFO": "/", "wsgi.input": io.BytesIO()}
+        self._complete(environ)
+        return environ
 
     def _complete(self, environ: Dict[str, Any]) -> None:
         """Add what PEP 3333 asks for."""

@@ -39,6 +39,7 @@ class Response:
         "excess",
         "framed",
         "head_sent",
+        "wants_work",
     )
 
     def __init__(self, connection: Connection, framed: bool, method: str) -> None:
@@ -46,6 +47,7 @@ class Response:
         self.framed = framed
         self.head_sent = False
         self.bodiless = False  # whether no body belongs to this response, whatever the app gives; known with the head
+        self.wants_work = False  # whether the head asks for out-of-band work
         self.excess = 0  # how many bytes the app gave beyond its Content-Length
         self._connection = connection
         self._head_request = method == "HEAD"
@@ -71,6 +73,7 @@ class Response:
         assert not self.head_sent
         head = heads.check(status, headers)
         self._head = head
+        self.wants_work = head.wants_work
         self.bodiless = self._head_request or head.bodiless
         self._remaining = None if self.bodiless else head.length
 

@@ -166,6 +166,12 @@ class SharedSlot(Slot):
         """Return the cell of a thread, counted from 0."""
         return self._cells[thread]
 
+    @property
+    def taken(self) -> int:
+        """How many requests have begun."""
+        with self._lock:
+            return self.requests + self._running
+
     def begin(self) -> None:
         with self._lock:
             if not self._running:

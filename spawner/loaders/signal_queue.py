@@ -1,10 +1,13 @@
 """Signals as bytes in a pipe: the handler only enqueues, the loop that polls the pipe acts."""
 
 import os
+import select
 import signal
 from typing import Any, Iterable, List, Set
 
 from . import originals
+
+_NO_SIGNAL = 0
 
 
 class SignalQueue:
@@ -43,6 +46,17 @@ class SignalQueue:
         except BlockingIOError:
             pass
         return received
+
+    def wake(self) -> None:
+        """Make the queue readable, from any thread: whoever polls it looks around."""
+        self._enqueue(_NO_SIGNAL, None)
+
+    def wait(self) -> None:
+        """Wait until the queue is readable, and take what is in it: for one who has heard what they say."""
+        poll = originals.poll()
+        poll.register(self._read_end, select.POLLIN)
+        poll.poll()
+        self.take()
 
     def close(self) -> None:
         """Give the signals back their default actions."""

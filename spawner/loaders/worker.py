@@ -1,76 +1,70 @@
-"""A worker: takes one connection after the other from the group's socket until it is told to retire.
+"""A worker: takes connections from the group's socket, and from its own if it has one, until it is told to retire.
 
-docs/protocol.md, sections 2, 5 and 6. An idle worker waits in one epoll for the listener, its control line, the
-lifeline and its own signals; the listener is watched exclusively, so that one connection wakes one worker.
+docs/protocol.md, sections 2, 5 and 6. An idle worker waits in one epoll for its sockets, its control line, the lifeline
+and its own signals; the group's socket is watched exclusively, so that one connection wakes one worker.
 """
 
 import atexit
 import errno
-import select
 import signal
 import socket
-from typing import List, NoReturn
+from typing import Iterable, List, NamedTuple, NoReturn, Optional, Tuple, Union
 
-from . import failure_report, originals, report, standard_streams, steps, wsgi
-from .app import App
-from .control_line import ControlLine
+from . import failure_report, originals, process_title, report, standard_streams, steps
+from .control_line import ControlLine, Message
+from .doors import MOST_EVENTS, Doors
 from .errors import LineClosed, LoadFailure, UnexpectedMessage
-from .random_state import RandomState
-from .request import RequestReader
-from .request_failure import FailurePages
-from .scoreboard import Scoreboard, Slot
+from .group import Group
+from .one_by_one import OneByOne
+from .out_of_band_work import OutOfBandWork, RequestForWork
+from .scoreboard import SharedSlot, Slot
 from .signal_queue import SignalQueue
+from .threads import Threads
 
-_WATCHED = 4  # descriptors: listener, control line, lifeline, signals
-_EXCLUSIVE = getattr(select, "EPOLLEXCLUSIVE", 1 << 28)
 _RETIRING = frozenset((signal.SIGTERM, signal.SIGINT))
 _NOT_TAKEN = frozenset((errno.EAGAIN, errno.ECONNABORTED, errno.EINTR))
+_NO_LIMIT = 1 << 62  # requests
+
+Server = Union[OneByOne, Threads]
 
 
-class Group:
-    """What all workers of a group share, as `load` told it. Owns its descriptors as long as the process lives."""
+class Place(NamedTuple):
+    """Which of its group's workers one is. `listener`: the descriptor of its own socket, if it has one."""
 
-    def __init__(
-        self,
-        app: App,
-        listener: int,
-        scoreboard: Scoreboard,
-        lifeline: int,
-        token: str,
-        multiprocess: bool,
-        server_software: str,
-        pages: FailurePages,
-    ) -> None:
-        self.app = app
-        self.lifeline = lifeline
-        self.listener = originals.Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, listener)
-        self.listener.setblocking(False)
-        self.scoreboard = scoreboard
-        self.pages = pages
-        self.random_state = RandomState()
-        self.reader = RequestReader(token, multiprocess, server_software, pages)
+    slot: int
+    route: str
+    listener: Optional[int]
 
 
 class Worker:
-    """The process from the fork (or from `serve`) to its end."""
+    """The process from the fork (or from `serve`) to its end.
 
-    def __init__(self, group: Group, line: ControlLine, slot: int) -> None:
+    Invariants: while `_unsettled`, something may have changed that decides what the worker waits for, and it takes
+    nothing but what has woken it. `_retiring` and `_worn` stay when they are set.
+    """
+
+    def __init__(self, group: Group, line: ControlLine, place: Place) -> None:
         self._group = group
         self._line = line
-        self._slot_number = slot
+        self._place = place
+        self._signals = SignalQueue(_RETIRING)
+        self._work = OutOfBandWork(self._signals.wake)
+        self._reader = group.reader(place.route, RequestForWork(self._work.ask))
+        self._doors = Doors(group.listener, place.listener, [line.fileno(), group.lifeline, self._signals.fileno()])
+        self._unsettled = False
+        self._retiring = False
+        self._worn = False
+        self._own_is_next = False
 
     def run(self, forked: bool) -> NoReturn:
         """Serve until told to retire, run the exit hooks, end the process: 0, or 1 when it could not serve."""
         status = 1
         try:
-            signals = SignalQueue(_RETIRING)
-            slot = self._group.scoreboard.slot(self._slot_number)
+            group, number = self._group, self._place.slot
+            process_title.show("worker", "worker of " + group.name)
+            slot = group.shared_slot(number) if group.threads > 1 else group.slot(number)
             if self._prepare(forked):
-                poller = self._watch(signals)
-                slot.ready()
-                self._line.send("ready", [("slot", str(self._slot_number))])
-                self._serve(poller, signals, slot)
-                poller.close()
+                self._serve(slot)
                 status = 0
             slot.free()
         except (LineClosed, SystemExit, KeyboardInterrupt):  # the latter two: from a signal handler of the app's own
@@ -97,71 +91,160 @@ class Worker:
             return False
         return True
 
-    def _watch(self, signals: SignalQueue) -> select.epoll:
-        """Return an epoll on all that an idle worker waits for."""
-        poller = originals.Epoll()
-        try:
-            poller.register(self._group.listener.fileno(), select.EPOLLIN | _EXCLUSIVE)
-        except OSError as error:
-            if error.errno != errno.EINVAL:  # Linux before 4.5: every worker is woken, one gets the connection
-                raise
-            poller.register(self._group.listener.fileno(), select.EPOLLIN)
-        for descriptor in (self._line.fileno(), self._group.lifeline, signals.fileno()):
-            poller.register(descriptor, select.EPOLLIN)
-        return poller
+    # The way of a connection
 
-    def _serve(self, poller: select.epoll, signals: SignalQueue, slot: Slot) -> None:
-        """Take connections until told to retire.
+    def _serve(self, slot: Slot) -> None:
+        """Accept until told to retire and nothing is left to do."""
+        server = self._new_server(slot)
+        self._doors.watch(True, True)
+        slot.ready()
+        self._line.send("ready", [("slot", str(self._place.slot))])
+        going = True
+        while going:
+            try:
+                going = self._step(server, slot)
+            except (SystemExit, KeyboardInterrupt):  # from a signal handler of the app's own
+                self._retiring = True
 
-        A connection that came while this worker was busy is left to others when it is told to retire. One that woke
-        it is taken even when the order to retire came at the same time: the exclusive watch has told nobody else.
+    def _new_server(self, slot: Slot) -> Server:
+        group, limit = self._group, self._group.max_requests or _NO_LIMIT
+        application = group.app.application
+        if isinstance(slot, SharedSlot):
+            return Threads(group.threads, slot, self._reader, application, limit, self._signals.wake)
+        return OneByOne(slot, self._reader, application, limit)
+
+    def _step(self, server: Server, slot: Slot) -> bool:
+        """Do what is to be done until something has changed; False at the end."""
+        self._unsettled = False
+        self._tell_news(server)
+        if self._retiring:
+            return self._finish(server)
+        if self._work.ordered:
+            if not server.is_busy():
+                self._do_work(slot)
+                return True
+            doors = False, False
+        else:
+            doors = self._open_doors(server)
+        self._take_connections(server, *doors)
+        return True
+
+    def _open_doors(self, server: Server) -> Tuple[bool, bool]:
+        """Return whether connections are taken from the group's socket, and from the worker's own."""
+        if not server.has_room():
+            return False, False
+        return not (self._worn and self._group.stops_when_worn), True
+
+    def _take_connections(self, server: Server, from_group: bool, from_own: bool) -> None:
+        """Serve until something has changed.
+
+        A connection that came while this worker was busy is left to others when it is to stop. One that woke it is
+        taken even when an order came at the same time: the exclusive watch has told nobody else.
         """
-        listener = self._group.listener.fileno()
-        poll = poller.poll
-        while True:
-            ready = poll(0, _WATCHED)
-            woken = not ready
-            if woken:
-                ready = poll(-1, _WATCHED)
-            if len(ready) == 1 and ready[0][0] == listener:
-                self._take(slot)
-                continue
-            descriptors = [descriptor for descriptor, _ in ready]
-            retiring = self._told_to_retire(descriptors, signals)
-            if listener in descriptors and (woken or not retiring):
-                self._take(slot)
-            if retiring:
-                return
+        poll = self._doors.watch(from_group, from_own)
+        listener = self._doors.group
+        group = listener.fileno()
+        while not self._unsettled:
+            ready = poll(0, MOST_EVENTS)
+            waited = bool(ready)
+            if not waited:
+                ready = poll(-1, MOST_EVENTS)
+            if len(ready) == 1 and ready[0][0] == group:
+                self._take(listener, server, waited)
+            else:
+                self._look_around([descriptor for descriptor, _ in ready], server, waited)
 
-    def _take(self, slot: Slot) -> None:
-        """Serve one waiting connection, if another worker has not been quicker."""
+    def _look_around(self, ready: List[int], server: Server, waited: bool) -> None:
+        """Hear the orders that have come, and take a connection from each socket at which one waits."""
+        self._hear(ready)
+        own = self._doors.own
+        own_is_ready = own is not None and own.fileno() in ready
+        if self._doors.group.fileno() in ready and not (waited and self._unsettled):
+            if waited and own_is_ready and self._own_is_next:  # room for one only: in turn
+                self._take_own(server, waited)
+                own_is_ready = False
+            if not (waited and self._unsettled):
+                self._take(self._doors.group, server, waited)
+                self._own_is_next = True
+        if own_is_ready and not self._unsettled:
+            self._take_own(server, waited)
+
+    def _take_own(self, server: Server, waited: bool) -> bool:
+        self._own_is_next = False
+        return self._doors.own is not None and self._take(self._doors.own, server, waited)
+
+    def _take(self, listener: socket.socket, server: Server, waited: bool) -> bool:
+        """Serve one waiting connection; False: another worker has been quicker."""
         try:
             # accept() would look up the listener's family and type as enumerations each time, for 3 us.
-            descriptor, _ = self._group.listener._accept()  # type: ignore[attr-defined]
+            descriptor, _ = listener._accept()  # type: ignore[attr-defined]
         except OSError as error:
             if error.errno in _NOT_TAKEN:
-                return
+                return False
             raise
         connection = originals.Connection(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
-        slot.begin()
-        try:
-            served = wsgi.serve(connection, self._group.reader, self._group.app.application, slot.cell)
-        finally:
-            connection.close()
-        slot.end(served)
-
-    def _told_to_retire(self, ready: List[int], signals: SignalQueue) -> bool:
-        """Whether one of the `ready` descriptors says so: the end of the lifeline, a signal, the spawner, its end."""
-        if self._group.lifeline in ready:
-            return True
-        if signals.fileno() in ready and signals.take() & _RETIRING:
-            return True
-        if self._line.fileno() not in ready:
-            return False
-        message = self._line.receive()
-        if message is not None and message.kind != "retire":
-            raise UnexpectedMessage("a worker was told to {!r}".format(message.kind))
+        if server.serve(connection, waited):
+            self._unsettled = True
         return True
+
+    # Orders
+
+    def _hear(self, ready: List[int]) -> None:
+        """Take in what the `ready` descriptors say: the end of the lifeline, signals, the spawner, its end."""
+        if self._group.lifeline in ready:
+            self._retiring = self._unsettled = True
+        if self._signals.fileno() in ready:
+            self._unsettled = True
+            if self._signals.take() & _RETIRING:
+                self._retiring = True
+        if self._line.fileno() in ready:
+            self._unsettled = True
+            self._obey(self._line.receive())
+
+    def _obey(self, message: Optional[Message]) -> None:
+        if message is None or message.kind == "retire":
+            self._retiring = True
+        elif message.kind == "work":
+            self._work.ordered = True
+        else:
+            raise UnexpectedMessage("a worker was told to {!r}".format(message.kind))
+
+    def _tell_news(self, server: Server) -> None:
+        """Tell the spawner what it does not know yet."""
+        if not self._worn and server.taken >= server.limit:
+            self._worn = True
+            server.limit = _NO_LIMIT
+            self._say("worn", [("requests", str(server.taken))])
+        if self._work.take_news():
+            self._say("work_wanted")
+
+    def _say(self, kind: str, fields: Iterable[Tuple[str, str]] = ()) -> None:
+        """Say it to a spawner that is still there; its end is an order to retire."""
+        try:
+            self._line.send(kind, fields)
+        except LineClosed:
+            self._retiring = True
+
+    def _do_work(self, slot: Slot) -> None:
+        slot.work()
+        seconds = self._work.run(self._group.app, self._reader)
+        slot.work_done()
+        self._say("work_done", [("seconds", "{:.3f}".format(seconds))])
+
+    # The end
+
+    def _finish(self, server: Server) -> bool:
+        """Take what waits at the worker's own socket, wait for an end of a request; False when nothing is left.
+
+        The line and the lifeline may have ended, and are not listened to any more.
+        """
+        while self._doors.own is not None and server.has_room():
+            if not self._take_own(server, True):
+                self._doors.close_own()
+        if self._doors.own is not None or server.is_busy():
+            self._signals.wait()
+            return True
+        return False
 
     def _run_exit_hooks(self) -> None:
         for hook in (self._group.app.before_exit, atexit._run_exitfuncs):

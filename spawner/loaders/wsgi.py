@@ -4,31 +4,36 @@ The one place where the errors of a request are turned into answers: see `_concl
 """
 
 import io
-from typing import Any, Callable
+import socket
+from typing import Any, Callable, Optional
 
 from . import error_page, report
-from .errors import BadRequest, ClientLeft, InvalidResponse
+from .errors import BadRequest, ClientLeft, InvalidResponse, TooLate
 from .file_wrapper import FileWrapper, regular_file
 from .originals import Connection
 from .request import Request, RequestReader
 from .request_failure import new_error_id
 from .response import Response
 from .scoreboard import Cell, monotonic_ns
+from .terms import Terms
 
 _Application = Callable[..., Any]
 _INTERNAL_ERROR = "500 Internal Server Error"
 _REFUSED = "The request was refused."
 _LONGEST_JOIN = 256 * 1024  # bytes; a longer list of blocks is sent block by block
 _LONGEST_DRAIN = 1024 * 1024  # bytes
+_NO_SIGNAL: int = getattr(socket, "MSG_NOSIGNAL", 0x4000)  # PyPy has no name for it
 _DRAIN_STEP = 64 * 1024  # bytes
 _DRAIN_PATIENCE = 1.0  # seconds
 
 
-def serve(connection: Connection, reader: RequestReader, application: _Application, cell: Cell) -> bool:
+def serve(
+    connection: Connection, reader: RequestReader, application: _Application, cell: Cell, waited: bool
+) -> bool:
     """Read a request from `connection`, enter it in `cell`, have `application` answer it.
 
-    The caller closes the connection and empties the cell. Returns whether the app was called. Raises nothing that the
-    app or the peer could cause.
+    `waited`: whether the connection was there before the worker was free. The caller closes it and empties the cell.
+    Returns whether the app was called. Raises nothing that the app or the peer could cause.
     """
     try:
         request = reader.read(connection)
@@ -39,12 +44,32 @@ def serve(connection: Connection, reader: RequestReader, application: _Applicati
         page = error_page.plain(error.status, _REFUSED)
         _answer(Response(connection, error.framed, "GET"), error.status, error_page.HTML_TYPE, page)
         return False
-    cell.enter(request.head, monotonic_ns(), 0)
     body = request.environ["wsgi.input"]
-    _run(application, request, Response(connection, request.framed, request.method))
+    try:
+        deadline = _take(connection, request.terms, waited)
+    except (ClientLeft, TooLate):
+        body.close()
+        return False
+    cell.enter(request.head, monotonic_ns(), deadline)
+    response = Response(connection, request.framed, request.method)
+    _run(application, request, response)
     if type(body) is not io.BytesIO:
         _put_away(body, connection, request.framed)
+    if response.wants_work:
+        reader.request_work()
     return True
+
+
+def _take(connection: Connection, terms: Optional[Terms], waited: bool) -> int:
+    """Decide that the app is called; return the deadline in ns, 0 for none. Raises ClientLeft, TooLate."""
+    if terms is not None:
+        return terms.take(connection)
+    if waited:
+        try:
+            connection.send(b"", _NO_SIGNAL)  # fails as POLLHUP would say, at half its price
+        except ConnectionError as error:
+            raise ClientLeft("the client left while its request was in the queue") from error
+    return 0
 
 
 def _run(application: _Application, request: Request, response: Response) -> None:

@@ -92,7 +92,7 @@ def test_one_command_sets_up_and_serves_the_sample_app_and_a_second_does_no_set_
 def test_the_interrupt_key_ends_every_process(tree: BareDebian, tmp_path: Path) -> None:
     with demo(tree, tmp_path / "output", 420):
         assert any("apache2" in line for line in tree.processes())
-        assert any("start.py" in line for line in tree.processes())
+        assert any("jumpseat: worker of" in line for line in tree.processes())
     assert tree.processes() == []
 
 

@@ -251,4 +251,4 @@ def _runs_a_loader(process: psutil.Process) -> bool:
 
 def _name_says_app(process: psutil.Process) -> bool:
     title = " ".join(process.cmdline())
-    return title.startswith(("jumpseat worker", "jumpseat preloader"))
+    return title.startswith(("jumpseat: worker of", "jumpseat: preloader of", "jumpseat: loading"))

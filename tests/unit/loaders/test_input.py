@@ -144,8 +144,9 @@ def test_a_client_that_leaves_within_its_body_is_never_taken_for_one_that_has_se
     probe: Process, body: bytes, options: dict[str, object]
 ) -> None:
     known = probe.output.text().count("reading raised ClientLeft")
+    probe.group.wait_for(lambda group: not group.slot(0).running)
     with probe.group.client().open("POST", "/read_until_it_fails", body, **options):  # type: ignore[arg-type]
-        pass
+        probe.group.wait_for(lambda group: group.cell(0).state)  # before that it would not be run at all
     assert probe.get("/types").complete
     log = probe.output.text()
     assert log.count("reading raised ClientLeft") == known + 1

@@ -14,8 +14,9 @@ def before_exit():
 
 def application(environ, start_response):
     start_response("200 OK", [("X-Pid", str(os.getpid()))])
-    if environ["PATH_INFO"] == "/wait":
-        print("waiting")
-        while not os.path.exists("gate"):
+    if environ["PATH_INFO"].startswith("/wait"):
+        gate = "gate" + environ["PATH_INFO"][5:]  # /wait2 waits for gate2
+        print("waiting" + gate[4:])
+        while not os.path.exists(gate):
             time.sleep(0.01)
     return [eval(environ["QUERY_STRING"] or "b'ok'")]

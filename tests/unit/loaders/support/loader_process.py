@@ -10,9 +10,10 @@ import socket
 import struct
 import subprocess
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple
 
 from spawner import loaders
 from tests.unit.loaders.support.client import Answer, Client
@@ -53,11 +54,30 @@ def _ordinary_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
+class OwnSocket:
+    """A worker's own socket, as the spawner makes it for sticky sessions."""
+
+    def __init__(self, folder: str, route: str, token: str) -> None:
+        self.route = route
+        self.address = os.path.join(folder, f"group.{route}.sock")
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(self.address)
+        self.listener.listen(64)
+        self.client = Client(self.address, token)
+
+    def remove(self) -> None:
+        os.unlink(self.address)
+
+    def close(self) -> None:
+        self.listener.close()
+
+
 class Group:
     """What the spawner makes for a group: listening socket, scoreboard, lifeline."""
 
     def __init__(self, token: str = "the-token") -> None:
         self.token = token
+        self._own_sockets: list[OwnSocket] = []
         self._folder = tempfile.mkdtemp(prefix="loaders-")
         self.address = os.path.join(self._folder, "group.sock")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -70,12 +90,24 @@ class Group:
     def client(self) -> Client:
         return Client(self.address, self.token)
 
+    def own_socket(self, route: str) -> OwnSocket:
+        """Make a worker's own socket; it ends with the group."""
+        self._own_sockets.append(OwnSocket(self._folder, route, self.token))
+        return self._own_sockets[-1]
+
     def slot(self, number: int) -> Slot:
         return Slot(*HEADER.unpack(os.pread(self.scoreboard, HEADER.size, number * SLOT_SIZE)))
 
     def cell(self, slot: int, number: int = 0) -> Cell:
         offset = slot * SLOT_SIZE + CELL_SIZE * (1 + number)
         return Cell(*CELL.unpack(os.pread(self.scoreboard, CELL.size, offset)))
+
+    def wait_for(self, condition: Callable[[Group], object]) -> None:
+        """Wait until `condition` holds of this group, as its scoreboard shows it."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition(self):
+            assert time.monotonic() < deadline, "the scoreboard does not show it"
+            time.sleep(0.001)
 
     def end_lifeline(self) -> None:
         if self._lifeline_end >= 0:
@@ -84,6 +116,8 @@ class Group:
 
     def close(self) -> None:
         self.end_lifeline()
+        for own in self._own_sockets:
+            own.close()
         self.listener.close()
         os.close(self.scoreboard)
         os.close(self.lifeline)
@@ -203,32 +237,46 @@ class Preloader(Process):
         assert self.child.wait(PATIENCE) == 1
         return failure
 
-    def fork(self, slot: int | None = None) -> Process:
+    def fork(self, slot: int | None = None, own: OwnSocket | None = None) -> Process:
         """Have a worker forked; return it as soon as it accepts."""
-        worker = self.begin_fork(slot)
+        worker = self.begin_fork(slot, own)
         assert worker.line.expect("ready")["slot"] == str(self._slot - 1 if slot is None else slot)
         return worker
 
-    def begin_fork(self, slot: int | None = None) -> Process:
+    def begin_fork(self, slot: int | None = None, own: OwnSocket | None = None) -> Process:
         """Have a worker forked; return it as soon as it has said hello."""
         if slot is None:
             slot = self._slot
             self._slot += 1
         worker = Process(ControlEnd(), Output(), self.group)
         self._stack.callback(worker.close)
-        descriptors = (worker.line.other.fileno(), worker.output.write_end)
-        self.line.send("fork", ("slot", str(slot)), descriptors=descriptors)
+        fields, descriptors = _seat(slot, own)
+        given = (worker.line.other.fileno(), worker.output.write_end, *descriptors)
+        self.line.send("fork", *fields, descriptors=given)
+        if own is not None:
+            own.close()
         worker.line.close_other()
         worker.output.close_write_end()
         worker.say_hello()
         return worker
 
-    def serve(self, slot: int = 0) -> None:
+    def serve(self, slot: int = 0, own: OwnSocket | None = None) -> None:
         """Direct spawning: have this process become a worker."""
-        self.line.send("serve", ("slot", str(slot)))
+        fields, descriptors = _seat(slot, own)
+        self.line.send("serve", *fields, descriptors=descriptors)
+        if own is not None:
+            own.close()
         assert self.line.expect("ready")["slot"] == str(slot)
 
     def close(self) -> None:
         self._stack.close()
         super().close()
         self.child.wait(PATIENCE)
+
+
+def _seat(slot: int, own: OwnSocket | None) -> tuple[list[tuple[str, str]], tuple[int, ...]]:
+    """Fields and descriptors that say which worker one becomes."""
+    fields = [("slot", str(slot))]
+    if own is None:
+        return fields, ()
+    return [*fields, ("route", own.route)], (own.listener.fileno(),)
