@@ -16,6 +16,7 @@ from .scoreboard import Scoreboard, SharedSlot, Slot
 class Group:
     """The loaded app and what its workers need. Owns its descriptors as long as the process lives.
 
+    Made when the app has loaded: what it has by then is seeded anew in each fork.
     `max_requests`: how many a worker serves before it says that it is worn, 0 for no limit; `stops_when_worn`: whether
     it then takes nothing more from the group's socket.
     """
@@ -31,7 +32,7 @@ class Group:
         self.threads = int(load.get("threads") or 1)
         self.max_requests = int(load.get("max_requests") or 0)
         self.pages = FailurePages(files, load.get("friendly") == "1")
-        self.random_state = RandomState()  # before a worker draws from it
+        self.random_state = RandomState()
         self.stops_when_worn = load.get("stops_when_worn") == "1"
         self._scoreboard = Scoreboard(board)
         self._token = load.get("app_token")
