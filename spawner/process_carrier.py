@@ -182,7 +182,9 @@ class ProcessCarrier:
         kept: list[int] = []  # ours
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            given, kept = [theirs.detach()], [ours.detach()]
+            given, kept = [theirs.detach()], [ours.fileno()]
+            prepare_line(ours)  # before the worker can say a word: what it says unvouched for names no sender
+            ours.detach()
             output, write_end = os.pipe()
             given, kept = [*given, write_end], [*kept, output]
             route = self._add_own_socket(effect.key, given)
@@ -196,7 +198,6 @@ class ProcessCarrier:
         finally:
             _close_all(given)
         line = socket.socket(fileno=kept[0])
-        prepare_line(line)
         worker = self.add_process(
             effect.process_id, effect.key, ProcessKind.WORKER, effect.generation, effect.slot, preloader.identity,
             line, output,

@@ -15,6 +15,7 @@ import pytest
 from load.burden import WORKERS, Burdened, Judge
 from load.kinds import FAST, MIXED, TALK
 from load.ledger import Ledger
+from machine.kills import kill
 from machine.memory_cgroup import MemoryCgroup
 from machine.tiny_disk import TinyDisk
 from machine.wrong_clock import WrongClock
@@ -60,7 +61,7 @@ def kill_when_grown(burdened: Burdened) -> None:
         ledger = Ledger(burdened.app.events)
         return next((pid for pid in ledger.begun if "greedy" in ledger.unfinished(pid)), 0)
 
-    os.kill(eventually(grown, "the request that takes memory"), signal.SIGKILL)
+    kill(eventually(grown, "the request that takes memory"))
 
 
 @pytest.mark.needs_root
@@ -117,7 +118,7 @@ def test_a_spawner_without_descriptors_serves_on_and_recovers(burdened: Burdened
         burdened.app.touch_restart()
         server.logs.wait_for("Too many open files|EMFILE|descriptor")
         load.wait_for_more(50)
-        os.kill(victim, signal.SIGTERM)
+        kill(victim, signal.SIGTERM)
         load.wait_for_more(30)
         resource.prlimit(spawner, resource.RLIMIT_NOFILE, before)
         eventually(lambda: len(workers(server)) >= WORKERS, "all workers again")
@@ -145,7 +146,7 @@ def test_a_clock_that_is_set_changes_nothing(
         load.wait_for_more(60)
         burdened.deploy("1")
         old = server.spawner_pid()
-        os.kill(old, signal.SIGKILL)
+        kill(old)
         eventually(lambda: server.spawner_pid() != old, "another spawner")
         server.graceful()
         burdened.deploy("2")
@@ -200,7 +201,7 @@ def test_a_cleaner_that_takes_aged_files_only_stops_nothing(burdened: Burdened, 
             path.unlink()
         eventually(lambda: all(path.exists() for path in taken), f"{what} to be made anew")
         load.wait_for_more(30)
-        os.kill(preloaders(server)[0]["pid"], signal.SIGKILL)
+        kill(eventually(lambda: next((one["pid"] for one in preloaders(server)), 0), "a preloader"))
         burdened.deploy("1")
     judge(load, f"cleaner takes {what}", late=20, note="answers may wait until it is made anew")
 

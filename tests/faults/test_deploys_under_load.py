@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import time
 
 import pytest
@@ -14,6 +13,7 @@ from load.census import Census
 from load.generator import Load
 from load.kinds import CHUNKED_UPLOAD, FAST, LARGE, STREAM, UPLOAD, slow
 from load.outcome import Result
+from machine.kills import kill
 from support.applications import AppFolder
 from support.deployment import Deployment
 from support.serving import CheckedHttpd
@@ -170,7 +170,7 @@ def test_a_kill_amid_a_restart_loses_nothing_that_was_not_in_hand(burdened: Burd
         app.write("release.txt", "1")
         app.touch_restart()
         victim = eventually(lambda: find(server, who), f"the {who}")
-        os.kill(victim, signal.SIGKILL)
+        kill(victim)
         eventually(lambda: server.spawner_pid() != victim, "a spawner")
         load.wait_for_more(30)
         if who != "spawner":  # the release counts as one that does not load: the next touch tries it again

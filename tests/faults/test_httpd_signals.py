@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from load.burden import ROUNDS, Burdened, Judge
 from load.generator import Load
 from load.kinds import FAST, FILE, FILE_CONTENT, MIXED, SLOW, STREAM, TALK
 from load.outcome import Result
+from machine.kills import kill
 from support.descriptors import open_descriptors
 from support.memory import resident
 from support.serving import CheckedHttpd
@@ -95,7 +95,7 @@ def test_a_stop_ends_everything_within_seconds(burdened: Burdened, judge: Judge)
     with burdened.load() as load:
         load.wait_for_more(80)
         moment = time.monotonic()
-        os.kill(server.pid, signal.SIGTERM)
+        kill(server.pid, signal.SIGTERM)
         burdened.wait_for_end(15)
         seconds = time.monotonic() - moment
     result = judge(load, "stop", failed=100_000, note=f"all ended in {seconds:.1f} s; failed ones: under way, or after")
@@ -111,7 +111,7 @@ def test_a_graceful_stop_finishes_what_is_under_way(burdened: Burdened, judge: J
     with burdened.load([FAST, SLOW, STREAM]) as load:
         load.wait_for_more(60)
         moment = time.monotonic()
-        os.kill(server.pid, signal.SIGWINCH)
+        kill(server.pid, signal.SIGWINCH)
         burdened.wait_for_end(20)
     result = judge(load, "graceful-stop", failed=100_000, note="failed ones came after it")
     assert [str(one) for one in result.failed if one.begun < moment] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 
@@ -11,16 +10,13 @@ import pytest
 
 from load.burden import ROUNDS, WORKERS, Burdened, Judge
 from load.ledger import Ledger
+from machine.kills import kill
 from support.descriptors import open_descriptors
 from support.serving import CheckedHttpd
 from support.status import group, preloaders, run_command, wait_for_workers, workers
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 180 * ROUNDS)]
-
-
-def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
 
 
 def next_spawner(server: CheckedHttpd, old: int) -> int:
@@ -62,12 +58,12 @@ def test_a_killed_preloader_loses_nothing_and_growth_starts_another(burdened: Bu
     with burdened.load() as load:
         for _ in range(3 * ROUNDS):
             load.wait_for_more(40)
-            before = preloaders(burdened.server)[0]["pid"]
+            before = eventually(lambda: next((one["pid"] for one in preloaders(burdened.server)), 0), "a preloader")
             kill(before)
             victim = workers(burdened.server)[0]["pid"]
             run_command(burdened.server, "status")
             load.wait_for_more(20)
-            os.kill(victim, signal.SIGTERM)  # it retires in order; the one in its place needs a preloader
+            kill(victim, signal.SIGTERM)  # it retires in order; the one in its place needs a preloader
             eventually(lambda old=before: another_preloader(burdened.server, old), "another preloader")
             eventually(lambda: len(workers(burdened.server)) >= WORKERS, "another worker")
     judge(load, f"kill -9 of a preloader, {3 * ROUNDS} times")

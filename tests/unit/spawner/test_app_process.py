@@ -17,6 +17,8 @@ from spawner.linux import Identity
 from spawner.output import AppOutput, OutputFormat
 from spawner.states import ProcessKind
 
+NOBODY = 65534  # the kernel's overflowuid
+
 
 class Heard:
     """What a process was heard to do: ProcessEvents."""
@@ -55,9 +57,10 @@ class Heard:
 class Ends:
     """A process, the other end of its line, and what was heard."""
 
-    def __init__(self, kind: ProcessKind, uid: int) -> None:
+    def __init__(self, kind: ProcessKind, uid: int, said_early: tuple[str, ...] = ()) -> None:
         self.heard = Heard()
         ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.say(*said_early)
         prepare_line(ours)
         output, self.write_end = os.pipe()
         identity = Identity("app", uid, uid, (uid,), "/", "/bin/sh", switch=False)
@@ -79,8 +82,10 @@ class Ends:
 
 
 @contextlib.asynccontextmanager
-async def ends(kind: ProcessKind, uid: Optional[int] = None) -> AsyncIterator[Ends]:
-    both = Ends(kind, os.getuid() if uid is None else uid)
+async def ends(
+    kind: ProcessKind, uid: Optional[int] = None, said_early: tuple[str, ...] = ()
+) -> AsyncIterator[Ends]:
+    both = Ends(kind, os.getuid() if uid is None else uid, said_early)
     try:
         yield both
     finally:
@@ -94,6 +99,18 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
         await asyncio.wait_for(test(), 20)
 
     asyncio.run(bounded())
+
+
+def test_a_process_that_the_kernel_does_not_name_is_none_of_ours() -> None:
+    """What was said before the line asks for credentials has no sender, and nobody's uid: that of the user nobody."""
+
+    async def test() -> None:
+        async with ends(ProcessKind.WORKER, NOBODY, said_early=("hello",)) as both:
+            await both.until("misbehaved: message 'hello' came without the kernel's word")
+            assert both.process.pid == 0
+            assert "hello" not in both.heard.events
+
+    run(test)
 
 
 def test_what_an_earlier_spawner_has_dealt_with_already_may_be_heard_again() -> None:
