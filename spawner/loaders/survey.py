@@ -46,6 +46,7 @@ def findings(watched: Observer, ours: Sequence[int], files: AppFiles) -> List[st
             found += looking
         except Exception as error:  # noqa: BLE001 - objects of the app's own, which may do anything when looked at
             report.log_failure("looking for what forks cannot share", error)
+    found = list(dict.fromkeys(found))
     more = len(found) - _MOST
     told = [sentence[:_LONGEST] for sentence in found[:_MOST]]
     return told + (["{} more of this kind were found.".format(more)] if more > 0 else [])
