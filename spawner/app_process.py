@@ -11,7 +11,7 @@ from spawner import linux
 from spawner.errors import PeerError, StartFailure
 from spawner.failure_details import FailureDetails, hidden, raised_from, variables_from
 from spawner.linux import Identity
-from spawner.loaders import steps
+from spawner.loaders import masking, steps
 from spawner.loaders.exposition import Raised
 from spawner.output import AppOutput
 from spawner.packets import Packet
@@ -154,7 +154,8 @@ class AppProcess:
         """
         tail = self.output.tail()
         text = "\n".join(part for part in (detail.rstrip(), tail and "Its output was:\n" + tail) if part)
-        details = FailureDetails(raised, detail, variables or hidden(self.environment), tail)
+        shown = variables or hidden(self.environment)
+        details = FailureDetails(raised, masking.lines(detail), shown, masking.lines(tail))
         return StartFailure(step, summary, text, self.facts, details=details)
 
     def kill(self) -> None:

@@ -8,7 +8,7 @@ from typing import Mapping, Optional
 
 from spawner.errors import StartFailure
 from spawner.first_checks import first_checks, retry_sentence
-from spawner.loaders import error_page, negotiation
+from spawner.loaders import error_page, masking, negotiation
 from spawner.loaders.error_page import Row, folded, lines, section, table
 from spawner.loaders.markup import Markup, element
 from spawner.registration import Registration
@@ -44,7 +44,7 @@ def friendly_response(registration: Registration, failure: StartFailure, retry_a
         failure.error_id,
         retry_after,
         step=failure.step,
-        summary=failure.summary,
+        summary=masking.text(failure.summary),
         traceback=failure.details.traceback.splitlines(),
     )
     return FailureResponse(_friendly_page(registration, failure, retry_after), json, retry_after)
@@ -56,7 +56,7 @@ def _friendly_page(registration: Registration, failure: StartFailure, retry_afte
     paths = [value for name, value in failure.facts if name == "sys.path"]
     return error_page.document(
         _TITLE,
-        element("p", element("strong", failure.summary)),
+        element("p", element("strong", masking.text(failure.summary))),
         element("p", "It failed at the step: ", element("strong", failure.step), ". ", retry_sentence(retry_after)),
         element("p", "Error id, also in the log: ", element("code", failure.error_id)),
         _checks(first_checks(failure, registration.options)),

@@ -139,7 +139,7 @@ def from_json(text: str) -> List[Raised]:
 
     try:
         return [_raised_from(each) for each in json.loads(text)[: 2 * _MOST_EXCEPTIONS]]
-    except (TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError("no exceptions as JSON: {}".format(error)) from error
 
 

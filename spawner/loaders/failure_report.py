@@ -4,8 +4,9 @@ import os
 import sys
 from typing import List, Optional, Tuple
 
-from . import exposition, masking
+from . import exposition, masking, wire
 from .app_files import AppFiles
+from .control_line import ControlLine
 from .errors import LoadFailure
 
 Field = Tuple[str, str]
@@ -14,20 +15,33 @@ _LONGEST_VALUE = 500  # characters of an environment variable
 _LONGEST_ENVIRONMENT = 16 * 1024  # characters
 # A message that is larger than the line's send buffer cannot be sent: the rest leaves room for other scripts' letters.
 _LONGEST_PATH = 16 * 1024  # characters of sys.path
+_LONGEST_SUMMARY = 4 * 1024  # characters
 _LONGEST_END = 16 * 1024  # characters of a traceback
 
 
-def fields(failure: LoadFailure, friendly: bool, files: AppFiles) -> List[Field]:
-    """Return the fields. `friendly`: with what only a friendly error page shows."""
-    told = [("step", failure.step), ("summary", failure.summary), ("traceback", failure.traceback)]
+def tell(line: ControlLine, failure: LoadFailure, friendly: bool, files: AppFiles) -> None:
+    """Tell the spawner. `friendly`: with what only a friendly error page shows. Raises LineClosed."""
+    try:
+        line.send("failed", _sendable(_fields(failure, friendly, files)))
+    except (OSError, wire.MessageTooLong):
+        line.send("failed", _sendable(_brief(failure)))
+
+
+def _fields(failure: LoadFailure, friendly: bool, files: AppFiles) -> List[Field]:
+    told = [("step", failure.step), ("summary", failure.summary[:_LONGEST_SUMMARY]), ("traceback", failure.traceback)]
     told += [("sys_path", entry) for entry in _within([e for e in sys.path if isinstance(e, str)], _LONGEST_PATH)]
     told.append(("cwd", _working_directory()))
     return told + (_for_friendly_pages(failure.__cause__, files) if friendly else [])
 
 
-def brief(failure: LoadFailure) -> List[Field]:
+def _brief(failure: LoadFailure) -> List[Field]:
     """Return what is told where there is no room for more: the end of a traceback says most."""
-    return [("step", failure.step), ("summary", failure.summary), ("traceback", failure.traceback[-_LONGEST_END:])]
+    end = failure.traceback[-_LONGEST_END:]
+    return [("step", failure.step), ("summary", failure.summary[:_LONGEST_SUMMARY]), ("traceback", end)]
+
+
+def _sendable(fields: List[Field]) -> List[Field]:
+    return [(name, value.replace("\0", "\\0")) for name, value in fields]
 
 
 def _for_friendly_pages(error: Optional[BaseException], files: AppFiles) -> List[Field]:

@@ -9,7 +9,7 @@ _SECRET = (
     r"|dsn|jwt)"
 )
 _SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#\s:@'\"]*:)[^/?#\s'\"]*(@)")
+_URL_PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#\s:@'\"]*:)[^@\s'\"]*(@)")
 _ASSIGNED = re.compile(r"(?i)((?:password|passwd|pwd|secret|token|api_?key|access_?key)=)[^&;\s'\"]+")
 _LITERAL = re.compile(r"(?i)([\w.]*" + _SECRET + r"\w*['\"]?\]?\s*(?:[:=,]|:\s*\w+\s*=)\s*[bru]*)(['\"])(?:(?!\2).)+\2")
 _PEM = "-----BEGIN"
@@ -32,3 +32,8 @@ def text(value: str) -> str:
 def source_line(line: str) -> str:
     """Return a line of source without the literals that are assigned to names of secrets."""
     return text(_LITERAL.sub(r"\1\2" + HIDDEN + r"\2", line))
+
+
+def lines(value: str) -> str:
+    """Return several lines, of a traceback or of output, without what `source_line` hides."""
+    return "\n".join(source_line(line) for line in value.split("\n"))

@@ -111,10 +111,7 @@ class Preloader:
 
     def _tell_failure(self, failure: LoadFailure, files: AppFiles, friendly: bool) -> None:
         standard_streams.flush()
-        try:
-            self._line.send("failed", failure_report.fields(failure, friendly, files))
-        except OSError:  # longer than a packet may be
-            self._line.send("failed", failure_report.brief(failure))
+        failure_report.tell(self._line, failure, friendly, files)
 
     def _step(self) -> bool:
         """Wait for whatever comes and deal with it; False when the preloader is to end."""

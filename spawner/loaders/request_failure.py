@@ -44,7 +44,7 @@ class FailurePages:
         summary = masking.text(report.summary(error))
         if as_json:
             more: Dict[str, Any] = {"step": None, "summary": summary}
-            more["traceback"] = masking.text(report.app_traceback(error)).splitlines()
+            more["traceback"] = masking.lines(report.app_traceback(error)).splitlines()
             return error_page.JSON_TYPE, error_page.as_json(_STATUS, _TITLE, error_id, None, **more)
         raised = exposition.of_error(error, self.files)
         return error_page.HTML_TYPE, error_page.document(

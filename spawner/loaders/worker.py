@@ -87,7 +87,7 @@ class Worker:
             failure = LoadFailure(steps.AFTER_FORK, report.summary(error), traceback)
             failure.__cause__ = error
             pages = self._group.pages
-            self._line.send("failed", failure_report.fields(failure, pages.friendly, pages.files))
+            failure_report.tell(self._line, failure, pages.friendly, pages.files)
             return False
         return True
 

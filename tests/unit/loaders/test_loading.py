@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.unit.loaders.conftest import Starter
@@ -87,6 +89,33 @@ def test_an_entry_file_that_loads_itself_without_end_fails_with_a_short_tracebac
     told = failure(starter, "exec(compile(open(__file__).read(), __file__, 'exec'))\n")
     assert "RecursionError" in told["summary"]
     assert len(told["traceback"]) < 70_000
+
+
+def test_a_traceback_too_long_for_a_message_is_told_by_its_end(starter: Starter) -> None:
+    told = failure(starter, "raise ValueError('\U0001f40d' * 500_000)\n")
+    assert told["step"] == "import the app"
+    assert told["traceback"].endswith("\U0001f40d\n")
+
+
+def test_a_nul_in_a_message_is_told(starter: Starter) -> None:
+    assert failure(starter, "raise ValueError('a\\0b')\n")["summary"] == "ValueError: a\\0b"
+
+
+def test_with_friendly_pages_the_source_and_the_environment_come_along(starter: Starter) -> None:
+    secrets = {"SHOP_KEY": "k-123", "SHOP_NAME": "harbour"}
+    preloader = starter.start("before = 1\n1 / 0\n", environment=secrets)
+    preloader.send_load(friendly="1")
+    told = preloader.line.expect("failed")
+    (raised,) = json.loads(told["exceptions"])
+    (frame,) = raised["frames"]
+    assert (frame["line"], frame["first"], frame["source"]) == (2, 1, ["before = 1", "1 / 0"])
+    assert (frame["of_app"], told["env:SHOP_NAME"], told["env:SHOP_KEY"]) == (True, "harbour", "[hidden]")
+
+
+def test_without_friendly_pages_neither_source_nor_environment_is_told(starter: Starter) -> None:
+    told = failure(starter, "1 / 0\n")
+    assert "exceptions" not in told
+    assert not [name for name in told if name.startswith("env:")]
 
 
 def test_what_the_app_printed_before_it_failed_is_in_its_output(starter: Starter) -> None:

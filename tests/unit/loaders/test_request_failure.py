@@ -106,6 +106,7 @@ def test_a_client_that_asks_for_json_gets_json(starter: Starter, friendly: str) 
     assert error["id"] == error_id_in_log(process)
     assert error["retry_after"] is None
     assert ("traceback" in error) == (friendly == "1")
+    assert "k-123456" not in json.dumps(error)
 
 
 def test_an_app_that_spoils_the_environ_is_answered_all_the_same(starter: Starter) -> None:

@@ -1,0 +1,89 @@
+"""What an app's process says for a friendly page is believed for nothing but text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from spawner.failure_details import raised_from, variables_from
+from spawner.loaders import masking
+
+FRAME: dict[str, Any] = {"file": "/a", "line": 3, "function": "f", "of_app": True, "first": 2, "source": ["x", "y"]}
+RAISED: dict[str, Any] = {"title": "E: e", "link": "", "left_out": 0, "frames": [FRAME]}
+
+
+def test_what_the_loader_sends_comes_back() -> None:
+    (raised,) = raised_from(json.dumps([RAISED]))
+    assert (raised.title, raised.frames[0].line, raised.frames[0].source) == ("E: e", 3, ("x", "y"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "5",
+        '"text"',
+        "[5]",
+        "[{}]",
+        "[" * 100_000,
+        json.dumps([{**RAISED, "frames": 5}]),
+        json.dumps([{**RAISED, "frames": [{**FRAME, "line": "x"}]}]),
+        json.dumps([{**RAISED, "frames": [{**FRAME, "source": 5}]}]),
+        '[{"title": 1, "link": "", "frames": [], "left_out": 1e999}]',
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_is_not_that_is_nothing(text: str) -> None:
+    assert raised_from(text) == ()
+
+
+def test_no_more_exceptions_are_taken_than_are_sent() -> None:
+    assert len(raised_from(json.dumps([RAISED] * 1000))) <= 16
+
+
+def test_variables_are_hidden_once_more() -> None:
+    fields = [("step", "x"), ("env:DB_PASSWORD", "hunter2"), ("env:HOME", "/home/shop")]
+    assert variables_from(fields) == (("DB_PASSWORD", "[hidden]"), ("HOME", "/home/shop"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("SECRET_KEY", "x", "[hidden]"),
+        ("STRIPE_TOKEN", "x", "[hidden]"),
+        ("MYSQL_PWD", "x", "[hidden]"),
+        ("DB_PASS", "x", "[hidden]"),
+        ("GITHUB_AUTH", "x", "[hidden]"),
+        ("SENTRY_DSN", "https://key@sentry/1", "[hidden]"),
+        ("CERTIFICATE", "-----BEGIN PRIVATE KEY-----", "[hidden]"),
+        ("PWD", "/srv/shop", "/srv/shop"),
+        ("PASSENGER_APP_ENV", "production", "production"),
+        ("AUTHOR", "ada", "ada"),
+        ("EMPTY_SECRET", "", ""),
+        ("DATABASE_URL", "postgres://shop:s3c/r?t@db:5432/x", "postgres://shop:[hidden]@db:5432/x"),
+        ("DATABASE_URL", "postgres://shop:s3cret@db:5432/x", "postgres://shop:[hidden]@db:5432/x"),
+        ("REDIS_URL", "redis://:s3cret@cache/0", "redis://:[hidden]@cache/0"),
+        ("CONNECTION", "host=db password=s3cret user=shop", "host=db password=[hidden] user=shop"),
+        ("CALLBACK", "https://x/?a=1&token=s3cret&b=2", "https://x/?a=1&token=[hidden]&b=2"),
+    ],
+)
+def test_secrets_of_variables_are_hidden(name: str, value: str, shown: str) -> None:
+    assert masking.variable(name, value) == shown
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('SECRET_KEY = "abc"', 'SECRET_KEY = "[hidden]"'),
+        ("    'PASSWORD': 'abc',", "    'PASSWORD': '[hidden]',"),
+        ('connect(host="db", password="abc")', 'connect(host="db", password="[hidden]")'),
+        ('raise KeyError("name")', 'raise KeyError("name")'),
+        ("x = 'y'", "x = 'y'"),
+    ],
+)
+def test_secrets_of_source_lines_are_hidden(line: str, shown: str) -> None:
+    assert masking.source_line(line) == shown
