@@ -74,6 +74,17 @@ def test_requests_that_find_the_queue_full_are_told_of(httpd: CheckedHttpd, prob
     assert 503 in [one.result().status for one in waiting]
 
 
+def test_a_request_that_takes_too_long_is_told_of(httpd: CheckedHttpd, probe: AppFolder) -> None:
+    httpd.logs.allow(r"JS\d+")
+    reached = hook(httpd, "max_request_time_reached")
+    httpd.site(document_root=probe.public, body="PassengerMaxRequestTime 1")
+    httpd.start()
+    pid = httpd.get("/pid").text
+    assert httpd.get(path("/hold", gate="never", name="it")).status == 504
+    told = eventually(lambda: runs(reached), "the hook max_request_time_reached")[0]
+    assert told["PASSENGER_PROCESS_PID"] == pid
+
+
 def test_a_hook_runs_as_the_spawner_s_user_and_holds_nothing_of_it(httpd: CheckedHttpd, probe: AppFolder) -> None:
     found = httpd.folder / "found"
     script = httpd.folder / "hook.sh"
