@@ -34,7 +34,7 @@ class Burdened:
         self.server.add(globals_text)
         self.server.site(document_root=self.app.public, body=f"{SITE}\n{body}")
         self.server.start()
-        assert self.server.get("/fast?id=first").status == 200
+        eventually(lambda: self.server.get("/fast?id=first").status == 200, "the first answer")
         wait_for_workers(self.server, WORKERS)
 
     def deploy(self, release: str, seconds: float = 20) -> float:
