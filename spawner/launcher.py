@@ -125,11 +125,10 @@ class Launcher:
     def _start(
         self, registration: Registration, identity: Identity, interpreter: str, facts: tuple[tuple[str, str], ...]
     ) -> Launched:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = control_line()
         output, write_end = -1, -1
         try:
             output, write_end = os.pipe()
-            prepare_line(ours)
             arguments = [interpreter, self._start_program, str(theirs.fileno())]
             environment = self._environment(registration, identity)
             command = self._command(registration, identity, arguments, environment)
@@ -164,6 +163,18 @@ class Launcher:
         shell = login_shell(identity, options.load_shell_envvars)
         command = build_command(arguments, environment, kept, registration.app_root, shell)
         return Command(self._inherited.limited(command.argv), command.environment)
+
+
+def control_line() -> tuple[socket.socket, socket.socket]:
+    """A new control line: the spawner's end and the process's.
+
+    The spawner's is prepared before anybody has the other: what is sent before that has no sender.
+
+    :raises OSError: there are no descriptors left.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    prepare_line(ours)
+    return ours, theirs
 
 
 def prepare_line(line: socket.socket) -> None:

@@ -13,7 +13,7 @@ from spawner.app_group import backlog_for
 from spawner.app_process import AppProcess, ProcessEvents
 from spawner.errors import StartFailure
 from spawner.group import SLOTS
-from spawner.launcher import Launched, StartError, prepare_line
+from spawner.launcher import Launched, StartError, control_line
 from spawner.line_sink import LineSink
 from spawner.linux import Identity
 from spawner.loaders import steps
@@ -181,10 +181,8 @@ class ProcessCarrier:
         given: list[int] = []  # the worker's, closed here when they have been sent
         kept: list[int] = []  # ours
         try:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            given, kept = [theirs.detach()], [ours.fileno()]
-            prepare_line(ours)  # before the worker can say a word: what it says unvouched for names no sender
-            ours.detach()
+            ours, theirs = control_line()
+            given, kept = [theirs.detach()], [ours.detach()]
             output, write_end = os.pipe()
             given, kept = [*given, write_end], [*kept, output]
             route = self._add_own_socket(effect.key, given)
@@ -198,6 +196,7 @@ class ProcessCarrier:
         finally:
             _close_all(given)
         line = socket.socket(fileno=kept[0])
+        line.setblocking(False)
         worker = self.add_process(
             effect.process_id, effect.key, ProcessKind.WORKER, effect.generation, effect.slot, preloader.identity,
             line, output,

@@ -102,7 +102,9 @@ class ProcessLine:
 
     def _check(self, packet: Packet) -> None:
         try:
-            if packet.uid != self._uid:
+            if not packet.pid:  # without a sender the uid is that of nobody (overflowuid, user_namespaces(7))
+                self._end("a message whose sender the kernel does not tell")
+            elif packet.uid != self._uid:
                 self._end("uid %d speaks on the line of a process of uid %d" % (packet.uid, self._uid))
             else:
                 self._received(packet)

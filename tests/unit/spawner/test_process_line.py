@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from pathlib import Path
 from typing import Any, Callable, Optional
 
 import pytest
 
 from spawner import packets
 from spawner.errors import PeerError
-from spawner.launcher import prepare_line
+from spawner.launcher import control_line, prepare_line
 from spawner.packets import Packet
 from spawner.process_line import ProcessLine
 
@@ -61,6 +62,32 @@ def test_each_message_is_handed_out_once_in_order_with_its_sender() -> None:
         await turns()
         assert [packet.type for packet in ends.packets] == ["hello", "loaded", "ready"]
         assert {(packet.pid, packet.uid) for packet in ends.packets} == {(os.getpid(), os.getuid())}
+        ends.close()
+
+    play(act)
+
+
+def test_what_is_sent_as_soon_as_there_is_a_line_has_its_sender() -> None:
+    ours, theirs = control_line()
+    packets.send(theirs, [("type", "hello")])
+    packet = packets.receive(ours)
+    assert packet is not None
+    assert (packet.pid, packet.uid) == (os.getpid(), os.getuid())
+    ours.close()
+    theirs.close()
+
+
+def test_a_message_without_a_sender_is_nobody_s_not_that_of_the_user_nobody() -> None:
+    overflow_uid = int(Path("/proc/sys/kernel/overflowuid").read_text())
+
+    async def act() -> None:
+        ends = Ends(uid=overflow_uid)
+        ends.ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        ends.say("hello")
+        ends.ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        await turns()
+        assert ends.packets == []
+        assert ends.broken == ["a message whose sender the kernel does not tell"]
         ends.close()
 
     play(act)
