@@ -65,3 +65,9 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="missing.conf"):
         load(str(tmp_path / "missing.conf"))
+
+
+def test_a_grace_for_which_httpd_does_not_wait_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"\[times\] shutdown_grace: 6.5 is more than 6: httpd itself waits 8"):
+        load(written(tmp_path, "[times]\nshutdown_grace = 6.5\n"))
+    assert load(written(tmp_path, "[times]\nshutdown_grace = 6\n")).shutdown_grace == 6
