@@ -22,8 +22,8 @@ from spawner.world import World
 def adopt(world: World, carrier: Carrier, engine: Engine) -> int:
     """Enter what was found in the descriptor store into the pool and go on from there.
 
-    Groups whose socket has lost its path are not taken over: no client finds them any more. Their processes retire,
-    because nobody holds the other end of their lines.
+    Groups whose socket has lost its path are not taken over: no client finds them any more. Their processes are
+    told to retire.
 
     :returns: how many groups there are.
     """
@@ -52,11 +52,12 @@ def _adopt_or_drop(world: World, carrier: Carrier, found: FoundGroup) -> bool:
             group.close()
         for process in [process for process in world.processes.values() if process.key == key]:
             del world.processes[process.process_id]
+            process.line.retire()
             process.close()
         for process_id in [number for number, entry in world.pool.processes.items() if entry.key == key]:
             del world.pool.processes[process_id]
         for left in [process for process in found.processes if process.line.fileno() >= 0]:
-            left.close()  # its line ends, so that it retires
+            left.close()
         world.stock.discard(found)
         return False
 

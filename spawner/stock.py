@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 
+from spawner import packets
 from spawner.app_group import AppGroup
 from spawner.app_process import AppProcess
 from spawner.errors import InternalError, PeerError
@@ -49,7 +51,9 @@ class FoundProcess:
     route: str = ""
 
     def close(self) -> None:
-        """Do not take it over: it retires when its line ends."""
+        """Do not take it over. It is told to retire: the store may still hold its line, which does not end then."""
+        with contextlib.suppress(OSError):
+            packets.send(self.line, [("type", "retire")])
         self.line.close()
         os.close(self.output)
         if self.pidfd is not None:
