@@ -151,7 +151,7 @@ def test_an_interpreter_that_nobody_may_execute_is_none(httpd: CheckedHttpd, con
 def test_the_registry_may_be_made_later_but_must_leave_room_for_socket_names(
     httpd: CheckedHttpd, configtest: ConfigTest
 ) -> None:
-    room = 107 - len("/httpd-4194304/apps/0123456789abcdef.sock")
+    room = 107 - len("/httpd-4194304/apps/0123456789abcdef.0123456789abcdef.sock")
     fits = f"{httpd.folder}/".ljust(room, "r")
     assert "Syntax OK" in configtest(f"PassengerInstanceRegistryDir {fits}").stdout
     answer = configtest(f"PassengerInstanceRegistryDir {fits}r")
