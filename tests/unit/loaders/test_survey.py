@@ -293,8 +293,8 @@ def test_an_app_that_breaks_the_survey_is_served_all_the_same(starter: Starter) 
 def test_many_findings_are_cut_to_what_fits(starter: Starter) -> None:
     source = (
         "import threading\n"
-        "for _ in range(60):\n"
-        "    threading.Thread(target=threading.Event().wait, daemon=True, name='x' * 5000).start()\n"
+        "for number in range(60):\n"
+        "    threading.Thread(target=threading.Event().wait, daemon=True, name='%d' % number + 'x' * 5000).start()\n"
     )
     told = warnings(starter, source)
     assert told[-1] == "10 more of this kind were found."
