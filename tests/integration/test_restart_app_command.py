@@ -32,7 +32,7 @@ def release(apps: AppFolders) -> AppFolder:
 @pytest.fixture
 def server(httpd: CheckedHttpd, release: AppFolder) -> CheckedHttpd:
     """The app serves its first release."""
-    httpd.site(document_root=release.public, body="PassengerStartTimeout 2")
+    httpd.site(document_root=release.public)
     httpd.start()
     assert httpd.get("/").text == "first"
     return httpd
@@ -40,8 +40,11 @@ def server(httpd: CheckedHttpd, release: AppFolder) -> CheckedHttpd:
 
 @pytest.mark.parametrize("way", BROKEN)
 def test_a_broken_release_is_1_with_the_reason_and_the_mended_one_0(
-    server: CheckedHttpd, release: AppFolder, way: str
+    httpd: CheckedHttpd, release: AppFolder, way: str
 ) -> None:
+    httpd.site(document_root=release.public, body="PassengerStartTimeout 4" if way == "hang" else "")
+    server = httpd.start()
+    assert server.get("/").text == "first"
     server.logs.expect("JS3513")
     server.logs.allow("JS3")
     good = release.entry.read_text()

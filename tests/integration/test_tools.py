@@ -57,6 +57,46 @@ def test_a_request_in_flight_is_listed_without_its_query(server: CheckedHttpd, p
     eventually(lambda: told(server, "requests", "--json")["requests"] == [], "no request in flight")
 
 
+def test_a_request_with_a_limit_tells_the_time_that_is_left(httpd: CheckedHttpd, probe: AppFolder) -> None:
+    httpd.site(document_root=probe.public, body="PassengerMaxRequestTime 50")
+    httpd.start()
+    held = Background(lambda: httpd.get(path("/hold", gate="g", name="it")))
+    probe.wait_for_event("holding-it")
+    (request,) = told(httpd, "requests", "--json")["requests"]
+    assert 10 < request["deadline_in"] <= 50
+    probe.open_gate("g")
+    held.result()
+
+
+def test_each_thread_s_request_is_listed(httpd: CheckedHttpd, probe: AppFolder) -> None:
+    body = "PassengerConcurrencyModel thread\nPassengerThreadCount 3\nPassengerMaxInstances 1"
+    httpd.site(document_root=probe.public, body=body)
+    httpd.start()
+    held = [Background(lambda name=name: httpd.get(path("/hold", gate="g", name=name))) for name in "abc"]  # type: ignore[misc]
+    for name in "abc":
+        probe.wait_for_event("holding-" + name)
+    found = told(httpd, "requests", "--json")["requests"]
+    assert len({(one["pid"], one["thread"]) for one in found}) == 3
+    assert len({one["pid"] for one in found}) == 1
+    assert "busy 3/3" in run_command(httpd, "status").stdout
+    probe.open_gate("g")
+    for one in held:
+        one.result()
+
+
+def test_a_backtrace_shows_where_a_worker_is_and_does_not_disturb_it(server: CheckedHttpd, probe: AppFolder) -> None:
+    held = Background(lambda: server.get(path("/hold", gate="g", name="it")))
+    pid = int(probe.wait_for_event("holding-it"))
+    (process,) = told(server, "backtraces", str(pid), "--json")["processes"]
+    assert (process["pid"], process["kind"], process["group"]) == (pid, "worker", key(probe))
+    assert "in hold" in process["text"]
+    assert "in hold" in run_command(server, "backtraces").stdout
+    assert "in hold" in run_command(server, "--show=backtraces", program="passenger-status").stdout
+    probe.open_gate("g")
+    assert held.result().status == 200
+    assert "most recent call first" not in server.logs.text()
+
+
 def test_an_app_or_process_that_is_not_there_is_1(server: CheckedHttpd) -> None:
     for arguments in (["requests", "/nowhere"], ["backtraces", "/nowhere"], ["backtraces", "1"]):
         assert run_command(server, *arguments).returncode == 1
