@@ -39,12 +39,18 @@ LEDGER = """\
     """
 
 
+def warmed_up(httpd: CheckedHttpd, route: str = "/") -> CheckedHttpd:
+    """Start it, and its app, which may take longer than the limit: that time counts, too."""
+    httpd.logs.allow(LATE)
+    httpd.start()
+    eventually(lambda: httpd.get(route).status == 200, "the app to be loaded")
+    return httpd
+
+
 @pytest.fixture
 def server(httpd: CheckedHttpd, probe: AppFolder) -> CheckedHttpd:
     httpd.site(document_root=probe.public, body="PassengerMaxInstances 1\nPassengerMaxRequestQueueTime 1")
-    httpd.start()
-    assert httpd.get("/").status == 200
-    return httpd
+    return warmed_up(httpd)
 
 
 def hold(server: CheckedHttpd, probe: AppFolder) -> Background[Answer]:
@@ -73,7 +79,7 @@ def test_the_log_names_the_app_the_request_and_how_long_it_waited(server: Checke
     held = hold(server, probe)
     answer = server.get("/hold?secret=1&gate=never&name=late", accept="application/json")
     assert answer.body.startswith(b'{"error": {"status": 504, ')
-    line = server.logs.wait_for(LATE, LOG)
+    line = server.logs.wait_for(f"{LATE}.*GET /hold", LOG)
     assert f"app {probe.root} (production), GET /hold; error id " in line
     assert " in 1." in line
     assert "secret" not in line
@@ -157,9 +163,7 @@ def queued(server: CheckedHttpd, route: str) -> tuple[Background[Answer], Callab
 def slow(httpd: CheckedHttpd, probe: AppFolder) -> CheckedHttpd:
     """A limit that is far enough away to stop httpd before it."""
     httpd.site(document_root=probe.public, body="PassengerMaxInstances 1\nPassengerMaxRequestQueueTime 3")
-    httpd.start()
-    assert httpd.get("/").status == 200
-    return httpd
+    return warmed_up(httpd)
 
 
 def test_an_answer_that_came_while_httpd_itself_was_held_up_is_passed_on(slow: CheckedHttpd, probe: AppFolder) -> None:
@@ -197,14 +201,12 @@ def test_at_the_very_limit_each_request_is_either_run_or_refused(
     httpd: CheckedHttpd, apps: AppFolders, upload: str
 ) -> None:
     """One worker, many clients: every 40 ms one is taken, and those at the limit meet it within microseconds."""
-    httpd.logs.allow(LATE)
     app = apps.create(name="ledger", entry=LEDGER)
     httpd.site(
         document_root=app.public,
         body=f"PassengerMaxInstances 1\nPassengerMaxRequestQueueTime 1\nPassengerBufferUpload {upload}",
     )
-    httpd.start()
-    assert httpd.get("/?first").status == 200
+    warmed_up(httpd, "/?first")
     answers: dict[str, int] = {}
 
     def ask(number: int) -> None:
