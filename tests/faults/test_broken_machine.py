@@ -206,6 +206,7 @@ def test_a_cleaner_that_takes_aged_files_only_stops_nothing(burdened: Burdened, 
     judge(load, f"cleaner takes {what}", late=20, note="answers may wait until it is made anew")
 
 
+@pytest.mark.needs_root
 def test_a_buffer_folder_without_room_is_a_clean_answer(burdened: Burdened, judge: Judge) -> None:
     """What needs no room there goes on."""
     server = burdened.server

@@ -19,7 +19,7 @@ from support.serving import CheckedHttpd
 from support.status import workers
 
 pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 180 * ROUNDS)]
-GRACEFULS = 15 if ROUNDS == 1 else 110 * ROUNDS
+GRACEFULS = 10 if ROUNDS == 1 else 110 * ROUNDS
 
 
 def test_graceful_restarts_lose_nothing_and_keep_every_worker(burdened: Burdened, judge: Judge) -> None:
@@ -50,10 +50,10 @@ def test_what_httpd_itself_does_with_a_file_at_graceful_restarts(
     plain_httpd.site(document_root=folder)
     plain_httpd.start()
     with Load(plain_httpd.port, tmp_path, [FILE]) as load:
-        for _ in range(20):
+        for _ in range(10):
             plain_httpd.graceful()
             load.wait_for_more(100)
-    judge(load, "graceful, 20 times, a file, without our module")
+    judge(load, "graceful, 10 times, a file, without our module")
 
 
 def test_a_graceful_restart_finishes_the_requests_that_it_meets(burdened: Burdened, judge: Judge) -> None:

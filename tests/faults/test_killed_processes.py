@@ -114,13 +114,13 @@ def test_a_spawner_killed_as_httpd_restarts_gracefully_loses_nothing(burdened: B
     burdened.start()
     pids = {worker["pid"] for worker in workers(server)}
     with burdened.load() as load:
-        for _ in range(5):
+        for _ in range(3):
             old = server.spawner_pid()
             kill(old)
             server.graceful()
             next_spawner(server, old)
             load.wait_for_more(20)
-    case = "kill -9 of the spawner and graceful at once, 5 times"
+    case = "kill -9 of the spawner and graceful at once, 3 times"
     judge(load, case, late=50, note="new children of httpd wait for the new spawner")
     assert pids <= {worker["pid"] for worker in workers(server)}
     assert len([child for child in psutil.Process(server.pid).children() if child.name() == "jumpseat"]) == 1

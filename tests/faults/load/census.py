@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Callable, Iterator
 
 EVERY = 0.01  # seconds
+TITLES = (b"jumpseat: worker of", b"jumpseat: preloader of", b"jumpseat: loading")
 
 
 class Census:
@@ -64,4 +65,4 @@ def _is_app(pid: int) -> bool:
         title = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-    return b"loaders/start.py" in title or title.startswith((b"jumpseat worker", b"jumpseat preloader"))
+    return b"loaders/start.py" in title or title.startswith(TITLES)
