@@ -12,8 +12,10 @@
 
 enum { STACK_SIZE = 256 * 1024, NANOSECONDS = 1000000000 };
 
-/* In all, per response: a client that is about as fast as the worker costs no file. */
-static const int64_t PATIENCE = 50 * 1000 * 1000;
+/* Nanoseconds. A client that takes nothing for so long is slow, and its response goes into a file; how long, in all, the
+ * worker waits for one that is not. As in delivery.c. */
+static const int64_t STALL = 10 * 1000 * 1000;
+static const int64_t PATIENCE = 250 * 1000 * 1000;
 
 static int64_t now(void)
 {
@@ -35,10 +37,10 @@ static void be_patient(passenger_backend_reader *reader, size_t length)
     while (!reader->is_stopping && reader->patience > 0
            && passenger_response_spool_needs_file(&reader->spool, length)) {
         int64_t began = now();
-        int64_t until = began + reader->patience;
+        int64_t until = began + (reader->patience < STALL ? reader->patience : STALL);
         struct timespec deadline = {.tv_sec = (time_t)(until / NANOSECONDS), .tv_nsec = (long)(until % NANOSECONDS)};
-        pthread_cond_timedwait(&reader->changed, &reader->lock, &deadline);
-        reader->patience -= now() - began;
+        int is_slow = pthread_cond_timedwait(&reader->changed, &reader->lock, &deadline) == ETIMEDOUT;
+        reader->patience = is_slow ? 0 : reader->patience - (now() - began);
     }
 }
 

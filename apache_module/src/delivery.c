@@ -12,7 +12,11 @@
 
 APLOG_USE_MODULE(passenger);
 
-enum { HAND_OVER_MILLISECONDS = 1000 };  /* how long a thread waits for the client with what lies in memory */
+enum {
+    HAND_OVER_MILLISECONDS = 1000,    /* how long a thread waits for the client with what lies in memory */
+    STALL_MILLISECONDS = 10,          /* a client that takes nothing for so long is slow: its response goes into a file */
+    PATIENCE_MILLISECONDS = 250       /* the longest, in all, that a worker waits for one that is not */
+};
 
 static const char *directory_of_files(void)
 {
@@ -45,6 +49,7 @@ void passenger_delivery_begin(passenger_delivery *delivery, request_rec *r)
 {
     memset(delivery, 0, sizeof(*delivery));
     delivery->r = r;
+    delivery->patience = apr_time_from_msec(PATIENCE_MILLISECONDS);
     delivery->brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     delivery->piece = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     passenger_outlet_begin(&delivery->outlet, r);
@@ -82,6 +87,10 @@ static int keep_bucket(passenger_delivery *delivery, apr_bucket *bucket)
     if (length > PASSENGER_RESPONSE_SPOOL_PIECE) {
         apr_bucket_split(bucket, PASSENGER_RESPONSE_SPOOL_PIECE);
         length = PASSENGER_RESPONSE_SPOOL_PIECE;
+    }
+    if (delivery->patience > 0 && passenger_response_spool_needs_file(&delivery->spool, length)) {
+        delivery->waiting_since = delivery->waiting_since != 0 ? delivery->waiting_since : passenger_monotonic_now();
+        return 0;
     }
     int is_kept = passenger_response_spool_add(&delivery->spool, bytes, length);
     note_failure(delivery);
@@ -144,6 +153,16 @@ static void pass_piece(passenger_delivery *delivery)
     passenger_response_spool_drop(spool, length);
 }
 
+/* The client has taken something, or is slow. */
+static void end_waiting(passenger_delivery *delivery, int is_slow)
+{
+    if (delivery->waiting_since != 0) {
+        delivery->patience -= passenger_monotonic_now() - delivery->waiting_since;
+        delivery->patience = is_slow ? 0 : delivery->patience;
+        delivery->waiting_since = 0;
+    }
+}
+
 static int can_pass(const passenger_delivery *delivery)
 {
     return delivery->status == APR_SUCCESS && !passenger_outlet_is_busy(&delivery->outlet);
@@ -175,6 +194,7 @@ void passenger_delivery_pass(passenger_delivery *delivery, int mode)
 
 void passenger_delivery_continue(passenger_delivery *delivery)
 {
+    end_waiting(delivery, 0);
     delivery->status = passenger_outlet_drain(&delivery->outlet);
     deliver(delivery);
 }
@@ -224,9 +244,18 @@ static apr_time_t time_of_hand_over(const passenger_delivery *delivery)
     return delivery->last_since + (is_in_file ? 0 : apr_time_from_msec(HAND_OVER_MILLISECONDS));
 }
 
+static apr_time_t end_of_patience(const passenger_delivery *delivery)
+{
+    apr_interval_time_t stall = apr_time_from_msec(STALL_MILLISECONDS);
+    return delivery->waiting_since + (delivery->patience < stall ? delivery->patience : stall);
+}
+
 apr_time_t passenger_delivery_deadline(const passenger_delivery *delivery)
 {
     apr_time_t deadline = 0;
+    if (delivery->waiting_since != 0) {
+        return end_of_patience(delivery);
+    }
     if (passenger_outlet_is_busy(&delivery->outlet)) {
         deadline = delivery->outlet.busy_since + delivery->r->server->timeout;
     }
@@ -239,6 +268,10 @@ apr_time_t passenger_delivery_deadline(const passenger_delivery *delivery)
 void passenger_delivery_keep_times(passenger_delivery *delivery, apr_time_t now)
 {
     conn_rec *c = delivery->r->connection;
+    if (delivery->waiting_since != 0 && now >= end_of_patience(delivery)) {
+        end_waiting(delivery, 1);
+        deliver(delivery);
+    }
     if (is_to_hand_over(delivery) && now >= time_of_hand_over(delivery)) {
         hand_over(delivery);
     }

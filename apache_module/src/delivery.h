@@ -30,6 +30,8 @@ typedef struct passenger_delivery {
     int is_flush_owed;             /* to the client, behind all that waits */
     apr_time_t last_since;         /* since when the end of the response is in the brigade; 0: it is not (monotonic, as all times here) */
     int is_stuck;                  /* the brigade could neither be passed on nor kept: nothing may be added to it */
+    apr_time_t waiting_since;      /* since when the worker waits for the client, rather than a file; 0: it does not */
+    apr_interval_time_t patience;  /* how long it still may */
     int has_warned;                /* that there is no room in the file */
     int has_passed;                /* something has gone to the filters: the status cannot be changed any more */
     apr_status_t status;           /* of the filters; an error: the client takes nothing more */
