@@ -228,6 +228,7 @@ static void keep_times(passenger_exchange *exchange, int worker_spoke)
 {
     apr_time_t now = passenger_monotonic_now();
     passenger_relay_keep_times(&exchange->relay, now);
+    make_room(exchange);
     if (exchange->continue_at != 0 && now >= exchange->continue_at) {
         say_continue(exchange);
     }
