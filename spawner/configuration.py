@@ -30,7 +30,7 @@ class Configuration:
     :ivar active_window: seconds after its last request for which an app counts as active.
     :ivar memory_interval: seconds between two looks at the memory of workers that are limited.
     :ivar accept_plain_scgi: whether workers answer SCGI clients that do not know the app's token.
-    :ivar parallel_starts: how many interpreters may import an app at once.
+    :ivar parallel_starts: how many interpreters may import an app at once; 0: as many as there are cores.
     :ivar line_length: bytes after which a line of an app's output is split.
     :ivar shutdown_grace: seconds that apps have to end in before they are killed.
     :ivar prestart_timeout: seconds that a PassengerPreStart request may take.

@@ -94,7 +94,7 @@ class Daemon:
             app_logs=AppLogs(log),
             instance=folder,
             launcher=Launcher(folder.start_program, parameters.server_software, inherited),
-            pool=Pool(ServerOptions(), settings.parallel_starts),
+            pool=Pool(ServerOptions(), settings.parallel_starts or len(os.sched_getaffinity(0))),
             stock=Stock(FdStore(head, tail), log),
             watch=RestartWatch(
                 self._loop,

@@ -1,0 +1,113 @@
+"""PassengerMaxRequests, PassengerMemoryLimit, PassengerHardMemoryLimit, PassengerMaxRequestTime: who wears out, grows
+or hangs is replaced, and nobody else notices."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from support.applications import AppFolder, AppFolders
+from support.background import Background
+from support.client import Answer
+from support.load import Load
+from support.serving import CheckedHttpd
+from support.status import wait_for_workers, workers
+from support.waiting import eventually, stays
+
+
+@pytest.fixture
+def limited(apps: AppFolders) -> AppFolder:
+    return apps.create("limited")
+
+
+def start(httpd: CheckedHttpd, app: AppFolder, body: str) -> CheckedHttpd:
+    httpd.site(document_root=app.public, body=body)
+    httpd.start()
+    return httpd
+
+
+def held(httpd: CheckedHttpd, app: AppFolder, path: str = "/hold") -> Background[Answer]:
+    """A request that stays in its worker until the gate is opened."""
+    request = Background(lambda: httpd.get(path))
+    app.wait_for_event("holding")
+    return request
+
+
+@pytest.mark.parametrize("method", ["smart", "direct"])
+@pytest.mark.parametrize("instances", [1, 3])
+def test_workers_that_wear_out_under_load_lose_no_request(
+    httpd: CheckedHttpd, limited: AppFolder, method: str, instances: int
+) -> None:
+    body = f"PassengerMaxRequests 20\nPassengerSpawnMethod {method}\nPassengerMinInstances {instances}"
+    start(httpd, limited, f"{body}\nPassengerMaxInstances {instances}")
+    with Load(httpd, 8, ["/", "/slow"], pause=0.005) as load:
+        eventually(lambda: len(load.observations) >= 400, "400 answers", 40)
+    assert load.failures == []
+    served = Counter(observation.answer.text for observation in load.observations)
+    assert len(served) > 400 / 40, "none served much more than it may"
+    if method == "smart":
+        assert max(served.values()) <= 20, "with smart spawning none serves more than it may"
+    eventually(lambda: len(workers(httpd)) == instances, "as many workers as before")
+
+
+def test_each_worker_serves_as_many_requests_as_it_may_and_no_more(httpd: CheckedHttpd, limited: AppFolder) -> None:
+    start(httpd, limited, "PassengerMaxRequests 3")
+    pids = [httpd.get("/").text for _ in range(9)]
+    assert [len(set(pids[first : first + 3])) for first in (0, 3, 6)] == [1, 1, 1]
+    assert len(set(pids)) == 3
+
+
+def test_a_worker_above_its_memory_limit_finishes_its_request_and_another_takes_its_place(
+    httpd: CheckedHttpd, limited: AppFolder
+) -> None:
+    start(httpd, limited, "PassengerMemoryLimit 100")
+    before = httpd.get("/").text
+    request = held(httpd, limited, "/grow?200")
+    httpd.logs.wait_for(r"JS3535: .* 2\d\d MB of memory, more than PassengerMemoryLimit 100")
+    assert httpd.get("/").text != before, "the next requests go to the new worker"
+    stays(lambda: not request.done, "the request goes on", 0.5)
+    limited.open_gate("hold")
+    answer = request.result()
+    assert (answer.status, answer.text) == (200, before)
+    after = wait_for_workers(httpd, 1)
+    assert str(after[0]["pid"]) != before
+
+
+def test_a_worker_above_its_hard_memory_limit_is_killed_at_once(httpd: CheckedHttpd, limited: AppFolder) -> None:
+    httpd.logs.expect("JS3533")
+    httpd.logs.allow("JS2")
+    start(httpd, limited, "PassengerHardMemoryLimit 100")
+    before = httpd.get("/").text
+    request = held(httpd, limited, "/grow?200")
+    assert request.result().status == 502
+    line = httpd.logs.wait_for("JS3533")
+    assert f"worker {before} of" in line
+    assert "more than PassengerHardMemoryLimit 100" in line
+    assert httpd.get("/").text != before
+
+
+def test_an_app_without_limits_may_grow(httpd: CheckedHttpd, limited: AppFolder) -> None:
+    start(httpd, limited, "")
+    before = httpd.get("/").text
+    limited.open_gate("hold")
+    assert httpd.get("/grow?200").text == before
+    stays(lambda: httpd.get("/").text == before, "the same worker", 3.0)
+
+
+def test_a_request_that_takes_too_long_is_a_504_and_only_its_worker_ends(
+    httpd: CheckedHttpd, limited: AppFolder
+) -> None:
+    httpd.logs.expect("JS3536")
+    httpd.logs.allow("JS")
+    start(httpd, limited, "PassengerMaxRequestTime 1\nPassengerMinInstances 2")
+    httpd.get("/")
+    before = {str(worker["pid"]) for worker in wait_for_workers(httpd, 2)}
+    request = held(httpd, limited)
+    stuck = (limited.events / "holding").read_text()
+    assert request.result().status == 504
+    httpd.logs.wait_for("_wait_for_gate", "site.example.log")
+    eventually(lambda: stuck not in {str(w["pid"]) for w in workers(httpd)}, "its worker ends")
+    after = {str(worker["pid"]) for worker in wait_for_workers(httpd, 2)}
+    assert before - after == {stuck}
+    limited.open_gate("hold")
