@@ -20,8 +20,6 @@ OVERDUE_SECONDS = 5.0  # a worker that was told to end because of PassengerMaxRe
 
 def worn(pool: Pool, group: Group, process: Process, now: float) -> None:
     """A worker has served PassengerMaxRequests."""
-    if process.worn:
-        return
     process.worn = True
     replace(pool, group, process, now)
 

@@ -86,7 +86,7 @@ def wants_worker(pool: Pool, group: Group, now: float) -> bool:
     fresh = group.fresh()
     coming = any(process.coming for process in fresh)
     if len(fresh) >= group.target:  # a replacement comes before the old one goes, one at a time
-        return group.replacing and len(fresh) == group.target and not coming
+        return group.replacing and not coming
     if group.state is not GroupState.RESTARTING:
         return True
     # One at a time, and at most one more than the target, retired ones counted until the restart has drained.

@@ -98,10 +98,13 @@ def _linger_deadline(process: Process) -> Optional[float]:
 
 
 def _preloader_deadline(group: Group, process: Process) -> Optional[float]:
-    """Kept while nothing else has the code that serves, and while workers wear out and others are forked for them."""
+    """Kept while nothing else has the code that serves, while workers wear out and others are forked for them, and while
+    it has yet to fork the first one.
+    """
     options = group.registration.options
     limit = options.max_preloader_idle_time
-    if limit <= 0 or group.resisting is not None or (options.max_requests and group.active()):
+    needed = group.resisting is not None or group.room_due or group.impatient
+    if limit <= 0 or needed or (options.max_requests and group.active()):
         return None
     return process.idle_since + limit
 

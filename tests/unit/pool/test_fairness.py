@@ -117,6 +117,7 @@ def test_an_app_keeps_its_last_worker_while_it_is_in_a_request() -> None:
     world.request("three")
     for _ in range(2):
         world.come_up(world.processes("three")[0])
+    world.advance(6)
     world.advance(1000)
     assert world.serving("one")
     assert world.serving("two")

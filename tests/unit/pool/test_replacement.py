@@ -89,7 +89,7 @@ def test_a_preloader_stays_while_workers_wear_out() -> None:
     world = World()
     world.up(max_requests=10, max_preloader_idle_time=100)
     world.advance(1000)
-    assert world.processes(kind=ProcessKind.PRELOADER)
+    assert [preloader.state for preloader in world.processes(kind=ProcessKind.PRELOADER)] == [ProcessState.READY]
 
 
 def test_a_worn_worker_whose_preloader_is_gone_is_replaced_through_a_new_one() -> None:
@@ -282,11 +282,13 @@ def test_in_a_full_pool_a_worn_worker_is_replaced_with_one_more_at_most(options:
     assert not any(process.worn for process in world.pool.processes.values())
 
 
-def test_an_adopted_worker_that_is_worn_is_replaced() -> None:
+@pytest.mark.parametrize("method", ["smart", "direct"])
+def test_an_adopted_worker_that_is_worn_is_replaced(method: str) -> None:
     world = World()
-    world.up(spawn_method="direct", max_requests=10)
-    wear_out(world, world.serving()[0])
-    world.adopt_all(lambda number, process: process.serving)
+    world.up(spawn_method=method, max_requests=10)
+    world.serving()[0].worn = True
+    world.adopt_all(lambda number, process: True)
+    assert [process.worn for process in world.serving()] == ([] if method == "smart" else [True])
     world.all_up()
     assert [process.worn for process in world.serving()] == [False]
 

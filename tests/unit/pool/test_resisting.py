@@ -86,7 +86,7 @@ def test_without_the_old_preloader_nothing_is_started_while_a_worker_serves() ->
     world.advance(100.0)
     for _ in range(4):
         world.sample(busy=True, waiting=True)
-    assert not [process for process in world.processes() if process.coming]
+    assert len(world.effects_of(effects.StartProcess)) == 2, "the first start, and the release that failed"
     assert len(world.serving()) == 1
 
 
