@@ -98,8 +98,8 @@ def _linger_deadline(process: Process) -> Optional[float]:
 
 
 def _preloader_deadline(group: Group, process: Process) -> Optional[float]:
-    """Kept while nothing else has the code that serves, while workers wear out and others are forked for them, and while
-    it has yet to fork the first one.
+    """Kept while nothing else has the code that serves, while it waits for room for its first worker, and while workers
+    wear out, for each of which it forks another one.
     """
     options = group.registration.options
     limit = options.max_preloader_idle_time
