@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 from spawner import room, spawning
 from spawner.effects import Work
@@ -33,8 +33,3 @@ def consider(pool: Pool, group: Group, now: float) -> None:
 
 def _stays_alone(pool: Pool, group: Group, process: Process, now: float) -> bool:
     return room.cap(pool, group) == 1 or now >= process.work_asked + PATIENCE_SECONDS
-
-
-def at_work(group: Group) -> Optional[Process]:
-    """The worker that does its work, or is to, if any."""
-    return next((process for process in group.workers() if process.working), None)
