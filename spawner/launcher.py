@@ -129,7 +129,8 @@ class Launcher:
         output, write_end = -1, -1
         try:
             output, write_end = os.pipe()
-            arguments = [interpreter, self._start_program, str(theirs.fileno())]
+            title = "jumpseat: " + registration.key  # also the room for the titles that the process gives itself
+            arguments = [interpreter, self._start_program, str(theirs.fileno()), title]
             environment = self._environment(registration, identity)
             command = self._command(registration, identity, arguments, environment)
             pid = _execute(command, registration.app_root, identity, theirs.fileno(), write_end)

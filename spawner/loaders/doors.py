@@ -39,11 +39,12 @@ class Doors:
             self._epolls[chosen] = self._new_epoll(*chosen)
         return self._epolls[chosen].poll
 
-    def queue_again(self, own: bool) -> None:
+    def step_back(self) -> None:
         """Have the other workers woken before this one: the kernel takes them in the order of their registration."""
-        poller = self._epolls[True, own and self.own is not None]
-        poller.unregister(self.group.fileno())
-        _register_exclusively(poller, self.group.fileno())
+        for (group, _), poller in self._epolls.items():
+            if group:
+                poller.unregister(self.group.fileno())
+                _register_exclusively(poller, self.group.fileno())
 
     def close_own(self) -> None:
         """Give up the worker's own socket."""

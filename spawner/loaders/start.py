@@ -1,4 +1,4 @@
-"""The program of every hosted app's process: `<python> <folder>/start.py <descriptor>`.
+"""The program of every hosted app's process: `<python> <folder>/start.py <descriptor> <title>`.
 
 Imports the loader under a private name, removes every trace of it (sys.path, sys.modules, os.environ) that an app
 could import or trip over, and hands over. sys.argv stays: apps that exec their own virtual environment's interpreter

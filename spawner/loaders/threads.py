@@ -28,9 +28,11 @@ class Threads:
         application: Callable[..., Any],
         limit: int,
         wake: Callable[[], None],
+        step_back: Callable[[], None],
     ) -> None:
         """Start `count` threads. `wake`: makes the main thread look around, if it has been waiting for an end.
 
+        `step_back`: has the next connection wake another worker, if one is idle.
         Raises RuntimeError when the system has no thread left.
         """
         self.limit = limit
@@ -39,6 +41,7 @@ class Threads:
         self._reader = reader
         self._application = application
         self._wake = wake
+        self._step_back = step_back
         self._announcing = False
         self._free: Deque[_Thread] = deque()
         for number in reversed(range(count)):
@@ -51,6 +54,8 @@ class Threads:
 
     def serve(self, connection: Connection, waited: bool) -> bool:
         """Hand `connection` to a free thread; there has to be one. As `OneByOne.serve`."""
+        if len(self._free) < self._count:  # others may have nothing to do
+            self._step_back()
         thread = self._free.pop()  # the one that became free last: what it used is still at hand
         self._slot.begin()
         thread.give(connection, waited)

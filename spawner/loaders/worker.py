@@ -110,7 +110,9 @@ class Worker:
         group, limit = self._group, self._group.max_requests or _NO_LIMIT
         application = group.app.application
         if isinstance(slot, SharedSlot):
-            return Threads(group.threads, slot, self._reader, application, limit, self._signals.wake)
+            return Threads(
+                group.threads, slot, self._reader, application, limit, self._signals.wake, self._doors.step_back
+            )
         return OneByOne(slot, self._reader, application, limit)
 
     def _step(self, server: Server, slot: Slot) -> bool:

@@ -1,0 +1,179 @@
+"""Out-of-band work: how an app asks for it, when it is done, and that it harms nothing."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.unit.loaders.conftest import Starter
+from tests.unit.loaders.support.loader_process import Process
+
+APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
+HOOK = """
+def out_of_band_work():
+    print('working', WORK)
+    while not os.path.exists('done'):
+        time.sleep(0.01)
+"""
+ASKING = """
+import os, time
+def application(environ, start_response):
+    if environ["REQUEST_METHOD"] == "OOBW":
+        return out_of_band(environ, start_response)
+    headers = [("Content-Type", "text/plain")]
+    if environ["PATH_INFO"] == "/call":
+        environ["passenger.request_oob_work"]()
+    elif environ["QUERY_STRING"]:
+        headers.append(tuple(environ["QUERY_STRING"].split("=")))
+    start_response("200 OK", headers)
+    return [b"ok"]
+"""
+HEADERS = ["X-Passenger-Request-OOB-Work=true", "!~Request-OOB-Work=true", "x-passenger-request-oob-work=True"]
+
+
+def worker_that_asks(starter: Starter, more: str, **fields: str) -> Process:
+    preloader = starter.start(ASKING + more)
+    preloader.load(**fields)
+    return preloader.fork()
+
+
+@pytest.mark.parametrize("path", ["/call", *("/?" + header for header in HEADERS)])
+def test_an_app_asks_by_a_header_or_a_call_and_the_client_sees_nothing_of_it(starter: Starter, path: str) -> None:
+    worker = worker_that_asks(starter, "def out_of_band_work():\n    print('working')\n")
+    answer = worker.get(path)
+    assert (answer.text, [name for name, _ in answer.headers]) == ("ok", ["Content-Type", "Content-Length"])
+    worker.line.expect("work_wanted")
+    assert "working" not in worker.output.text()
+    worker.line.send("work")
+    assert float(worker.line.expect("work_done")["seconds"]) >= 0
+    assert worker.output.text() == "working\n"
+    assert worker.get().text == "ok"
+
+
+def test_a_header_that_does_not_say_true_asks_for_nothing_and_is_removed(starter: Starter) -> None:
+    worker = worker_that_asks(starter, "")
+    assert worker.get("/?X-Passenger-Request-OOB-Work=false").header("X-Passenger-Request-OOB-Work") is None
+    worker.retire()
+    worker.wait_for_end()
+    assert worker.line.receive() == []
+
+
+def test_it_is_asked_for_once_until_it_is_done(starter: Starter) -> None:
+    worker = worker_that_asks(starter, "def out_of_band_work():\n    pass\n")
+    for _ in range(3):
+        worker.get("/call")
+    worker.line.expect("work_wanted")
+    worker.line.send("work")
+    worker.line.expect("work_done")
+    worker.get("/call")
+    worker.line.expect("work_wanted")
+
+
+def test_an_app_without_the_hook_is_called_with_a_complete_request(starter: Starter) -> None:
+    worker = worker_that_asks(starter, """
+class Body:
+    def __iter__(self):
+        print("iterated")
+        yield b"thrown away"
+    def close(self):
+        print("closed")
+def out_of_band(environ, start_response):
+    start_response("200 OK", [])(b"thrown away")
+    print(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["SERVER_NAME"], environ["wsgi.input"].read())
+    return Body()
+""")
+    worker.get("/call")
+    worker.line.expect("work_wanted")
+    worker.line.send("work")
+    worker.line.expect("work_done")
+    assert worker.output.text() == "OOBW / localhost b''\niterated\nclosed\n"
+    worker.retire()
+    worker.wait_for_end()
+    assert worker.group.slot(0).requests == 1
+
+
+@pytest.mark.parametrize("failure", ["1/0", "exit(3)", "os.nothing"])
+def test_work_that_fails_goes_to_the_log_and_harms_nothing(starter: Starter, failure: str) -> None:
+    worker = worker_that_asks(starter, f"def out_of_band_work():\n    {failure}\n")
+    worker.get("/call")
+    worker.line.expect("work_wanted")
+    worker.line.send("work")
+    worker.line.expect("work_done")
+    assert "the out-of-band work failed\nTraceback" in worker.output.text()
+    assert worker.get().text == "ok"
+
+
+def test_a_worker_at_its_work_takes_no_request_and_shows_it(starter: Starter) -> None:
+    preloader = starter.start(ASKING + HOOK.replace("WORK", "os.getpid()"))
+    preloader.load()
+    worker = preloader.fork()
+    worker.get("/call")
+    worker.line.expect("work_wanted")
+    worker.line.send("work")
+    worker.output.wait_for("working")
+    assert worker.group.slot(0)[:3] == (2, worker.pid, 0)
+    with worker.group.client().open() as exchange:
+        other = preloader.fork()
+        assert exchange.answer().text == "ok"
+        starter.write("", "done")
+    worker.line.expect("work_done")
+    worker.group.wait_for(lambda group: group.slot(0).state == 1)
+    assert other.group.slot(1).requests == 1
+
+
+def test_a_worker_that_is_to_retire_finishes_its_work(starter: Starter) -> None:
+    worker = worker_that_asks(starter, HOOK.replace("WORK", "0") + "def before_exit():\n    print('going')\n")
+    worker.get("/call")
+    worker.line.expect("work_wanted")
+    worker.line.send("work")
+    worker.output.wait_for("working")
+    worker.retire()
+    starter.write("", "done")
+    worker.line.expect("work_done")
+    worker.wait_for_end()
+    assert worker.output.wait_for_end() == "working 0\ngoing\n"
+
+
+def test_with_threads_the_work_waits_until_no_request_is_left(starter: Starter) -> None:
+    app = APP + "def out_of_band_work():\n    print('working')\n"
+    preloader = starter.start(app)
+    preloader.load(threads="3")
+    worker = preloader.fork()
+    with ExitStack() as stack:
+        held = [stack.enter_context(worker.group.client().open(path=f"/wait{number}")) for number in (1, 2)]
+        for number in (1, 2):
+            worker.output.wait_for(f"waiting{number}\n")
+        worker.get("/?environ['passenger.request_oob_work']()or b'ok'")
+        worker.line.expect("work_wanted")
+        worker.line.send("work")
+        queued = stack.enter_context(worker.group.client().open(path="/?print('served')or b'ok'"))
+        for number, exchange in zip((2, 1), reversed(held)):
+            assert "working" not in worker.output.text()
+            starter.write("", f"gate{number}")
+            assert exchange.answer().text == "ok"
+        worker.line.expect("work_done")
+        assert queued.answer().text == "ok"
+    assert "working" in worker.output.text()
+
+
+def test_what_the_app_may_call_is_not_called_by_a_template(starter: Starter) -> None:
+    """Django's error page goes through the environ and would call it."""
+    worker = starter.worker(APP)
+    seen = worker.get("/?repr(environ['passenger.request_oob_work'].do_not_call_in_templates).encode()")
+    assert seen.text == "True"
+
+
+def test_an_app_may_ask_from_a_thread_of_its_own_while_the_worker_is_idle(starter: Starter) -> None:
+    later = """
+def later(environ):
+    threading.Timer(0.05, environ["passenger.request_oob_work"]).start()
+    return b"ok"
+"""
+    worker = starter.worker("import threading\n" + APP + later)
+    assert worker.get("/?later(environ)").text == "ok"
+    before = time.monotonic()
+    worker.line.expect("work_wanted")
+    assert time.monotonic() - before < 20
