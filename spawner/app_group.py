@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Optional
 
 from spawner.options import ServerOptions
-from spawner.registration import Registration
-from spawner.scoreboard import Scoreboard
+from spawner.pool.registration import Registration
+from spawner.watching.scoreboard import Scoreboard
 
 
 @dataclass

@@ -8,17 +8,17 @@ import socket
 import time
 from typing import Callable
 
-from spawner import effects
 from spawner.app_group import AppGroup, backlog_for, new_token
-from spawner.app_process import ProcessEvents
 from spawner.errors import StartFailure
-from spawner.failure_page import FailureResponse, friendly_response, short_response
-from spawner.hooks import Happening
-from spawner.launcher import StartError, identity_for
-from spawner.linux import Identity
-from spawner.open_as_user import read_file
-from spawner.process_carrier import ProcessCarrier
-from spawner.scoreboard import Scoreboard
+from spawner.machine.linux import Identity
+from spawner.pages.failure_page import FailureResponse, friendly_response, short_response
+from spawner.pool import effects
+from spawner.processes.app_process import ProcessEvents
+from spawner.processes.hooks import Happening
+from spawner.processes.launcher import StartError, identity_for
+from spawner.processes.open_as_user import read_file
+from spawner.processes.process_carrier import ProcessCarrier
+from spawner.watching.scoreboard import Scoreboard
 from spawner.world import Feed, World
 
 _QUEUE_PAUSE = 0.05  # seconds between two looks at a queue that stays readable (no descriptors left to accept with)

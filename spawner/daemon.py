@@ -12,39 +12,42 @@ import time
 import traceback
 from typing import Any, Optional
 
-from spawner import configuration, instance, leftovers, prestart
-from spawner.admin import AdminSocket
-from spawner.adoption_steps import adopt
-from spawner.app_logs import AppLogs
+from spawner import configuration
+from spawner.admin.admin import AdminSocket
+from spawner.admin.commands.refusals import Failed
+from spawner.admin.commands.table import make_commands
 from spawner.carrier import Carrier
-from spawner.commands.refusals import Failed
-from spawner.commands.table import make_commands
-from spawner.control import ParentLine, ServerConfiguration
-from spawner.deployment_notes import DeploymentNotes
-from spawner.ending import end_apps
 from spawner.engine import Engine
 from spawner.errors import OperatorError
-from spawner.failure_answer import FailureAnswers
-from spawner.fd_store import FdStore
-from spawner.folder_keeper import FolderKeeper
-from spawner.hooks import Hooks
-from spawner.instance import Instance
-from spawner.launcher import Launcher
-from spawner.log import Log
-from spawner.memory_watch import MemoryWatch
+from spawner.httpd import prestart
+from spawner.httpd.control import ParentLine, ServerConfiguration
+from spawner.httpd.parameters import Parameters
+from spawner.httpd.registrar import Registrar
+from spawner.instance import instance
+from spawner.instance.adoption_steps import adopt
+from spawner.instance.fd_store import FdStore
+from spawner.instance.folder_keeper import FolderKeeper
+from spawner.instance.instance import Instance
+from spawner.instance.stock import Stock
+from spawner.logs.app_logs import AppLogs
+from spawner.logs.log import Log
+from spawner.machine.protection import Inherited
+from spawner.machine.scarcity import Scarcity
 from spawner.options import ServerOptions
-from spawner.parameters import Parameters
-from spawner.pool import Pool
-from spawner.protection import Inherited
-from spawner.reaper import Reaper
-from spawner.registrar import Registrar
-from spawner.registration import Registration
-from spawner.restart_watch import FolderEvents, InotifyFolders, RestartWatch
-from spawner.sampling import Sampler
-from spawner.scarcity import Scarcity
-from spawner.short_process import ShortProcesses
-from spawner.stack_capture import Stacks
-from spawner.stock import Stock
+from spawner.pages.deployment_notes import DeploymentNotes
+from spawner.pages.failure_answer import FailureAnswers
+from spawner.pool.pool import Pool
+from spawner.pool.registration import Registration
+from spawner.processes import leftovers
+from spawner.processes.ending import end_apps
+from spawner.processes.hooks import Hooks
+from spawner.processes.launcher import Launcher
+from spawner.processes.reaper import Reaper
+from spawner.processes.short_process import ShortProcesses
+from spawner.processes.stack_capture import Stacks
+from spawner.watching.memory_watch import MemoryWatch
+from spawner.watching.restart_watch import FolderEvents, InotifyFolders, RestartWatch
+from spawner.watching.sampling import Sampler
 from spawner.world import World
 
 _LOG_FLUSH = 1.0  # seconds between attempts at logs that did not take their lines

@@ -7,15 +7,15 @@ import collections
 import time
 from typing import Any, Callable, Optional
 
-from spawner import upkeep
-from spawner.app_process import AppProcess
 from spawner.carrier import Carrier
-from spawner.effects import Effect
 from spawner.errors import StartFailure
 from spawner.loaders import steps
-from spawner.process import describe_status
-from spawner.slow_starts import SlowStarts
-from spawner.states import ProcessKind
+from spawner.pool import upkeep
+from spawner.pool.effects import Effect
+from spawner.pool.process import describe_status
+from spawner.pool.states import ProcessKind
+from spawner.processes.app_process import AppProcess
+from spawner.processes.slow_starts import SlowStarts
 
 _NOT_EXECUTED = (126 << 8, 127 << 8)  # how shells and env(1) say that they could not execute a program
 

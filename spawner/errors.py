@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
-from spawner.failure_details import FailureDetails
+from spawner.pages.failure_details import FailureDetails
 
 
 class JumpseatError(Exception):

@@ -6,11 +6,11 @@ import asyncio
 import signal
 import traceback
 
-from spawner import linux, protection
 from spawner.daemon import Daemon
 from spawner.errors import JumpseatError, OperatorError
-from spawner.log import Log
-from spawner.parameters import Parameters
+from spawner.httpd.parameters import Parameters
+from spawner.logs.log import Log
+from spawner.machine import linux, protection
 
 EXIT_OK = 0
 EXIT_DEFECT = 70  # EX_SOFTWARE: a defect of ours, starting again may help

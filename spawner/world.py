@@ -5,25 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Callable
 
+from spawner.admin.restart_progress import RestartProgress
 from spawner.app_group import AppGroup
-from spawner.app_logs import AppLogs
-from spawner.app_process import AppProcess
 from spawner.configuration import Configuration
-from spawner.deployment_notes import DeploymentNotes
-from spawner.failure_answer import FailureAnswers
-from spawner.hooks import Hooks
-from spawner.instance import Instance
-from spawner.launcher import Launcher
-from spawner.log import Log
-from spawner.parameters import Parameters
-from spawner.pool import Pool
-from spawner.reaper import Reaper
-from spawner.restart_progress import RestartProgress
-from spawner.restart_watch import RestartWatch
-from spawner.scarcity import Scarcity
-from spawner.short_process import ShortProcesses
-from spawner.stack_capture import Stacks
-from spawner.stock import Stock
+from spawner.httpd.parameters import Parameters
+from spawner.instance.instance import Instance
+from spawner.instance.stock import Stock
+from spawner.logs.app_logs import AppLogs
+from spawner.logs.log import Log
+from spawner.machine.scarcity import Scarcity
+from spawner.pages.deployment_notes import DeploymentNotes
+from spawner.pages.failure_answer import FailureAnswers
+from spawner.pool.pool import Pool
+from spawner.processes.app_process import AppProcess
+from spawner.processes.hooks import Hooks
+from spawner.processes.launcher import Launcher
+from spawner.processes.reaper import Reaper
+from spawner.processes.short_process import ShortProcesses
+from spawner.processes.stack_capture import Stacks
+from spawner.watching.restart_watch import RestartWatch
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Iterator
 import pytest
 
 from spawner.errors import InternalError
-from spawner.fd_store import FdStore, Record
+from spawner.instance.fd_store import FdStore, Record
 
 Pair = tuple[socket.socket, socket.socket]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from spawner.queue_length import queue_length
+from spawner.watching.queue_length import queue_length
 
 
 def test_it_is_the_number_of_connections_that_nobody_has_accepted(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spawner.request_in_flight import read_request
+from spawner.watching.request_in_flight import read_request
 
 
 def cell(text: bytes, state: int = 1, since: int = 5_000_000_000, deadline: int = 0, length: int = -1) -> bytes:

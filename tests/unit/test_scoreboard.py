@@ -9,8 +9,8 @@ from typing import Iterator
 
 import pytest
 
-from spawner.group import SLOTS
-from spawner.scoreboard import SLOT_SIZE, Scoreboard
+from spawner.pool.group import SLOTS
+from spawner.watching.scoreboard import SLOT_SIZE, Scoreboard
 
 
 @pytest.fixture

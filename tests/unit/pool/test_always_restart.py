@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from spawner import effects
-from spawner.process import Process
-from spawner.states import GroupState, ProcessKind
+from spawner.pool import effects
+from spawner.pool.process import Process
+from spawner.pool.states import GroupState, ProcessKind
 from tests.unit.pool.world import World
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spawner import effects
+from spawner.pool import effects
 from tests.unit.pool.world import World
 
 

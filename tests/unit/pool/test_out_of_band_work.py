@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from spawner import effects
-from spawner.process import Process
+from spawner.pool import effects
+from spawner.pool.process import Process
 from tests.unit.pool.world import World
 
 

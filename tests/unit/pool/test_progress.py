@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from spawner import effects
-from spawner.states import GroupState
+from spawner.pool import effects
+from spawner.pool.states import GroupState
 from tests.unit.pool.world import World
 
 

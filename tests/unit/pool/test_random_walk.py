@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from spawner import effects
-from spawner.process import Process
-from spawner.states import (
+from spawner.pool import effects
+from spawner.pool.process import Process
+from spawner.pool.states import (
     GroupState,
     ProcessKind,
 )

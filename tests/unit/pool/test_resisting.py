@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from spawner import effects
-from spawner.states import GroupState, ProcessKind
+from spawner.pool import effects
+from spawner.pool.states import GroupState, ProcessKind
 from tests.unit.pool.world import World
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from spawner import effects
 from spawner.loaders import steps
-from spawner.states import GroupState, ProcessKind, ProcessState
+from spawner.pool import effects
+from spawner.pool.states import GroupState, ProcessKind, ProcessState
 from tests.unit.pool.world import World
 
 

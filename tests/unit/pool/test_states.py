@@ -7,9 +7,9 @@ import itertools
 import pytest
 
 from spawner.errors import IllegalTransition
-from spawner.group import Group
-from spawner.process import Process
-from spawner.states import (
+from spawner.pool.group import Group
+from spawner.pool.process import Process
+from spawner.pool.states import (
     GROUP_TRANSITIONS,
     PROCESS_TRANSITIONS,
     GroupEvent,

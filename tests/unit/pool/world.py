@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Callable, Optional, TypeVar
 
-from spawner import effects
 from spawner.errors import StartFailure
 from spawner.options import AppOptions, ServerOptions
-from spawner.pool import Pool
-from spawner.process import Process
-from spawner.reading import Reading
-from spawner.registration import Registration
-from spawner.states import ProcessKind, ProcessState
+from spawner.pool import effects
+from spawner.pool.pool import Pool
+from spawner.pool.process import Process
+from spawner.pool.reading import Reading
+from spawner.pool.registration import Registration
+from spawner.pool.states import ProcessKind, ProcessState
 
 Of = TypeVar("Of")
 

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, TypeVar
 
-from spawner import packets
 from spawner.loaders import wire
+from spawner.machine import packets
 
 DEADLINE = 20.0  # seconds; the machine may be busy
 TOKEN = "f" * 64

@@ -6,9 +6,9 @@ import asyncio
 import signal
 from typing import Awaitable, Callable, Optional
 
-from spawner.protection import Inherited, present
-from spawner.reaper import Reaper
-from spawner.short_process import ShortProcesses
+from spawner.machine.protection import Inherited, present
+from spawner.processes.reaper import Reaper
+from spawner.processes.short_process import ShortProcesses
 
 DEADLINE = 20.0  # seconds; the machine may be busy
 

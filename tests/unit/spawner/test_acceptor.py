@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Iterator
 
-from spawner import acceptor
-from spawner.acceptor import Acceptor
+from spawner.machine import acceptor
+from spawner.machine.acceptor import Acceptor
 
 
 @contextlib.contextmanager

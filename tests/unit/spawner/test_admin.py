@@ -12,12 +12,12 @@ from typing import Any, Awaitable, Callable
 
 import pytest
 
-from spawner import admin
-from spawner.admin import AdminSocket
-from spawner.commands.command import Caller, SendProgress
-from spawner.commands.refusals import NotFound
-from spawner.line_sink import LineSink
-from spawner.log import Log
+from spawner.admin import admin
+from spawner.admin.admin import AdminSocket
+from spawner.admin.commands.command import Caller, SendProgress
+from spawner.admin.commands.refusals import NotFound
+from spawner.logs.line_sink import LineSink
+from spawner.logs.log import Log
 
 
 class Echo:

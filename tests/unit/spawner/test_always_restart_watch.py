@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Awaitable, Callable
 
-from spawner.restart_watch import InotifyFolders, RestartWatch
+from spawner.watching.restart_watch import InotifyFolders, RestartWatch
 from tests.unit.spawner.loops import until
 
 Told = list[tuple[str, bool]]

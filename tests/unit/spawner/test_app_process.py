@@ -9,13 +9,14 @@ import socket
 import subprocess
 from typing import AsyncIterator, Awaitable, Callable, Optional
 
-from spawner import app_process, linux, packets
-from spawner.app_process import AppProcess
 from spawner.errors import StartFailure
-from spawner.launcher import prepare_line
-from spawner.linux import Identity
-from spawner.output import AppOutput, OutputFormat
-from spawner.states import ProcessKind
+from spawner.logs.output import AppOutput, OutputFormat
+from spawner.machine import linux, packets
+from spawner.machine.linux import Identity
+from spawner.pool.states import ProcessKind
+from spawner.processes import app_process
+from spawner.processes.app_process import AppProcess
+from spawner.processes.launcher import prepare_line
 
 NOBODY = 65534  # the kernel's overflowuid
 

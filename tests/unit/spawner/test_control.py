@@ -10,16 +10,16 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from spawner import packets
-from spawner.control import ParentLine, ServerConfiguration
 from spawner.errors import OperatorError, PeerError
-from spawner.line_sink import LineSink
-from spawner.log import Log
+from spawner.httpd.control import ParentLine, ServerConfiguration
+from spawner.httpd.parameters import Parameters
+from spawner.httpd.registrar import Registrar
+from spawner.httpd.registration_wire import fields_of, registration_from
+from spawner.logs.line_sink import LineSink
+from spawner.logs.log import Log
+from spawner.machine import packets
 from spawner.options import AppOptions
-from spawner.parameters import Parameters
-from spawner.registrar import Registrar
-from spawner.registration import Registration
-from spawner.registration_wire import fields_of, registration_from
+from spawner.pool.registration import Registration
 
 REGISTRATION = [
     ("group", "app"), ("app_root", "/srv/app"), ("app_type", "wsgi"), ("startup_file", "passenger_wsgi.py"),

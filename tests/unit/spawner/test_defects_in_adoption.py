@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spawner.linux import process_exists
+from spawner.machine.linux import process_exists
 from tests.unit.spawner import driver
 from tests.unit.spawner.driver import eventually, request, running, write_app
 
@@ -17,7 +17,7 @@ def adopt(*_):
 spawner.daemon.adopt = adopt
 """
 ONE = """
-from spawner import adoption_steps
+from spawner.instance import adoption_steps
 real = adoption_steps._adopt_group
 def adopt_group(world, carrier, found):
     adopted = real(world, carrier, found)

@@ -9,15 +9,15 @@ from typing import Optional
 
 import pytest
 
-from spawner.deployment_notes import NAME, DeploymentNotes, note_text
 from spawner.errors import StartFailure
-from spawner.line_sink import LineSink
-from spawner.linux import Identity
-from spawner.log import Log
+from spawner.logs.line_sink import LineSink
+from spawner.logs.log import Log
+from spawner.machine.linux import Identity
 from spawner.options import AppOptions
-from spawner.registration import Registration
-from spawner.short_process import ShortProcesses
-from spawner.users import own_identity
+from spawner.pages.deployment_notes import NAME, DeploymentNotes, note_text
+from spawner.pool.registration import Registration
+from spawner.processes.short_process import ShortProcesses
+from spawner.processes.users import own_identity
 from tests.unit.spawner.loops import run_with_processes, until
 
 FAILURE = StartFailure(

@@ -11,15 +11,15 @@ from typing import Iterable
 
 import pytest
 
-from spawner import failure_page
 from spawner.errors import StartFailure
-from spawner.failure_answer import FailureAnswers
-from spawner.failure_details import FailureDetails
-from spawner.failure_page import FailureResponse, as_sent
 from spawner.loaders import wire
 from spawner.loaders.exposition import Frame, Raised
 from spawner.options import AppOptions
-from spawner.registration import Registration
+from spawner.pages import failure_page
+from spawner.pages.failure_answer import FailureAnswers
+from spawner.pages.failure_details import FailureDetails
+from spawner.pages.failure_page import FailureResponse, as_sent
+from spawner.pool.registration import Registration
 
 OPTIONS = AppOptions(start_timeout=77)
 REGISTRATION = Registration("k", "/srv/<app>", "wsgi", "passenger_wsgi.py", "/srv/<app>/public", "", "", "", OPTIONS, 1)

@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-from spawner.commands import figures
-from spawner.commands.figures import Figures, read_figure
-from spawner.commands.memory import children_of
+from spawner.admin.commands import figures
+from spawner.admin.commands.figures import Figures, read_figure
+from spawner.admin.commands.memory import children_of
 
 
 def test_a_process_has_a_parent_a_name_and_sizes_that_fit_each_other() -> None:

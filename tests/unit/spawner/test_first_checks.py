@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from spawner.errors import StartFailure
-from spawner.first_checks import first_checks, retry_sentence
 from spawner.loaders import steps
 from spawner.options import AppOptions
+from spawner.pages.first_checks import first_checks, retry_sentence
 
 FACTS = (
     ("interpreter", "python3"),

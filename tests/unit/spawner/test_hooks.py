@@ -7,10 +7,10 @@ from typing import Awaitable, Callable
 
 import pytest
 
-from spawner.hooks import Happening, Hooks, arguments_of, commands_of
-from spawner.line_sink import LineSink
-from spawner.log import Log
-from spawner.short_process import ShortProcesses
+from spawner.logs.line_sink import LineSink
+from spawner.logs.log import Log
+from spawner.processes.hooks import Happening, Hooks, arguments_of, commands_of
+from spawner.processes.short_process import ShortProcesses
 from tests.unit.spawner.loops import run_with_processes, until
 
 SHOP = Happening("spawn_failed", "shop (production)", "/srv/shop", 0, "0123abcd", "No module named 'x'")

@@ -15,9 +15,9 @@ import pytest
 
 from spawner.app_group import backlog_for
 from spawner.errors import OperatorError
-from spawner.instance import Instance, remove_stale_instances
+from spawner.instance.instance import Instance, remove_stale_instances
 from spawner.options import AppOptions, ServerOptions
-from spawner.registration import Registration
+from spawner.pool.registration import Registration
 
 
 def make(folder: Path, pid: int = 4711) -> Instance:

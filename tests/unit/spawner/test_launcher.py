@@ -12,19 +12,19 @@ from typing import Any
 
 import pytest
 
-from spawner.app_environment import (
+from spawner.loaders import steps
+from spawner.machine.linux import Identity
+from spawner.machine.protection import present
+from spawner.options import AppOptions, ServerOptions
+from spawner.pool.registration import Registration
+from spawner.processes.app_environment import (
     build_command,
     build_environment,
     choose_interpreter,
     kept_names,
     login_shell,
 )
-from spawner.launcher import Launched, Launcher, StartError
-from spawner.linux import Identity
-from spawner.loaders import steps
-from spawner.options import AppOptions, ServerOptions
-from spawner.protection import present
-from spawner.registration import Registration
+from spawner.processes.launcher import Launched, Launcher, StartError
 
 ALICE = Identity("alice", 1001, 2001, (2001,), "/home/alice", "/bin/bash")
 AS_ROOT = os.geteuid() == 0
@@ -224,7 +224,8 @@ if AS_ROOT:
         assert caught.value.failure.summary == "user daemon cannot enter the folder %s" % (tmp_path / "closed")
 
     def test_the_folder_is_entered_with_the_user_s_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("spawner.launcher.first_unreachable", lambda path, identity: None)  # closed since the look
+        # It was closed since the look.
+        monkeypatch.setattr("spawner.processes.launcher.first_unreachable", lambda path, identity: None)
         (tmp_path / "closed").mkdir(mode=0o700)
         with pytest.raises(StartError) as caught:
             launcher(tmp_path).launch(app(tmp_path / "closed", DAEMON.pw_uid), ServerOptions())

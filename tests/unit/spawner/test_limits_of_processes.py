@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from spawner.errors import StartFailure
+from spawner.instance.resistance_wire import resistance_from, text_of
 from spawner.options import AppOptions
-from spawner.process_carrier import limits_of, threads_of
-from spawner.registration import Registration
-from spawner.resistance import Resistance
-from spawner.resistance_wire import resistance_from, text_of
+from spawner.pool.registration import Registration
+from spawner.pool.resistance import Resistance
+from spawner.processes.process_carrier import limits_of, threads_of
 
 
 def registration(**options: Any) -> Registration:

@@ -13,12 +13,12 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from spawner.line_sink import LineSink
-from spawner.linux import Identity
-from spawner.log import Log
-from spawner.memory_watch import MemoryWatch, memory_of
+from spawner.logs.line_sink import LineSink
+from spawner.logs.log import Log
+from spawner.machine.linux import Identity
 from spawner.options import AppOptions
-from spawner.users import own_identity
+from spawner.processes.users import own_identity
+from spawner.watching.memory_watch import MemoryWatch, memory_of
 from tests.unit.spawner.loops import until
 
 MEGABYTE = 1_048_576
@@ -129,7 +129,7 @@ def test_a_worker_that_the_kernel_does_not_answer_for_keeps_no_other_from_being_
             released.wait(20)
         return pid
 
-    monkeypatch.setattr("spawner.memory_watch._PATIENCE", 0.1)
+    monkeypatch.setattr("spawner.watching.memory_watch._PATIENCE", 0.1)
     log = watch(tmp_path, read, 5, lambda fed: ("app", {2: 102}) in fed)
     released.set()
     assert log.count("JS3111: app: the kernel does not say how much memory process 101 has") == 1

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from spawner.app_logs import AppLogs
-from spawner.line_sink import LineSink
-from spawner.linux import Identity
-from spawner.log import Log
-from spawner.open_as_user import first_unreachable, open_log, read_file
-from spawner.users import own_identity
+from spawner.logs.app_logs import AppLogs
+from spawner.logs.line_sink import LineSink
+from spawner.logs.log import Log
+from spawner.machine.linux import Identity
+from spawner.processes.open_as_user import first_unreachable, open_log, read_file
+from spawner.processes.users import own_identity
 
 
 def someone() -> Identity:
@@ -115,7 +115,7 @@ def test_output_goes_to_the_app_s_own_log_or_the_site_s_or_the_main_one(home: Pa
 
 
 def test_a_log_that_was_moved_away_is_made_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spawner.app_logs._LOOK_EVERY", 0.0)
+    monkeypatch.setattr("spawner.logs.app_logs._LOOK_EVERY", 0.0)
     logs = app_logs(home)
     say(logs, home, b"1\n", "app.log")
     (home / "app.log").rename(home / "app.log.1")
@@ -126,7 +126,7 @@ def test_a_log_that_was_moved_away_is_made_anew(home: Path, monkeypatch: pytest.
 def test_an_own_log_that_cannot_be_opened_is_told_once_and_the_site_s_taken(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spawner.app_logs._LOOK_EVERY", 0.0)
+    monkeypatch.setattr("spawner.logs.app_logs._LOOK_EVERY", 0.0)
     logs = app_logs(home)
     for line in (b"1\n", b"2\n"):
         say(logs, home, line, "no/such/app.log")

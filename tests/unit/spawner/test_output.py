@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spawner.line_sink import PENDING_LIMIT, LineSink
-from spawner.log import Log
-from spawner.output import AppOutput, LineSplitter, OutputFormat
+from spawner.logs.line_sink import PENDING_LIMIT, LineSink
+from spawner.logs.log import Log
+from spawner.logs.output import AppOutput, LineSplitter, OutputFormat
 
 
 @given(st.lists(st.binary(max_size=30)), st.integers(1, 9))

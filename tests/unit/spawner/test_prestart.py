@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from spawner.line_sink import LineSink
-from spawner.log import Log
-from spawner.prestart import prestart, request_for
+from spawner.httpd.prestart import prestart, request_for
+from spawner.logs.line_sink import LineSink
+from spawner.logs.log import Log
 
 
 def test_the_request_names_the_url_s_host_and_port() -> None:

@@ -10,11 +10,11 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from spawner import packets
 from spawner.errors import PeerError
-from spawner.launcher import control_line, prepare_line
-from spawner.packets import Packet
-from spawner.process_line import ProcessLine
+from spawner.machine import packets
+from spawner.machine.packets import Packet
+from spawner.processes.launcher import control_line, prepare_line
+from spawner.processes.process_line import ProcessLine
 
 
 class Ends:

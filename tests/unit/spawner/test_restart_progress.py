@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from spawner.effects import Progress
-from spawner.restart_progress import RestartProgress
+from spawner.admin.restart_progress import RestartProgress
+from spawner.pool.effects import Progress
 
 
 def step(generation: int, stage: str, key: str = "a") -> Progress:

@@ -11,8 +11,8 @@ from typing import Awaitable, Callable, Optional
 
 import pytest
 
-from spawner.restart_keys import RestartKey, folders_to_watch, look
-from spawner.restart_watch import InotifyFolders, RestartWatch
+from spawner.watching.restart_keys import RestartKey, folders_to_watch, look
+from spawner.watching.restart_watch import InotifyFolders, RestartWatch
 
 DEADLINE = 10.0
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from spawner.commands import fields
-from spawner.commands.command import Caller
-from spawner.commands.refusals import BadCommand, NotFound
-from spawner.commands.selection import find_process, lies_below, select
-from spawner.states import GroupState
+from spawner.admin.commands import fields
+from spawner.admin.commands.command import Caller
+from spawner.admin.commands.refusals import BadCommand, NotFound
+from spawner.admin.commands.selection import find_process, lies_below, select
+from spawner.pool.states import GroupState
 
 ROOT, SHOP = Caller(0, True), Caller(1001, False)
 

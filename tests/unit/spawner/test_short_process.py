@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from spawner.linux import process_exists
-from spawner.protection import Inherited
-from spawner.short_process import Outcome, ShortProcesses
+from spawner.machine.linux import process_exists
+from spawner.machine.protection import Inherited
+from spawner.processes.short_process import Outcome, ShortProcesses
 from tests.unit.spawner.loops import run_with_processes, until
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}

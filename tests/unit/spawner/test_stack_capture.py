@@ -11,10 +11,10 @@ from typing import Awaitable, Callable
 
 import pytest
 
-from spawner.app_logs import OutputFormat
-from spawner.line_sink import LineSink
-from spawner.output import AppOutput
-from spawner.stack_capture import BACKTRACE_SIGNAL, NO_ANSWER, NOT_POSSIBLE, Capture, Stacks
+from spawner.logs.app_logs import OutputFormat
+from spawner.logs.line_sink import LineSink
+from spawner.logs.output import AppOutput
+from spawner.processes.stack_capture import BACKTRACE_SIGNAL, NO_ANSWER, NOT_POSSIBLE, Capture, Stacks
 from tests.unit.spawner.loops import until
 
 DUMP = [
@@ -138,7 +138,7 @@ def test_a_process_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch:
     async def test(stacks: Stacks, shown: Shown) -> None:
         assert await stacks.stacks_of(7) == NO_ANSWER
 
-    monkeypatch.setattr("spawner.stack_capture._PATIENCE", 0.2)
+    monkeypatch.setattr("spawner.processes.stack_capture._PATIENCE", 0.2)
     program = "import signal, time; signal.signal(%d, lambda *_: None); print('up', flush=True); time.sleep(100)"
     with_process(tmp_path / "log", test, program % BACKTRACE_SIGNAL)
 

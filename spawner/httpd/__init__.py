@@ -1,0 +1,1 @@
+"""What httpd says to the spawner, and what is asked of httpd."""

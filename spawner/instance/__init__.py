@@ -1,0 +1,1 @@
+"""The instance folder, and what outlives the spawner."""

@@ -1,0 +1,1 @@
+"""Where lines go: the spawner's own, and what apps print."""

@@ -1,0 +1,1 @@
+"""What is answered for an app that does not start."""

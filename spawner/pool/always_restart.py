@@ -1,0 +1,38 @@
+"""always_restart.txt: no worker is kept, each request gets a process that has loaded the code that is there then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spawner.pool import restarting
+from spawner.pool.states import GroupState
+
+if TYPE_CHECKING:
+    from spawner.pool.group import Group
+    from spawner.pool.pool import Pool
+
+IDLE_SECONDS = 2.0  # a process whose request did not come, for its client has left, goes after this
+
+
+def switch(pool: Pool, group: Group, on: bool, now: float) -> None:
+    """The file is there now, or it is gone. What was kept goes when it has finished its requests."""
+    if group.always_restart == on or group.state is GroupState.CLOSING:
+        return
+    group.always_restart = on
+    text = "always_restart.txt: each request of %s gets a process of its own"
+    pool.say("notice", group.key, 3538, (text if on else "always_restart.txt of %s is gone") % group.key)
+    if on:
+        group.generation, group.next_generation = group.last_generation, None
+        group.resisting, group.restart_again = None, False
+        for process in list(group.processes.values()):
+            if process.coming and not process.once:
+                restarting.terminate(pool, process, now, "always_restart.txt")
+            elif not process.once:
+                pool.retire(process, now)
+    pool.settle(group, now)
+
+
+def let_go(group: Group) -> None:
+    """A process goes: no other one takes its place, but those that wait get one each."""
+    if group.always_restart:
+        group.target = min(group.target, len(group.active()))

@@ -1,0 +1,133 @@
+"""One process of an app, as the pool sees it: no descriptors, no signals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from spawner.pool.reading import Reading
+from spawner.pool.states import PROCESS_TRANSITIONS, ProcessEvent, ProcessKind, ProcessState, move
+
+_COMING = (ProcessState.STARTING, ProcessState.LOADING, ProcessState.BOOTING)
+
+
+@dataclass
+class Process:
+    """A preloader, a worker or a direct process. Times are seconds of CLOCK_MONOTONIC.
+
+    Invariant: a worker or direct process has a slot that no other living process of its group has.
+    """
+
+    process_id: int
+    key: str
+    kind: ProcessKind
+    generation: int
+    started: float
+    slot: Optional[int] = None
+    pid: int = 0  # 0 until it has said hello
+    state: ProcessState = ProcessState.STARTING
+    once: bool = False  # it is to serve one request (always_restart.txt)
+    attached: bool = False  # the hook attached_process was run for it, and detached_process not yet
+    slow: bool = False  # its start has taken so long that it does not hold others up any more
+
+    # What the scoreboard showed at the last look
+    running: int = 0
+    capacity: int = 1
+    requests: int = 0
+    idle_since: float = 0.0  # a worker's last request, a preloader's last fork
+    at_work: bool = False
+
+    # Out-of-band work
+    work_asked: float = 0.0  # when it asked for it; 0: it has not, or it was done
+    work_granted: bool = False  # it was told to do it, and has not said that it is done
+
+    # Why it is to be replaced
+    worn: bool = False  # it has served PassengerMaxRequests
+    too_large: bool = False  # it has more than PassengerMemoryLimit
+    overdue: bool = False  # a request of it has passed PassengerMaxRequestTime, and it was told to end
+    memory: int = 0  # bytes at the last look; 0: nobody has looked
+
+    # Its end
+    retired_at: float = 0.0
+    kill_at: float = 0.0  # when one that retires is killed whatever it does; 0: see upkeep.LINGER_SECONDS
+    killed: bool = False
+
+    def on(self, event: ProcessEvent) -> None:
+        """Move along the table of its kind.
+
+        :raises IllegalTransition: the event is not possible in this state.
+        """
+        name = "%s %d of %s" % (self.kind.value, self.pid or self.process_id, self.key)
+        self.state = move(PROCESS_TRANSITIONS[self.kind], name, self.state, event)
+
+    def note(self, reading: Reading) -> None:
+        """Take over what the scoreboard shows."""
+        self.running = reading.running
+        self.capacity = max(1, reading.capacity)
+        self.requests = reading.requests
+        self.idle_since = max(self.idle_since, reading.idle_since)
+        self.at_work = reading.working
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether it serves, or is to serve, requests."""
+        return self.kind is not ProcessKind.PRELOADER
+
+    @property
+    def imports(self) -> bool:
+        """Whether it executes an interpreter and imports the app, which a forked worker does not."""
+        return self.kind is not ProcessKind.WORKER
+
+    @property
+    def coming(self) -> bool:
+        """Whether it is on its way up."""
+        return self.state in _COMING
+
+    @property
+    def serving(self) -> bool:
+        """Whether it takes connections."""
+        return self.state is ProcessState.SERVING
+
+    @property
+    def retiring(self) -> bool:
+        """Whether it was told to go and has not gone yet."""
+        return self.state is ProcessState.RETIRING
+
+    @property
+    def working(self) -> bool:
+        """Whether it does its out-of-band work, or is to as soon as it is in no request."""
+        return self.work_granted or self.at_work
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is in a request or at its out-of-band work, by the last look."""
+        return self.running > 0 or self.working
+
+    @property
+    def full(self) -> bool:
+        """Whether it can take no more requests, by the last look."""
+        return self.working or self.running >= self.capacity
+
+    @property
+    def outworn(self) -> bool:
+        """Whether another worker is to take its place."""
+        return self.worn or self.too_large
+
+    @property
+    def active(self) -> bool:
+        """Whether it counts against the caps: a worker that serves or is coming (a retiring one does not)."""
+        return self.is_worker and (self.coming or self.serving)
+
+    @property
+    def title(self) -> str:
+        """What it is called in the log."""
+        return "%s %d of %s" % (self.kind.value, self.pid, self.key)
+
+
+def describe_status(status: Optional[int]) -> str:
+    """A wait status in words."""
+    if status is None:
+        return "status unknown"
+    if status & 0x7F:
+        return "signal %d" % (status & 0x7F)
+    return "exit status %d" % (status >> 8)

@@ -1,0 +1,99 @@
+"""The pool as plain data, for the admin socket (docs/status-json.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spawner.errors import StartFailure
+from spawner.pool.group import Group
+from spawner.pool.process import Process
+from spawner.pool.resistance import Resistance
+from spawner.pool.restarting import Restart
+
+
+def describe_group(group: Group, now: float) -> dict[str, Any]:
+    """One app group. Times are seconds, ages count back from `now`."""
+    registration = group.registration
+    failure = group.failure
+    return {
+        "name": group.key,
+        "app_root": registration.app_root,
+        "app_type": registration.app_type,
+        "startup_file": registration.startup_file,
+        "environment": registration.options.app_env,
+        "server_name": registration.server_name,
+        "base_uri": registration.base_uri,
+        "spawn_method": registration.options.spawn_method,
+        "state": group.state.value,
+        "generation": group.generation,
+        "next_generation": group.next_generation,
+        "target": group.target,
+        "restart": None if group.restart is None else describe_restart(group.restart, now),
+        "resisting": None if group.resisting is None else describe_resistance(group.resisting, now),
+        "always_restart": group.always_restart,
+        "waits_for_room": bool(group.room_due or group.impatient),
+        "requests_rejected": group.overflows,
+        "failure": None
+        if failure is None
+        else {
+            **describe_failure(failure),
+            "age": round(now - group.failed_at, 3),
+            "retry_in": round(max(0.0, group.retry_at - now), 3),
+        },
+        "processes": [describe_process(process, now) for process in group.processes.values()],
+    }
+
+
+def describe_restart(restart: Restart, now: float) -> dict[str, Any]:
+    """A restart that is under way."""
+    return {
+        "generation": restart.generation,
+        "stage": restart.stage,
+        "done": restart.done,
+        "total": restart.total,
+        "age": round(now - restart.began, 3),
+    }
+
+
+def describe_resistance(resistance: Resistance, now: float) -> dict[str, Any]:
+    """Why an old release goes on serving."""
+    return {
+        "generation": resistance.generation,
+        "age": round(now - resistance.since, 3),
+        **describe_failure(resistance.failure),
+    }
+
+
+def describe_failure(failure: StartFailure) -> dict[str, Any]:
+    """Why a start failed."""
+    return {
+        "step": failure.step,
+        "summary": failure.summary,
+        "detail": failure.detail,
+        "facts": dict(failure.facts),
+        "error_id": failure.error_id,
+    }
+
+
+def describe_process(process: Process, now: float) -> dict[str, Any]:
+    """One process of an app."""
+    return {
+        "process_id": process.process_id,
+        "pid": process.pid,
+        "kind": process.kind.value,
+        "state": process.state.value,
+        "generation": process.generation,
+        "slot": process.slot,
+        "requests": process.requests,
+        "busy": process.busy,
+        "running": process.running,
+        "capacity": process.capacity,
+        "working": process.working,
+        "work_wanted": bool(process.work_asked) and not process.working,
+        "worn": process.worn,
+        "too_large": process.too_large,
+        "overdue": process.overdue,
+        "once": process.once,
+        "uptime": round(now - process.started, 3),
+        "idle": round(max(0.0, now - process.idle_since), 3) if process.idle_since and not process.busy else 0.0,
+    }

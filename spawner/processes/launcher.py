@@ -1,0 +1,218 @@
+"""Starts interpreters: from an app group's registration to a process that will say hello."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from dataclasses import dataclass
+from typing import Mapping
+
+from spawner.errors import JumpseatError, StartFailure
+from spawner.loaders import steps
+from spawner.machine import linux
+from spawner.machine.linux import Identity, file_system_identity
+from spawner.machine.protection import Inherited
+from spawner.options import ServerOptions
+from spawner.pool.registration import Registration
+from spawner.processes.app_environment import (
+    Command,
+    build_command,
+    build_environment,
+    choose_interpreter,
+    kept_names,
+    login_shell,
+)
+from spawner.processes.open_as_user import first_unreachable
+from spawner.processes.users import (
+    SystemUsers,
+    UserPolicy,
+    UserRefused,
+    choose_identity,
+    group_label,
+    look_at,
+    own_identity,
+)
+
+_UMASK = 0o022
+
+
+class StartError(JumpseatError):
+    """A process could not be started; the failure says why."""
+
+    def __init__(self, failure: StartFailure) -> None:
+        super().__init__("%s: %s" % (failure.step, failure.summary))
+        self.failure = failure
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A process that was just started. The descriptors are the holder's.
+
+    :ivar line: the spawner's end of its control line.
+    :ivar output: read end of its output pipe.
+    """
+
+    pid: int
+    line: socket.socket
+    output: int
+    identity: Identity
+    facts: tuple[tuple[str, str], ...]
+    environment: Mapping[str, str]
+
+
+def identity_for(registration: Registration, server: ServerOptions) -> Identity:
+    """Whom an app runs as.
+
+    :raises StartError: its files are missing, or no user can be found.
+    """
+    facts = (("app root", registration.app_root), ("entry file", registration.startup_file))
+    try:
+        files = look_at(registration.app_root, registration.startup_file)
+        if os.geteuid() != 0:
+            return own_identity()
+        options = registration.options
+        policy = UserPolicy(
+            options.user or "",
+            options.group or "",
+            server.default_user,
+            server.default_group or "",
+            server.user_switching,
+        )
+        return choose_identity(policy, files, SystemUsers())
+    except UserRefused as error:
+        raise StartError(StartFailure(steps.CHOOSE_USER, str(error), "", facts)) from error
+    except OSError as error:
+        summary = "the app's entry file cannot be looked at: %s: %s" % (error.filename, error.strerror)
+        raise StartError(StartFailure(steps.CHOOSE_USER, summary, "", facts)) from error
+
+
+def _facts(registration: Registration, identity: Identity, interpreter: str) -> tuple[tuple[str, str], ...]:
+    """What helps to find out why a start failed."""
+    shell = login_shell(identity, registration.options.load_shell_envvars)
+    return (
+        ("interpreter", interpreter),
+        ("user", "%s (uid %d, gid %d)" % (identity.user, identity.uid, identity.gid)),
+        ("groups", ", ".join(group_label(gid) for gid in identity.groups)),
+        ("app root", registration.app_root),
+        ("entry file", registration.startup_file),
+        *([("login shell", shell)] if shell is not None else []),
+    )
+
+
+class Launcher:
+    """Starts the interpreters of apps.
+
+    :param start_program: the loader that they are started with, readable for every app's user.
+    :param inherited: what apps get back of what the spawner has changed for itself.
+    """
+
+    def __init__(self, start_program: str, server_software: str, inherited: Inherited) -> None:
+        self._start_program = start_program
+        self._server_software = server_software
+        self._inherited = inherited
+
+    def launch(self, registration: Registration, server: ServerOptions) -> Launched:
+        """Start a process that is to load an app.
+
+        :raises StartError: it cannot be started; nothing is left behind.
+        """
+        identity = identity_for(registration, server)
+        interpreter = choose_interpreter(registration.options.python, registration.app_root)
+        facts = _facts(registration, identity, interpreter)
+        blocked = first_unreachable(registration.app_root, identity)
+        if blocked is not None:
+            summary = "user %s cannot enter the folder %s" % (identity.user, blocked)
+            raise StartError(StartFailure(steps.ENTER_ROOT, summary, "", facts))
+        try:
+            return self._start(registration, identity, interpreter, facts)
+        except OSError as error:
+            summary = "%s could not be executed: %s" % (error.filename or interpreter, error.strerror or error)
+            raise StartError(StartFailure(steps.EXECUTE, summary, "", facts)) from error
+
+    def _start(
+        self, registration: Registration, identity: Identity, interpreter: str, facts: tuple[tuple[str, str], ...]
+    ) -> Launched:
+        ours, theirs = control_line()
+        output, write_end = -1, -1
+        try:
+            output, write_end = os.pipe()
+            title = "jumpseat: " + registration.key  # also the room for the titles that the process gives itself
+            arguments = [interpreter, self._start_program, str(theirs.fileno()), title]
+            environment = self._environment(registration, identity)
+            command = self._command(registration, identity, arguments, environment)
+            pid = _execute(command, registration.app_root, identity, theirs.fileno(), write_end)
+            linux.set_oom_score_adj(self._inherited.oom_score, pid)
+        except BaseException:
+            ours.close()
+            if output >= 0:
+                os.close(output)
+            raise
+        finally:
+            theirs.close()
+            if write_end >= 0:
+                os.close(write_end)
+        return Launched(pid, ours, output, identity, facts, environment)
+
+    def _environment(self, registration: Registration, identity: Identity) -> dict[str, str]:
+        return build_environment(
+            identity,
+            registration.app_root,
+            registration.options.app_env,
+            registration.base_uri,
+            self._server_software,
+            registration.environment,
+        )
+
+    def _command(
+        self, registration: Registration, identity: Identity, arguments: list[str], environment: Mapping[str, str]
+    ) -> Command:
+        options = registration.options
+        kept = kept_names(options.app_env, registration.base_uri, self._server_software, registration.environment)
+        shell = login_shell(identity, options.load_shell_envvars)
+        command = build_command(arguments, environment, kept, registration.app_root, shell)
+        return Command(self._inherited.limited(command.argv), command.environment)
+
+
+def control_line() -> tuple[socket.socket, socket.socket]:
+    """A new control line: the spawner's end and the process's.
+
+    The spawner's is prepared before anybody has the other: what is sent before that has no sender.
+
+    :raises OSError: there are no descriptors left.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    prepare_line(ours)
+    return ours, theirs
+
+
+def prepare_line(line: socket.socket) -> None:
+    """Set up the spawner's end of a control line: never waits, and the kernel vouches for who sends."""
+    line.setblocking(False)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+
+
+def _execute(command: Command, app_root: str, identity: Identity, line: int, output: int) -> int:
+    """Fork and exec; the child enters the app root with its user's rights.
+
+    :returns: the pid.
+    :raises OSError: the child could not become the user, enter the folder or execute the program.
+    """
+    # The rights are dropped here already for what the child does before it becomes the user: entering the app root.
+    with file_system_identity(identity):
+        process = subprocess.Popen(
+            command.argv,
+            env=command.environment,
+            cwd=app_root,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(line,),
+            start_new_session=True,
+            umask=_UMASK,
+            user=identity.uid if identity.switch else None,
+            group=identity.gid if identity.switch else None,
+            extra_groups=identity.groups if identity.switch else None,
+        )
+    process.returncode = 0  # the reaper waits for it, Popen is not to
+    return process.pid
