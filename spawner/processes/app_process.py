@@ -256,12 +256,7 @@ class AppProcess:
             self._events.start_failed(self, self._reported_failure(packet))
 
     def _hello(self, packet: Packet) -> None:
-        """The first one counts; an app that changes to another interpreter says it again.
-
-        :raises PeerError: the kernel does not say who it is; nobody could signal it, or see it end.
-        """
-        if packet.pid <= 0:
-            raise PeerError("message 'hello' came without the kernel's word for its sender")
+        """The first one counts; an app that changes to another interpreter says it again."""
         self.set_pid(packet.pid)
         kept = tuple(fact for fact in self.facts if fact[0] not in ("python", "executable"))
         self.facts = (*kept, ("python", packet.get("python")), ("executable", packet.get("executable")))

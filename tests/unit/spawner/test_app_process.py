@@ -107,7 +107,7 @@ def test_a_process_that_the_kernel_does_not_name_is_none_of_ours() -> None:
 
     async def test() -> None:
         async with ends(ProcessKind.WORKER, NOBODY, said_early=("hello",)) as both:
-            await both.until("misbehaved: message 'hello' came without the kernel's word")
+            await both.until("misbehaved: a message whose sender the kernel does not tell")
             assert both.process.pid == 0
             assert "hello" not in both.heard.events
 

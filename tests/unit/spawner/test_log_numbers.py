@@ -13,7 +13,7 @@ LEVELS = {"crit", "error", "warn", "notice", "info", "debug", "say"}
 
 def numbers() -> "Counter[int]":
     found: Counter[int] = Counter()
-    for path in sorted(Path(spawner.__file__).parent.glob("*.py")):
+    for path in sorted(Path(spawner.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
                 found.update(
