@@ -104,7 +104,7 @@ install: ## as root: install for this machine's Apache and enable the module
 uninstall: ## as root: take away what `make install` put there
 	@HOME_DIRECTORY="$(home)" BINDIR="$(bindir)" MANDIR="$(mandir)" DATADIR="$(datadir)" SYSCONFDIR="$(sysconfdir)" scripts/uninstall
 
-generate: $(ENVIRONMENT) ## write the generated files anew from the option table
+generate: $(ENVIRONMENT) ## write the generated files anew: option table, directives.md, log-messages.md
 	$(BIN)/python -m apache_module.generate
 
 clean: ## remove everything built, and .venv

@@ -1,4 +1,4 @@
-"""Writes what is generated from the option table: `python -m apache_module.generate [--check]`."""
+"""Writes what is generated from the option table and the log lines: `python -m apache_module.generate [--check]`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from apache_module import render_c, render_markdown, render_python
+from apache_module import render_c, render_log_messages, render_markdown, render_python
 from apache_module.directives import DIRECTIVES
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -18,6 +18,7 @@ def generated_files() -> dict[str, str]:
         "apache_module/src/generated/options.h": render_c.header(DIRECTIVES),
         "apache_module/src/generated/options.c": render_c.source(DIRECTIVES),
         "docs/directives.md": render_markdown.page(DIRECTIVES),
+        "docs/log-messages.md": render_log_messages.page(CHECKOUT),
         "spawner/options.py": render_python.module(DIRECTIVES),
     }
 

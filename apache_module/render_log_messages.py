@@ -1,0 +1,58 @@
+"""The numbered lines of the log as a page of the user guide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from apache_module import log_lines_of_c, log_lines_of_python
+from apache_module.log_line import LogLine
+from apache_module.log_remedies import REMEDIES
+
+_START = """\
+# Log messages
+
+<!-- Generated from the sources and apache_module/log_remedies.py by `make generate`; do not edit. -->
+
+Each line that the server itself writes has a number: search for it here. An ellipsis stands for what the line fills in.
+Which lines are written is said by Apache's `LogLevel` (`LogLevel passenger:info` for this module alone) for numbers
+below 3000, and by `PassengerLogLevel` for the others; [guide.md](guide.md#logs) says where they stand. An *error id* in
+a line is that of the page that the visitor saw.
+"""
+
+_SECTIONS = (
+    (1000, "Apache: configuration and the spawner's process"),
+    (2000, "Apache: requests"),
+    (3000, "The spawner"),
+    (3500, "The spawner: what it does with the processes of apps"),
+)
+
+
+def lines(checkout: Path) -> list[LogLine]:
+    """Every numbered line, in the order of the numbers.
+
+    :param checkout: the project's folder.
+    """
+    found = [
+        *log_lines_of_c.log_lines(checkout / "apache_module" / "src"),
+        *log_lines_of_python.log_lines(checkout / "spawner"),
+    ]
+    return sorted(found, key=lambda line: line.number)
+
+
+def page(checkout: Path) -> str:
+    """The page's text.
+
+    :param checkout: the project's folder.
+    """
+    parts = [_START]
+    found = lines(checkout)
+    limits = [start for start, _ in _SECTIONS[1:]] + [10000]
+    for (start, title), limit in zip(_SECTIONS, limits):
+        parts.append("\n## %s\n\n| number | level | text | what to do |\n|---|---|---|---|\n" % title)
+        parts.extend(_row(line) for line in found if start <= line.number < limit)
+    return "".join(parts)
+
+
+def _row(line: LogLine) -> str:
+    text = line.text.replace("|", "\\|").replace("<", "&lt;")
+    return "| JS%d | %s | %s | %s |\n" % (line.number, line.level, text, REMEDIES.get(line.number, ""))
