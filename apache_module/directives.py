@@ -131,9 +131,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.CHOICE,
         _A,
         "process",
-        "`process`: a worker has one request at a time. `thread`: it has as many as "
-        "PassengerThreadCount says, each in a "
-        "thread of its own; the app must be thread-safe, and gets `wsgi.multithread` true.",
+        "`process`: a worker has one request at a time. `thread`: it has as many as PassengerThreadCount says, each in "
+        "a thread of its own; the app must be thread-safe, and gets `wsgi.multithread` true.",
         choices={"process": "process", "thread": "thread"},
         on_wire=True,
         respawn=True,
@@ -144,7 +143,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         1,
-        "How many threads a worker has with PassengerConcurrencyModel `thread`.",
+        "How many threads a worker has with PassengerConcurrencyModel `thread`; without that it has no effect.",
         minimum=1,
         maximum=THREAD_LIMIT,
         unit="threads",
@@ -157,9 +156,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         -1,
-        "The most requests that a worker is given at a time, where that is fewer than it has "
-        "threads; -1 and 0: as many "
-        "as it has threads.",
+        "The most requests that a worker is given at a time, where that is fewer than it has threads; -1 and 0: as "
+        "many as it has threads.",
         minimum=-1,
         maximum=PROCESS_LIMIT,
         unit="requests",
@@ -284,9 +282,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "How many requests a worker serves before a new one takes its place, for apps that leak "
-        "memory; 0: no limit. No "
-        "request is lost at the change.",
+        "How many requests a worker serves before a new one takes its place, for apps that leak memory; 0: no limit. "
+        "No request is lost at the change.",
         unit="requests",
         on_wire=True,
         respawn=True,
@@ -297,7 +294,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         _A,
         0,
         "How much memory a worker may have: one that has more finishes its requests and a new one takes its place. "
-        "Counted is its own share (PSS) and what of it is swapped out; 0: no limit.",
+        "Counted is its own share (PSS) and what of it is swapped out, in MB of 1,048,576 bytes, every 2 seconds "
+        "(`memory_interval` in spawner.conf); 0: no limit.",
         maximum=MEGABYTE_LIMIT,
         unit="MB",
         on_wire=True,
@@ -329,8 +327,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         _S,
         None,
         "A command that is run when something happens: `hook_attached_process`, `hook_detached_process`, "
-        "`hook_spawn_failed`, `hook_queue_full_error` or `hook_max_request_time_reached`, and the command (hooks.md). "
-        "May be given several times.",
+        "`hook_spawn_failed`, `hook_queue_full_error` or `hook_max_request_time_reached`, and the command "
+        "([hooks.md](hooks.md)). May be given several times; of the same name the last one counts.",
         default_text="none",
         difference="Only these names have an effect; any other is warned of.",
     ),
@@ -340,8 +338,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         100,
-        "How many requests of an app may wait for a worker; one more is answered 503 at once. 0: as many as the "
-        "system allows.",
+        "How many requests of an app may wait for a worker; one more is answered 503 at once. 0: as many as "
+        "PassengerSocketBacklog says. The system's `net.core.somaxconn` is the upper end of both.",
         unit="requests",
         on_wire=True,
     ),
@@ -375,8 +373,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _A,
         False,
-        "Whether a client, known by a cookie, comes back to the worker that served it before, as "
-        "long as that one lives.",
+        "Whether a client, known by a cookie, comes back to the worker that served it before, as long as that "
+        "one lives.",
         on_wire=True,
         respawn=True,
         difference="Not open to `.htaccess`: it holds for an app as a whole.",
@@ -394,9 +392,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.COOKIE_ATTRIBUTES,
         _A,
         None,
-        "The attributes of the cookie of PassengerStickySessions. `Path=` and the app's base URI "
-        "come before them unless "
-        "they name a path.",
+        "The attributes of the cookie of PassengerStickySessions. `Path=` and the app's base URI come before them "
+        "unless they name a path.",
         default_text="`HttpOnly; SameSite=Lax`, and `Secure` where the request came over TLS",
         difference="The default serves plain HTTP, too. Not open to `.htaccess`.",
     ),
@@ -412,7 +409,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.DIRECTORY,
         _S,
         None,
-        "Where request bodies that are too large for memory are kept, in files without names.",
+        "Where request bodies, and responses for clients that read slowly, are kept that are too large for memory: in "
+        "files without names.",
         default_text="TMPDIR of Apache's environment, else /tmp",
     ),
     Directive(
@@ -552,7 +550,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _S,
         2048,
-        "How many of Apache's processes may wait for the spawner at the same time.",
+        "How many of Apache's processes may wait for the spawner at the same time, and how many requests for an app "
+        "that has PassengerMaxRequestQueueSize 0.",
         unit="connections",
         on_wire=True,
     ),

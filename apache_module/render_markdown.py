@@ -94,7 +94,7 @@ def _section(option: Directive) -> list[str]:
         lines.append("| value | %s |" % _allowed_values(option))
     lines.append("| allowed in | %s |" % option.scope.value)
     if option.scope is not Scope.SERVER and option.respawn:
-        lines.append("| a change | brings a rolling restart of the app at the next graceful restart of Apache |")
+        lines.append("| a change | brings a restart of the app, with its first request after a graceful restart |")
     if option.difference:
         lines.append("| differs | %s |" % option.difference)
     return lines
