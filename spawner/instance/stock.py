@@ -29,6 +29,7 @@ from spawner.watching.restart_watch import RestartWatch
 
 # What is known of a process beyond its state, and has been said once only or is nowhere else: fields of Process.
 _MARKS = ("once", "worn", "too_large", "overdue", "work_asked", "work_granted")
+_SINCE = ("work_asked", "work_granted")  # those that say since when
 
 
 @dataclass
@@ -263,7 +264,7 @@ def _process_from(record: Record, now: float) -> FoundProcess:
     )
     for name in _MARKS:
         if ("mark", name) in record.fields:
-            setattr(entry, name, now if name == "work_asked" else True)
+            setattr(entry, name, now if name in _SINCE else True)
     if entry.overdue:  # the spawner before has told it to end, and was to kill it
         entry.kill_at = now + OVERDUE_SECONDS
     uid, gid = int(record.get("uid")), int(record.get("gid"))

@@ -120,9 +120,13 @@ class FailWaiting:
 
 @dataclass(frozen=True)
 class DumpStacks:
-    """Have a process write the stacks of all its threads to the app's log, before anything that ends it."""
+    """Have a process write the stacks of all its threads to the app's log, before anything that ends it.
+
+    :ivar reason: why; empty: a request takes longer than PassengerMaxRequestTime.
+    """
 
     process_id: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)

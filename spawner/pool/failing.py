@@ -35,6 +35,7 @@ def start_failed(pool: Pool, group: Group, process: Process, failure: StartFailu
         group.spawn_after = group.retry_at
         restarting.tell_of_retry(pool, group, failure)
         _drop_deaf_preloader(pool, group, process, now)
+        _end_half_restart(pool, group, failure, now)
     restarting.catch_up(pool, group, now)
 
 
@@ -58,7 +59,8 @@ def _release_failed(pool: Pool, group: Group, failure: StartFailure, now: float)
         for other in list(group.processes.values()):
             if other.generation == failed:
                 pool.retire(other, now)
-        group.resisting = Resistance(failed, now, failure)
+        newest = max(failed, group.resisting.generation if group.resisting is not None else 0)
+        group.resisting = Resistance(newest, now, failure)
         if not group.leftovers():
             group.on(GroupEvent.START_FAILED)
         restarting.fail(pool, group, failure)
@@ -68,6 +70,18 @@ def _release_failed(pool: Pool, group: Group, failure: StartFailure, now: float)
         pool.retire(other, now)
     group.on(GroupEvent.EMPTIED)
     _group_failed(pool, group, failure, now)
+
+
+def _end_half_restart(pool: Pool, group: Group, failure: StartFailure, now: float) -> None:
+    """A restart has brought a worker up, and now starts fail over and over: it does not go on for ever."""
+    if group.state is not GroupState.RESTARTING or group.failures < restarting.MOST_FAILURES:
+        return
+    older = [other.generation for other in group.outdated()]
+    if older and not any(fresh.serving for fresh in group.fresh()):  # what had come up is lost
+        group.generation, group.next_generation = max(older), group.generation
+        _release_failed(pool, group, failure, now)
+    else:
+        restarting.give_up(pool, group, failure, now)
 
 
 def _group_failed(pool: Pool, group: Group, failure: StartFailure, now: float) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from spawner.pool import room, spawning
-from spawner.pool.effects import Work
+from spawner.pool.effects import DumpStacks, Work
 from spawner.pool.states import GroupState
 
 if TYPE_CHECKING:
@@ -14,21 +14,40 @@ if TYPE_CHECKING:
     from spawner.pool.process import Process
 
 PATIENCE_SECONDS = 60.0  # after this one that is alone does its work when it is idle, and requests wait that long
+MOST_SECONDS = 600.0  # from the order on; then another worker takes the place of the one that has not done it
 
 
 def consider(pool: Pool, group: Group, now: float) -> None:
     """Let the worker that has asked first do its work, if it is time: one of a group at a time."""
     wishing = [process for process in group.serving_workers() if process.work_asked and not process.outworn]
-    if not wishing or any(process.working for process in group.workers()):
+    if not wishing or any(process.working for process in group.serving_workers()):
         return
     process = min(wishing, key=lambda wishing_process: wishing_process.work_asked)
     if len(group.serving_workers()) > 1 or (_stays_alone(pool, group, process, now) and not pool.is_busy(process)):
-        process.work_granted = True
+        process.work_granted = now
         pool.emit(Work(process.process_id))
     elif group.state is GroupState.SERVING and group.target < min(2, room.cap(pool, group)):
         group.target = 2
         spawning.ask(pool, group, now)
         pool.reconsider(now)
+
+
+def gives_up_at(process: Process) -> Optional[float]:
+    """When a worker that is to do its work, or at it, is not waited for any longer."""
+    return process.work_granted + MOST_SECONDS if process.work_granted else None
+
+
+def give_up(pool: Pool, group: Group, process: Process, now: float) -> None:
+    """Work that hangs, or waits for a request that does, keeps neither the app's turn nor a place in the pool.
+
+    The worker is told to go. It may finish within upkeep.LINGER_SECONDS.
+    """
+    what = "its out-of-band work has not been done within %d s" % MOST_SECONDS
+    pool.say("warn", group.key, 3539, "%s: %s: another worker takes its place" % (process.title, what))
+    pool.emit(DumpStacks(process.process_id, what))
+    pool.retire(process, now)
+    pool.settle(group, now)
+    consider(pool, group, now)
 
 
 def _stays_alone(pool: Pool, group: Group, process: Process, now: float) -> bool:

@@ -200,7 +200,7 @@ class Pool:
     def work_done(self, process_id: int, now: float) -> None:
         """A worker has done its out-of-band work."""
         process = self.processes[process_id]
-        process.work_asked, process.work_granted, process.at_work = 0.0, False, False
+        process.work_asked, process.work_granted, process.at_work = 0.0, 0.0, False
         out_of_band_work.consider(self, self.groups[process.key], now)
 
     def start_failed(self, process_id: int, failure: StartFailure, now: float) -> None:

@@ -39,7 +39,7 @@ class Process:
 
     # Out-of-band work
     work_asked: float = 0.0  # when it asked for it; 0: it has not, or it was done
-    work_granted: bool = False  # it was told to do it, and has not said that it is done
+    work_granted: float = 0.0  # when it was told to do it; 0: it was not, or has said that it is done
 
     # Why it is to be replaced
     worn: bool = False  # it has served PassengerMaxRequests
@@ -96,7 +96,7 @@ class Process:
     @property
     def working(self) -> bool:
         """Whether it does its out-of-band work, or is to as soon as it is in no request."""
-        return self.work_granted or self.at_work
+        return self.work_granted > 0 or self.at_work
 
     @property
     def busy(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 START_OVERS = 3  # restarts in a row that may drop a generation which has not come up yet
 TERMINATION_SECONDS = 3.0  # a process that is loading outdated code is killed this long after it was told to end
+MOST_FAILURES = 5  # starts in a row that may fail until a restart does with the workers that it has brought up
 DRAIN_SECONDS = 2.0  # a restart waits this long in all for retired workers before it stops counting them
 
 
@@ -154,6 +156,37 @@ def fail(pool: Pool, group: Group, failure: StartFailure) -> None:
 def tell_of_retry(pool: Pool, group: Group, failure: StartFailure) -> None:
     """A worker of the new generation, though not the first, did not start: it is tried again."""
     _tell(pool, group, group.restart.stage if group.restart is not None else "", failure)
+
+
+def give_up(pool: Pool, group: Group, failure: StartFailure, now: float) -> None:
+    """The first worker of the release serves and further ones do not come up: what it has is enough.
+
+    The two releases do not go on beside each other. The missing workers are tried for as those of any app.
+    """
+    under_way = group.restart
+    text = "the restart of %s ends with fewer workers than before: %d starts in a row have failed"
+    pool.say("warn", group.key, 3540, text % (group.key, group.failures))
+    _retire_older(pool, group, now)
+    if under_way is not None:
+        summary = "only %d of %d workers came up: %s" % (under_way.done, under_way.total, failure.summary)
+        _tell(pool, group, "failed", dataclasses.replace(failure, summary=summary))
+        group.restart = None
+
+
+def keep_one_release(pool: Pool, group: Group, now: float) -> None:
+    """A restart that cannot go on, for nothing may be started, ends with the newest release that serves."""
+    serving = [process.generation for process in group.serving_workers()]
+    if serving and group.leftovers():
+        group.generation = max(serving)
+        _retire_older(pool, group, now)
+
+
+def _retire_older(pool: Pool, group: Group, now: float) -> None:
+    for process in group.leftovers():
+        if process.coming:
+            terminate(pool, process, now, "it is of an older release")
+        else:
+            pool.retire(process, now)
 
 
 def abandon(pool: Pool, group: Group) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterator
 
+from spawner.pool import restarting
 from spawner.pool.states import GroupState
 
 if TYPE_CHECKING:
@@ -112,4 +113,7 @@ def _give_up(pool: Pool, victim: Process, how: str, reason: str, now: float) -> 
     loser.target = max(0, loser.settled_size - 1)
     pool.say("info", loser.key, 3511, "%s %s makes %s" % (how, victim.title, reason))
     pool.retire(victim, now)
+    if not loser.target:  # what was to come in its place would be a start of its own, without room for it
+        for process in [process for process in loser.active() if process.coming]:
+            restarting.terminate(pool, process, now, "its place is needed")
     pool.settle_alone(loser, now)

@@ -32,6 +32,8 @@ def first_size(pool: Pool, group: Group) -> int:
 def settle(pool: Pool, group: Group, now: float) -> None:
     """Bring the state in line with what processes there are; if something is wanted, the group takes its turn."""
     resistance.give_way(pool, group)
+    if resistance.holds_back(group):
+        restarting.keep_one_release(pool, group, now)
     if group.state in (GroupState.SERVING, GroupState.RESTARTING) and not group.serving_workers():
         if group.next_generation is None or not resistance.has_source(group):  # else workers are forked from the old
             _emptied(group)

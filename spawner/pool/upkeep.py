@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Iterator, Optional
 
 from spawner.errors import StartFailure
 from spawner.loaders import steps
-from spawner.pool import always_restart, room
+from spawner.pool import always_restart, out_of_band_work, room
 from spawner.pool.effects import Kill
 from spawner.pool.group import Group
 from spawner.pool.process import Process
@@ -110,6 +110,8 @@ def _preloader_deadline(group: Group, process: Process) -> Optional[float]:
 
 
 def _idle_deadline(pool: Pool, group: Group, process: Process) -> Optional[float]:
+    if process.working:
+        return out_of_band_work.gives_up_at(process)
     if process.busy:
         return None
     if process.once:
@@ -130,6 +132,8 @@ def _act(pool: Pool, group: Group, process: Process, now: float) -> None:
     elif process.retiring:
         process.killed = True
         pool.emit(Kill(process.process_id, "it was told to end %d s ago" % (now - process.retired_at)))
+    elif process.working:
+        out_of_band_work.give_up(pool, group, process, now)
     elif process.is_worker:
         group.target = group.target if process.once else group.settled_size - 1
         pool.retire(process, now)

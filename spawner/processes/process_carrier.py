@@ -244,8 +244,11 @@ class ProcessCarrier:
     def _dump_stacks(self, effect: effects.DumpStacks) -> None:
         process = self._world.processes.get(effect.process_id)
         if process is not None:
-            what = " and ".join(self._late_requests(process)) or "a request"
-            self._world.stacks.dump(process, "%s has taken longer than PassengerMaxRequestTime" % what)
+            self._world.stacks.dump(process, effect.reason or self._late_reason(process))
+
+    def _late_reason(self, process: AppProcess) -> str:
+        what = " and ".join(self._late_requests(process)) or "a request"
+        return "%s has taken longer than PassengerMaxRequestTime" % what
 
     def _late_requests(self, process: AppProcess) -> list[str]:
         """Which requests of a worker have passed their deadline, in the worker's words."""

@@ -176,3 +176,15 @@ def test_a_worker_with_one_request_of_many_that_it_can_take_is_not_idle() -> Non
     world.look({worker: 0}, capacity=4)
     world.advance(1000)
     assert not world.serving()
+
+
+def test_an_idle_worn_worker_that_makes_room_takes_its_coming_replacement_along() -> None:
+    world = World(max_pool_size=1)
+    world.up("one", spawn_method="direct")
+    world.step(world.pool.process_worn, world.serving("one")[0].process_id)
+    replacement = world.coming("one")
+    world.register("two", spawn_method="direct")
+    world.request("two")
+    assert replacement.retiring
+    assert world.pool.active() == 1
+    assert world.coming("two").active

@@ -90,7 +90,7 @@ def test_a_worker_at_work_counts_as_full_and_is_not_idle() -> None:
     world.all_up()
     assert len(world.serving()) == 3
     world.look({process.process_id: 0 for process in world.serving()})
-    world.advance(1000)
+    world.advance(500)
     assert first.serving
 
 
@@ -126,3 +126,34 @@ def test_a_retired_worker_that_hangs_in_its_work_is_killed_after_a_while() -> No
     world.step(world.pool.detach, worker.process_id)
     world.advance(61)
     assert [effect.process_id for effect in world.effects_of(effects.Kill)] == [worker.process_id]
+
+
+def test_work_that_is_not_done_in_ten_minutes_costs_its_worker_the_turn_and_the_place() -> None:
+    world = World()
+    world.up(min_instances=2)
+    first, second = world.serving()
+    ask(world, first)
+    world.advance(300.0)
+    ask(world, second)
+    found = world.advance(299.0)
+    assert granted(found) == []
+    found = world.advance(1.5)
+    assert first.retiring
+    assert [effect.process_id for effect in found if isinstance(effect, effects.DumpStacks)] == [first.process_id]
+    assert world.coming_or_none() is not None, "another worker takes its place"
+    world.come_up(world.coming())
+    world.come_up(world.coming())
+    assert granted(world.seen)[-1] == second.process_id
+    assert [effect.process_id for effect in world.advance(61.0) if isinstance(effect, effects.Kill)] == [
+        first.process_id
+    ]
+
+
+def test_work_that_an_earlier_spawner_has_ordered_has_ten_minutes_too() -> None:
+    world = World()
+    world.up(min_instances=2)
+    ask(world, world.serving()[0])
+    world.adopt_all(lambda number, process: True)
+    (working,) = [process for process in world.serving() if process.working]
+    world.advance(601.0)
+    assert working.retiring

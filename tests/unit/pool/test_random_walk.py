@@ -200,8 +200,9 @@ class RandomWalk(RuleBasedStateMachine):
             group = self.world.pool.groups[key]
             assert group.state in (GroupState.SERVING, GroupState.RESTARTING), (key, group.state)
             assert group.serving_workers(), key
+            assert group.state is GroupState.SERVING, (key, group.state)
+            assert len({process.generation for process in group.serving_workers()}) == 1, key
             if group.resisting is None:
-                assert group.state is GroupState.SERVING, (key, group.state)
                 assert group.spawn_generation == max(process.generation for process in group.processes.values())
         assert not self.asked or not self.unanswered()
 

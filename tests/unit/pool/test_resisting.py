@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from spawner.pool import effects
+from spawner.pool.process import Process
 from spawner.pool.states import GroupState, ProcessKind
 from tests.unit.pool.world import World
 
@@ -199,3 +202,79 @@ def test_a_first_start_that_fails_is_no_failed_deployment() -> None:
     world.request()
     world.fail(world.coming())
     assert notes(world) == []
+
+
+def half_restarted(world: World, **options: Any) -> list[Process]:
+    """Two workers, one of them replaced by a restart: the serving ones, the older first."""
+    world.up(min_instances=2, **options)
+    world.restart()
+    while len({process.generation for process in world.serving()}) < 2:
+        world.come_up(next(process for process in world.processes() if process.coming))
+    for process in [process for process in world.processes() if process.retiring]:
+        world.exit(process)
+    return sorted(world.serving(), key=lambda process: process.generation)
+
+
+def test_a_release_that_fails_after_a_half_finished_restart_leaves_one_release_serving() -> None:
+    world = World()
+    half_restarted(world, spawn_method="direct")
+    world.restart()
+    for process in [process for process in world.processes() if process.retiring]:
+        world.exit(process)
+    world.fail(next(process for process in world.processes() if process.coming and process.generation == 3))
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [2]
+    assert world.pool.groups["app"].state is GroupState.SERVING
+    assert world.pool.groups["app"].resisting is not None
+
+
+def fail_over_and_over(world: World, times: int) -> list[effects.Progress]:
+    """Every start fails, again and again: what is told of it."""
+    before = len(world.effects_of(effects.Progress))
+    for _ in range(times):
+        world.advance(61.0)
+        while world.coming_or_none() is not None:
+            world.fail(world.coming())
+    return world.effects_of(effects.Progress)[before:]
+
+
+@pytest.mark.parametrize("method", ["direct", "smart"])
+def test_a_restart_whose_further_workers_do_not_come_up_ends_with_the_newer_release_alone(method: str) -> None:
+    world = World()
+    half_restarted(world, spawn_method=method)
+    assert {told.stage for told in fail_over_and_over(world, 4)} == {"replacing"}
+    assert {process.generation for process in world.serving()} == {1, 2}
+    told = fail_over_and_over(world, 1)[-1]
+    assert told.stage == "failed"
+    assert told.failure is not None
+    assert told.failure.summary.startswith("only 1 of 2 workers came up: ")
+    for process in [process for process in world.processes() if process.retiring]:
+        world.exit(process)
+    assert [process.generation for process in world.serving()] == [2]
+    assert world.pool.groups["app"].state is GroupState.SERVING
+    world.advance(61.0)
+    world.all_up()
+    assert [process.generation for process in world.serving()] == [2, 2], "the missing one has come after all"
+
+
+def test_a_restart_that_has_lost_what_it_brought_up_and_brings_no_more_is_resisted() -> None:
+    world = World()
+    _, newer = half_restarted(world, spawn_method="direct")
+    world.exit(newer, 9)
+    told = fail_over_and_over(world, 5)[-1]
+    assert told.stage == "failed"
+    assert [process.generation for process in world.serving()] == [1]
+    group = world.pool.groups["app"]
+    assert (group.state, group.generation) == (GroupState.SERVING, 1)
+    assert group.resisting is not None
+    assert group.resisting.generation == 2
+    assert notes(world)[-1] == (2, True)
+
+
+def test_without_resisting_a_restart_that_has_lost_what_it_brought_up_takes_the_old_release_along() -> None:
+    world = World()
+    _, newer = half_restarted(world, spawn_method="direct", resist_deployment_errors=False)
+    world.exit(newer, 9)
+    assert fail_over_and_over(world, 5)[-1].stage == "failed"
+    assert not world.serving()
+    assert world.pool.groups["app"].state is GroupState.FAILED

@@ -161,7 +161,7 @@ class World:
         """The scoreboard shows each of these workers, by id, in so many requests."""
         readings = {
             number: Reading(
-                count, capacity, process.requests + count, process.idle_since, process.work_granted, overdue
+                count, capacity, process.requests + count, process.idle_since, process.work_granted > 0, overdue
             )
             for number, count in running.items()
             for process in [self.process(number)]
