@@ -12,7 +12,7 @@ from spawner.version import VERSION
 @click.group("passenger", cls=TwinGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="passenger")
 def passenger() -> None:
-    """Jumpseat, compatible with Phusion Passenger and independent of it: apps run inside Apache.
+    """Jumpseat under the name of Passenger: apps run inside Apache.
 
     See `jumpseat --help` for every command, `passenger-config --help` and `passenger-status --help`.
     """
