@@ -161,4 +161,5 @@ void passenger_backend_close(passenger_backend *backend)
         close(backend->socket);
         backend->socket = -1;
     }
+    memset(backend->pieces, 0, sizeof(backend->pieces));
 }

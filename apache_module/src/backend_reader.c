@@ -53,6 +53,14 @@ static void keep(passenger_backend_reader *reader, size_t length)
     }
 }
 
+/* As many as there is room for. */
+static void move_descriptors(passenger_backend *from, passenger_backend *to)
+{
+    while (from->descriptor_count > 0 && to->descriptor_count < PASSENGER_BACKEND_DESCRIPTORS) {
+        to->descriptors[to->descriptor_count++] = passenger_backend_take_descriptor(from);
+    }
+}
+
 static int is_going_on(const passenger_backend_reader *reader)
 {
     return !reader->is_stopping && reader->status == PASSENGER_BACKEND_OK;
@@ -76,8 +84,9 @@ static void take_once(passenger_backend_reader *reader)
     if (status == PASSENGER_BACKEND_OK) {
         keep(reader, length);
     }
+    move_descriptors(&reader->source, &reader->arrived);
     tell(reader);
-    while (is_going_on(reader) && reader->source.descriptor_count > 0) {
+    while (is_going_on(reader) && reader->arrived.descriptor_count > 0) {
         pthread_cond_wait(&reader->changed, &reader->lock);
     }
     pthread_mutex_unlock(&reader->lock);
@@ -131,9 +140,9 @@ static void begin_lock(passenger_backend_reader *reader)
 
 static void release(passenger_backend_reader *reader)
 {
-    while (reader->source.descriptor_count > 0) {
-        close(passenger_backend_take_descriptor(&reader->source));
-    }
+    reader->source.socket = -1;    /* it is the request's */
+    passenger_backend_close(&reader->source);
+    passenger_backend_close(&reader->arrived);
     passenger_response_spool_end(&reader->spool);
     if (reader->spool.descriptor >= 0) {
         close(reader->spool.descriptor);
@@ -152,6 +161,7 @@ int passenger_backend_reader_start(passenger_backend_reader *reader, passenger_b
     memset(reader, 0, sizeof(*reader));
     reader->backend = backend;
     reader->source = (passenger_backend){.socket = backend->socket, .attached = -1};
+    reader->arrived = (passenger_backend){.socket = -1, .attached = -1};
     reader->patience = PATIENCE;
     reader->buffer = malloc(PASSENGER_RESPONSE_SPOOL_PIECE);
     reader->event = reader->buffer != NULL ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
@@ -169,15 +179,6 @@ int passenger_backend_reader_start(passenger_backend_reader *reader, passenger_b
     }
     reader->is_started = 1;
     return 0;
-}
-
-/* With the lock. */
-static void move_descriptors(passenger_backend_reader *reader)
-{
-    passenger_backend *to = reader->backend;
-    while (reader->source.descriptor_count > 0 && to->descriptor_count < PASSENGER_BACKEND_DESCRIPTORS) {
-        to->descriptors[to->descriptor_count++] = passenger_backend_take_descriptor(&reader->source);
-    }
 }
 
 static passenger_backend_status receive_kept(passenger_backend_reader *reader, char *bytes, size_t size, size_t *length)
@@ -199,7 +200,7 @@ passenger_backend_status passenger_backend_reader_receive(passenger_backend_read
 {
     uint64_t count;
     pthread_mutex_lock(&reader->lock);
-    move_descriptors(reader);
+    move_descriptors(&reader->arrived, reader->backend);
     passenger_backend_status status = receive_kept(reader, bytes, size, length);
     if (status == PASSENGER_BACKEND_AGAIN) {
         ssize_t got = read(reader->event, &count, sizeof(count));

@@ -14,8 +14,8 @@
 #include "response_spool.h"
 
 typedef struct passenger_backend_reader {
-    passenger_backend *backend;       /* the request's: descriptors are moved there */
-    passenger_backend source;         /* the reader's view of the same connection */
+    passenger_backend *backend;       /* the request's: descriptors end there */
+    passenger_backend source;         /* the same connection; the reader's */
     int is_started;
     int event;                        /* an eventfd, readable while there is something to be received */
     char *buffer;                     /* malloc'ed; the reader's */
@@ -23,6 +23,7 @@ typedef struct passenger_backend_reader {
     pthread_mutex_t lock;             /* of all that follows */
     pthread_cond_t changed;           /* room has been made, or it is to stop */
     passenger_response_spool spool;
+    passenger_backend arrived;        /* no connection: the descriptors that came with what lies in the spool */
     passenger_backend_status status;  /* OK until the worker has closed or failed */
     int is_stopping;
     int64_t patience;                 /* ns for which it may still wait for the client rather than use the file */

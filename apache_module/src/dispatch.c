@@ -1,7 +1,6 @@
 #include "dispatch.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include <http_log.h>
 #include <apr_strings.h>
@@ -185,12 +184,6 @@ static const char *about(const dispatch *it)
                        it->is_to_own ? it->session.shown : "", NULL);
 }
 
-/* Makes the body ready to be sent once more. Returns 0 when some of it is gone. */
-static int rewind_body(const passenger_request_body *body)
-{
-    return body->descriptor >= 0 ? lseek(body->descriptor, 0, SEEK_SET) == 0 : body->taken == 0;
-}
-
 int passenger_dispatch(request_rec *r, const passenger_mapping *mapping, passenger_request_body *body)
 {
     const passenger_dir_options *options = passenger_options_of(r);
@@ -205,7 +198,7 @@ int passenger_dispatch(request_rec *r, const passenger_mapping *mapping, passeng
         if (was_seen) {
             return status;
         }
-        if (count == DELIVERIES || !rewind_body(body)) {
+        if (count == DELIVERIES || !passenger_request_body_rewind(body)) {
             ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2132)
                           "the worker ended before it took the request; answered 502 (%s; error id %s)", about(&it),
                           passenger_error_id(r));

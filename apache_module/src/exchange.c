@@ -147,7 +147,7 @@ static void judge(passenger_exchange *exchange, passenger_time_state state)
 }
 
 /* The worker has closed the connection: before it took the request, because it came too late, or amid its answer. */
-static void take_end(passenger_exchange *exchange)
+static void take_end(passenger_exchange *exchange, passenger_backend_status status)
 {
     const passenger_time_limits *limits = exchange->limits;
     passenger_relay *relay = &exchange->relay;
@@ -156,7 +156,9 @@ static void take_end(passenger_exchange *exchange)
         int is_silent = relay->state == PASSENGER_RELAY_HEAD && relay->head.used == 0;
         judge(exchange, is_silent ? passenger_time_limits_at_end(limits, now)
                                   : passenger_time_limits_state(limits, now));
-        if (exchange->verdict == PASSENGER_EXCHANGE_GOES_ON && is_silent && limits->taken == 0) {
+        /* When receiving fails, nobody knows what the worker has said. */
+        if (exchange->verdict == PASSENGER_EXCHANGE_GOES_ON && is_silent && limits->taken == 0
+            && status == PASSENGER_BACKEND_CLOSED) {
             exchange->verdict = PASSENGER_EXCHANGE_NOT_TAKEN;
         }
     }
@@ -190,7 +192,7 @@ static int receive_response(passenger_exchange *exchange)
         return 0;
     }
     if (status != PASSENGER_BACKEND_OK) {
-        take_end(exchange);
+        take_end(exchange, status);
         return 1;
     }
     exchange->received_used += length;

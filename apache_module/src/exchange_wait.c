@@ -1,6 +1,7 @@
 #include "exchange_wait.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 
 #include <http_log.h>
@@ -21,6 +22,9 @@ static int earlier(int timeout, apr_interval_time_t milliseconds)
 {
     if (milliseconds < 0) {
         milliseconds = 0;
+    }
+    if (milliseconds > INT_MAX) {
+        milliseconds = INT_MAX;
     }
     return timeout < 0 || milliseconds < timeout ? (int)milliseconds : timeout;
 }
@@ -109,6 +113,8 @@ passenger_exchange_events passenger_exchange_wait(passenger_exchange *exchange)
         return (passenger_exchange_events){.worker_spoke = 0};
     }
     exchange->has_left |= (watched[1].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-    return (passenger_exchange_events){.worker_spoke = watched[0].revents != 0 || watched[2].revents != 0,
+    /* A worker that is not to be heard now, because there is no room for what it says, may still take more of us. */
+    int worker_spoke = (watched[0].events & POLLIN) != 0 && watched[0].revents != 0;
+    return (passenger_exchange_events){.worker_spoke = worker_spoke || watched[2].revents != 0,
                                        .client_takes = (watched[1].revents & POLLOUT) != 0};
 }

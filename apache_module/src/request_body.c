@@ -197,6 +197,18 @@ apr_status_t passenger_request_body_read(passenger_request_body *body, char *out
     return *used > 0 || body->is_finished ? APR_SUCCESS : APR_EAGAIN;
 }
 
+int passenger_request_body_rewind(passenger_request_body *body)
+{
+    if (body->descriptor >= 0) {
+        return lseek(body->descriptor, 0, SEEK_SET) == 0;
+    }
+    if (body->kind == PASSENGER_BODY_FRAMED && body->is_finished && body->taken == 0) {
+        /* It was found to be empty, and its end has been sent: nothing would send that again. */
+        body->kind = PASSENGER_BODY_NONE;
+    }
+    return body->taken == 0;
+}
+
 int passenger_request_body_is_nearly_read(const passenger_request_body *body)
 {
     return body->is_finished

@@ -41,6 +41,9 @@ const char *passenger_request_body_mode(const passenger_request_body *body);
  * body cannot be read to its end. */
 apr_status_t passenger_request_body_read(passenger_request_body *body, char *out, apr_size_t size, apr_size_t *used);
 
+/* Makes the body ready to be given to another worker. Returns 0 when some of it is gone. */
+int passenger_request_body_rewind(passenger_request_body *body);
+
 /* Whether httpd may read what is left and keep the connection, because it is known to be little. */
 int passenger_request_body_is_nearly_read(const passenger_request_body *body);
 

@@ -171,6 +171,18 @@ static void send_descriptor(int line, const char *byte)
     close(descriptor);
 }
 
+/* The worker: sends descriptors, each with its byte, some of them while they are waited for, and closes. */
+static void *send_descriptors(void *data)
+{
+    connection *it = data;
+    for (int count = 0; count < 50; count++) {
+        send_descriptor(it->worker, "f");
+        usleep(count % 10 == 0 ? 1000 : 0);
+    }
+    close(it->worker);
+    return NULL;
+}
+
 TEST(each_of_many_descriptors_is_there_when_its_byte_is)
 {
     connection it;
@@ -178,10 +190,7 @@ TEST(each_of_many_descriptors_is_there_when_its_byte_is)
     char bytes[100];
     int taken = 0;
     begin(&it, 0, open_file);
-    for (int count = 0; count < 50; count++) {
-        send_descriptor(it.worker, "f");
-    }
-    close(it.worker);
+    CHECK(pthread_create(&it.thread, NULL, send_descriptors, &it) == 0);
     for (;;) {
         passenger_backend_status status = passenger_backend_reader_receive(&it.reader, bytes, sizeof(bytes), &length);
         if (status == PASSENGER_BACKEND_CLOSED) {
@@ -195,6 +204,7 @@ TEST(each_of_many_descriptors_is_there_when_its_byte_is)
         }
     }
     CHECK(taken == 50);
+    CHECK(pthread_join(it.thread, NULL) == 0);
     end(&it);
 }
 

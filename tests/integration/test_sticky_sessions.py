@@ -221,6 +221,24 @@ def test_what_waits_for_a_worker_that_dies_is_given_to_another_one(
     assert route_of(answer) != route
 
 
+def test_a_streamed_body_that_turned_out_to_be_empty_is_given_to_another_one_as_such(
+    server: CheckedHttpd, probe: AppFolder
+) -> None:
+    server.configuration.sites[-1].body = "PassengerBufferUpload off"
+    routes = both_workers(started(server), probe)
+    server.logs.allow("JS3|JS2045")
+    route, pid = next(iter(routes.items()))
+    held = hold(server, probe, "mine", route)
+    with Wire(server.port) as wire:
+        wire.head("POST /echo HTTP/1.1", "Transfer-Encoding: chunked", f"Cookie: {NAME}={route}")
+        wire.send(b"0\r\n\r\n")
+        stays(lambda: not held.done, "its worker is busy", 0.3)
+        os.kill(int(pid), signal.SIGKILL)
+        answer = wire.answer("POST")
+    assert (answer.status, answer.body) == (200, b"")
+    assert held.result().status == 502
+
+
 def test_an_upload_of_which_some_is_gone_cannot_be_given_to_another_one(server: CheckedHttpd, probe: AppFolder) -> None:
     server.configuration.sites[-1].body = "PassengerBufferUpload off"
     routes = both_workers(started(server), probe)

@@ -60,6 +60,17 @@ def test_core(programs: Path, program: str, name: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_readers_thread_shares_nothing_without_the_lock(tmp_path: Path) -> None:
+    """Under ThreadSanitizer, which wants addresses that are not random."""
+    core = [str(SOURCES / f"{each}.c") for each in ["backend_reader", *NEEDS["backend_reader"]]]
+    tests = str(TESTS / "backend_reader_test.c")
+    program = str(tmp_path / "program")
+    command = ["cc", *FLAGS, "-fsanitize=thread", "-pthread", "-I", str(SOURCES), tests, *core, "-o", program]
+    subprocess.run(command, check=True, timeout=SECONDS)
+    done = subprocess.run(["setarch", "-R", program], capture_output=True, text=True, timeout=SECONDS, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     "name",
     [
