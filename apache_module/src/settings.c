@@ -254,7 +254,7 @@ const char *passenger_ignore(cmd_parms *command, void *dir_options, const char *
     (void)rest_of_line;
     /* A .htaccess file is read in a child, per request: there is nothing to be said about it at start. */
     if (!is_in_htaccess(command)) {
-        warn_once(command, command->cmd->name, "has no effect yet");
+        warn_once(command, command->cmd->name, "has no effect");
     }
     return NULL;
 }

@@ -1,4 +1,4 @@
-import os
+import sys
 
 from flask import Flask, Response, jsonify, request, session, stream_with_context
 
@@ -40,4 +40,4 @@ def fails():
 
 @application.route("/environment")
 def environment():
-    return os.environ.get("VIRTUAL_ENV", "") + " " + os.__file__
+    return sys.prefix
