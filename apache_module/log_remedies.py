@@ -91,5 +91,6 @@ REMEDIES: dict[int, str] = {
     3535: "Nothing, if it is rare. Often: the app leaks, or the limit is too small.",
     3536: "As for JS2131.",
     3539: "Its out-of-band work takes too long; the stacks below JS3107 in the app's log show where it is.",
-    3540: "The new release serves with what it has; JS3513 says why its other workers did not start. Mend the code and touch `restart.txt`.",
+    3540: "The new release serves with what it has; JS3513 says why its other workers did not start. Mend the code and "
+    "touch `restart.txt`.",
 }
