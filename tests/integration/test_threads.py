@@ -90,3 +90,19 @@ def test_a_restart_waits_for_all_the_requests_of_a_worker(httpd: CheckedHttpd, a
         app.open_gate(name)
     assert {request.result().text.split()[0] for request in requests} == {str(before)}
     eventually(lambda: before not in {worker["pid"] for worker in workers(httpd)}, "the old worker to end")
+
+
+@pytest.mark.parametrize(("forced", "capacity"), [(2, 2), (5, 3), (0, 3), (-1, 3)])
+def test_a_worker_gets_no_more_requests_than_it_is_forced_to_and_than_it_has_threads(
+    httpd: CheckedHttpd, app: AppFolder, forced: int, capacity: int
+) -> None:
+    body = THREADS + f"PassengerForceMaxConcurrentRequestsPerProcess {forced}\n"
+    httpd.site(document_root=app.public, body=body)
+    httpd.start()
+    requests = [hold(httpd, app, str(number)) for number in range(capacity)]
+    one_more = Background(lambda: httpd.get("/?more"))
+    (worker,) = wait_for_workers(httpd, 1)
+    assert (worker["running"], worker["capacity"]) == (capacity, capacity)
+    for name in ("more", *map(str, range(capacity))):
+        app.open_gate(name)
+    assert {request.result().text.split()[0] for request in [*requests, one_more]} == {str(worker["pid"])}
