@@ -146,16 +146,14 @@ static void judge(passenger_exchange *exchange, passenger_time_state state)
     }
 }
 
-/* The worker has closed the connection: before it took the request, because it came too late, or amid its answer. */
+/* The worker has closed the connection: before it took the request, because its time was over, or amid its answer. */
 static void take_end(passenger_exchange *exchange, passenger_backend_status status)
 {
     const passenger_time_limits *limits = exchange->limits;
     passenger_relay *relay = &exchange->relay;
     if (exchange->wants_sign && !is_over(exchange)) {
-        int64_t now = passenger_monotonic_now();
         int is_silent = relay->state == PASSENGER_RELAY_HEAD && relay->head.used == 0;
-        judge(exchange, is_silent ? passenger_time_limits_at_end(limits, now)
-                                  : passenger_time_limits_state(limits, now));
+        judge(exchange, passenger_time_limits_state(limits, passenger_monotonic_now()));
         /* When receiving fails, nobody knows what the worker has said. */
         if (exchange->verdict == PASSENGER_EXCHANGE_GOES_ON && is_silent && limits->taken == 0
             && status == PASSENGER_BACKEND_CLOSED) {
@@ -173,6 +171,9 @@ static void note_beginnings(passenger_exchange *exchange)
     passenger_relay *relay = &exchange->relay;
     if (exchange->wants_sign && (relay->is_taken || relay->state != PASSENGER_RELAY_HEAD)) {
         passenger_time_limits_take(exchange->limits, passenger_monotonic_now());
+    }
+    if (relay->is_late) {
+        judge(exchange, PASSENGER_QUEUE_TIME_OVER);
     }
     if (!exchange->has_head && (relay->state == PASSENGER_RELAY_BODY || relay->state == PASSENGER_RELAY_COMPLETE)) {
         exchange->has_head = 1;

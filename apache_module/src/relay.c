@@ -80,6 +80,9 @@ static void feed_head(passenger_relay *relay, const char **bytes, size_t *length
     else if (status == PASSENGER_HEAD_TAKEN) {
         relay->is_taken = 1;
     }
+    else if (status == PASSENGER_HEAD_LATE) {
+        relay->is_late = 1;
+    }
     else if (status == PASSENGER_HEAD_REFUSED) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2040)
                       "the app's response %s: \"%s\"; answered 502 (%s; error id %s)",

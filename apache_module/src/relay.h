@@ -38,6 +38,7 @@ typedef struct passenger_relay {
     apr_time_t overridden_since;      /* since when it is known that httpd answers (PassengerErrorOverride); 0: no */
     apr_size_t dropped;               /* bytes of the body in whose place httpd answers */
     int is_taken;                     /* the worker has said that it has taken the request; see head.route */
+    int is_late;                      /* it has said since that this was too late, and has not run it */
     int wants_continue;               /* the worker reads the body: the client may be told `100`; the caller resets it */
 } passenger_relay;
 

@@ -138,6 +138,7 @@ static passenger_head_status end_interim(passenger_response_head *head)
     head->used = head->line_start = head->headers_start = 0;
     head->interim = PASSENGER_HEAD_MORE;
     head->taken_allowed = 0;
+    head->late_allowed = ended == PASSENGER_HEAD_TAKEN;
     if (ended == PASSENGER_HEAD_CONTINUE) {
         head->continue_allowed = 0;
     }
@@ -149,6 +150,9 @@ static int begins_interim(passenger_response_head *head, const char *text)
 {
     if (head->taken_allowed && strcmp(text, "102 Processing") == 0) {
         head->interim = PASSENGER_HEAD_TAKEN;
+    }
+    else if (head->late_allowed && strcmp(text, "102 Too Late") == 0) {
+        head->interim = PASSENGER_HEAD_LATE;
     }
     else if (head->continue_allowed && strcmp(text, "100 Continue") == 0) {
         head->interim = PASSENGER_HEAD_CONTINUE;
@@ -291,7 +295,7 @@ passenger_head_status passenger_head_feed(passenger_response_head *head, const c
         head->used += piece;
         *taken += piece;
         passenger_head_status status = line_feed != NULL ? take_line(head) : PASSENGER_HEAD_MORE;
-        if (status == PASSENGER_HEAD_CONTINUE || status == PASSENGER_HEAD_TAKEN) {
+        if (status == PASSENGER_HEAD_CONTINUE || status == PASSENGER_HEAD_TAKEN || status == PASSENGER_HEAD_LATE) {
             return status;
         }
     }

@@ -21,6 +21,7 @@ typedef enum passenger_head_status {
     PASSENGER_HEAD_MORE,      /* the head is not complete yet */
     PASSENGER_HEAD_CONTINUE,  /* an interim `100` has been read; the head itself is still to come: feed what is left */
     PASSENGER_HEAD_TAKEN,     /* the same of the `102` that says that the worker has taken the request; see `route` */
+    PASSENGER_HEAD_LATE,      /* the same of the `102` behind it that takes it back: the queue time was over */
     PASSENGER_HEAD_COMPLETE,  /* the fields of the reader are valid */
     PASSENGER_HEAD_REFUSED    /* see `refusal` and `subject` */
 } passenger_head_status;
@@ -56,7 +57,8 @@ typedef struct passenger_response_head {
     passenger_head_status state;
     int continue_allowed;     /* set by the caller when the worker was told to say `100`; it may do so once */
     int taken_allowed;        /* the same of `102`, first of all */
-    passenger_head_status interim;        /* CONTINUE or TAKEN while the lines being read belong to such a head */
+    int late_allowed;         /* right behind that `102` */
+    passenger_head_status interim;        /* CONTINUE, TAKEN or LATE while the lines being read belong to such a head */
     char route[PASSENGER_ROUTE_SIZE];     /* of the worker's own socket, by its `102`; empty: it has none */
 
     int status;               /* Invariant: 200 to 599 once COMPLETE */
@@ -68,8 +70,8 @@ typedef struct passenger_response_head {
 
 void passenger_head_begin(passenger_response_head *head, passenger_allocate allocate, void *context);
 
-/* Feeds `length` bytes. `*taken` says how many of them the head used: all of them unless COMPLETE, CONTINUE or
- * TAKEN. */
+/* Feeds `length` bytes. `*taken` says how many of them the head used: all of them unless COMPLETE, CONTINUE,
+ * TAKEN or LATE. */
 passenger_head_status passenger_head_feed(passenger_response_head *head, const char *bytes, size_t length,
                                           size_t *taken);
 

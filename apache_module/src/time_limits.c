@@ -2,12 +2,7 @@
 
 #include <string.h>
 
-enum {
-    MICROSECONDS = 1000 * 1000,
-    /* A worker gives its sign, looks at the clock, and closes at once when it is too late. One that closes longer after
-     * its sign has run the app. */
-    SIGN_TO_END = MICROSECONDS / 2
-};
+enum { MICROSECONDS = 1000 * 1000 };
 
 void passenger_time_limits_begin(passenger_time_limits *limits, int64_t now, int queue_seconds, int request_seconds)
 {
@@ -39,13 +34,4 @@ passenger_time_state passenger_time_limits_state(const passenger_time_limits *li
         return PASSENGER_TIME_LEFT;
     }
     return limits->taken == 0 ? PASSENGER_QUEUE_TIME_OVER : PASSENGER_REQUEST_TIME_OVER;
-}
-
-passenger_time_state passenger_time_limits_at_end(const passenger_time_limits *limits, int64_t now)
-{
-    if (limits->taken != 0 && limits->start_before != 0 && now >= limits->start_before
-        && now - limits->taken < SIGN_TO_END) {
-        return PASSENGER_QUEUE_TIME_OVER;
-    }
-    return passenger_time_limits_state(limits, now);
 }

@@ -34,8 +34,4 @@ int64_t passenger_time_limits_next(const passenger_time_limits *limits);
 /* Whether that limit is reached. */
 passenger_time_state passenger_time_limits_state(const passenger_time_limits *limits, int64_t now);
 
-/* What it means that a worker has ended the connection now and not answered: that it came too late for the queue time
- * (with or without its sign that it had taken the request), that its time was over, or (TIME_LEFT) neither. */
-passenger_time_state passenger_time_limits_at_end(const passenger_time_limits *limits, int64_t now);
-
 #endif

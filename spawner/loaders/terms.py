@@ -3,6 +3,7 @@
 docs/protocol.md, section 2.
 """
 
+import contextlib
 import re
 from typing import Any, Dict, Optional
 
@@ -10,6 +11,7 @@ from .errors import BadRequest, ClientLeft, TooLate
 from .originals import Connection
 from .scoreboard import monotonic_ns
 
+_TOO_LATE = b"Status: 102 Too Late\r\n\r\n"
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
 _NANOSECONDS = 1000000  # of a millisecond
 
@@ -39,8 +41,15 @@ class Terms:
             return 0
         now: int = monotonic_ns()
         if self._start_before and now >= self._start_before:
+            _say_that_it_is_too_late(connection)
             raise TooLate("the request has waited in the queue for too long")
         return now + self._time_limit if self._time_limit else 0
+
+
+def _say_that_it_is_too_late(connection: Connection) -> None:
+    """Without it, an end behind the sign would be the death of a worker amid the request."""
+    with contextlib.suppress(ConnectionError):
+        connection.sendall(_TOO_LATE)
 
 
 def sign(route: str) -> bytes:

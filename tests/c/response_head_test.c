@@ -75,6 +75,9 @@ static outcome parsed(const char *bytes, size_t length, size_t piece, unsigned *
         if (status == PASSENGER_HEAD_CONTINUE) {
             strcat(interim, "continue ");
         }
+        if (status == PASSENGER_HEAD_LATE) {
+            strcat(interim, "late ");
+        }
         if (status == PASSENGER_HEAD_TAKEN) {
             snprintf(interim + strlen(interim), sizeof(interim) - strlen(interim), "taken:%s ", head.route);
         }
@@ -320,6 +323,18 @@ TEST(an_interim_102_that_was_not_asked_for_or_comes_again_is_refused)
     SIGN_REFUSED("Status: 102 Processing!\r\n\r\n", "refused: 102 Processing!", PASSENGER_HEAD_BAD_STATUS);
 }
 
+#define LATE "Status: 102 Too Late\r\n"
+
+TEST(a_102_may_be_taken_back_right_behind_it)
+{
+    SIGNED(TAKEN_ALLOWED, TAKEN "\r\n" LATE "\r\n" FINAL, "taken: late 200 OK|A=b");
+    SIGN_REFUSED(LATE "\r\n", "refused: 102 Too Late", PASSENGER_HEAD_BAD_STATUS);
+    SIGN_REFUSED(TAKEN "\r\n" LATE "\r\n" LATE "\r\n", "taken: late refused: 102 Too Late", PASSENGER_HEAD_BAD_STATUS);
+    SIGN_REFUSED(TAKEN "\r\n" LATE "Route: " ROUTE "\r\n", "taken: refused: Route: " ROUTE, PASSENGER_HEAD_BAD_INTERIM);
+    expect(TAKEN "\r\n" INTERIM LATE "\r\n", strlen(TAKEN "\r\n" INTERIM LATE "\r\n"),
+           TAKEN_ALLOWED | CONTINUE_ALLOWED, "taken: continue refused: 102 Too Late", PASSENGER_HEAD_BAD_STATUS);
+}
+
 TEST(nothing_but_a_route_may_stand_in_a_102)
 {
     SIGN_REFUSED(TAKEN "Route: ../../../etc/pas\r\n", "refused: Route: ../../../etc/pas", PASSENGER_HEAD_BAD_INTERIM);
@@ -381,6 +396,7 @@ TESTS(RUN(status_reason_and_headers_are_kept_in_order),
       RUN(an_interim_102_is_reported_with_the_route_of_the_worker),
       RUN(an_interim_100_may_follow_the_102_and_not_the_other_way_round),
       RUN(an_interim_102_that_was_not_asked_for_or_comes_again_is_refused),
+      RUN(a_102_may_be_taken_back_right_behind_it),
       RUN(nothing_but_a_route_may_stand_in_a_102),
       RUN(every_refusal_has_a_text),
       RUN(random_bytes_end_in_the_same_state_however_they_are_split))

@@ -17,7 +17,6 @@ TEST(without_limits_there_is_always_time)
     passenger_time_limits_take(&limits, START + SECOND);
     CHECK(passenger_time_limits_next(&limits) == 0);
     CHECK(passenger_time_limits_state(&limits, INT64_MAX) == PASSENGER_TIME_LEFT);
-    CHECK(passenger_time_limits_at_end(&limits, INT64_MAX) == PASSENGER_TIME_LEFT);
 }
 
 TEST(the_queue_time_is_over_at_its_end_and_not_before)
@@ -47,36 +46,6 @@ TEST(the_request_time_counts_from_the_first_sign)
     CHECK(passenger_time_limits_state(&limits, START + 4 * SECOND) == PASSENGER_REQUEST_TIME_OVER);
 }
 
-TEST(an_end_without_a_sign_is_late_from_the_queue_time_on)
-{
-    passenger_time_limits limits = begun(2, 0);
-    CHECK(passenger_time_limits_at_end(&limits, START + 2 * SECOND - 1) == PASSENGER_TIME_LEFT);
-    CHECK(passenger_time_limits_at_end(&limits, START + 2 * SECOND) == PASSENGER_QUEUE_TIME_OVER);
-}
-
-TEST(an_end_right_after_a_sign_about_the_queue_time_means_that_the_worker_was_too_late)
-{
-    passenger_time_limits limits = begun(2, 0);
-    passenger_time_limits_take(&limits, START + 2 * SECOND - 10);
-    CHECK(passenger_time_limits_at_end(&limits, START + 2 * SECOND - 1) == PASSENGER_TIME_LEFT);
-    CHECK(passenger_time_limits_at_end(&limits, START + 2 * SECOND) == PASSENGER_QUEUE_TIME_OVER);
-}
-
-TEST(an_end_long_after_the_sign_is_the_death_of_a_worker)
-{
-    passenger_time_limits limits = begun(2, 0);
-    passenger_time_limits_take(&limits, START + SECOND);
-    CHECK(passenger_time_limits_at_end(&limits, START + 2 * SECOND) == PASSENGER_TIME_LEFT);
-}
-
-TEST(an_end_at_the_request_time_means_that_it_is_over)
-{
-    passenger_time_limits limits = begun(2, 3);
-    passenger_time_limits_take(&limits, START + SECOND);
-    CHECK(passenger_time_limits_at_end(&limits, START + 4 * SECOND - 1) == PASSENGER_TIME_LEFT);
-    CHECK(passenger_time_limits_at_end(&limits, START + 4 * SECOND) == PASSENGER_REQUEST_TIME_OVER);
-}
-
 TEST(the_longest_limits_do_not_overflow)
 {
     passenger_time_limits limits = begun(604800, 604800);
@@ -87,8 +56,4 @@ TESTS(RUN(without_limits_there_is_always_time),
       RUN(the_queue_time_is_over_at_its_end_and_not_before),
       RUN(a_request_that_is_taken_waits_no_more),
       RUN(the_request_time_counts_from_the_first_sign),
-      RUN(an_end_without_a_sign_is_late_from_the_queue_time_on),
-      RUN(an_end_right_after_a_sign_about_the_queue_time_means_that_the_worker_was_too_late),
-      RUN(an_end_long_after_the_sign_is_the_death_of_a_worker),
-      RUN(an_end_at_the_request_time_means_that_it_is_over),
       RUN(the_longest_limits_do_not_overflow))

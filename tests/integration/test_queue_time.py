@@ -38,6 +38,24 @@ LEDGER = """\
         return [body]
     """
 
+MORTAL = """\
+    import os, time
+
+    LEDGER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "events", "ledger")
+
+    def application(environ, start_response):
+        name = environ["QUERY_STRING"]
+        with open(LEDGER, "a") as ledger:
+            ledger.write(name + "\\n")
+        if name.startswith("hold-"):
+            time.sleep(float(name[5:]))
+        if name.startswith("die-"):
+            time.sleep(0.4)
+            os._exit(1)
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
+        return [b"ok"]
+    """
+
 
 def warmed_up(httpd: CheckedHttpd, route: str = "/") -> CheckedHttpd:
     """Start it, and its app, which may take longer than the limit: that time counts, too."""
@@ -226,3 +244,23 @@ def test_at_the_very_limit_each_request_is_either_run_or_refused(
     assert len(ran) == len(set(ran))
     assert set(answers.values()) == {200, 504}
     assert {name for name, status in answers.items() if status == 200} == set(ran) - {"first", "last"}
+
+
+def test_a_worker_that_dies_in_a_request_about_the_queue_time_is_not_called_late(
+    httpd: CheckedHttpd, apps: AppFolders
+) -> None:
+    """Whoever is told that no worker has taken the request may send it again: so the app must not have run it."""
+    app = apps.create(name="mortal", entry=MORTAL)
+    httpd.logs.allow("JS3|JS2045")
+    httpd.site(document_root=app.public, body="PassengerMaxInstances 1\nPassengerMaxRequestQueueTime 1")
+    warmed_up(httpd)
+    answers: dict[str, tuple[int, str | None]] = {}
+    for wait in ("0.65", "0.75", "0.85"):
+        eventually(lambda: httpd.get("/").status == 200, "a new worker")
+        held = Background(lambda wait=wait: httpd.get(f"/?hold-{wait}"))
+        eventually(lambda wait=wait: f"hold-{wait}" in (app.events / "ledger").read_text(), "the worker to be busy")
+        answer = httpd.get(f"/?die-{wait}")
+        answers[f"die-{wait}"] = (answer.status, answer.header("Retry-After"))
+        assert held.result().status == 200
+    ran = (app.events / "ledger").read_text().split()
+    assert answers == {name: (502, None) if name in ran else (504, "1") for name in answers}
