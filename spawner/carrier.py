@@ -175,7 +175,7 @@ class Carrier:
         if custom:
             try:
                 page = read_file(custom, self._identity_of(key), _ERROR_PAGE_LIMIT)
-                answer = FailureResponse(page, answer.json, retry_after)
+                answer = FailureResponse(page, answer.json, retry_after, operators_own=True)
             except OSError as error:
                 text = "PassengerCustomErrorPage %s, opened as the app's user: %s"
                 self.world.log.error(3022, text % (custom, error.strerror or error))

@@ -94,7 +94,7 @@ static void set_head(request_rec *r, int status, const char *type, apr_size_t le
     ap_set_content_length(r, (apr_off_t)length);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
-    apr_table_setn(r->headers_out, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
+    apr_table_setn(r->headers_out, "Content-Security-Policy", PASSENGER_ERROR_PAGE_POLICY);
 }
 
 int passenger_error_answer(request_rec *r, int status)

@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 
 #include "configuration.h"
+#include "error_answer.h"
 
 static const char NOTE[] = "passenger-error-override";
 
@@ -28,6 +29,13 @@ static int is_about_body(const char *name)
     return 0;
 }
 
+/* The server's own page about an app that failed says that it loads nothing: the ErrorDocument may. An app's own policy
+ * is the site's, and stays. */
+static int is_policy_of_error_page(const char *name, const char *value)
+{
+    return strcasecmp(name, "Content-Security-Policy") == 0 && strcmp(value, PASSENGER_ERROR_PAGE_POLICY) == 0;
+}
+
 /* httpd's own page for 405 and 501 names the methods that the request knows, not what a header says. */
 static void allow_methods(request_rec *r, const char *list)
 {
@@ -49,7 +57,7 @@ void passenger_error_override_begin(request_rec *r, const passenger_response_hea
     const char *line = passenger_head_status_line(head);
     /* These survive into the ErrorDocument, which is a request of its own. */
     while (passenger_head_next(head, &position, &name, &value)) {
-        if (!is_about_body(name)) {
+        if (!is_about_body(name) && !is_policy_of_error_page(name, value)) {
             apr_table_addn(r->err_headers_out, name, value);
         }
         if (strcasecmp(name, "Allow") == 0) {

@@ -44,7 +44,7 @@ FACTS: dict[str, tuple[str, Callable[[], str]]] = {
 }
 
 
-@click.command()
+@click.command(short_help="Where things are, and of what version")
 @click.argument("what", required=False, type=click.Choice(list(FACTS)), metavar="[WHAT]")
 @json_option
 def about(what: Optional[str], as_json: bool) -> None:
@@ -53,7 +53,6 @@ def about(what: Optional[str], as_json: bool) -> None:
     \b
     WHAT is one of: version, root, python, python-version, module, loaders, registry, apxs.
 
-    \b
     Exit status: 0; 2 wrong usage.
 
     \b

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Iterable, Optional
+from typing import Any, Optional, Sequence
 
 import click
 
@@ -15,7 +15,7 @@ from spawner.cli.options import chosen_instance, json_option, of_an_instance
 from spawner.cli.units import printable
 
 
-@click.command()
+@click.command(short_help="The stacks of all threads, as they run on")
 @click.argument("app", required=False, metavar="[APP|PID]", shell_complete=complete_app_or_process)
 @json_option
 @of_an_instance
@@ -26,7 +26,6 @@ def backtraces(app: Optional[str], as_json: bool, instance: Optional[str], regis
     hangs in Python code shows where, also when it does not answer otherwise; a call into C shows as the line that
     called it.
 
-    \b
     Exit status: 0; 1 no such app or process, or no instance; 2 wrong usage, no access or no answer.
 
     \b
@@ -43,8 +42,10 @@ def backtraces(app: Optional[str], as_json: bool, instance: Optional[str], regis
         show(processes)
 
 
-def show(processes: Iterable[dict[str, Any]]) -> None:
+def show(processes: Sequence[dict[str, Any]]) -> None:
     """One process after the other."""
+    if not processes:
+        click.echo("No process runs.")
     for process in processes:
         click.echo("%s %d of %s" % (process["kind"], process["pid"], printable(process["group"])))
         for line in printable(process["text"]).splitlines():

@@ -1,13 +1,15 @@
-"""Where pages for people go: colours on a terminal only, and not where NO_COLOR is set (rich sees to that)."""
+"""Where pages for people go: colours and folded lines on a terminal only, and no colours where NO_COLOR is set."""
 
 from __future__ import annotations
 
-from typing import IO, Optional
+import os
+import re
+import sys
+from typing import IO, Any, Optional, cast
 
 from rich.console import Console
-from rich.table import Table
 
-PLAIN_WIDTH = 200  # columns where the output is no terminal: lines are not to be folded
+from spawner.cli.page_table import UNBOUNDED
 
 
 def page_console(force_colors: bool = False, file: Optional[IO[str]] = None) -> Console:
@@ -16,20 +18,32 @@ def page_console(force_colors: bool = False, file: Optional[IO[str]] = None) -> 
     :param force_colors: as on a terminal, whatever the output is.
     :param file: standard output by default.
     """
-    terminal = True if force_colors else None
-    console = Console(file=file, highlight=False, emoji=False, markup=False, force_terminal=terminal)
-    if console.file.isatty():
+    output = sys.stdout if file is None else file
+    console = Console(file=output, highlight=False, emoji=False, markup=False, **_colors(force_colors))
+    if output.isatty():
         return console
-    return Console(file=file, highlight=False, emoji=False, markup=False, force_terminal=terminal, width=PLAIN_WIDTH)
+    plain = cast(IO[str], WithoutTrailingBlanks(output))
+    return Console(file=plain, highlight=False, emoji=False, markup=False, width=UNBOUNDED, **_colors(force_colors))
 
 
-def plain_table(*titles: str, numeric: tuple[str, ...] = (), footer: bool = False) -> Table:
-    """A table without lines, as commands of this kind print them.
+def _colors(forced: bool) -> dict[str, Any]:
+    if forced:
+        return {"force_terminal": True}
+    return {"color_system": None} if os.environ.get("NO_COLOR") else {}
 
-    :param titles: of the columns.
-    :param numeric: titles of those that are aligned on the right.
+
+class WithoutTrailingBlanks:
+    """An output for programs and files: a page pads its lines, and nobody wants that there.
+
+    :param output: what is written goes there.
     """
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", show_footer=footer)
-    for title in titles:
-        table.add_column(title, justify="right" if title in numeric else "left", no_wrap=True)
-    return table
+
+    def __init__(self, output: IO[str]) -> None:
+        self._output = output
+
+    def write(self, text: str) -> int:
+        """Write whole lines."""
+        return self._output.write(re.sub(r"[ \t]+(?=\n|\Z)", "", text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._output, name)

@@ -15,7 +15,7 @@ from spawner.cli.options import chosen_instance, json_option, of_an_instance
 from spawner.cli.units import printable
 
 
-@click.command("detach-process")
+@click.command("detach-process", short_help="Have one worker finish and end")
 @click.argument("pid", type=click.IntRange(min=1), shell_complete=complete_process)
 @click.option("--ignore-nonexistant-pid", is_flag=True, help="No such process is no error.")
 @json_option
@@ -28,7 +28,6 @@ def detach_process(
     Another one takes its place where the app needs it. Root may detach every process of an app, others those of apps
     that run as them.
 
-    \b
     Exit status: 0 it was told to end; 1 no such process of an app, or no instance; 2 wrong usage, no access or no
     answer.
 

@@ -8,13 +8,14 @@ from typing import Optional
 
 import click
 
-from spawner.cli.console import page_console, plain_table
+from spawner.cli.console import page_console
 from spawner.cli.instances import find_instances, registry_folders
 from spawner.cli.options import json_option, registry_option
+from spawner.cli.page_table import PageTable
 from spawner.cli.units import printable
 
 
-@click.command("list-instances")
+@click.command("list-instances", short_help="The Apaches that have the module loaded")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing where none runs.")
 @json_option
 @registry_option
@@ -23,7 +24,6 @@ def list_instances(quiet: bool, as_json: bool, registry: Optional[Path]) -> None
 
     The name is what other commands take as --instance.
 
-    \b
     Exit status: 0, also where none runs; 2 wrong usage.
 
     \b
@@ -39,7 +39,7 @@ def list_instances(quiet: bool, as_json: bool, registry: Optional[Path]) -> None
         ]
         click.echo(json.dumps(facts, indent=2))
     elif found:
-        table = plain_table("Name", "PID", "Description", numeric=("PID",))
+        table = PageTable("Name", "PID", "Description", numeric=("PID",), foldable=("Description",))
         for one in found:
             table.add_row(one.name, str(one.httpd_pid), "Apache httpd, %s" % printable(one.server_root or "?"))
         page_console().print(table)

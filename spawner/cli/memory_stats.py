@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Iterable, Iterator, Optional, Sequence
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from spawner.cli.admin_client import ask
-from spawner.cli.console import page_console, plain_table
+from spawner.cli.console import page_console
 from spawner.cli.options import chosen_instance, json_option, of_an_instance
+from spawner.cli.page_table import PageTable
 from spawner.cli.units import megabytes, printable
 
 SIZES = ("rss", "pss", "uss", "swap")
@@ -22,7 +22,7 @@ _TITLES = ("PID", "Parent", "Kind", "Resident", "Shares", "Private", "Swap", "Of
 Process = dict[str, Any]
 
 
-@click.command("memory-stats")
+@click.command("memory-stats", short_help="Memory of Apache, the spawner and the apps")
 @json_option
 @of_an_instance
 def memory_stats(as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
@@ -32,7 +32,6 @@ def memory_stats(as_json: bool, instance: Optional[str], registry: Optional[Path
     proportionally: its sum is what everything costs together. Private is what ending that process would free.
     Root sees everything; others the apps that run as them.
 
-    \b
     Exit status: 0 an instance answered; 1 none runs, several run, or none has the name; 2 no access or no answer.
 
     \b
@@ -72,8 +71,7 @@ def render(processes: Sequence[Process]) -> Iterator[Any]:
             yield Text()
     sums = totals(processes)
     yield Text(
-        "All together: %s resident, %s shares, %s private, %s swap"
-        % tuple(megabytes(sums[size]) for size in SIZES),
+        "All together: %s resident, %s shares, %s private, %s swap" % tuple(megabytes(sums[size]) for size in SIZES),
         style="bold",
     )
     if any(process["pss"] is None for process in processes):
@@ -82,8 +80,9 @@ def render(processes: Sequence[Process]) -> Iterator[Any]:
         yield Text("Only apps that run as uid %d are shown: root sees everything." % os.getuid(), style="dim")
 
 
-def _table(processes: Sequence[Process]) -> Table:
-    table = plain_table(*_TITLES, numeric=("PID", "Parent", "Resident", "Shares", "Private", "Swap"))
+def _table(processes: Sequence[Process]) -> PageTable:
+    numeric = ("PID", "Parent", "Resident", "Shares", "Private", "Swap")
+    table = PageTable(*_TITLES, numeric=numeric, foldable=("Of",), expendable=("Parent", "Swap"))
     for process in processes:
         sizes = [megabytes(process[size]) for size in SIZES]
         name = printable(process["group"] or process["name"])

@@ -9,14 +9,13 @@ import click
 from spawner.cli.options import json_option
 
 
-@click.command("module-config")
+@click.command("module-config", short_help="The lines that load the module")
 @json_option
 def module_config(as_json: bool) -> None:
     """Print the lines that make an httpd.conf use the module that belongs to this command.
 
     All paths are absolute; nothing needs to be installed.
 
-    \b
     Exit status: 0; 1 the module is not built; 2 wrong usage.
 
     \b

@@ -13,7 +13,7 @@ from spawner.cli.options import chosen_instance, json_option, of_an_instance
 from spawner.cli.units import printable
 
 
-@click.command("reopen-logs")
+@click.command("reopen-logs", short_help="Open log files anew")
 @json_option
 @of_an_instance
 def reopen_logs(as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
@@ -22,7 +22,6 @@ def reopen_logs(as_json: bool, instance: Optional[str], registry: Optional[Path]
     Apache's ErrorLog is Apache's: a graceful restart opens it anew, and these files, too. Log rotation that reloads
     Apache needs nothing of this.
 
-    \b
     Exit status: 0 done; 1 a file cannot be opened, or no instance; 2 wrong usage, no access or no answer.
 
     \b

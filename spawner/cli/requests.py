@@ -13,12 +13,13 @@ from rich.text import Text
 from spawner.cli.admin_client import ask
 from spawner.cli.app_fields import fields_of
 from spawner.cli.completion import complete_app_root
-from spawner.cli.console import page_console, plain_table
+from spawner.cli.console import page_console
 from spawner.cli.options import chosen_instance, json_option, of_an_instance
+from spawner.cli.page_table import PageTable
 from spawner.cli.units import duration, printable
 
 
-@click.command()
+@click.command(short_help="Each request that is being worked on")
 @click.argument("app", required=False, shell_complete=complete_app_root)
 @json_option
 @of_an_instance
@@ -29,7 +30,6 @@ def requests(app: Optional[str], as_json: bool, instance: Optional[str], registr
     are with nobody yet and are not shown; `jumpseat status` says how many there are. The query of an address is
     left out.
 
-    \b
     Exit status: 0; 1 no such app, or no instance; 2 wrong usage, no access or no answer.
 
     \b
@@ -49,7 +49,12 @@ def render(found: Sequence[dict[str, Any]]) -> RenderableType:
     """The table."""
     if not found:
         return Text("No request is being worked on.")
-    table = plain_table("Age", "Time left", "PID", "Thread", "Method", "Host", "Path", "App", numeric=("PID", "Thread"))
+    table = PageTable(
+        "Age", "Time left", "PID", "Thread", "Method", "Host", "Path", "App",
+        numeric=("PID", "Thread"),
+        foldable=("Host", "Path", "App"),
+        expendable=("Thread",),
+    )  # fmt: skip
     for request in found:
         left = request["deadline_in"]
         table.add_row(

@@ -21,13 +21,13 @@ from spawner.cli.restart_view import RestartView, show_failures, show_started
 INTERRUPTED = 130
 
 
-@click.command("restart-app")
+@click.command("restart-app", short_help="Restart apps, and say whether the code serves")
 @click.argument("path", required=False, shell_complete=complete_app_root)
 @click.option("--name", "group_name", metavar="GROUP", shell_complete=complete_group, help="The app group's name.")
-@click.option("--rolling", "method", flag_value="rolling", help="One worker after the other: no request waits.")
-@click.option("--blocking", "method", flag_value="blocking", help="The old workers first; requests wait meanwhile.")
+@click.option("--rolling", is_flag=True, help="One worker after the other: no request waits.")
+@click.option("--blocking", is_flag=True, help="The old workers first; requests wait meanwhile.")
 @click.option("--wait", is_flag=True, help="Wait until the new code serves; exit with 1 if it cannot be loaded.")
-@click.option("--timeout", type=click.FloatRange(min=0.001), metavar="SECONDS", help="Wait no longer than this.")
+@click.option("--timeout", type=click.FloatRange(min=0.001), metavar="SECONDS", help="Wait, but no longer than this.")
 @click.option("--ignore-app-not-running", is_flag=True, help="No such app is no error.")
 @click.option("--ignore-passenger-not-running", is_flag=True, help="No running instance is no error.")
 @json_option
@@ -35,7 +35,8 @@ INTERRUPTED = 130
 def restart_app(
     path: Optional[str],
     group_name: Optional[str],
-    method: Optional[str],
+    rolling: bool,
+    blocking: bool,
     wait: bool,
     timeout: Optional[float],
     ignore_app_not_running: bool,
@@ -50,7 +51,6 @@ def restart_app(
     Root restarts every app, others those that run as them. Without --rolling and --blocking it is done as
     PassengerRollingRestarts says. With --wait an app that has no process yet is started to prove that it loads.
 
-    \b
     Exit status: 0 done; 1 no such app, no instance, or the new code cannot be loaded; 2 wrong usage, no access or no
     answer; 3 not finished within --timeout (the restart goes on).
 
@@ -63,6 +63,9 @@ def restart_app(
     """
     if path is not None and group_name is not None:
         raise click.UsageError("Name the app by PATH or by --name, not by both.")
+    if rolling and blocking:
+        raise click.UsageError("A restart is either --rolling or --blocking, not both.")
+    method = "rolling" if rolling else "blocking" if blocking else None
     try:
         chosen = chosen_instance(instance, registry)
         groups = _choose(ask(chosen.admin_socket, "status")["groups"], path, group_name)

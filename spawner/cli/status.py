@@ -20,7 +20,7 @@ from spawner.cli.watching import watch
 SCHEMA = 1
 
 
-@click.command()
+@click.command(short_help="Apps, processes, restarts, failures")
 @click.argument("name", required=False, shell_complete=complete_instance)
 @json_option
 @click.option(
@@ -42,7 +42,6 @@ def status(
     NAME is an instance's name (httpd-1203) or the pid of its httpd, needed where several run.
     Root sees all apps, others those that run as them.
 
-    \b
     Exit status: 0 an instance answered; 1 none runs, several run, or none has the name; 2 no access or no answer.
 
     \b

@@ -7,12 +7,11 @@ from typing import Any, Iterable, Optional
 
 from rich.console import RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from spawner.cli.console import plain_table
 from spawner.cli.failure_view import error_mark, failure_details
-from spawner.cli.units import duration, megabytes, printable
+from spawner.cli.page_table import PageTable
+from spawner.cli.units import counted, duration, megabytes, printable
 
 _STATE_STYLES = {"serving": "green", "failed": "bold red", "restarting": "yellow", "starting": "yellow"}
 
@@ -48,18 +47,14 @@ def _head(answer: dict[str, Any], now: float) -> Text:
         % (instance["name"], printable(instance["server_software"]), printable(instance["server_root"]))
     )
     page.append("Spawner %d up for %s; " % (instance["spawner_pid"], duration(now - instance["started"])))
-    page.append("%s; " % _count(pool["groups"], "app"))
-    page.append("%s of at most %d" % (_count(pool["workers"], "worker"), pool["max_pool_size"]))
+    page.append("%s; " % counted(pool["groups"], "app"))
+    page.append("%s of at most %d" % (counted(pool["workers"], "worker"), pool["max_pool_size"]))
     hidden = pool["groups"] - len(answer["groups"])
     if hidden > 0:
-        page.append("\n%s of other users not shown: root sees all" % _count(hidden, "app"), style="dim")
+        page.append("\n%s of other users not shown: root sees all" % counted(hidden, "app"), style="dim")
     if not pool["groups"]:
         page.append("\nNo app has been asked for yet: an app starts with its first request.")
     return page
-
-
-def _count(number: int, noun: str) -> str:
-    return "%d %s" % (number, noun if number == 1 else noun + "s")
 
 
 def _group_head(group: dict[str, Any]) -> Text:
@@ -125,10 +120,12 @@ def _failure(failure: dict[str, Any]) -> Text:
     return page
 
 
-def _processes(processes: Iterable[dict[str, Any]]) -> Table:
-    table = plain_table(
+def _processes(processes: Iterable[dict[str, Any]]) -> PageTable:
+    table = PageTable(
         "PID", "Kind", "Generation", "State", "Requests", "Uptime", "Last used", "CPU", "Memory", "Private",
         numeric=("PID", "Generation", "Requests", "CPU", "Memory", "Private"),
+        foldable=("State",),
+        expendable=("Private", "CPU", "Uptime", "Generation", "Last used"),
     )  # fmt: skip
     for process in processes:
         table.add_row(*_cells(process))

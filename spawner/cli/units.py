@@ -23,6 +23,11 @@ def megabytes(size: Optional[int]) -> str:
     return "-" if size is None else "%.1f M" % (size / 1048576)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 app`, `2 apps`."""
+    return "%d %s" % (number, noun if number == 1 else noun + "s")
+
+
 def printable(text: str) -> str:
     """Text from apps and folders without what could steer a terminal; line ends and tabs stay."""
     return "".join(mark if mark.isprintable() or mark in "\n\t" else "\N{REPLACEMENT CHARACTER}" for mark in text)

@@ -23,14 +23,14 @@ from spawner.cli.checks.running import Running
 from spawner.cli.console import page_console
 from spawner.cli.instances import registry_folders
 from spawner.cli.options import json_option, registry_option
-from spawner.cli.units import printable
+from spawner.cli.units import counted, printable
 
 EXIT_OK, EXIT_ERRORS, EXIT_WARNINGS, EXIT_INTERNAL = 0, 1, 2, 9
 SPAWNER_CONFIGURATION = Path("/etc/jumpseat/spawner.conf")
 _STYLES = {OK: "green", WARNING: "yellow", ERROR: "bold red"}
 
 
-@click.command("validate-install")
+@click.command("validate-install", short_help="Check the installation, name remedies")
 @click.option("--auto", is_flag=True, help="Ask nothing. (Nothing is ever asked.)")
 @click.option("--httpd", metavar="PROGRAM", help="The httpd or apachectl that is meant.")
 @click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Its httpd.conf.")
@@ -50,7 +50,6 @@ def validate_install(
     The interpreter and its packages, the module and the Apache that is to load it, folders and rights, SELinux and
     PrivateTmp, and the instances that run.
 
-    \b
     Exit status: 0 everything is right; 1 something does not work; 2 warnings only, or wrong usage; 9 the checks
     themselves failed.
 
@@ -109,5 +108,5 @@ def _report(found: Sequence[Finding], console: Console, summary: bool) -> None:
             console.print(Text("          %s" % finding.remedy))
     if summary:
         count = {level: sum(finding.level == level for finding in found) for level in _STYLES}
-        words = "%d in order, %d warnings, %d errors" % (count[OK], count[WARNING], count[ERROR])
+        words = "%d in order, %s, %s" % (count[OK], counted(count[WARNING], "warning"), counted(count[ERROR], "error"))
         console.print(Text("\n%s" % words, style="bold"))

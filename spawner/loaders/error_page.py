@@ -15,8 +15,9 @@ Row = Tuple[str, str]
 HEADERS = (
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
-    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
 )
+# PassengerErrorOverride takes this one, with this value, away with the page (error_answer.h has it, too).
+POLICY = ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 HTML_TYPE = "text/html; charset=utf-8"
 JSON_TYPE = "application/json"
 

@@ -152,7 +152,7 @@ def _client_left(error: BaseException) -> bool:
 def _answer(response: Response, status: str, content_type: str, body: bytes) -> None:
     """Send a page of ours instead of what the app would have answered."""
     try:
-        response.replace(status, [("Content-Type", content_type), *error_page.HEADERS])
+        response.replace(status, [("Content-Type", content_type), *error_page.HEADERS, error_page.POLICY])
         response.whole(body)
         response.finish()
     except ClientLeft:

@@ -23,11 +23,13 @@ class FailureResponse:
     """The answer to everybody who waits, in both forms.
 
     :ivar retry_after: seconds until the next try; None where none is due.
+    :ivar operators_own: the page is the operator's file: what it loads is for it to say.
     """
 
     html: bytes
     json: bytes
     retry_after: Optional[int] = None
+    operators_own: bool = False
 
 
 def short_response(failure: StartFailure, retry_after: Optional[int]) -> FailureResponse:
@@ -108,6 +110,8 @@ def as_sent(response: FailureResponse, request: Mapping[bytes, bytes]) -> bytes:
         kind, body = error_page.JSON_TYPE, response.json
     headers = [("Status", "500 Internal Server Error"), ("Content-Type", kind), ("Content-Length", str(len(body)))]
     headers += error_page.HEADERS
+    if not (response.operators_own and kind == error_page.HTML_TYPE):
+        headers.append(error_page.POLICY)
     if response.retry_after is not None:
         headers.append(("Retry-After", str(response.retry_after)))
     head = "".join("%s: %s\r\n" % header for header in headers).encode("ascii") + b"\r\n"

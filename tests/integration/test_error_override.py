@@ -33,6 +33,7 @@ ENTRY = """\
         status, _, kind = environ["PATH_INFO"].strip("/").partition("/")
         headers = [
             ("Content-Type", "text/x-app"), ("ETag", '"app"'), ("Content-Language", "eo"), ("X-App", "kept"),
+            ("Content-Security-Policy", "default-src 'self'"),
             ("Set-Cookie", "one=1"), ("Set-Cookie", "two=2"), ("Retry-After", "7"), ("Allow", "GET, BREW"),
             ("WWW-Authenticate", 'Basic realm="app"'),
         ]
@@ -72,6 +73,7 @@ def test_what_the_app_says_beside_the_body_stays(httpd: CheckedHttpd, app: AppFo
     assert answer.header("WWW-Authenticate") == 'Basic realm="app"'
     assert (answer.header("Retry-After"), answer.header("Allow")) == ("7", "GET, BREW")
     assert answer.header("X-App") == "kept"
+    assert answer.header("Content-Security-Policy") == "default-src 'self'"
 
 
 def test_what_the_app_says_of_its_body_goes(httpd: CheckedHttpd, app: AppFolder) -> None:
@@ -149,6 +151,16 @@ def test_the_page_of_an_app_that_does_not_start_is_replaced(httpd: CheckedHttpd,
     httpd.logs.allow("JS|RuntimeError|Traceback|File|raise")
     answer = started(httpd, app, documents(500)).get("/")
     assert (answer.status, answer.text) == (500, "httpd's page")
+    assert answer.header("Content-Security-Policy") is None
+
+
+def test_of_an_app_that_fails_a_request_too(httpd: CheckedHttpd, apps: AppFolders) -> None:
+    app = apps.create(name="raising", entry="def application(environ, start_response):\n    raise RuntimeError('no')\n")
+    app.write("public/errors/page.html", "httpd's page")
+    answer = started(httpd, app, documents(500)).get("/")
+    assert (answer.status, answer.text) == (500, "httpd's page")
+    assert answer.header("Content-Security-Policy") is None
+    assert answer.header("Cache-Control") == "no-store"
 
 
 @pytest.mark.parametrize("kind", ["long", "slow"])

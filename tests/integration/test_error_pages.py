@@ -180,6 +180,7 @@ def test_a_page_of_ones_own_is_for_browsers_and_json_for_programs(httpd: Checked
     again = httpd.get("/")
     assert (again.status, again.text) == (500, "<p>We are sorry.</p>")
     assert again.header("Retry-After")
+    assert again.header("Content-Security-Policy") is None, "it may have pictures and style sheets"
 
 
 def missing(page: Path) -> None:

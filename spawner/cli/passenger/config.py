@@ -32,7 +32,7 @@ def passenger_config() -> None:
     """Restart apps and look at the installation, under the names that Passenger uses. See also `jumpseat --help`."""
 
 
-@passenger_config.command("restart-app")
+@passenger_config.command("restart-app", short_help="Restart apps by the beginning of their root")
 @click.argument("prefix", required=False, shell_complete=complete_app_root)
 @click.option("--name", "group_name", metavar="GROUP", shell_complete=complete_group, help="The app group's name.")
 @click.option("--rolling-restart", is_flag=True, help="One worker after the other, whatever is configured.")
@@ -53,7 +53,6 @@ def restart_app(
     Without PREFIX and --name: a menu on a terminal. PassengerRollingRestarts says how it is done. To wait until the
     new code serves: `jumpseat restart-app --wait`.
 
-    \b
     Exit status: 0 begun; 1 no such app, no instance, or wrong usage; 2 no access or no answer.
 
     \b
@@ -80,7 +79,7 @@ def restart_app(
     restart(chosen, groups, "rolling" if rolling_restart else None, False, None, False)
 
 
-@passenger_config.command("reopen-logs")
+@passenger_config.command("reopen-logs", short_help="Open log files anew")
 @click.option("--ignore-logs-not-available", is_flag=True, help="A log that cannot be opened is no error.")
 @of_an_instance
 @click.pass_context
@@ -89,7 +88,6 @@ def reopen_logs(
 ) -> None:
     """Open log files anew after they were moved away. For root only.
 
-    \b
     Exit status: 0 done; 1 a file cannot be opened, or no instance; 2 no access or no answer.
     """
     try:
@@ -100,7 +98,7 @@ def reopen_logs(
         click.echo(error.format_message(), err=True)
 
 
-@passenger_config.command("validate-install")
+@passenger_config.command("validate-install", short_help="Check the installation, name remedies")
 @click.option("--auto", is_flag=True, help="Ask nothing. (Nothing is ever asked.)")
 @click.option("--validate-apache2", is_flag=True, help="Check Apache, too. (It always is.)")
 @click.option("--no-validate-passenger", is_flag=True, help="Check Apache and its module only.")
@@ -119,7 +117,6 @@ def validate_install(
 ) -> None:
     """Check that everything is in place, and say what to do about what is not, as `jumpseat validate-install` does.
 
-    \b
     Exit status: 0 everything is right; 1 something does not work; 2 warnings only; 9 the checks themselves failed.
     """
     checks = standard_checks(Apache(apxs=apxs2_path), registry_folders(registry))
@@ -128,13 +125,14 @@ def validate_install(
     validate(checks[1:2] if no_validate_passenger else checks, False, console, not no_summary)
 
 
-@passenger_config.command("about", context_settings={"ignore_unknown_options": True})
+@passenger_config.command(
+    "about", short_help="One fact of the installation", context_settings={"ignore_unknown_options": True}
+)
 @click.argument("what", required=False, metavar="WHAT", type=click.UNPROCESSED)
 @click.pass_context
 def about(context: click.Context, what: Optional[str]) -> None:
     """Print one fact of the installation: version, root, python, module, registry.
 
-    \b
     Exit status: 0; 1 there is no such fact here.
     """
     if what is None:

@@ -25,7 +25,6 @@ def passenger_memory_stats(
 ) -> None:
     """Show the memory of Apache, Jumpseat and each app's processes, as `jumpseat memory-stats` does.
 
-    \b
     Exit status: 0; 1 no instance, several, none of that name, or wrong usage; 2 no access or no answer.
 
     \b

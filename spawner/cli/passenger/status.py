@@ -49,7 +49,6 @@ def passenger_status(
 
     NAME is an instance's name or the pid of its httpd, needed where several run.
 
-    \b
     Exit status: 0; 1 no instance, several, none of that name, or wrong usage; 2 no access or no answer.
 
     \b

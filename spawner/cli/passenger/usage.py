@@ -14,18 +14,13 @@ STANDALONE_ABSENT = (
 )
 
 
-class WrongUsage(click.UsageError):
-    """A command line that is not understood."""
-
-    exit_code = WRONG_USAGE
-
-
 @contextlib.contextmanager
 def _status_of_wrong_usage() -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
-        raise WrongUsage(error.format_message(), error.ctx) from None
+        error.show()
+        raise click.exceptions.Exit(WRONG_USAGE) from None
 
 
 class TwinCommand(click.Command):
@@ -34,7 +29,7 @@ class TwinCommand(click.Command):
     def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
         """Parse the command line.
 
-        :raises WrongUsage: it is not understood.
+        :raises click.exceptions.Exit: it is not understood.
         """
         with _status_of_wrong_usage():
             return super().make_context(*arguments, **extra)
@@ -46,7 +41,7 @@ class TwinGroup(click.Group):
     def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
         """Parse the group's own options.
 
-        :raises WrongUsage: they are not understood.
+        :raises click.exceptions.Exit: they are not understood.
         """
         with _status_of_wrong_usage():
             return super().make_context(*arguments, **extra)
@@ -54,7 +49,7 @@ class TwinGroup(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Parse the rest, and run it.
 
-        :raises WrongUsage: it is not understood.
+        :raises click.exceptions.Exit: it is not understood.
         """
         with _status_of_wrong_usage():
             return super().invoke(context)

@@ -156,3 +156,16 @@ def test_a_log_that_cannot_be_opened_can_be_ignored(registry: Registry, as_line:
 
 def test_about_takes_names_with_dashes_too() -> None:
     assert run("passenger-config", "about", "--root").output == run("passenger-config", "about", "root").output
+
+
+@pytest.mark.parametrize("program", ["passenger", "passenger-config"])
+def test_without_a_command_there_is_the_help_and_status_1(program: str) -> None:
+    result = run(program)
+    assert result.exit_code == 1
+    assert result.output.count("Usage: ") == 1
+    assert "Error" not in result.output
+
+
+@pytest.mark.parametrize("program", ["jumpseat", "passenger", "passenger-config"])
+def test_the_list_of_commands_has_whole_sentences(program: str) -> None:
+    assert "..." not in run(program, "--help").output.partition("Commands:")[2]

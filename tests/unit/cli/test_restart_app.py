@@ -120,6 +120,10 @@ def test_a_path_and_a_name_together_are_wrong_usage(registry: Registry) -> None:
     assert run(registry, "/srv", "--name", "x").exit_code == 2
 
 
+def test_a_restart_is_rolling_or_blocking_but_not_both(registry: Registry) -> None:
+    assert run(registry, "/srv", "--rolling", "--blocking").exit_code == 2
+
+
 def group(app_root: str) -> dict[str, Any]:
     return {"name": app_root + " (production)", "app_root": app_root}
 

@@ -56,11 +56,13 @@ def test_json_is_the_answer_as_it_came(registry: Registry, answer: dict[str, Any
 def test_output_that_is_no_terminal_has_neither_colours_nor_folded_lines(
     registry: Registry, answer: dict[str, Any], as_line: AsLine
 ) -> None:
-    answer["groups"][0]["app_root"] = "/srv/" + "x" * 150
+    warning = "the import left " + "word " * 100 + "behind"
+    answer["groups"][0]["warnings"] = [warning, "short"]
     registry.add("httpd-1", as_line(answer))
     output = run(registry).output
     assert "\x1b" not in output
-    assert "/srv/" + "x" * 150 in output
+    assert warning in output
+    assert [line for line in output.splitlines() if line != line.rstrip()] == []
 
 
 def test_a_failed_start_is_told_with_step_summary_and_traceback(

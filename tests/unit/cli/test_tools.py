@@ -86,6 +86,11 @@ def test_backtraces_are_shown_as_they_came(registry: Registry, as_line: AsLine) 
     assert registry.asked == [{"command": "backtraces", "pid": 7}]
 
 
+def test_without_a_process_there_are_no_backtraces(registry: Registry, as_line: AsLine) -> None:
+    registry.add("httpd-1", b"", backtraces=as_line({"ok": True, "processes": []}))
+    assert run(registry, "backtraces").output == "No process runs.\n"
+
+
 NOT_FOUND: dict[str, Any] = {"ok": False, "kind": "not_found", "error": "no app has a process 7"}
 
 

@@ -1,0 +1,60 @@
+"""Tables on narrow terminals: numbers are whole, or not there at all."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.padding import Padding
+
+from spawner.cli.console import page_console
+from spawner.cli.page_table import PageTable
+
+
+def rendered(table: PageTable, width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+    assert isinstance(console.file, io.StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def table() -> PageTable:
+    table = PageTable(
+        "PID", "Size", "Age", "App", numeric=("PID", "Size"), foldable=("App",), expendable=("Age", "Size")
+    )
+    table.add_row("1234567", "12.3 M", "1 min", "/srv/shop (production)")
+    return table
+
+
+def test_where_there_is_room_every_column_is_shown() -> None:
+    assert rendered(table(), 60)[1].split() == "1234567 12.3 M 1 min /srv/shop (production)".split()
+
+
+def test_where_there_is_none_columns_are_left_out_in_their_order() -> None:
+    assert rendered(table(), 43)[0].split() == ["PID", "Size", "App"]
+    assert rendered(table(), 33)[0].split() == ["PID", "App"]
+
+
+def test_what_still_does_not_fit_goes_on_in_the_next_line() -> None:
+    lines = rendered(table(), 24)
+    assert lines[1].split() == ["1234567", "/srv/shop"]
+    assert lines[2].split() == ["(production)"]
+
+
+def test_no_number_is_ever_cut_short() -> None:
+    for width in range(24, 61):
+        assert "1234567" in rendered(table(), width)[1]
+        assert "\u2026" not in "".join(rendered(table(), width))
+
+
+def test_no_color_takes_bold_and_dim_letters_away_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    output = Terminal()
+    page_console(file=output).print("text", style="bold red")
+    assert output.getvalue() == "text\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
