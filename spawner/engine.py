@@ -19,6 +19,9 @@ from spawner.processes.slow_starts import SlowStarts
 
 _NOT_EXECUTED = (126 << 8, 127 << 8)  # how shells and env(1) say that they could not execute a program
 
+_MOST_WARNINGS = 50  # of one import
+_LONGEST_WARNING = 2000  # characters
+
 
 class Engine:
     """Feeds events to the pool and has its effects carried out.
@@ -121,8 +124,8 @@ class Engine:
         entry = self._pool.groups.get(process.key)
         if group is None or entry is None or process.kind is not ProcessKind.PRELOADER:
             return  # a direct process shares nothing with any other
-        group.warnings = tuple(warnings)
-        for warning in warnings:
+        group.warnings = tuple(warning[:_LONGEST_WARNING] for warning in warnings[:_MOST_WARNINGS])
+        for warning in group.warnings:
             self._world.log.say("warn", 3011, "%s: %s" % (process.key, warning), entry.registration.error_log)
             if entry.registration.options.app_log_file:
                 process.output.note("warning: %s" % warning)

@@ -9,9 +9,13 @@ _SECRET = (
     r"|dsn|jwt)"
 )
 _SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#\s:@'\"]*:)[^@\s'\"]*(@)")
+# What is looked through may be made to take long: each pattern begins in few places, and none goes far from there.
+_URL_PASSWORD = re.compile(r"((?<![A-Za-z0-9+.-])[A-Za-z0-9+.-]+://[^/?#\s:@'\"]*:)(?:(?!://)[^@\s'\"])*(@)")
 _ASSIGNED = re.compile(r"(?i)((?:password|passwd|pwd|secret|token|api_?key|access_?key)=)[^&;\s'\"]+")
-_LITERAL = re.compile(r"(?i)([\w.]*" + _SECRET + r"\w*['\"]?\]?\s*(?:[:=,]|:\s*\w+\s*=)\s*[bru]*)(['\"])(?:(?!\2).)+\2")
+_LITERAL = re.compile(
+    r"(?i)(" + _SECRET + r"\w{0,64}['\"]?\]?\s{0,64}(?:[:=,]|:\s{0,64}\w{1,64}\s{0,64}=)\s{0,64}[bru]{0,3})"
+    r"(['\"])(?:(?!\2).)+\2"
+)
 _PEM = "-----BEGIN"
 
 

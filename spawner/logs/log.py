@@ -10,7 +10,8 @@ from spawner.logs.line_sink import LineSink, stderr_sink
 
 # LogLevel's numbers (PassengerLogLevel): a line is written when its level's number is not above the configured one.
 LEVELS = {"crit": 0, "error": 1, "warn": 2, "notice": 3, "info": 4, "debug": 5}
-_ESCAPES = {code: "\\x%02x" % code for code in [*range(0x20), 0x7F] if code != 0x09}
+_ESCAPES = {code: "\\x%02x" % code for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 0x09}
+_ESCAPES.update({0xDC00 + byte: "\\x%02x" % byte for byte in range(0x80, 0xA0)})  # the same as bytes that are no UTF-8
 
 
 class Log:

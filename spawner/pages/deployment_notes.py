@@ -47,7 +47,7 @@ class DeploymentNotes:
     def __init__(self, processes: ShortProcesses, log: Log) -> None:
         self._processes = processes
         self._log = log
-        # What is still to be done, by folder; the first entry of each is under way.
+        # What is still to be done, by folder; the first entry of each is under way, a second one waits.
         self._steps: "dict[str, collections.deque[tuple[Identity, Optional[bytes]]]]" = {}
 
     @property
@@ -67,6 +67,8 @@ class DeploymentNotes:
         elif folder not in self._steps and not os.path.lexists(os.path.join(folder, NAME)):
             return
         steps = self._steps.setdefault(folder, collections.deque())
+        while len(steps) > 1:  # what waits is outdated: one under way that is made to take long keeps no more than one
+            steps.pop()
         steps.append((identity, text))
         if len(steps) == 1:
             self._next(folder)

@@ -22,8 +22,9 @@ def switch(pool: Pool, group: Group, on: bool, now: float) -> None:
     text = "always_restart.txt: each request of %s gets a process of its own"
     pool.say("notice", group.key, 3538, (text if on else "always_restart.txt of %s is gone") % group.key)
     if on:
+        restarting.go_over_to_waiting(pool, group, now)
         group.generation, group.next_generation = group.last_generation, None
-        group.resisting, group.restart_again = None, False
+        group.resisting = None
         for process in list(group.processes.values()):
             if process.coming and not process.once:
                 restarting.terminate(pool, process, now, "always_restart.txt")

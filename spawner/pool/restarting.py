@@ -88,6 +88,16 @@ def catch_up(pool: Pool, group: Group, now: float) -> None:
         restart(pool, group, now, group.again_method, group.again_bring_up)
 
 
+def go_over_to_waiting(pool: Pool, group: Group, now: float) -> None:
+    """Whatever starts from now on has the code that the waiting restart is to bring: that one is under way."""
+    if group.restart_again:
+        group.restart_again = False
+        _tell(pool, group, "superseded")
+        group.last_generation += 1
+        group.restart = Restart(group.last_generation, now, group.target)
+        _tell(pool, group, "loading")
+
+
 def _drop_unproven(pool: Pool, group: Group, now: float) -> None:
     """What an unfinished restart, or a first start, has under way is outdated too."""
     for process in list(group.processes.values()):

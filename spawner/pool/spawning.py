@@ -91,9 +91,11 @@ def wants_worker(pool: Pool, group: Group, now: float) -> bool:
         return group.replacing and not coming
     if group.state is not GroupState.RESTARTING:
         return True
-    # One at a time, and at most one more than the target, retired ones counted until the restart has drained.
-    draining = sum(1 for p in group.workers() if p.retiring) if now < group.drain_until else 0
-    return len(group.active()) + draining <= group.target and not coming
+    # One at a time, and at most one more than the target, retired ones counted until the restart has drained; but an
+    # app without any does not wait for those to go.
+    active = group.active()
+    draining = sum(1 for p in group.workers() if p.retiring) if active and now < group.drain_until else 0
+    return len(active) + draining <= group.target and not coming
 
 
 def _retire_surplus(pool: Pool, group: Group, now: float) -> None:
@@ -130,7 +132,8 @@ def _spawn(pool: Pool, group: Group, now: float) -> bool:
     preloader = group.preloader(generation)
     if preloader is None:
         _start_preloader(pool, group, generation, now)
-        return False
+        loads = group.preloader(generation) is not None
+        return loads and generation_to_spawn(group) not in (None, generation) and _spawn(pool, group, now)
     if preloader.state is not ProcessState.READY or not room.make(pool, group, now):
         return False
     slot = group.free_slot()

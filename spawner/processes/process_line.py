@@ -12,6 +12,9 @@ from spawner.machine import packets
 from spawner.machine.packets import Packet
 
 _PACKETS_AT_ONCE = 32
+_SECONDS_AT_ONCE = 0.01
+_SHARE = 0.1  # of the loop's time that one line may take for long
+_CREDIT = 0.25  # seconds that it may take at once beyond that
 
 
 class ProcessLine:
@@ -38,6 +41,9 @@ class ProcessLine:
         self._uid = uid
         self._received = received
         self._broken = broken
+        self._rest: Optional[asyncio.TimerHandle] = None
+        self._used = 0.0  # seconds that its messages have taken, less its share of the time
+        self._looked = loop.time()
         loop.add_reader(line, self._readable)
 
     @property
@@ -69,30 +75,55 @@ class ProcessLine:
 
     def close(self) -> None:
         """Read it no longer. A process that still lives retires."""
+        if self._rest is not None:
+            self._rest.cancel()
         if self._line.fileno() >= 0:
             self._loop.remove_reader(self._line)
             self._line.close()
 
     def _readable(self) -> None:
+        """Deal with what is there. A process that talks and talks has a tenth of the loop's time at most."""
+        begun = self._loop.time()
         for _ in range(_PACKETS_AT_ONCE):
-            if self._line.fileno() < 0:
-                return
-            try:
-                packet = packets.receive(self._line, peek=True)
-            except (BlockingIOError, InterruptedError):
-                return
-            except ConnectionResetError:  # it ended with messages of ours unread: said once, before what it said itself
-                continue
-            except PeerError as error:
-                self._end(str(error))
-                return
-            except OSError:
-                packet = None
-            if packet is None:
-                self._end(None)
-                return
-            self._check(packet)
-            self._drop_first()
+            if not self._take_one() or self._loop.time() - begun > _SECONDS_AT_ONCE:
+                break
+        ended = self._loop.time()
+        self._used = max(0.0, self._used - (begun - self._looked) * _SHARE) + ended - begun
+        self._looked = ended
+        if self._used > _CREDIT:
+            self._pause((self._used - _CREDIT) / _SHARE)
+
+    def _take_one(self) -> bool:
+        """Deal with the first message; False if there is none."""
+        if self._line.fileno() < 0:
+            return False
+        try:
+            packet = packets.receive(self._line, peek=True)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except ConnectionResetError:  # it ended with messages of ours unread: said once, before what it said itself
+            return True
+        except PeerError as error:
+            self._end(str(error))
+            return False
+        except OSError:
+            packet = None
+        if packet is None:
+            self._end(None)
+            return False
+        self._check(packet)
+        self._drop_first()
+        return True
+
+    def _pause(self, seconds: float) -> None:
+        if self._line.fileno() >= 0 and self._rest is None:
+            self._loop.remove_reader(self._line)
+            self._rest = self._loop.call_later(seconds, self._listen)
+
+    def _listen(self) -> None:
+        self._rest = None
+        if self._line.fileno() >= 0:
+            self._loop.add_reader(self._line, self._readable)
 
     def _drop_first(self) -> None:
         """Only what was dealt with leaves the line: a spawner that is killed meanwhile leaves it to the next one."""

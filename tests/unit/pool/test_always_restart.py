@@ -177,3 +177,17 @@ def test_it_outlives_the_spawner() -> None:
     assert not world.processes()
     world.request()
     assert world.coming().once
+
+
+def test_whoever_waits_for_a_restart_that_waits_hears_of_it_when_the_file_comes() -> None:
+    world = World()
+    world.register()
+    world.restart(bring_up=True)
+    for _ in range(3):
+        world.restart()
+    generation = world.restart()
+    assert world.pool.groups["app"].restart_again
+    world.step(world.pool.set_always_restart, "app", True)
+    world.all_up()
+    told = [progress for progress in world.effects_of(effects.Progress) if progress.generation == generation]
+    assert told[-1].stage == "completed"

@@ -267,3 +267,14 @@ def test_a_worker_of_the_old_release_does_not_make_the_failure_of_the_new_one_fo
     world.all_up()
     assert len(world.serving()) == 2
     assert world.pool.groups["app"].failure is not None
+
+
+def test_an_app_that_has_lost_every_worker_in_a_restart_does_not_wait_for_those_that_go() -> None:
+    world = World()
+    world.up(min_instances=2)
+    world.sample()
+    world.pool.groups["app"].target = 1
+    world.restart()
+    for process in world.serving():
+        world.step(world.pool.detach, process.process_id)
+    assert any(process.coming and process.is_worker for process in world.processes()), "forked from the old preloader"

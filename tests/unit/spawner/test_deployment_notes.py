@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from pathlib import Path
-from typing import Optional
+from typing import Any, Callable, Optional
 
 import pytest
 
@@ -16,7 +16,7 @@ from spawner.machine.linux import Identity
 from spawner.options import AppOptions
 from spawner.pages.deployment_notes import NAME, DeploymentNotes, note_text
 from spawner.pool.registration import Registration
-from spawner.processes.short_process import ShortProcesses
+from spawner.processes.short_process import Outcome, ShortProcesses
 from spawner.processes.users import own_identity
 from tests.unit.spawner.loops import run_with_processes, until
 
@@ -121,3 +121,25 @@ if os.geteuid() == 0:
         (tmp_path / "tmp").symlink_to(tmp_path / "root")
         write(tmp_path, FAILURE, identity=NOBODY)
         assert list((tmp_path / "root").iterdir()) == []
+
+
+class _Stuck:
+    """Programs that never end."""
+
+    def __init__(self) -> None:
+        self.ends: list[Callable[[Outcome], None]] = []
+
+    def start(self, *arguments: Any) -> None:
+        self.ends.append(arguments[3])
+
+
+def test_while_one_is_written_only_the_newest_waits(tmp_path: Path) -> None:
+    stuck = _Stuck()
+    notes = DeploymentNotes(stuck, Log(LineSink.open(str(tmp_path / "log"))))  # type: ignore[arg-type]
+    registration = Registration("app", str(tmp_path), "wsgi", "passenger_wsgi.py", "", "", "test", "", AppOptions(), 1)
+    for generation in range(100):
+        notes.note(registration, own_identity(), generation, FAILURE)
+    for number in range(2):
+        assert not notes.idle
+        stuck.ends[number](Outcome(0, False, ""))
+    assert notes.idle

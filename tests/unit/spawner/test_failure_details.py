@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -87,3 +88,11 @@ def test_secrets_of_variables_are_hidden(name: str, value: str, shown: str) -> N
 )
 def test_secrets_of_source_lines_are_hidden(line: str, shown: str) -> None:
     assert masking.source_line(line) == shown
+
+
+@pytest.mark.parametrize("piece", ["a://a:", "key", "key: ", "password", "a", "https://a:", "key='", ":", " "])
+def test_no_text_takes_long_to_look_through(piece: str) -> None:
+    """All apps wait while the spawner does."""
+    begun = time.process_time()
+    masking.lines(piece * (100_000 // len(piece)))
+    assert time.process_time() - begun < 2.0

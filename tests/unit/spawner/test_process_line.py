@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -212,6 +214,54 @@ def test_a_process_that_does_not_read_is_told_to_retire_by_the_end_of_the_line()
             if packet is None:
                 break
             assert packet.type == "fork"
+        ends.close()
+
+    play(act)
+
+
+def test_a_process_that_talks_and_talks_has_a_small_share_of_the_loop_s_time() -> None:
+    async def act() -> None:
+        loop = asyncio.get_running_loop()
+        heard: list[float] = []
+
+        def take_long(packet: Packet) -> None:
+            time.sleep(0.001)
+            heard.append(loop.time())
+
+        ends = Ends(received=take_long)
+        ends.theirs.setblocking(False)
+        told = 0
+        end = loop.time() + 1.0
+        while loop.time() < end:
+            with contextlib.suppress(BlockingIOError):
+                ends.say("work_done")
+                told += 1
+            await asyncio.sleep(0)
+        assert len(heard) * 0.001 < 0.5, "a quarter of a second, and a tenth of the second"
+        before = len(heard)
+        await asyncio.sleep(0.2)
+        assert before < len(heard) <= told, "the rest comes in its time"
+        ends.close()
+
+    play(act)
+
+
+def test_a_few_messages_at_once_are_not_held_up() -> None:
+    async def act() -> None:
+        loop = asyncio.get_running_loop()
+        heard: list[float] = []
+
+        def take_long(packet: Packet) -> None:
+            time.sleep(0.012)
+            heard.append(loop.time())
+
+        ends = Ends(received=take_long)
+        for _ in range(8):
+            ends.say("exited")
+        begun = loop.time()
+        while len(heard) < 8:
+            await asyncio.sleep(0)
+        assert heard[-1] - begun < 8 * 0.012 * 3
         ends.close()
 
     play(act)
