@@ -178,7 +178,7 @@ class Carrier:
                 answer = FailureResponse(page, answer.json, retry_after, operators_own=True)
             except OSError as error:
                 text = "PassengerCustomErrorPage %s, opened as the app's user: %s"
-                self.world.log.error(3022, text % (custom, error.strerror or error))
+                self.world.log.say("error", 3022, text % (custom, error.strerror or error), registration.error_log)
         return answer
 
     def _identity_of(self, key: str) -> Identity:

@@ -54,7 +54,7 @@ class AppLogs:
         :param error_log: the name of the virtual host's ErrorLog.
         """
         if app_log_file:
-            own = self._own(os.path.join(app_root, app_log_file), identity)
+            own = self._own(os.path.join(app_root, app_log_file), identity, error_log)
             if own is not None:
                 return own
         return self._log.own() if self.main_file else self._log.named(error_log)
@@ -77,7 +77,7 @@ class AppLogs:
             if entry.sink is not None and entry.sink.blocked:
                 entry.sink.flush()
 
-    def _own(self, path: str, identity: Identity) -> Optional[LineSink]:
+    def _own(self, path: str, identity: Identity, error_log: str) -> Optional[LineSink]:
         entry = self._open.get((path, identity.uid))
         now = time.monotonic()
         if entry is not None and now - entry.looked < _LOOK_EVERY:
@@ -88,18 +88,18 @@ class AppLogs:
         failed_before = entry is not None and entry.sink is None
         if entry is not None and entry.sink is not None:
             entry.sink.close()
-        sink = self._try_open(path, identity, failed_before)
+        sink = self._try_open(path, identity, error_log, failed_before)
         found = os.fstat(sink.fileno()) if sink is not None else None
         self._open[path, identity.uid] = _OpenLog(sink, (found.st_dev, found.st_ino) if found else (0, 0), now)
         return sink
 
-    def _try_open(self, path: str, identity: Identity, failed_before: bool) -> Optional[LineSink]:
+    def _try_open(self, path: str, identity: Identity, error_log: str, failed_before: bool) -> Optional[LineSink]:
         try:
             return LineSink(open_log(path, identity))
         except OSError as error:
             if not failed_before:
                 text = "PassengerAppLogFile %s cannot be opened as user %s: %s; the output goes to the ErrorLog"
-                self._log.error(3008, text % (path, identity.user, error.strerror))
+                self._log.say("error", 3008, text % (path, identity.user, error.strerror), error_log)
             return None
 
 

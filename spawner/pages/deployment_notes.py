@@ -31,7 +31,7 @@ def note_text(generation: int, failure: StartFailure, when: datetime.datetime) -
         "The release did not start; the one before goes on serving if it can.",
         "",
         "time: %s" % when.isoformat(" ", "seconds"),
-        "restart: %d" % generation,
+        "generation: %d" % generation,
         "step: %s" % failure.step,
         "reason: %s" % failure.summary,
     ]

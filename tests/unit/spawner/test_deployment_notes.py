@@ -56,7 +56,7 @@ def test_it_says_when_and_why(file: Path) -> None:
     text = note_text(3, FAILURE, when)
     for line in (
         "time: 2026-01-02 03:04:05+00:00",
-        "restart: 3",
+        "generation: 3",
         "step: import the app",
         "reason: No module named 'shop'",
         "error id: 0123abcd",
