@@ -14,6 +14,7 @@ APLOG_USE_MODULE(passenger);
 
 enum {
     IDLE_MILLISECONDS = 5,           /* a worker silent for so long: the client gets what there is */
+    WATCHED_MILLISECONDS = 1000,     /* how often to look at a client's socket: poll() does not tell that httpd has closed it */
     UNWATCHED_MILLISECONDS = 250,    /* how often to look whether a client that cannot be polled is still there */
     UNWATCHED_BODY_MILLISECONDS = 20    /* the same, at most, for more of its body */
 };
@@ -49,7 +50,7 @@ static apr_interval_time_t unwatched_timeout_of(const passenger_exchange *exchan
     return silent < UNWATCHED_BODY_MILLISECONDS ? silent + 1 : UNWATCHED_BODY_MILLISECONDS;
 }
 
-/* How long to wait for events: milliseconds, -1: without end. */
+/* How long to wait for events: milliseconds. */
 static int timeout_of(const passenger_exchange *exchange)
 {
     int timeout = -1;
@@ -63,9 +64,7 @@ static int timeout_of(const passenger_exchange *exchange)
     if (passenger_exchange_is_waiting_for_body(exchange)) {
         timeout = earlier(timeout, apr_time_as_msec(exchange->starved_since + exchange->r->server->timeout - now) + 1);
     }
-    if (exchange->client < 0) {
-        timeout = earlier(timeout, unwatched_timeout_of(exchange, now));
-    }
+    timeout = earlier(timeout, exchange->client < 0 ? unwatched_timeout_of(exchange, now) : WATCHED_MILLISECONDS);
     int64_t limit = passenger_time_limits_next(exchange->limits);
     if (limit != 0 && !passenger_relay_is_answered(&exchange->relay)) {
         timeout = earlier(timeout, apr_time_as_msec(limit - now) + 1);
@@ -112,7 +111,8 @@ passenger_exchange_events passenger_exchange_wait(passenger_exchange *exchange)
     if (count <= 0) {
         return (passenger_exchange_events){.worker_spoke = 0};
     }
-    exchange->has_left |= (watched[1].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    /* Not valid: httpd ends, and does not wait for requests. */
+    exchange->has_left |= (watched[1].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
     /* A worker that is not to be heard now, because there is no room for what it says, may still take more of us. */
     int worker_spoke = (watched[0].events & POLLIN) != 0 && watched[0].revents != 0;
     return (passenger_exchange_events){.worker_spoke = worker_spoke || watched[2].revents != 0,
