@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from spawner.pool.pool import Pool
     from spawner.pool.process import Process
 
+STILLBORN_SECONDS = 1.0  # a worker that ends by itself so soon, and was in no request, is no worker
+MOST_STILLBORN = 3  # in a row, until the next one has to wait
+
+
+def worker_lost(pool: Pool, group: Group, process: Process, now: float) -> None:
+    """A worker has ended by itself: the next one comes at once, but not for ever as fast as the machine can."""
+    served = process.requests or process.running or pool.is_busy(process)
+    if served or process.once or now >= process.came_up + STILLBORN_SECONDS:
+        group.stillborn = 0
+        return
+    group.stillborn += 1
+    late = group.stillborn - MOST_STILLBORN
+    if late >= 0:
+        group.spawn_after = max(group.spawn_after, now + BACK_OFF[min(late, 2)])
+
 
 def start_failed(pool: Pool, group: Group, process: Process, failure: StartFailure, now: float) -> None:
     """A process did not come up: who waits is told, or the old generation goes on."""

@@ -46,6 +46,7 @@ class Group:
     again_method: Optional[str] = None
     again_bring_up: bool = False
     drain_until: float = 0.0
+    stillborn: int = 0  # workers in a row that ended by themselves as soon as they were up, without a request
     always_restart: bool = False
     full_samples: int = 0
     last_active: float = 0.0

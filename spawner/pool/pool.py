@@ -172,7 +172,7 @@ class Pool:
         """A worker accepts connections."""
         process = self.processes[process_id]
         process.on(ProcessEvent.ACCEPTS)
-        process.idle_since = now
+        process.idle_since = process.came_up = now
         if not process.serving:
             return
         process.attached = True
@@ -226,6 +226,8 @@ class Pool:
             summary = "the process ended (%s) before it was up" % describe_status(status)
             self.start_failed(process_id, StartFailure(upkeep.step_of(process), summary), now)
             return
+        if process.serving and not process.killed:
+            failing.worker_lost(self, self.groups[process.key], process, now)
         self.settle(self._remove(process, status), now)
 
     def _remove(self, process: Process, status: Optional[int] = None) -> Group:

@@ -34,6 +34,7 @@ class Process:
     running: int = 0
     capacity: int = 1
     requests: int = 0
+    came_up: float = 0.0  # when it began to accept; 0: under an earlier spawner, or not yet
     idle_since: float = 0.0  # a worker's last request, a preloader's last fork
     at_work: bool = False
 

@@ -212,3 +212,29 @@ def test_a_restart_under_way_is_finished_by_another_spawner() -> None:
     world.all_up()
     assert told(world)[-1] == (2, "completed")
     assert world.pool.groups["app"].state is GroupState.SERVING
+
+
+def test_workers_that_end_as_soon_as_they_are_up_are_not_started_without_a_pause() -> None:
+    world = World()
+    world.up()
+    for _ in range(3):
+        assert world.serving()
+        world.exit(world.serving()[0], 11)
+        world.all_up()
+    assert not world.serving()
+    for pause in (1.0, 2.0, 5.0, 5.0):
+        world.advance(pause - 0.1)
+        assert world.coming_or_none() is None
+        world.advance(0.2)
+        world.all_up()
+        world.exit(world.serving()[0], 11)
+
+
+def test_workers_that_a_request_ends_are_replaced_at_once_each_time() -> None:
+    world = World()
+    world.up()
+    for _ in range(10):
+        world.sample(busy=True)
+        world.exit(world.serving()[0], 11)
+        world.all_up()
+    assert world.serving()
