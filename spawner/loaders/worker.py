@@ -6,6 +6,7 @@ and its own signals; the group's socket is watched exclusively, so that one conn
 
 import atexit
 import errno
+import os
 import signal
 import socket
 from typing import Iterable, List, NamedTuple, NoReturn, Optional, Tuple, Union
@@ -208,6 +209,9 @@ class Worker:
             self._retiring = True
         elif message.kind == "work":
             self._work.ordered = True
+        elif message.kind == "serve":  # again, by a spawner whose predecessor was killed before it could note it
+            for descriptor in message.descriptors:
+                os.close(descriptor)
         else:
             raise UnexpectedMessage("a worker was told to {!r}".format(message.kind))
 

@@ -272,3 +272,14 @@ def test_an_app_that_replaces_the_systems_calls_is_served_all_the_same(starter: 
     assert preloader.line.expect("exited")["status"] == "0"
     preloader.retire()
     assert preloader.child.wait(30) == 0
+
+
+def test_a_process_that_is_told_to_serve_by_two_spawners_serves(starter: Starter) -> None:
+    process = starter.start(APP)
+    process.load()
+    process.serve(slot=2)
+    process.line.send("serve", ("slot", "2"))
+    assert process.get().text == "ok"
+    assert process.get().text == "ok"
+    process.retire()
+    assert process.child.wait(20) == 0
