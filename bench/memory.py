@@ -68,7 +68,7 @@ class PreloadedJumpseat(DjangoSite, Jumpseat):
 
     def app_processes(self) -> list[psutil.Process]:
         owner = psutil.Process(self.httpd.pid)
-        return [process for process in owner.children(recursive=True) if _mentions(process, "start.py")]
+        return [process for process in owner.children(recursive=True) if _mentions(process, "jumpseat: ")]
 
 
 class DirectJumpseat(PreloadedJumpseat):
