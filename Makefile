@@ -4,6 +4,7 @@ PYTHON ?= /usr/bin/python3
 PORT ?= 8080
 SANITIZE ?=
 JOBS ?= 2
+INTEGRATION_JOBS ?= 4  # these tests mostly wait
 
 # Where `make install` puts things.
 home ?= /usr/lib/jumpseat
@@ -77,7 +78,7 @@ unit: $(TEST_TOOLS) $(MODULE) ## run the tests that need no httpd
 	$(BIN)/python -m pytest -n $(JOBS) --timeout 120 tests/unit
 
 integration: $(TEST_TOOLS) $(MODULE) ## run the tests that start an httpd
-	$(BIN)/python -m pytest -n $(JOBS) tests/integration
+	$(BIN)/python -m pytest -n $(INTEGRATION_JOBS) tests/integration
 
 faults: $(TEST_TOOLS) $(MODULE) ## break things while requests come in; says how many were sent, failed and late
 	$(BIN)/python -m pytest -n $(JOBS) tests/faults
