@@ -4,7 +4,8 @@ PYTHON ?= /usr/bin/python3
 PORT ?= 8080
 SANITIZE ?=
 JOBS ?= 2
-INTEGRATION_JOBS ?= 4  # these tests mostly wait
+# These tests mostly wait.
+INTEGRATION_JOBS ?= 4
 
 # Where `make install` puts things.
 home ?= /usr/lib/jumpseat
