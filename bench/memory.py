@@ -1,7 +1,7 @@
 """`make bench-memory`: what one more worker of a Django site costs, with and without preloading, beside peers.
 
 The memory of an app is the sum of the proportional set sizes (PSS) of all its processes: shared pages count once.
-A worker's cost is (memory with all workers - memory with one worker) / (workers - 1), after the same requests.
+A worker's cost is (memory with all workers - memory with one) / (workers - 1), after as many requests per worker.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def bench(workers: int, requests: int, ballast: int, only: str) -> None:
 def _row(
     kind: type[DjangoSite], workers: int, requests: int, ballast: int, tell: Callable[[str], Optional[object]]
 ) -> list[str]:
-    early_one, one, failed = measure(kind, 1, requests, ballast)
+    early_one, one, failed = measure(kind, 1, max(10, requests // workers), ballast)
     early_all, all_of_them, failed_too = measure(kind, workers, requests, ballast)
     added, early = ((total - single) / (workers - 1) for total, single in ((all_of_them, one), (early_all, early_one)))
     tell("%s: %.1f MB for each added worker" % (kind.name, added / MEGABYTE))

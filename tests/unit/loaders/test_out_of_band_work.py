@@ -121,7 +121,7 @@ def test_a_worker_at_its_work_takes_no_request_and_shows_it(starter: Starter) ->
         starter.write("", "done")
     worker.line.expect("work_done")
     worker.group.wait_for(lambda group: group.slot(0).state == 1)
-    assert other.group.slot(1).requests == 1
+    other.group.wait_for(lambda group: group.slot(1).requests == 1)
 
 
 def test_a_worker_that_is_to_retire_finishes_its_work(starter: Starter) -> None:
