@@ -136,10 +136,10 @@ def test_a_clock_that_is_set_changes_nothing(
     folder = server.folder / "clock"
     folder.mkdir()
     clock = WrongClock(folder)
-    monkeypatch.setenv("LD_PRELOAD", str(clock.library))
+    monkeypatch.setenv("LD_PRELOAD", str(clock.shared_object))
     burdened.start()
     monkeypatch.delenv("LD_PRELOAD")
-    assert str(clock.library) in Path(f"/proc/{server.spawner_pid()}/maps").read_text()
+    assert str(clock.shared_object) in Path(f"/proc/{server.spawner_pid()}/maps").read_text()
     with burdened.load() as load:
         load.wait_for_more(30)
         clock.set(seconds)

@@ -17,11 +17,11 @@ class WrongClock:
 
     def __init__(self, folder: Path) -> None:
         self._offset = folder / "offset"
-        self.library = folder / "wrong_clock.so"
+        self.shared_object = folder / "wrong_clock.so"
         self.set(0)
         self._offset.chmod(0o644)
         command = ["cc", "-shared", "-fPIC", "-O1", f'-DOFFSET_FILE="{self._offset}"']
-        subprocess.run([*command, "-o", str(self.library), str(SOURCE)], check=True)
+        subprocess.run([*command, "-o", str(self.shared_object), str(SOURCE)], check=True)
 
     def set(self, seconds: int) -> None:
         """How far the clock is ahead of the right time; in force at once, everywhere."""
