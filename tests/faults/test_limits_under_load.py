@@ -20,7 +20,7 @@ from support.waiting import eventually
 pytestmark = [pytest.mark.load, pytest.mark.deadline(120)]
 NO_GROWTH = f"PassengerMaxInstances {WORKERS}"
 THREADS = f"{NO_GROWTH}\nPassengerConcurrencyModel thread\nPassengerThreadCount 4"
-MEMORY = Kind("grow", "/grow", 0.0, lambda identity: ("&megabytes=60", pattern(identity, 200), None))
+MEMORY = Kind("grow", "/grow", 0.0, lambda identity: ("&megabytes=60&keep=1", pattern(identity, 200), None))
 
 
 def statuses(outcomes: list[Outcome]) -> set[str]:

@@ -107,11 +107,15 @@ def talk(environ, fields):
     return [pattern(fields["id"], 200)]
 
 
+KEPT = []
+
+
 def grow(environ, fields):
-    """Take memory, and touch it, until there is none."""
+    """Take memory, and touch it, until there is none; with `keep` it stays taken until the next request of this kind."""
     taken = []
     for _ in range(int(fields["megabytes"])):
         taken.append(bytearray(b"x" * (1 << 20)))
+    KEPT[:] = taken if "keep" in fields else []
     return [pattern(fields["id"], 200)]
 
 
