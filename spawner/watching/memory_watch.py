@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Callable, Optional
 
 from spawner.machine.linux import Identity, file_system_identity
+from spawner.machine.smaps import shares_of
 from spawner.pool.group import Group
 from spawner.world import Feed, World
 
 _PATIENCE = 10.0  # seconds for one process; then others are read by another thread
 _MOST_STUCK = 4  # threads that wait for the kernel for so long; with more nobody is looked at any more
-_KIB = 1024
 
 
 def memory_of(pid: int, identity: Identity) -> Optional[int]:
@@ -38,9 +38,8 @@ def memory_of(pid: int, identity: Identity) -> Optional[int]:
 
 
 def _rollup(pid: int) -> int:
-    with open("/proc/%d/smaps_rollup" % pid, "rb", buffering=0) as file:
-        lines = (file.read(65_536) or b"").splitlines()
-    return sum(int(line.split()[1]) * _KIB for line in lines if line.startswith((b"Pss:", b"SwapPss:")))
+    shares = shares_of(pid)
+    return shares.get("Pss", 0) + shares.get("SwapPss", 0)
 
 
 @dataclass(frozen=True)

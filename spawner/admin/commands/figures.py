@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import Iterable, Optional
 
+from spawner.machine.smaps import shares_of
+
 _FRESH = 1.0  # seconds for which what was read is told again: many who watch cost no more than one
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -95,10 +97,7 @@ def _shares(pid: int) -> dict[str, int]:
     """The lines of smaps_rollup (Linux 4.14 and newer), in bytes; empty where it may not be read."""
     shares: dict[str, int] = {"Private_Clean": 0}
     with contextlib.suppress(OSError, ValueError):
-        for line in _read(pid, "smaps_rollup").splitlines():
-            words = line.split()
-            if len(words) == 3 and words[2] == b"kB":
-                shares[words[0].rstrip(b":").decode()] = int(words[1]) * 1024
+        shares.update(shares_of(pid))
     return shares
 
 
