@@ -11,7 +11,7 @@ import struct
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple
 
@@ -170,7 +170,8 @@ class Process:
     def close(self) -> None:
         self.line.close()
         if self.is_alive():
-            self.kill()
+            with suppress(ProcessLookupError):  # the closed line may have ended it a moment ago
+                self.kill()
         self._close_pidfd()
         self.output.close()
 
