@@ -1,4 +1,4 @@
-"""apachectl's signals and logrotate while requests come in."""
+"""apachectl's signals while requests come in."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 
 from load.burden import ROUNDS, Burdened, Judge
 from load.generator import Load
-from load.kinds import FAST, FILE, FILE_CONTENT, MIXED, SLOW, STREAM, TALK
-from load.outcome import Result
+from load.kinds import FAST, FILE, FILE_CONTENT, SLOW, STREAM
 from machine.kills import kill
 from support.descriptors import open_descriptors
 from support.memory import resident
@@ -116,36 +115,3 @@ def test_a_graceful_stop_finishes_what_is_under_way(burdened: Burdened, judge: J
     result = judge(load, "graceful-stop", failed=100_000, note="failed ones came after it")
     assert [str(one) for one in result.failed if one.begun < moment] == []
     assert list(server.run_folder.iterdir()) == []
-
-
-@pytest.mark.parametrize("where", ["ErrorLog", "PassengerLogFile", "PassengerAppLogFile"])
-def test_logrotate_loses_no_request_and_no_line_of_the_app(burdened: Burdened, judge: Judge, where: str) -> None:
-    """The logs are renamed and httpd is told by a graceful restart, as logrotate does it every night."""
-    server = burdened.server
-    server.logs.allow("AH|JS|said")
-    folder = server.logs.folder if where != "PassengerAppLogFile" else burdened.app.events
-    log = {"ErrorLog": "site.example.log", "PassengerLogFile": "own.log", "PassengerAppLogFile": "app.log"}[where]
-    if where == "PassengerLogFile":
-        server.add(f'PassengerLogFile "{folder / log}"')
-    burdened.start(f'PassengerAppLogFile "{folder / log}"' if where == "PassengerAppLogFile" else "")
-    with burdened.load([*MIXED[:4], TALK]) as load:
-        for number in range(3):
-            load.wait_for_more(40)
-            for path in [path for path in folder.glob("*.log") if path.name != "stderr.log"]:
-                path.rename(path.with_suffix(f".log.{number}"))
-            server.graceful()
-            moment = time.monotonic()
-        load.wait_for_more(60)
-    result = judge(load, f"logrotate, {where}, 3 times")
-    check_lines(result, folder, log, moment)
-
-
-def check_lines(result: Result, folder: Path, log: str, moment: float) -> None:
-    """Each line that the app has said stands in one log once; what was said after the last rotation, in the newest."""
-    said = [outcome for outcome in result.of("answered") if outcome.kind is TALK]
-    newest = (folder / log).read_text()
-    everything = "".join(path.read_text() for path in folder.glob(f"{log}*"))
-    assert [one.identity for one in said if everything.count(f"said {one.identity}\n") != 1] == []
-    late = [one.identity for one in said if one.begun > moment and f"said {one.identity}\n" not in newest]
-    assert late == [], f"{len(late)} of {len(said)} lines went to a log that was rotated away"
-

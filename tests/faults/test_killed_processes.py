@@ -47,7 +47,7 @@ def test_a_killed_worker_loses_the_request_that_it_was_in_and_no_other(burdened:
             eventually(lambda: len(workers(burdened.server)) >= WORKERS, "another worker in its place")
     result = judge(load, f"kill -9 of a worker, {len(killed)} times", failed=len(killed))
     ledger = Ledger(burdened.app.events)
-    in_hand = {identity for pid in killed for identity in ledger.unfinished(pid)}
+    in_hand = {identity for pid in killed for identity in ledger.in_hand(pid)}
     begun = ledger.times_begun()
     assert [one for one in result.failed if one.identity not in in_hand and begun[one.identity]] == [], str(result)
 

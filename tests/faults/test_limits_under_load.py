@@ -9,7 +9,7 @@ import pytest
 
 from load.burden import WORKERS, Burdened, Judge
 from load.generator import Load
-from load.kinds import FAST, MIXED, SLOW, STREAM, UPLOAD, Kind, pattern, slow
+from load.kinds import FAST, SLOW, STREAM, UPLOAD, Kind, pattern, slow
 from load.ledger import Ledger
 from load.outcome import Outcome, Result
 from machine.kills import kill
@@ -60,7 +60,7 @@ def test_a_killed_worker_with_threads_loses_the_requests_that_it_was_in(burdened
             eventually(lambda: len(workers(burdened.server)) >= WORKERS, "another worker in its place")
     result = judge(load, "kill -9 of a worker with 4 threads, 3 times", failed=4 * len(killed))
     ledger = Ledger(burdened.app.events)
-    in_hand = {identity for pid in killed for identity in ledger.unfinished(pid)}
+    in_hand = {identity for pid in killed for identity in ledger.in_hand(pid, at_once=4)}
     begun = ledger.times_begun()
     assert [str(one) for one in result.failed if one.identity not in in_hand and begun[one.identity]] == []
 
@@ -92,19 +92,6 @@ def test_clients_that_stick_to_a_killed_worker_are_served_by_another(burdened: B
     judge(load, "kill -9 of a worker that clients stick to", failed=1)
 
 
-def test_sticky_clients_lose_nothing_in_a_restart(burdened: Burdened, judge: Judge) -> None:
-    server = burdened.server
-    burdened.start(f"{NO_GROWTH}\nPassengerStickySessions on")
-    cookie = (server.get("/fast?id=cookie").header("Set-Cookie") or "").split(";")[0]
-    sticky = [replace(kind, cookie=cookie) for kind in MIXED]
-    with Load(server.port, burdened.app.events, sticky) as load:
-        for number in range(1, 4):
-            burdened.deploy(str(number))
-        server.graceful()
-        load.wait_for_more(40)
-    judge(load, "sticky sessions: 3 restarts and a graceful")
-
-
 def test_a_worker_above_its_memory_limit_finishes_its_request_and_is_replaced(
     burdened: Burdened, judge: Judge
 ) -> None:
@@ -114,6 +101,21 @@ def test_a_worker_above_its_memory_limit_finishes_its_request_and_is_replaced(
         eventually(lambda: len({one.pid for one in load.outcomes()}) > WORKERS + 2, "workers to be replaced", 40)
         load.wait_for_more(20)
     judge(load, "PassengerMemoryLimit")
+
+
+def test_workers_with_threads_that_are_worn_or_too_large_are_replaced_without_a_loss(
+    burdened: Burdened, judge: Judge
+) -> None:
+    limit = 60
+    burdened.server.logs.allow("JS")
+    burdened.start(f"{THREADS}\nPassengerMaxRequests {limit}\nPassengerMemoryLimit 50")
+    with burdened.load([MEMORY, FAST, STREAM, UPLOAD, FAST, SLOW], clients=12) as load:
+        burdened.server.logs.wait_for("JS3535: .* more than PassengerMemoryLimit", seconds=40)
+        eventually(lambda: limit in map(len, Ledger(burdened.app.events).begun.values()), "a worn worker", 40)
+        load.wait_for_more(60)
+    begun = Ledger(burdened.app.events).begun
+    judge(load, f"threads: PassengerMaxRequests {limit}, PassengerMemoryLimit", note=f"{len(begun)} workers")
+    assert max(map(len, begun.values())) <= limit
 
 
 def test_a_worker_above_its_hard_memory_limit_loses_that_request_only(burdened: Burdened, judge: Judge) -> None:

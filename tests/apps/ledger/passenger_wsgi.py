@@ -1,7 +1,8 @@
 """An app whose answers can be checked, and that keeps a ledger: each request it begins and each that it ends.
 
 Every request has an `id`; the ledger of a process is `events/ledger-<pid>`, a line for each begin ("+id") and end ("-id").
-LEDGER_FOLDER in the environment takes the place of `events`. `loading.txt` says how loading goes wrong.
+LEDGER_FOLDER in the environment takes the place of `events`. `loading.txt` says how loading goes wrong, `work.txt` how
+many seconds out-of-band work takes. `at_import.py`, where it is there, is imported, and has what the kind `use` calls.
 """
 import hashlib
 import os
@@ -32,6 +33,9 @@ if LOADING == "exit":
     sys.exit(7)
 if LOADING == "hang":
     time.sleep(3600)
+WORK_SECONDS = float(_read("work.txt", "0"))
+if os.path.exists(os.path.join(ROOT, "at_import.py")):
+    import at_import
 
 
 class Ledger:
@@ -119,7 +123,35 @@ def grow(environ, fields):
     return [pattern(fields["id"], 200)]
 
 
-KINDS = {"fast": fast, "slow": slow, "stream": stream, "upload": upload, "talk": talk, "grow": grow}
+def ask(environ, fields):
+    """Ask for out-of-band work."""
+    environ["passenger.request_oob_work"]()
+    return [pattern(fields["id"], 200)]
+
+
+def out_of_band_work():
+    """The ledger has a line for each that is done: "w", and CLOCK_MONOTONIC at begin and end."""
+    begun = time.monotonic()
+    time.sleep(WORK_SECONDS)
+    LEDGER.note("w%.6f %.6f" % (begun, time.monotonic()))
+
+
+def use(environ, fields):
+    """Use what was made at import."""
+    at_import.use()
+    return [pattern(fields["id"], 200)]
+
+
+KINDS = {
+    "fast": fast,
+    "slow": slow,
+    "stream": stream,
+    "upload": upload,
+    "talk": talk,
+    "grow": grow,
+    "ask": ask,
+    "use": use,
+}
 
 
 def application(environ, start_response):

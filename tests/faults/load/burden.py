@@ -68,8 +68,10 @@ class Burdened:
         assert kept is not None
         eventually(lambda: not kept.running and not kept.descendants(), "the end of everything", seconds)
 
-    def load(self, kinds: Sequence[Kind] = MIXED, clients: int = 10, pause: float = 0.01) -> Load:
-        return Load(self.server.port, self.app.events, kinds, clients, pause)
+    def load(
+        self, kinds: Sequence[Kind] = MIXED, clients: int = 10, pause: float = 0.01, sticky: bool = False
+    ) -> Load:
+        return Load(self.server.port, self.app.events, kinds, clients, pause, sticky=sticky)
 
 
 class Judge(Protocol):

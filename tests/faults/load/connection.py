@@ -31,6 +31,8 @@ class Connection:
         self._port = port
         self._socket: socket.socket | None = None
         self._answered = 0
+        #: Name and value of the cookie that came with the last answer, if one came.
+        self.cookie = ""
 
     def exchange(self, request: Request) -> tuple[int, bytes]:
         """Send a request, read the whole answer: status and body. Retries nothing.
@@ -56,6 +58,7 @@ class Connection:
             self.close()
             raise
         self._answered += 1
+        self.cookie = (response.getheader("Set-Cookie") or "").partition(";")[0]
         if response.will_close or refused is not None:
             self.close()
         return response.status, body

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Sequence
@@ -30,10 +31,14 @@ class Load:
         clients: int = 10,
         pause: float = 0.01,
         host: str = "site.example",
+        sticky: bool = False,
     ) -> None:
-        """`events`: the app's, with its ledger. `pause`: seconds between an answer and that client's next request."""
+        """`events`: the app's, with its ledger. `pause`: seconds between an answer and that client's next request.
+
+        `sticky`: each client shows the cookie that it was given last.
+        """
         self._port, self._events, self._host = port, events, host
-        self._kinds, self._pause = kinds, pause
+        self._kinds, self._pause, self._sticky = kinds, pause, sticky
         self._over = threading.Event()
         self._outcomes: list[list[Outcome]] = [[] for _ in range(clients)]
         self._running: dict[int, Outcome] = {}
@@ -61,6 +66,10 @@ class Load:
     def outcomes(self) -> list[Outcome]:
         """Those that have come to an end so far."""
         return [outcome for some in self._outcomes for outcome in some]
+
+    def by_client(self) -> list[list[Outcome]]:
+        """The same, by client and in order."""
+        return [list(outcomes) for outcomes in self._outcomes]
 
     def running(self) -> list[Outcome]:
         """Those that wait for their answer."""
@@ -91,14 +100,17 @@ class Load:
 
     def _run(self, number: int) -> None:
         connection = Connection(self._port)
-        turn = number
+        turn, route = number, ""
         while not self._over.wait(self._pause):
             turn += 1
             kind = self._kinds[turn % len(self._kinds)]
+            if self._sticky:
+                kind = replace(kind, cookie=route)
             outcome = Outcome(kind, f"{self._name}-{number}-{turn}", time.monotonic())
             self._running[number] = outcome
             self._ask(connection, outcome, number % 2 == 0)
             outcome.seconds = time.monotonic() - outcome.begun
+            outcome.route = route = connection.cookie or route
             self._outcomes[number].append(self._running.pop(number))
         connection.close()
 

@@ -102,6 +102,10 @@ STREAMED_UPLOAD = Kind("streamed upload", "/direct/upload", 0.16, _upload, pause
 FILE_CONTENT = pattern("a file", 2000)
 FILE = Kind("file", "/file.txt", 0.0, lambda identity: ("", FILE_CONTENT, None), by_app=False)
 TALK = Kind("talk", "/talk", 0.0, lambda identity: ("", pattern(identity, 200), None))
+#: Asks for out-of-band work.
+ASK = Kind("ask", "/ask", 0.0, lambda identity: ("", pattern(identity, 200), None))
+#: Uses what the app's at_import.py has made.
+USE = Kind("use", "/use", 0.0, lambda identity: ("", pattern(identity, 200), None))
 
 #: What most cases put on the server.
 MIXED = (FAST, STREAM, FAST, UPLOAD, FAST, SLOW, FAST, CHUNKED_UPLOAD, LARGE, STREAMED_UPLOAD, FAST, FAST)

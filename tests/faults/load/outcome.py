@@ -13,7 +13,10 @@ ANSWERED, FAILED, CLOSED_WHILE_IDLE = "answered", "failed", "closed while idle"
 
 @dataclass
 class Outcome:
-    """One request. `begun`: CLOCK_MONOTONIC, seconds. `release` and `pid`: who answered; empty and 0 if nobody did."""
+    """One request. `begun`: CLOCK_MONOTONIC, seconds. `release` and `pid`: who answered; empty and 0 if nobody did.
+
+    `route`: the cookie that the client has afterwards.
+    """
 
     kind: Kind
     identity: str
@@ -23,6 +26,7 @@ class Outcome:
     detail: str = ""
     release: str = ""
     pid: int = 0
+    route: str = ""
 
     @property
     def ended(self) -> float:
