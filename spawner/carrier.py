@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 import socket
 import time
@@ -175,7 +176,7 @@ class Carrier:
         if custom:
             try:
                 page = read_file(custom, self._identity_of(key), _ERROR_PAGE_LIMIT)
-                answer = FailureResponse(page, answer.json, retry_after, operators_own=True)
+                answer = dataclasses.replace(answer, html=page, operators_own=True)
             except OSError as error:
                 text = "PassengerCustomErrorPage %s, opened as the app's user: %s"
                 self.world.log.say("error", 3022, text % (custom, error.strerror or error), registration.error_log)

@@ -48,6 +48,12 @@ static const char page_format[] =
 static const char json_format[] =
     "{\"error\": {\"status\": %d, \"title\": \"%s\", \"id\": \"%s\", \"retry_after\": %s}}\n";
 
+void passenger_error_id_adopt(request_rec *r, const char *id)
+{
+    apr_table_setn(r->notes, ID_NOTE, apr_pstrdup(r->pool, id));
+    apr_table_set(r->subprocess_env, ID_VARIABLE, id);
+}
+
 const char *passenger_error_id(request_rec *r)
 {
     const char *known = apr_table_get(r->notes, ID_NOTE);
@@ -59,8 +65,7 @@ const char *passenger_error_id(request_rec *r)
         number = (apr_uint32_t)apr_time_now();
     }
     const char *id = apr_psprintf(r->pool, "%08x", number);
-    apr_table_setn(r->notes, ID_NOTE, id);
-    apr_table_setn(r->subprocess_env, ID_VARIABLE, id);
+    passenger_error_id_adopt(r, id);
     return id;
 }
 

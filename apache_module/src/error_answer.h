@@ -18,6 +18,9 @@
  * sees as REDIRECT_PASSENGER_ERROR_ID. Lives as long as the request. */
 const char *passenger_error_id(request_rec *r);
 
+/* Takes over the id of an error that the app's worker or the spawner has logged. */
+void passenger_error_id_adopt(request_rec *r, const char *id);
+
 /* Answers `status`, of which the cause has been logged. As long as nothing has been sent. Returns what the handler
  * returns: OK, or the status where httpd is to answer it. */
 int passenger_error_answer(request_rec *r, int status);

@@ -54,6 +54,9 @@ static void begin_response(passenger_relay *relay)
 {
     request_rec *r = relay->r;
     relay->state = PASSENGER_RELAY_BODY;
+    if (relay->head.error_id[0] != '\0') {
+        passenger_error_id_adopt(r, relay->head.error_id);
+    }
     if (passenger_error_override_applies(r, &relay->head)) {
         passenger_error_override_begin(r, &relay->head);
         relay->is_bodyless = 1;

@@ -180,6 +180,27 @@ static passenger_head_status take_interim_line(passenger_response_head *head, si
     return refuse(head, PASSENGER_HEAD_BAD_INTERIM, line, length);
 }
 
+/* Whether the line at [start, end) is the `Error id: ` of an error, which is copied: eight lowercase hexadecimal digits. A
+ * header of an app cannot be called so: its name would be no token. */
+static int take_error_id(passenger_response_head *head, size_t start, size_t end)
+{
+    static const char prefix[] = "Error id: ";
+    const char *line = head->bytes + start;
+    const char *id = line + sizeof(prefix) - 1;
+    if (head->status < 400 || end - start != sizeof(prefix) - 1 + PASSENGER_ERROR_ID_LENGTH
+        || memcmp(line, prefix, sizeof(prefix) - 1) != 0) {
+        return 0;
+    }
+    for (size_t index = 0; index < PASSENGER_ERROR_ID_LENGTH; index++) {
+        if (memchr("0123456789abcdef", id[index], 16) == NULL) {
+            return 0;
+        }
+    }
+    memcpy(head->error_id, id, PASSENGER_ERROR_ID_LENGTH);
+    head->headers_start = head->used;
+    return 1;
+}
+
 /* `NNN` or `NNN Reason` at [start, end). */
 static passenger_head_status take_status(passenger_response_head *head, size_t start, size_t end)
 {
@@ -243,6 +264,10 @@ static passenger_head_status take_line(passenger_response_head *head)
         start += sizeof(prefix) - 1;
         trim(head->bytes, &start, &end);
         return take_status(head, start, end);
+    }
+    if (start == head->headers_start && head->interim == PASSENGER_HEAD_MORE && head->error_id[0] == '\0'
+        && take_error_id(head, start, end)) {
+        return PASSENGER_HEAD_MORE;
     }
     if (end > start) {
         return head->interim != PASSENGER_HEAD_MORE ? take_interim_line(head, start, end)

@@ -13,6 +13,7 @@
 #include "route.h"
 
 enum {
+    PASSENGER_ERROR_ID_LENGTH = 8,
     PASSENGER_HEAD_LIMIT = 256 * 1024,    /* most bytes of a head */
     PASSENGER_HEAD_SUBJECT_SIZE = 96      /* room for what a refusal is about, escaped, with its NUL */
 };
@@ -60,6 +61,8 @@ typedef struct passenger_response_head {
     int late_allowed;         /* right behind that `102` */
     passenger_head_status interim;        /* CONTINUE, TAKEN or LATE while the lines being read belong to such a head */
     char route[PASSENGER_ROUTE_SIZE];     /* of the worker's own socket, by its `102`; empty: it has none */
+
+    char error_id[PASSENGER_ERROR_ID_LENGTH + 1];  /* of the error that is answered, as the log has it; empty: the answer is the app's own */
 
     int status;               /* Invariant: 200 to 599 once COMPLETE */
     int64_t content_length;   /* -1: not given */

@@ -42,6 +42,10 @@ class Head:
         self.wants_work = wants_work
         self._lines = lines
 
+    def tell_error_id(self, error_id: str) -> None:
+        """Give the peer the id that stands in the log, by a line that no app can write: its name is not a header's."""
+        self._lines = self._lines.replace(b"\r\n", b"\r\nError id: %s\r\n" % error_id.encode("ascii"), 1)
+
     def encode(self, computed_length: Optional[int] = None) -> bytes:
         """Return the bytes up to the empty line, with a Content-Length of `computed_length` bytes if it is given."""
         if computed_length is None:

@@ -77,6 +77,11 @@ class Response:
         self.bodiless = self._head_request or head.bodiless
         self._remaining = None if self.bodiless else head.length
 
+    def tell_error_id(self, error_id: str) -> None:
+        """Name the error that is answered to a peer that knows frames. Between `replace` and the first byte."""
+        if self.framed:
+            self._started().tell_error_id(error_id)
+
     def write(self, data: bytes) -> None:
         """Send `data` at once, behind the head if that is still to be sent. Nothing is sent for no bytes.
 

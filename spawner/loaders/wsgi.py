@@ -42,7 +42,7 @@ def serve(
     except BadRequest as error:
         report.log("jumpseat: refused a request: {}".format(error))
         page = error_page.plain(error.status, _REFUSED)
-        _answer(Response(connection, error.framed, "GET"), error.status, error_page.HTML_TYPE, page)
+        _answer(Response(connection, error.framed, "GET"), error.status, "", error_page.HTML_TYPE, page)
         return False
     body = request.environ["wsgi.input"]
     try:
@@ -134,7 +134,7 @@ def _conclude(error: BaseException, request: Request, response: Response) -> Non
     error_id = new_error_id()
     report.log_failure("{}: {} (error id {})".format(_named(request), what, error_id), error)
     if not response.head_sent:
-        _answer(response, _INTERNAL_ERROR, *request.pages.answer(request.environ, error, error_id))
+        _answer(response, _INTERNAL_ERROR, error_id, *request.pages.answer(request.environ, error, error_id))
 
 
 def _client_left(error: BaseException) -> bool:
@@ -149,10 +149,12 @@ def _client_left(error: BaseException) -> bool:
     return False
 
 
-def _answer(response: Response, status: str, content_type: str, body: bytes) -> None:
-    """Send a page of ours instead of what the app would have answered."""
+def _answer(response: Response, status: str, error_id: str, content_type: str, body: bytes) -> None:
+    """Send a page of ours instead of what the app would have answered. `error_id`: empty where the log has none."""
     try:
         response.replace(status, [("Content-Type", content_type), *error_page.HEADERS, error_page.POLICY])
+        if error_id:
+            response.tell_error_id(error_id)
         response.whole(body)
         response.finish()
     except ClientLeft:

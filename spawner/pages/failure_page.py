@@ -22,10 +22,12 @@ _SENTENCE = "The web server could not start the application that answers here. P
 class FailureResponse:
     """The answer to everybody who waits, in both forms.
 
+    :ivar error_id: under which the log tells the cause.
     :ivar retry_after: seconds until the next try; None where none is due.
     :ivar operators_own: the page is the operator's file: what it loads is for it to say.
     """
 
+    error_id: str
     html: bytes
     json: bytes
     retry_after: Optional[int] = None
@@ -34,8 +36,9 @@ class FailureResponse:
 
 def short_response(failure: StartFailure, retry_after: Optional[int]) -> FailureResponse:
     """The answer that names no cause."""
-    html = error_page.short(_TITLE, _SENTENCE, failure.error_id)
-    return FailureResponse(html, error_page.as_json(_STATUS, _TITLE, failure.error_id, retry_after), retry_after)
+    error_id = failure.error_id
+    html = error_page.short(_TITLE, _SENTENCE, error_id)
+    return FailureResponse(error_id, html, error_page.as_json(_STATUS, _TITLE, error_id, retry_after), retry_after)
 
 
 def friendly_response(registration: Registration, failure: StartFailure, retry_after: Optional[int]) -> FailureResponse:
@@ -49,7 +52,8 @@ def friendly_response(registration: Registration, failure: StartFailure, retry_a
         summary=masking.text(failure.summary),
         traceback=failure.details.traceback.splitlines(),
     )
-    return FailureResponse(_friendly_page(registration, failure, retry_after), json, retry_after)
+    page = _friendly_page(registration, failure, retry_after)
+    return FailureResponse(failure.error_id, page, json, retry_after)
 
 
 def _friendly_page(registration: Registration, failure: StartFailure, retry_after: Optional[int]) -> bytes:
@@ -108,7 +112,11 @@ def as_sent(response: FailureResponse, request: Mapping[bytes, bytes]) -> bytes:
     kind, body = error_page.HTML_TYPE, response.html
     if negotiation.wants_json(_text(request, b"HTTP_ACCEPT"), _text(request, b"CONTENT_TYPE")):
         kind, body = error_page.JSON_TYPE, response.json
-    headers = [("Status", "500 Internal Server Error"), ("Content-Type", kind), ("Content-Length", str(len(body)))]
+    framed = request.get(b"JUMPSEAT_FRAMED") == b"1"
+    headers = [("Status", "500 Internal Server Error")]
+    if framed:
+        headers.append(("Error id", response.error_id))
+    headers += [("Content-Type", kind), ("Content-Length", str(len(body)))]
     headers += error_page.HEADERS
     if not (response.operators_own and kind == error_page.HTML_TYPE):
         headers.append(error_page.POLICY)
@@ -117,7 +125,7 @@ def as_sent(response: FailureResponse, request: Mapping[bytes, bytes]) -> bytes:
     head = "".join("%s: %s\r\n" % header for header in headers).encode("ascii") + b"\r\n"
     if request.get(b"REQUEST_METHOD") == b"HEAD":
         body = b""
-    if request.get(b"JUMPSEAT_FRAMED") != b"1":
+    if not framed:
         return head + body
     data = len(body).to_bytes(4, "big") + body if body else b""
     return head + data + b"\0\0\0\0"

@@ -41,6 +41,9 @@ static void describe(const passenger_response_head *head, outcome *got)
     while (passenger_head_next(head, &position, &name, &value)) {
         used += (size_t)snprintf(got->text + used, sizeof(got->text) - used, "|%s=%s", name, value);
     }
+    if (head->error_id[0] != '\0') {
+        used += (size_t)snprintf(got->text + used, sizeof(got->text) - used, "|error id %s", head->error_id);
+    }
     if (head->content_length >= 0) {
         snprintf(got->text + used, sizeof(got->text) - used, "|length=%lld", (long long)head->content_length);
     }
@@ -164,6 +167,23 @@ TEST(a_head_that_is_not_complete_is_not_accepted)
 {
     ACCEPTED("Status: 200 OK\r\nA: b\r\n", "");
     ACCEPTED("Status: 200 OK\r\nA: b\r\n\r", "");
+}
+
+TEST(the_id_of_an_error_behind_the_status_is_kept_apart_from_the_headers)
+{
+    ACCEPTED("Status: 500 No\r\nError id: 1f2e3d4c\r\nA: b\r\n\r\n", "500 No|A=b|error id 1f2e3d4c");
+    ACCEPTED("Status: 500 No\r\nError id: 00000000\r\n\r\n", "500 No|error id 00000000");
+}
+
+TEST(an_id_that_is_none_or_comes_later_or_without_an_error_is_a_header_with_a_bad_name)
+{
+    REFUSED("Status: 500 No\r\nError id: 1f2e3d4\r\n\r\n", "Error id", PASSENGER_HEAD_BAD_NAME);
+    REFUSED("Status: 500 No\r\nError id: 1f2e3d4c5\r\n\r\n", "Error id", PASSENGER_HEAD_BAD_NAME);
+    REFUSED("Status: 500 No\r\nError id: 1f2e3d4C\r\n\r\n", "Error id", PASSENGER_HEAD_BAD_NAME);
+    REFUSED("Status: 500 No\r\nError id: 1f2\0e3d4\r\n\r\n", "Error id", PASSENGER_HEAD_BAD_NAME);
+    REFUSED("Status: 500 No\r\nA: b\r\nError id: 1f2e3d4c\r\n\r\n", "Error id", PASSENGER_HEAD_BAD_NAME);
+    REFUSED("Status: 500 No\r\nError id: 1f2e3d4c\r\nError id: 1f2e3d4c\r\n\r\n", "Error id", PASSENGER_HEAD_BAD_NAME);
+    REFUSED("Status: 200 OK\r\nError id: 1f2e3d4c\r\n\r\n", "Error id", PASSENGER_HEAD_BAD_NAME);
 }
 
 TEST(a_first_line_other_than_status_is_refused)
@@ -309,6 +329,13 @@ TEST(an_interim_102_is_reported_with_the_route_of_the_worker)
     SIGNED(TAKEN_ALLOWED, FINAL, "200 OK|A=b");
 }
 
+TEST(the_id_of_an_error_may_follow_an_interim_102_and_not_stand_in_it)
+{
+#define ERROR_ID "Error id: 1f2e3d4c\r\n"
+    SIGNED(TAKEN_ALLOWED, TAKEN "\r\nStatus: 500 No\r\n" ERROR_ID "A: b\r\n\r\n", "taken: 500 No|A=b|error id 1f2e3d4c");
+    SIGN_REFUSED(TAKEN ERROR_ID "\r\n", "refused: Error id: 1f2e3d4c", PASSENGER_HEAD_BAD_INTERIM);
+}
+
 TEST(an_interim_100_may_follow_the_102_and_not_the_other_way_round)
 {
     SIGNED(TAKEN_ALLOWED | CONTINUE_ALLOWED, TAKEN "\r\n" INTERIM FINAL, "taken: continue 200 OK|A=b");
@@ -354,7 +381,7 @@ TEST(random_bytes_end_in_the_same_state_however_they_are_split)
 {
     static const char *const pieces[] = {"Status: ", "200", " OK", "\r\n", "\r", "\n", "A: b", "Content-Length: 5", ":",
                                          " ", "Connection: x", "x", "\t", "\x7f", "100 Continue", "Status: 204 N\r\n",
-                                         TAKEN, "Route: " ROUTE "\r\n"};
+                                         "Status: 500 No\r\n", ERROR_ID, TAKEN, "Route: " ROUTE "\r\n"};
     unsigned state = 20260104;
     for (int round = 0; round < 30000; round++) {
         char bytes[256];
@@ -380,6 +407,9 @@ TESTS(RUN(status_reason_and_headers_are_kept_in_order),
       RUN(the_content_length_is_read),
       RUN(connection_headers_and_a_second_status_are_dropped),
       RUN(a_head_that_is_not_complete_is_not_accepted),
+      RUN(the_id_of_an_error_behind_the_status_is_kept_apart_from_the_headers),
+      RUN(the_id_of_an_error_may_follow_an_interim_102_and_not_stand_in_it),
+      RUN(an_id_that_is_none_or_comes_later_or_without_an_error_is_a_header_with_a_bad_name),
       RUN(a_first_line_other_than_status_is_refused),
       RUN(a_status_outside_200_to_599_is_refused),
       RUN(control_characters_in_the_reason_are_refused),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from support.applications import AppFolder, AppFolders
@@ -161,6 +163,44 @@ def test_of_an_app_that_fails_a_request_too(httpd: CheckedHttpd, apps: AppFolder
     assert (answer.status, answer.text) == (500, "httpd's page")
     assert answer.header("Content-Security-Policy") is None
     assert answer.header("Cache-Control") == "no-store"
+
+
+TELLING = 'PassengerErrorOverride on\nErrorDocument 500 "id=%{reqenv:PASSENGER_ERROR_ID}"'
+
+
+def test_the_error_document_about_an_app_that_fails_a_request_knows_the_id_of_the_log(
+    httpd: CheckedHttpd, apps: AppFolders
+) -> None:
+    app = apps.create(name="raising", entry="def application(environ, start_response):\n    raise RuntimeError('no')\n")
+    answer = started(httpd, app, TELLING).get("/")
+    assert answer.status == 500
+    assert answer.text.startswith("id=")
+    httpd.logs.wait_for(f"the app failed .error id {answer.text[3:]}.", "site.example.log")
+
+
+def test_the_error_document_about_an_app_that_does_not_start_knows_it_too(
+    httpd: CheckedHttpd, apps: AppFolders
+) -> None:
+    app = apps.create(name="broken", entry="raise RuntimeError('never')\n")
+    httpd.logs.allow("JS|RuntimeError|Traceback|File|raise")
+    answer = started(httpd, app, TELLING).get("/")
+    assert answer.status == 500
+    assert answer.text.startswith("id=")
+    httpd.logs.wait_for(f"RuntimeError: never .error id {answer.text[3:]}.")
+
+
+def test_an_error_that_the_app_answers_itself_has_no_id(httpd: CheckedHttpd, app: AppFolder) -> None:
+    assert started(httpd, app, TELLING).get("/500").text == "id="
+
+
+def test_the_id_does_not_reach_the_client_as_a_header(httpd: CheckedHttpd, apps: AppFolders) -> None:
+    app = apps.create(name="raising", entry="def application(environ, start_response):\n    raise RuntimeError('no')\n")
+    httpd.add(f'CustomLog "{httpd.folder}/logs/ids.log" "%U %{{passenger-error-id}}n"')
+    answer = started(httpd, app, "").get("/")
+    found = re.search(r"<code>([0-9a-f]{8})</code>", answer.text)
+    assert found
+    assert not any("error id" in name.lower() or found.group(1) in value for name, value in answer.headers)
+    httpd.logs.wait_for(f"^/ {found.group(1)}$", "ids.log")
 
 
 @pytest.mark.parametrize("kind", ["long", "slow"])

@@ -31,8 +31,8 @@ def worker(starter: Starter, source: str = APP, **fields: str) -> Process:
     return preloader.fork()
 
 
-def error_id_in_log(process: Process) -> str:
-    found = re.search(r"GET /: the app failed \(error id ([0-9a-f]{8})\)", process.output.wait_for("(error id "))
+def error_id_in_log(process: Process, what: str = "the app failed") -> str:
+    found = re.search(rf"GET /: {what} \(error id ([0-9a-f]{8})\)", process.output.wait_for("(error id "))
     assert found
     return found.group(1)
 
@@ -45,6 +45,30 @@ def test_the_page_names_an_id_that_stands_in_the_log_and_no_cause(starter: Start
     for cause in ("LookupError", "price", "passenger_wsgi"):
         assert cause not in answer.text
     assert answer.header("Cache-Control") == "no-store"
+
+
+def test_a_peer_that_knows_frames_and_no_other_is_told_the_id_apart_from_the_headers(starter: Starter) -> None:
+    process = worker(starter)
+    for framed in (True, False):
+        with process.client.open(framed=framed) as exchange:
+            head = exchange.read_until(b"\r\n\r\n").split(b"\r\n")
+        assert head[0] == b"Status: 500 Internal Server Error"
+        assert (head[1] == b"Error id: " + error_id_in_log(process).encode()) == framed
+
+
+@pytest.mark.parametrize("name", ["Error id", "error id", "Error id: 1f2e3d4c\r\nX"])
+def test_an_app_cannot_tell_an_id_of_its_own(starter: Starter, name: str) -> None:
+    process = worker(
+        starter,
+        f"""
+        def application(environ, start_response):
+            start_response("500 No", [({name!r}, "1f2e3d4c")])
+            return [b"mine"]
+        """,
+    )
+    answer = process.get()
+    assert "mine" not in answer.text
+    assert answer.header("Error id") == error_id_in_log(process, "an invalid response") != "1f2e3d4c"
 
 
 def test_the_friendly_page_shows_the_apps_source_around_the_failing_lines(starter: Starter) -> None:

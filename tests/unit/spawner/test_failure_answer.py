@@ -110,7 +110,7 @@ def test_control_characters_of_an_app_become_visible() -> None:
     assert "\u241b[31mred\u2400" in friendly(StartFailure("import the app", "\x1b[31mred\0"))
 
 
-ANSWER = FailureResponse(b"page", b'{"error": {}}\n', 7)
+ANSWER = FailureResponse("1f2e3d4c", b"page", b'{"error": {}}\n', 7)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,11 @@ def test_the_response_is_framed_when_asked_for_and_bodiless_for_head(
         b"Content-Type: text/html; charset=utf-8",
     ):
         assert header in lines
+
+
+def test_a_peer_that_knows_frames_and_no_other_is_told_the_id_apart_from_the_headers() -> None:
+    assert as_sent(ANSWER, {b"JUMPSEAT_FRAMED": b"1"}).split(b"\r\n")[1] == b"Error id: 1f2e3d4c"
+    assert b"1f2e3d4c" not in as_sent(ANSWER, {})
 
 
 @pytest.mark.parametrize(
