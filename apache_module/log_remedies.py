@@ -57,7 +57,7 @@ REMEDIES: dict[int, str] = {
     3012: "The process said what it may not, and is killed. An app that writes to descriptors that are not its own?",
     3020: "The instance folder is full or gone, or the limit of descriptors is reached; its requests are answered 500.",
     3022: "The user of the app has to be able to read the file: [error-pages.md](error-pages.md).",
-    3024: "The line has the reason: it did not end in time, or had too much memory.",
+    3024: "The line has the reason: it did not come up, or did not end, in time.",
     3031: "The app serves; it would be started anew if the spawner ended.",
     3040: "Raise `fs.inotify.max_user_watches`, or live with the slower look.",
     3041: "Raise `fs.inotify.max_user_instances`, or live with the slower look.",

@@ -112,7 +112,7 @@ class Daemon:
             hooks=Hooks(short_processes, log),
             notes=DeploymentNotes(short_processes, log),
             scarcity=Scarcity(self._loop, log),
-            stacks=Stacks(self._loop, lambda: self.world.processes),
+            stacks=Stacks(self._loop, lambda: self.world.processes, folder.loaders),
         )
 
     def _folder_events(self) -> Optional[FolderEvents]:

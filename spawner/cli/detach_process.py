@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import click
 
@@ -25,8 +25,9 @@ def detach_process(
 ) -> None:
     """Take process PID out of its app: it finishes the requests that it has, then it ends.
 
-    Another one takes its place where the app needs it. Root may detach every process of an app, others those of apps
-    that run as them.
+    Another one takes its place where the app needs it. A preloader ends at once and its workers serve on; the app is
+    loaded again when it needs another worker. Root may detach every process of an app, others those of apps that run
+    as them.
 
     Exit status: 0 it was told to end; 1 no such process of an app, or no instance; 2 wrong usage, no access or no
     answer.
@@ -37,13 +38,17 @@ def detach_process(
     """
     chosen = chosen_instance(instance, registry)
     try:
-        group: Optional[str] = ask(chosen.admin_socket, "detach_process", pid=pid)["group"]
+        detached: Optional[dict[str, Any]] = ask(chosen.admin_socket, "detach_process", pid=pid)
     except NoSuchApp as error:
         if not ignore_nonexistant_pid:
             raise
-        group = None
+        detached = None
         click.echo(error.format_message(), err=True)
+    group, kind = (detached["group"], detached.get("kind", "worker")) if detached is not None else (None, None)
     if as_json:
-        click.echo(json.dumps({"pid": pid, "detached": group is not None, "group": group}))
+        click.echo(json.dumps({"pid": pid, "detached": detached is not None, "group": group, "kind": kind}))
     elif group is not None:
-        click.echo("Process %d of %s finishes its requests and ends." % (pid, printable(group)))
+        told = "Process %d of %s finishes its requests and ends."
+        if kind == "preloader":
+            told = "Preloader %d of %s ends; its workers serve on."
+        click.echo(told % (pid, printable(group)))

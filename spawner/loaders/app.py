@@ -65,7 +65,7 @@ def _read(loader: SourceFileLoader, path: str) -> bytes:
     try:
         return loader.get_data(path)
     except OSError as error:
-        what = "The entry file {} cannot be read: {}".format(path, error.strerror)
+        what = "the entry file {} cannot be read: {}".format(path, error.strerror)
         raise LoadFailure(steps.READ, what) from error
 
 
@@ -90,7 +90,7 @@ def _run(code: CodeType, module: ModuleType) -> None:
     try:
         exec(code, module.__dict__)
     except SystemExit as error:
-        what = "The app exits while it is loaded: SystemExit({!r})".format(error.code)
+        what = "the app exits while it is loaded: SystemExit({!r})".format(error.code)
         raise LoadFailure(steps.IMPORT, what, report.app_traceback(error)) from error
     except BaseException as error:
         raise LoadFailure(steps.IMPORT, report.summary(error), report.app_traceback(error)) from error

@@ -20,12 +20,12 @@ _PROTOCOLS = {
 _UNIX_PROTOCOLS = ((".s.PGSQL.", "PostgreSQL"), ("mysql", "MySQL"), ("redis", "Redis"), ("docker", "Docker"))
 _LOGS = ("/dev/log", "/run/systemd/journal/")  # whole datagrams one way: nothing can be mixed up
 _EVENT_KINDS = {
-    "[eventpoll]": "An event loop's epoll descriptor",
-    "inotify": "An inotify descriptor (a watcher of files)",
-    "[inotify]": "An inotify descriptor (a watcher of files)",
-    "[signalfd]": "A signalfd",
-    "[timerfd]": "A timerfd",
-    "[io_uring]": "An io_uring",
+    "[eventpoll]": "an event loop's epoll descriptor",
+    "inotify": "an inotify descriptor (a watcher of files)",
+    "[inotify]": "an inotify descriptor (a watcher of files)",
+    "[signalfd]": "a signalfd",
+    "[timerfd]": "a timerfd",
+    "[io_uring]": "an io_uring",
 }
 _REMEDY = "open it in after_fork(), or at the first use."
 _SO_DOMAIN = 39
@@ -60,7 +60,7 @@ class Descriptors:
         if link.startswith("anon_inode:"):
             return self._event_source(number, link[len("anon_inode:") :])
         if stat.S_ISREG(status.st_mode) and os.pread(number, len(_SQLITE_MAGIC), 0) == _SQLITE_MAGIC:
-            what = "The SQLite database {} was opened at import, and all workers share its locks: ".format(link)
+            what = "the SQLite database {} was opened at import, and all workers share its locks: ".format(link)
             return what + _REMEDY
         return None
 
@@ -78,12 +78,12 @@ class Descriptors:
                 return None
             family = copy.family
         protocol = _protocol(family, peer)
-        what = "A connection to {}{}".format(_address(peer), " ({})".format(protocol) if protocol else "")
+        what = "a connection to {}{}".format(_address(peer), " ({})".format(protocol) if protocol else "")
         where = self._origin(number, status)
         return "{} was opened at import{}, and all workers share it: {}".format(what, where, _REMEDY)
 
     def _listening(self, number: int, status: os.stat_result, copy: Any) -> str:
-        what = "A socket that listens at {} was opened at import{}".format(
+        what = "a socket that listens at {} was opened at import{}".format(
             _address(copy.getsockname()), self._origin(number, status)
         )
         return what + ", and every worker would hold it: open it in after_fork(), with an address for each worker."
@@ -113,7 +113,7 @@ class Descriptors:
         if self._pipe_ends.get(status.st_ino, 3) == 3:
             return None
         other = _process_with(status.st_ino)
-        what = "A pipe to {} was opened at import{}".format(other or "another process", _holder(number))
+        what = "a pipe to {} was opened at import{}".format(other or "another process", _holder(number))
         return what + ", and all workers share it: start what is at its other end in after_fork()."
 
     @staticmethod

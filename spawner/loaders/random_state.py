@@ -95,7 +95,7 @@ def findings(files: AppFiles) -> Iterator[str]:
 
 
 def _sentence(holder: Holder, kind: type) -> str:
-    what = "The random generator {} ({}.{}) was made at import: all workers draw the same numbers from it. "
+    what = "the random generator {} ({}.{}) was made at import: all workers draw the same numbers from it. "
     return what.format(holder, kind.__module__, kind.__qualname__) + "If they are not to, make it in after_fork()."
 
 

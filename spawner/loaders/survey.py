@@ -73,7 +73,7 @@ def _threads(watched: Observer) -> Iterator[str]:
     others = len(native) - 1 - len(python_threads)
     simple = [each for each in watched.threads if each.thread is None][: max(0, others)]
     for each in simple:
-        what = "A thread that runs {} was started at import at {} and runs in no worker: start it in after_fork()."
+        what = "a thread that runs {} was started at import at {} and runs in no worker: start it in after_fork()."
         yield what.format(_function(each.function), each.trail)
     others -= len(simple) + _threads_that_survive()
     if others > 0:
@@ -88,7 +88,7 @@ def _thread(thread: Any, started: Any) -> str:
     note: StartedThread = started
     where = " at {}".format(note.trail) if note is not None else ""
     function = getattr(thread, "_target", None) or type(thread).run
-    what = "The thread {!r}, which runs {}, was started at import{} and runs in no worker: start it in after_fork()."
+    what = "the thread {!r}, which runs {}, was started at import{} and runs in no worker: start it in after_fork()."
     return what.format(thread.name, _function(function), where)
 
 

@@ -139,9 +139,9 @@ class AppOutput:
         self._log(self._splitter.feed(data))
         return bool(data)
 
-    def remark(self, text: str) -> None:
-        """Write a line of the spawner's own among those of the app."""
-        self._write([text.encode("utf-8", "surrogateescape")])
+    def remark(self, *lines: str) -> None:
+        """Write lines of the spawner's own among those of the app."""
+        self._write([line.encode("utf-8", "surrogateescape") for line in lines])
 
     def _log(self, lines: list[bytes]) -> None:
         if self.sieve is not None and lines:

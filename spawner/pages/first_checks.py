@@ -139,7 +139,7 @@ def _ended(failure: StartFailure, facts: Mapping[str, str], options: AppOptions)
         yield "Did the kernel end it for want of memory? See: journalctl -k --grep 'out of memory'"
     elif "signal 11" in failure.summary or "signal 6" in failure.summary:
         yield "An extension module has crashed. Was it compiled for this version of Python and of the system?"
-    elif "The app exits while it is loaded" in failure.summary:
+    elif "the app exits while it is loaded" in failure.summary:
         yield "An entry file defines the application and does not run a server: take out sys.exit() and app.run()."
     elif "exit status" in failure.summary and not failure.detail:
         yield "The process said nothing. Does the app, or a file that Python runs at its start, call os._exit()?"

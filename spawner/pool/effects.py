@@ -83,7 +83,10 @@ class Terminate:
 
 @dataclass(frozen=True)
 class Kill:
-    """SIGKILL a process; what it leaves comes back as an exit."""
+    """SIGKILL a process; what it leaves comes back as an exit.
+
+    :ivar reason: for the log; empty where the pool has said it in a line of its own.
+    """
 
     process_id: int
     reason: str
@@ -175,7 +178,7 @@ class Progress:
     :ivar generation: that the restart brings in.
     :ivar stage: loading, replacing, completed, failed or superseded.
     :ivar done: workers of the new generation that serve.
-    :ivar total: workers that are to be replaced.
+    :ivar total: workers that are to run the new code.
     :ivar failure: why the last start of that generation failed; with `replacing` it is tried again.
     """
 

@@ -69,7 +69,7 @@ def _kill_large(pool: Pool, group: Group, process: Process, now: float) -> None:
     limit = group.registration.options.hard_memory_limit
     text = "it has %s of memory, more than PassengerHardMemoryLimit %d" % (_megabytes(process), limit)
     pool.say("warn", group.key, 3533, "%s is killed: %s" % (process.title, text))
-    pool.emit(Kill(process.process_id, text))
+    pool.emit(Kill(process.process_id, ""))
     process.killed = True
     if process.coming:
         pool.start_failed(process.process_id, StartFailure(upkeep.step_of(process), text), now)

@@ -73,7 +73,14 @@ def restart(pool: Pool, group: Group, now: float, method: Optional[str], bring_u
             pool.retire(process, now)
     if bring_up and group.state is GroupState.COLD:
         pool.wake(group, now)
+        _count_first_workers(group)
     return group.last_generation
+
+
+def _count_first_workers(group: Group) -> None:
+    """An app without workers has nothing to replace: what it is to have now is what the restart brings up."""
+    if group.restart is not None:
+        group.restart.total = max(group.restart.total, group.target)
 
 
 def _is_rolling(group: Group, method: Optional[str]) -> bool:

@@ -281,7 +281,8 @@ class ProcessCarrier:
         if process is None:
             self._was_held(effect.process_id)
             return
-        self._world.log.notice(3024, "%s: process %d is killed: %s" % (process.key, process.pid, effect.reason))
+        if effect.reason:
+            self._world.log.notice(3024, "%s: process %d is killed: %s" % (process.key, process.pid, effect.reason))
         process.kill()
 
     def _forget_process(self, effect: effects.ForgetProcess) -> None:

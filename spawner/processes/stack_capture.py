@@ -11,6 +11,7 @@ import signal
 from typing import Callable, Optional
 
 from spawner.machine import linux
+from spawner.processes import app_stacks
 from spawner.processes.app_process import AppProcess
 
 # Not one of those that C libraries, debuggers and runtimes take: these begin at SIGRTMIN or end at SIGRTMAX.
@@ -63,11 +64,17 @@ class Capture:
 
 
 class Stacks:
-    """Has processes show their stacks and gives these to whoever wants them."""
+    """Has processes show their stacks and gives these to whoever wants them.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, processes: Callable[[], "dict[int, AppProcess]"]) -> None:
+    :param loaders: the folder of what runs in the apps' interpreters, whose calls at the outer ends are left out.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, processes: Callable[[], "dict[int, AppProcess]"], loaders: str
+    ) -> None:
         self._loop = loop
         self._processes = processes
+        self._loaders = loaders
         self._running: dict[int, _Dump] = {}
 
     async def stacks_of(self, process_id: int) -> str:
@@ -109,7 +116,7 @@ class Stacks:
             future: "asyncio.Future[str]" = self._loop.create_future()
             future.set_result(NOT_POSSIBLE)
             return future
-        dump = self._running[process.process_id] = _Dump(self._loop, process, logged)
+        dump = self._running[process.process_id] = _Dump(self._loop, process, self._loaders, logged)
         dump.future.add_done_callback(lambda _: self._running.pop(process.process_id))
         process.signal(BACKTRACE_SIGNAL)
         return dump.future
@@ -123,14 +130,15 @@ class Stacks:
 class _Dump:
     """One process that was asked.
 
-    :ivar logged: whether the lines go to the app's log, too.
+    :ivar logged: whether its stacks go to the app's log, too.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, process: AppProcess, logged: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, process: AppProcess, loaders: str, logged: bool) -> None:
         self.future: "asyncio.Future[str]" = loop.create_future()
         self.logged = logged
         self._loop = loop
         self._process = process
+        self._loaders = loaders
         self._capture = Capture()
         self._ends: float = loop.time() + _LONGEST
         self._timer: Optional[asyncio.TimerHandle] = loop.call_later(_PATIENCE, self._finish)
@@ -141,9 +149,12 @@ class _Dump:
         if len(others) < len(lines) and self._timer is not None:
             self._timer.cancel()
             self._timer = self._loop.call_at(min(self._loop.time() + _QUIET, self._ends), self._finish)
-        return lines if self.logged else others
+        return others
 
     def _finish(self) -> None:
         self._timer = None
         self._process.output.sieve = None
-        self.future.set_result(self._capture.text() if self._capture.begun else NO_ANSWER)
+        text = app_stacks.shown(self._capture.text(), self._loaders) if self._capture.begun else NO_ANSWER
+        if self.logged and self._capture.begun:
+            self._process.output.remark(*text.split("\n"))
+        self.future.set_result(text)

@@ -104,8 +104,9 @@ def test_a_worker_that_hangs_in_a_request_shows_where(
     Background(lambda: httpd.get(f"/{hang}"))
     pid = hanging.wait_for_event(hang)
     found = [one for one in backtraces(httpd) if str(one["pid"]) == pid]
-    assert re.search(rf'File ".*/passenger_wsgi.py", {where(hang)}', found[0]["text"])
-    assert "in application" in found[0]["text"]
+    text = found[0]["text"]
+    assert re.search(rf'File ".*/passenger_wsgi.py", {where(hang)}', text)
+    assert text.endswith(" in application"), "nothing of the server's own is below"
 
 
 def test_all_threads_are_shown_and_the_app_s_log_has_nothing_of_it(httpd: CheckedHttpd, hanging: AppFolder) -> None:
@@ -119,14 +120,20 @@ def test_all_threads_are_shown_and_the_app_s_log_has_nothing_of_it(httpd: Checke
     assert "most recent call first" not in httpd.logs.text("site.example.log")
 
 
-def test_an_idle_worker_and_its_preloader_show_their_stacks_and_serve_on(
-    httpd: CheckedHttpd, hanging: AppFolder
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_idle_worker_and_its_preloader_say_what_they_wait_for_and_serve_on(
+    httpd: CheckedHttpd, hanging: AppFolder, threads: int
 ) -> None:
-    httpd.site(document_root=hanging.public)
+    model = f"PassengerConcurrencyModel thread\nPassengerThreadCount {threads}" if threads > 1 else ""
+    httpd.site(document_root=hanging.public, body=model)
     httpd.start()
     pid = httpd.get("/").text
     for _ in range(3):
-        assert all("most recent call first" in one["text"] for one in backtraces(httpd))
+        texts = {one["kind"]: one["text"].splitlines() for one in backtraces(httpd)}
+        assert texts["preloader"][1:] == ["  (waits until another worker is needed)"]
+        told = [line for line in texts["worker"] if line.startswith("  ")]
+        assert set(told) == {"  (waits for its next request)"}
+        assert len(told) == (threads + 1 if threads > 1 else 1)
     assert httpd.get("/").text == pid
 
 
@@ -166,6 +173,7 @@ def test_a_request_that_takes_too_long_leaves_the_stacks_in_the_log_before_its_w
     )
     function = "sleeping" if hang == "deaf" else hang
     httpd.logs.wait_for(where(function), "site.example.log")
+    assert "/loaders/" not in httpd.logs.text("site.example.log")
     eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the worker's end")
     assert int(httpd.get("/").text) != pid
     assert str(pid) not in {str(worker["pid"]) for worker in workers(httpd)}

@@ -16,7 +16,7 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"served"]
 """
-WARNING = "The thread 'the-apps-poller', which runs "
+WARNING = "the thread 'the-apps-poller', which runs "
 
 
 @pytest.fixture

@@ -84,6 +84,7 @@ def test_a_worker_above_its_hard_memory_limit_is_killed_at_once(httpd: CheckedHt
     line = httpd.logs.wait_for("JS3533")
     assert f"worker {before} of" in line
     assert "more than PassengerHardMemoryLimit 100" in line
+    assert "JS3024" not in httpd.logs.text(), "it is told once"
     assert httpd.get("/").text != before
 
 

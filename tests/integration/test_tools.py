@@ -117,6 +117,21 @@ def test_a_detached_worker_finishes_its_request_and_is_replaced(server: CheckedH
     assert fresh["pid"] != pid
 
 
+def test_a_preloader_that_is_detached_goes_and_comes_again_when_it_is_needed(
+    server: CheckedHttpd, probe: AppFolder
+) -> None:
+    worker = server.get("/pid").text
+    (preloader,) = [one["pid"] for one in group(server)["processes"] if one["kind"] == "preloader"]
+    answer = run_command(server, "detach-process", str(preloader))
+    assert answer.stdout == f"Preloader {preloader} of {key(probe)} ends; its workers serve on.\n"
+    eventually(lambda: not os.path.exists(f"/proc/{preloader}"), "the preloader's end")
+    assert server.get("/pid").text == worker
+    assert run_command(server, "detach-process", worker).returncode == 0
+    eventually(lambda: server.get("/pid").text != worker, "a worker of a new preloader")
+    kinds = [one["kind"] for one in group(server)["processes"] if one["pid"] not in (preloader, int(worker))]
+    assert sorted(kinds) == ["preloader", "worker"]
+
+
 def test_a_pid_that_is_no_app_s_is_1_unless_it_is_ignored(server: CheckedHttpd) -> None:
     assert run_command(server, "detach-process", str(server.pid)).returncode == 1
     ignored = run_command(server, "detach-process", str(server.pid), "--ignore-nonexistant-pid")

@@ -94,6 +94,7 @@ def test_the_interrupt_key_ends_every_process(tree: BareDebian, tmp_path: Path) 
         assert any("apache2" in line for line in tree.processes())
         assert any("jumpseat: worker of" in line for line in tree.processes())
     assert tree.processes() == []
+    assert tree.run("ls -d /run/jumpseat-demo-* 2>/dev/null || true") == "", "nor is a folder left"
 
 
 def test_an_app_of_the_demo_does_not_run_as_root(tree: BareDebian, tmp_path: Path) -> None:

@@ -28,6 +28,11 @@ def test_a_line_has_a_level() -> None:
     assert [line for line in LINES if not line.level] == []
 
 
+def test_a_line_begins_with_a_small_letter_or_a_name() -> None:
+    names = re.compile("Passenger[A-Z]|ErrorLog ")
+    assert [line for line in LINES if line.text[0].isupper() and not names.match(line.text)] == []
+
+
 def test_a_line_whose_words_only_a_run_can_tell_has_a_remedy() -> None:
     silent = [line.number for line in LINES if not re.search(r"\w{3}", line.text)]
     assert [number for number in silent if number not in REMEDIES] == []

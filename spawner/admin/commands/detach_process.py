@@ -1,4 +1,4 @@
-"""`detach_process`: a worker finishes what it has and goes; another one comes where it is needed."""
+"""`detach_process`: a process finishes what it has and goes; another one comes where it is needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DetachProcess:
         self._feed = feed
 
     async def run(self, question: dict[str, Any], caller: Caller, progress: SendProgress) -> dict[str, Any]:
-        """`group`: whose process it was.
+        """`group`: whose process it was; `kind`: what it was to it. A preloader has nothing to finish.
 
         :raises NotFound: no app of the caller's has such a process, or it has been told to go before.
         """
@@ -33,4 +33,4 @@ class DetachProcess:
         if process.retiring:
             raise NotFound("process %d has been told to end already" % pid)
         self._feed(self._world.pool.detach, process.process_id)
-        return {"group": process.key}
+        return {"group": process.key, "kind": process.kind.value}

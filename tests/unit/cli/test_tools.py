@@ -95,9 +95,21 @@ NOT_FOUND: dict[str, Any] = {"ok": False, "kind": "not_found", "error": "no app 
 
 
 def test_a_process_is_detached(registry: Registry, as_line: AsLine) -> None:
-    registry.add("httpd-1", b"", detach_process=as_line({"ok": True, "group": "a"}))
+    registry.add("httpd-1", b"", detach_process=as_line({"ok": True, "group": "a", "kind": "worker"}))
     result = run(registry, "detach-process", "7")
     assert (result.exit_code, result.output) == (0, "Process 7 of a finishes its requests and ends.\n")
+
+
+def test_a_preloader_that_is_detached_has_no_requests_to_finish(registry: Registry, as_line: AsLine) -> None:
+    registry.add("httpd-1", b"", detach_process=as_line({"ok": True, "group": "a", "kind": "preloader"}))
+    assert run(registry, "detach-process", "7").output == "Preloader 7 of a ends; its workers serve on.\n"
+    told = json.loads(run(registry, "detach-process", "7", "--json").output)
+    assert told == {"pid": 7, "detached": True, "group": "a", "kind": "preloader"}
+
+
+def test_a_spawner_of_an_older_release_does_not_say_what_was_detached(registry: Registry, as_line: AsLine) -> None:
+    registry.add("httpd-1", b"", detach_process=as_line({"ok": True, "group": "a"}))
+    assert run(registry, "detach-process", "7").output.startswith("Process 7 of a finishes")
 
 
 def test_a_process_that_is_not_there_is_an_error_unless_it_is_ignored(registry: Registry, as_line: AsLine) -> None:

@@ -60,7 +60,7 @@ def test_what_caused_an_exception_is_shown_too(starter: Starter) -> None:
 
 
 @pytest.mark.parametrize(("statement", "summary"), [
-    ("import sys; sys.exit(5)", "The app exits while it is loaded: SystemExit(5)"),
+    ("import sys; sys.exit(5)", "the app exits while it is loaded: SystemExit(5)"),
     ("raise SystemExit", "SystemExit(None)"),
     ("raise KeyboardInterrupt", "KeyboardInterrupt"), ("class E(BaseException): pass\nraise E('odd')", "E: odd"),
 ])  # fmt: skip

@@ -44,7 +44,7 @@ def test_a_thread_is_named_with_who_started_it_and_what_it_runs(starter: Starter
         "thread.start()\n"
     )
     warning = the_warning(starter, source)
-    assert warning.startswith("The thread 'price-feed', which runs refresh_prices")
+    assert warning.startswith("the thread 'price-feed', which runs refresh_prices")
     assert f"({entry(starter, 2)})" in warning
     assert f"started at import at {entry(starter, 5)} and" in warning
 
@@ -75,7 +75,7 @@ def test_a_thread_that_a_library_starts_is_named_with_the_line_of_the_app_that_l
 def test_a_thread_of_the_low_level_module_is_named(starter: Starter) -> None:
     source = "import _thread, time\ndef poll(): time.sleep(1000)\n_thread.start_new_thread(poll, ())\n"
     warning = the_warning(starter, source)
-    assert re.match("A thread that runs poll .* was started at import at ", warning)
+    assert re.match("a thread that runs poll .* was started at import at ", warning)
     assert entry(starter, 3) in warning
 
 
@@ -157,7 +157,7 @@ def test_a_connection_is_named_with_its_peer_and_who_made_it(starter: Starter, t
         )
         warning = the_warning(starter, source)
     shown = {"tcp": "127.0.0.1:{}", "tcp6": "[::1]:{}", "unix": f"@{tmp_path}"[:100]}[family].format(address[1])
-    assert warning.startswith(f"A connection to {shown} was opened at import at {entry(starter, 3)}, and all workers")
+    assert warning.startswith(f"a connection to {shown} was opened at import at {entry(starter, 3)}, and all workers")
 
 
 def test_a_connection_by_a_helper_of_the_standard_library_is_the_line_of_the_app(starter: Starter) -> None:
@@ -184,7 +184,7 @@ def test_a_connection_of_a_c_library_is_named_with_the_global_that_holds_it(star
         port = server.getsockname()[1]
         starter.write(f"import driver\n\ndatabase = None\ndatabase = driver.Connection({port})\n", "shop_db.py")
         warning = the_warning(starter, "import shop_db\n")
-    assert f"A connection to 127.0.0.1:{port} was opened at import" in warning
+    assert f"a connection to 127.0.0.1:{port} was opened at import" in warning
     assert f"(held by 'database' of {starter.folder}/shop_db.py:3)" in warning
 
 
@@ -195,7 +195,7 @@ def test_a_connection_of_a_c_library_that_nothing_names_is_told_by_its_protocol(
         port = next(port for port in (11211, 4222, 9042, 27017) if bound(server, port))
         server.listen()
         warning = the_warning(starter, f"import driver\nCONNECTION = driver.Connection({port})\n")
-    assert re.match(rf"A connection to 127.0.0.1:{port} \((memcached|NATS|Cassandra|MongoDB)\) was opened", warning)
+    assert re.match(rf"a connection to 127.0.0.1:{port} \((memcached|NATS|Cassandra|MongoDB)\) was opened", warning)
 
 
 def bound(server: socket.socket, port: int) -> bool:
@@ -224,7 +224,7 @@ def test_looking_for_a_holder_wakes_no_lazy_object(starter: Starter) -> None:
 def test_a_listening_socket_is_told_apart(starter: Starter) -> None:
     source = "import socket\nserver = socket.socket()\nserver.bind(('127.0.0.1', 0))\nserver.listen(1)\n"
     warning = the_warning(starter, source)
-    assert warning.startswith("A socket that listens at 127.0.0.1:")
+    assert warning.startswith("a socket that listens at 127.0.0.1:")
     assert f"at {entry(starter, 4)}, and every worker would hold it" in warning
 
 
@@ -235,19 +235,19 @@ def test_the_systems_log_may_be_connected(starter: Starter) -> None:
 
 def test_an_event_loop_is_told_by_its_global(starter: Starter) -> None:
     warning = the_warning(starter, "import asyncio\n\nLOOP = asyncio.new_event_loop()\n")
-    assert warning.startswith("An event loop's epoll descriptor was opened at import")
+    assert warning.startswith("an event loop's epoll descriptor was opened at import")
     assert f"(held by 'LOOP' of {entry(starter, 3)})" in warning
 
 
 def test_an_inotify_descriptor_is_told_apart(starter: Starter) -> None:
     source = "import ctypes\nNUMBER = ctypes.CDLL(None).inotify_init()\n"
-    assert the_warning(starter, source).startswith("An inotify descriptor (a watcher of files) was opened at import")
+    assert the_warning(starter, source).startswith("an inotify descriptor (a watcher of files) was opened at import")
 
 
 def test_a_pipe_to_another_process_is_told_with_its_name(starter: Starter) -> None:
     source = "import subprocess\nchild = subprocess.Popen(['sleep', '30'], stdin=subprocess.PIPE)\n"
     warning = the_warning(starter, source + "import atexit; atexit.register(child.kill)\n")
-    assert re.match(r"A pipe to (process [0-9]+ \(sleep\)|another process) was opened at import", warning)
+    assert re.match(r"a pipe to (process [0-9]+ \(sleep\)|another process) was opened at import", warning)
 
 
 def test_a_pipe_whose_ends_are_both_the_apps_own_is_passed_over(starter: Starter) -> None:
@@ -263,7 +263,7 @@ def test_an_sqlite_database_opened_at_import_is_named(starter: Starter) -> None:
     source = (
         "import sqlite3\nconnection = sqlite3.connect('shop.db')\nconnection.execute('select * from t').fetchall()\n"
     )
-    assert f"The SQLite database {database} was opened at import" in the_warning(starter, source)
+    assert f"the SQLite database {database} was opened at import" in the_warning(starter, source)
 
 
 # Modules that do not survive a fork

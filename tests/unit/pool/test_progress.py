@@ -127,6 +127,16 @@ def test_an_app_without_process_is_started_for_who_waits() -> None:
     assert len(world.serving()) == 2
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_workers_that_an_app_without_any_is_to_have_are_counted(workers: int) -> None:
+    world = World()
+    world.register(min_instances=workers)
+    world.restart(bring_up=True)
+    world.all_up()
+    steps = [(step.stage, step.done, step.total) for step in world.effects_of(effects.Progress)]
+    assert ("replacing", 1, workers) in steps
+
+
 def test_who_waits_for_an_app_without_process_hears_why_it_does_not_load() -> None:
     world = World()
     world.register()

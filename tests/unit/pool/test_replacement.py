@@ -147,7 +147,9 @@ def test_a_worker_above_the_hard_memory_limit_is_killed_at_once_and_the_figure_i
     found = world.measure([(worker, 250)])
     kill = next(effect for effect in found if isinstance(effect, effects.Kill))
     assert kill.process_id == worker.process_id
-    assert "250 MB" in kill.reason
+    (line,) = [effect for effect in found if isinstance(effect, effects.Say)]
+    assert "250 MB of memory, more than PassengerHardMemoryLimit 200" in line.text
+    assert not kill.reason, "it is told once"
     said = world.exit(worker, 9)
     assert not any("unexpectedly" in effect.text for effect in said if isinstance(effect, effects.Say))
     world.all_up()

@@ -46,7 +46,7 @@ CASES = [
     Case(steps.IMPORT, "not up within 90 s (PassengerStartTimeout)", "PassengerStartTimeout is 90 seconds"),
     Case(steps.IMPORT, "the process ended (signal 9) before it was up", "want of memory"),
     Case(steps.IMPORT, "the process ended (signal 11) before it was up", "extension module has crashed"),
-    Case(steps.IMPORT, "The app exits while it is loaded: SystemExit(0)", "take out sys.exit()"),
+    Case(steps.IMPORT, "the app exits while it is loaded: SystemExit(0)", "take out sys.exit()"),
     Case(steps.IMPORT, "the process ended (exit status 5) before it was up", "os._exit()"),
     Case(steps.IMPORT, "ConnectionRefusedError: [Errno 111] Connection refused", "Does the service"),
     Case(steps.IMPORT, "ImportError: libpq.so.5: cannot open shared object file", "--force-reinstall"),

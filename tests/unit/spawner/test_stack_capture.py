@@ -83,7 +83,7 @@ class Shown:
 def with_process(log: Path, test: Callable[[Stacks, Shown], Awaitable[None]], program: str = PROGRAM) -> None:
     async def main() -> None:
         shown = Shown(program, log)
-        stacks = Stacks(asyncio.get_running_loop(), lambda: {7: shown})  # type: ignore[dict-item]
+        stacks = Stacks(asyncio.get_running_loop(), lambda: {7: shown}, "/run/loaders")  # type: ignore[dict-item]
         try:
             await until(lambda: "up" in log.read_text(), "the program's start")
             await test(stacks, shown)
@@ -124,6 +124,19 @@ def test_a_dump_goes_to_the_log_behind_its_reason(tmp_path: Path) -> None:
         assert log.index("it is late") < log.index("in slow")
 
     with_process(tmp_path / "log", test)
+
+
+def test_a_dump_is_in_the_log_as_it_is_shown(tmp_path: Path) -> None:
+    async def test(stacks: Stacks, shown: Shown) -> None:
+        stacks.dump(shown, "it is late")  # type: ignore[arg-type]
+        text = await stacks.stacks_of(7)
+        assert "(waits for its next request)" in text
+        assert "loaders" not in text
+        assert text in (tmp_path / "log").read_text()
+
+    program = PROGRAM.replace("threading.Thread(target=slow", "threading.Thread(target=idle")
+    source = "exec(compile('def _run():\\n  time.sleep(100)', '/run/loaders/threads.py', 'exec'))\n"
+    with_process(tmp_path / "log", test, program.replace("def slow", source + "idle = _run\ndef slow"))
 
 
 def test_a_process_that_does_not_catch_the_signal_is_not_sent_it(tmp_path: Path) -> None:
