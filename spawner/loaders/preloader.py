@@ -13,7 +13,7 @@ import time
 from typing import List, NoReturn, Optional, Set, Tuple
 
 from . import app as hosted
-from . import backtraces, failure_report, originals, process_title, report, standard_streams, survey, wire
+from . import backtraces, failure_report, forks, originals, process_title, report, standard_streams, survey, wire
 from .app_files import AppFiles
 from .control_line import ControlLine, Message
 from .errors import LineClosed, LoadFailure, UnexpectedMessage
@@ -84,10 +84,13 @@ class Preloader:
         files = AppFiles(message.get("app_root"))
         observer = survey.observer(files)
         started = time.monotonic()
+        forks.follow()
         try:
             observer.begin()
             app = hosted.load(message.get("app_root"), message.get("startup_file"))
         except LoadFailure as failure:
+            if forks.copied:
+                forks.end_copy(failure.__cause__)
             self._take_out_load()
             self._tell_failure(failure, files, message.get("friendly") == "1")
             raise
@@ -146,7 +149,7 @@ class Preloader:
         self._freeze()
         standard_streams.flush()
         try:
-            pid = originals.fork()
+            pid = forks.fork()
         except OSError as error:
             self._line.send("fork_failed", [("slot", str(place.slot)), ("summary", "fork: {}".format(error.strerror))])
         else:
@@ -187,8 +190,10 @@ class Preloader:
     def _work(self, line: ControlLine, place: Place, forked: bool) -> None:
         """Be a worker until the end of the process."""
         assert self._group is not None  # loaded
-        assert self._signals is not None
-        self._signals.close()
+        if not forked:
+            assert self._signals is not None
+            self._signals.close()
+        forks.begin()
         gc.enable()
         Worker(self._group, line, place).run(forked)
 

@@ -7,7 +7,7 @@ import io
 import socket
 from typing import Any, Callable, Optional
 
-from . import error_page, report
+from . import error_page, forks, report
 from .errors import BadRequest, ClientLeft, InvalidResponse, TooLate
 from .file_wrapper import FileWrapper, regular_file
 from .originals import Connection
@@ -76,12 +76,16 @@ def _run(application: _Application, request: Request, response: Response) -> Non
     result = None
     try:
         result = application(request.environ, response.start_response)
+        if forks.copied:
+            forks.end_copy(None)
         _deliver(result, response)
         response.finish()
         if response.excess:
             what = "{}: {} bytes beyond Content-Length are dropped".format(_named(request), response.excess)
             report.log("jumpseat: " + what)
     except BaseException as error:  # noqa: BLE001 - the app's own code, which may raise anything, costs this request only
+        if forks.copied:
+            forks.end_copy(error)
         _conclude(error, request, response)
     finally:
         _close(result, request)

@@ -246,6 +246,12 @@ class Preloader(Process):
 
     def begin_fork(self, slot: int | None = None, own: OwnSocket | None = None) -> Process:
         """Have a worker forked; return it as soon as it has said hello."""
+        worker = self.send_fork(slot, own)
+        worker.say_hello()
+        return worker
+
+    def send_fork(self, slot: int | None = None, own: OwnSocket | None = None) -> Process:
+        """Have a worker forked; return it before anything is heard of it."""
         if slot is None:
             slot = self._slot
             self._slot += 1
@@ -258,7 +264,6 @@ class Preloader(Process):
             own.close()
         worker.line.close_other()
         worker.output.close_write_end()
-        worker.say_hello()
         return worker
 
     def serve(self, slot: int = 0, own: OwnSocket | None = None) -> None:
