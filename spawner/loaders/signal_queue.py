@@ -29,8 +29,7 @@ class SignalQueue:
         self._read_end, self._write_end = os.pipe()
         for end in (self._read_end, self._write_end):
             os.set_blocking(end, False)
-        for number in self._signals:
-            originals.set_signal(number, self._enqueue)
+        self._before = {number: originals.set_signal(number, self._enqueue) for number in self._signals}
         self._wake_up_on(self._write_end)
         SignalQueue.open = self
 
@@ -75,7 +74,7 @@ class SignalQueue:
         originals.set_signal_mask(signal.SIG_SETMASK, self._masks.before)
 
     def close(self) -> None:
-        """Give the signals back their default actions, but those that the app has taken for itself."""
+        """Give the signals back the actions that they had, but those that the app has taken for itself since."""
         SignalQueue.open = None
         ours = [number for number in self._signals if originals.get_signal(number) == self._enqueue]
         try:
@@ -89,12 +88,13 @@ class SignalQueue:
         if current != self._write_end and current >= 0:
             self._wake_up_on(current)
         for number in signals:
-            originals.set_signal(number, signal.SIG_DFL)
+            before = self._before[number]
+            originals.set_signal(number, signal.SIG_DFL if before is None else before)  # None: none of Python's
         os.close(self._read_end)
         os.close(self._write_end)
 
     def _give_back_below(self, signals: List[int]) -> None:
-        """The same below the interpreter, which goes on writing of the app's own signals: to nowhere."""
+        """Default actions, set below the interpreter, which goes on writing of the app's own signals: to nowhere."""
         import ctypes
 
         libc = ctypes.CDLL(None)

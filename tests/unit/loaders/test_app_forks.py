@@ -131,3 +131,24 @@ class TestCopies:
         ended = preloader.line.expect("exited")
         assert int(ended["status"]) == signal.SIGTERM
         assert preloader.fork(1).get().text == "served"
+
+    def test_a_handler_that_the_app_has_set_at_import_is_set_in_its_workers_and_their_copies(
+        self, starter: Starter
+    ) -> None:
+        source = """
+            import os, signal
+
+            counted = []
+            signal.signal(signal.SIGCHLD, lambda number, frame: counted.append(number))
+            signal.signal(signal.SIGTERM, lambda number, frame: os._exit(7))
+
+            def application(environ, start_response):
+                pid = os.fork()
+                if pid == 0:
+                    signal.pause()
+                os.kill(pid, signal.SIGTERM)
+                status = os.waitpid(pid, 0)[1]
+                start_response("200 OK", [("X-Pid", str(os.getpid()))])
+                return [str((status >> 8, len(counted) > 0)).encode()]
+        """
+        assert ask_twice(self.start(starter, source, "1")).text == "(7, True)"
