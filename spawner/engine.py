@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import signal
 import time
 from typing import Any, Callable, Optional
 
 from spawner.carrier import Carrier
 from spawner.errors import StartFailure
 from spawner.loaders import steps
+from spawner.machine import linux
 from spawner.pool import upkeep
 from spawner.pool.effects import Effect
 from spawner.pool.process import describe_status
@@ -157,11 +159,37 @@ class Engine:
         """A process says that it cannot come up."""
         self.feed(self._pool.start_failed, process.process_id, failure)
 
+    def forked(self, process: AppProcess, slot: int, pid: int) -> None:
+        """A preloader names a worker. It is believed for a child of its own that runs as its user, for nothing else."""
+        if any(other.pid == pid for other in self._world.processes.values()):
+            return  # it has said hello by now, or this is heard for the second time
+        pidfd = linux.open_pidfd(pid)  # before the look: what was looked at is what is signalled
+        believed = linux.is_child(pid, process.pid, process.identity.uid)
+        worker = self._awaited(process, slot)
+        if believed and worker is not None:
+            worker.be_named(pid, pidfd, process.output)
+            self._slow_starts.watch(worker.process_id)
+            self.feed(self._pool.process_forked, worker.process_id, pid)
+            return
+        if believed:  # it was forked for a worker that is wanted no more, and may hang
+            linux.signal_process(pid, pidfd, signal.SIGKILL)
+        if pidfd is not None:
+            linux.close_descriptor(pidfd)
+
     def fork_failed(self, process: AppProcess, slot: int, summary: str) -> None:
         """A preloader could not fork the worker of a slot."""
-        for other in list(self._world.processes.values()):
-            if other.preloader_id == process.process_id and other.slot == slot and not other.heard:
-                self.feed(self._pool.start_failed, other.process_id, other.failure(steps.FORK, summary))
+        worker = self._awaited(process, slot)
+        if worker is not None:
+            self.feed(self._pool.start_failed, worker.process_id, worker.failure(steps.FORK, summary))
+
+    def _awaited(self, preloader: AppProcess, slot: int) -> Optional[AppProcess]:
+        """The worker of a slot that a preloader was to fork, while nothing has been heard of it."""
+        for other in self._world.processes.values():
+            same = (other.key, other.slot, other.generation) == (preloader.key, slot, preloader.generation)
+            theirs = other.preloader_id in (preloader.process_id, None)  # None: an earlier spawner had it forked
+            if same and theirs and other.kind is ProcessKind.WORKER and not other.heard:
+                return other if other.process_id in self._pool.processes else None
+        return None
 
     def worker_exited(self, process: AppProcess, pid: int, status: int) -> None:
         """A preloader has waited for a worker of its own; it is believed for no other group's."""

@@ -146,6 +146,7 @@ class Preloader:
         return True
 
     def _fork_worker(self, place: Place, line: int, output: int) -> None:
+        """Fork, and name the child at once: hooks that run inside fork() may keep it from ever saying hello."""
         self._freeze()
         standard_streams.flush()
         try:
@@ -156,6 +157,7 @@ class Preloader:
             if pid == 0:
                 self._become_forked_worker(place, line, output)
             self._workers.add(pid)
+            self._line.send("forked", [("slot", str(place.slot)), ("pid", str(pid))])
         finally:
             for descriptor in (line, output, place.listener):
                 if descriptor is not None:

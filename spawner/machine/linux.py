@@ -107,6 +107,16 @@ def runs_as(pid: int, uid: int) -> bool:
         return False
 
 
+def is_child(pid: int, parent: int, uid: int) -> bool:
+    """Whether a process of this pid exists, has this parent and this real uid."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            found = int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return False
+    return found == parent and runs_as(pid, uid)
+
+
 def _owner_of(path: str) -> Optional[int]:
     try:
         return os.stat(path).st_uid

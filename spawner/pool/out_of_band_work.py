@@ -17,6 +17,18 @@ PATIENCE_SECONDS = 60.0  # after this one that is alone does its work when it is
 MOST_SECONDS = 600.0  # from the order on; then another worker takes the place of the one that has not done it
 
 
+def ask(pool: Pool, process: Process, now: float) -> None:
+    """A worker's app wants it."""
+    process.work_asked = process.work_asked or now
+    consider(pool, pool.groups[process.key], now)
+
+
+def done(pool: Pool, process: Process, now: float) -> None:
+    """A worker has done it."""
+    process.work_asked, process.work_granted, process.at_work = 0.0, 0.0, False
+    consider(pool, pool.groups[process.key], now)
+
+
 def consider(pool: Pool, group: Group, now: float) -> None:
     """Let the worker that has asked first do its work, if it is time: one of a group at a time."""
     wishing = [process for process in group.serving_workers() if process.work_asked and not process.outworn]

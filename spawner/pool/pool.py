@@ -153,6 +153,10 @@ class Pool:
 
     # What the processes say
 
+    def process_forked(self, process_id: int, pid: int, now: float) -> None:
+        """A preloader has named a worker that it has forked, and that has not said hello yet."""
+        self.processes[process_id].be_named(pid)
+
     def process_hello(self, process_id: int, pid: int, now: float) -> None:
         """A process has come up and given (the kernel's word for) its pid."""
         process = self.processes[process_id]
@@ -193,15 +197,11 @@ class Pool:
 
     def work_wanted(self, process_id: int, now: float) -> None:
         """A worker has asked for out-of-band work."""
-        process = self.processes[process_id]
-        process.work_asked = process.work_asked or now
-        out_of_band_work.consider(self, self.groups[process.key], now)
+        out_of_band_work.ask(self, self.processes[process_id], now)
 
     def work_done(self, process_id: int, now: float) -> None:
         """A worker has done its out-of-band work."""
-        process = self.processes[process_id]
-        process.work_asked, process.work_granted, process.at_work = 0.0, 0.0, False
-        out_of_band_work.consider(self, self.groups[process.key], now)
+        out_of_band_work.done(self, self.processes[process_id], now)
 
     def start_failed(self, process_id: int, failure: StartFailure, now: float) -> None:
         """A process did not come up; it is gone, or the shell sees to it that it goes."""

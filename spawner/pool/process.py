@@ -24,7 +24,7 @@ class Process:
     generation: int
     started: float
     slot: Optional[int] = None
-    pid: int = 0  # 0 until it has said hello
+    pid: int = 0  # 0 until it has said hello, or its preloader has named it
     state: ProcessState = ProcessState.STARTING
     once: bool = False  # it is to serve one request (always_restart.txt)
     attached: bool = False  # the hook attached_process was run for it, and detached_process not yet
@@ -60,6 +60,14 @@ class Process:
         """
         name = "%s %d of %s" % (self.kind.value, self.pid or self.process_id, self.key)
         self.state = move(PROCESS_TRANSITIONS[self.kind], name, self.state, event)
+
+    def be_named(self, pid: int) -> None:
+        """Its preloader has said its pid, before it has said a word itself.
+
+        :raises IllegalTransition: it has said hello.
+        """
+        self.pid = pid
+        self.on(ProcessEvent.FORKED)
 
     def note(self, reading: Reading) -> None:
         """Take over what the scoreboard shows."""

@@ -31,6 +31,7 @@ class ProcessState(enum.Enum):
 class ProcessEvent(enum.Enum):
     """What can happen to a process of an app."""
 
+    FORKED = "forked"  # its preloader has named its pid
     HELLO = "hello"
     LOADED = "loaded"
     ACCEPTS = "accepts"
@@ -89,6 +90,8 @@ PROCESS_TRANSITIONS: Mapping[ProcessKind, Mapping[tuple[ProcessState, ProcessEve
     },
     _P.WORKER: {
         **_ENDING,
+        (_S.STARTING, _E.FORKED): _S.STARTING,
+        (_S.RETIRING, _E.FORKED): _S.RETIRING,
         (_S.STARTING, _E.HELLO): _S.BOOTING,
         (_S.BOOTING, _E.ACCEPTS): _S.SERVING,
         (_S.SERVING, _E.RETIRE): _S.RETIRING,

@@ -47,6 +47,9 @@ class ProcessEvents(Protocol):
     def start_failed(self, process: "AppProcess", failure: StartFailure) -> None:
         """It says, or shows, that it does not come up."""
 
+    def forked(self, process: "AppProcess", slot: int, pid: int) -> None:
+        """A preloader names a worker that it has forked; nobody has checked the pid yet."""
+
     def fork_failed(self, process: "AppProcess", slot: int, summary: str) -> None:
         """A preloader could not fork a worker."""
 
@@ -67,7 +70,9 @@ class AppProcess:
     """A preloader, worker or direct process from its start to its end.
 
     A process has ended when its pidfd says so; its line may outlive it (held by what the app has forked) or end
-    before it does. Before a forked worker has said hello its line is all there is.
+    before it does. Before a forked worker was named by its preloader, or has said hello, its line is all there is.
+
+    :ivar stderr: where what it writes comes in: until a forked worker has said hello that is its preloader's output.
     """
 
     def __init__(
@@ -105,7 +110,7 @@ class AppProcess:
         self._timer: Optional[asyncio.TimerHandle] = None
         self._muted: Optional[asyncio.TimerHandle] = None
         self._done = False
-        self.output = output
+        self.output = self.stderr = output
         self.line = ProcessLine(loop, line, identity.uid, self._received, self._line_ended)
         loop.add_reader(output.fileno(), self._output_readable)
 
@@ -125,6 +130,19 @@ class AppProcess:
             self._loop.add_reader(self._pidfd, self._process_ended)
         else:
             self._timer = self._loop.call_later(0, self._look_for_pid)
+
+    def be_named(self, pid: int, pidfd: Optional[int], stderr: AppOutput) -> None:
+        """Take the pid on that a preloader has said, and that was checked, before the process says it itself.
+
+        One that was named before was forked for a start that is wanted no more: it is killed.
+
+        :param pidfd: as for `set_pid`.
+        :param stderr: the preloader's, which it writes to until it has said hello.
+        """
+        if self.pid:
+            self.signal(signal.SIGKILL)
+        self.set_pid(pid, pidfd)
+        self.stderr = stderr
 
     @property
     def pidfd(self) -> Optional[int]:
@@ -167,8 +185,8 @@ class AppProcess:
             self._loop.call_soon(self._finish, None)
 
     def terminate(self) -> None:
-        """SIGTERM it. Without a pid yet: as `kill`."""
-        if self.pid:
+        """SIGTERM it. A forked worker that has not said hello is killed: it may still have its preloader's handlers."""
+        if self.pid and (self.heard or self.kind is not ProcessKind.WORKER):
             self.signal(signal.SIGTERM)
         else:
             self.kill()
@@ -217,6 +235,8 @@ class AppProcess:
             self._events.said_work_wanted(self)
         elif kind == "work_done":
             self._events.said_work_done(self, packet.get("seconds"))
+        elif kind == "forked":
+            self._events.forked(self, packet.number("slot"), packet.number("pid"))
         elif kind == "fork_failed":
             self._events.fork_failed(self, packet.number("slot"), packet.get("summary"))
         else:
@@ -233,6 +253,7 @@ class AppProcess:
             "worn": self.ready,
             "work_wanted": self.ready,
             "work_done": self.ready,
+            "forked": self.kind is ProcessKind.PRELOADER and self.loaded,
             "fork_failed": self.kind is ProcessKind.PRELOADER and self.loaded,
             "exited": self.kind is ProcessKind.PRELOADER and self.loaded,
         }
@@ -262,6 +283,7 @@ class AppProcess:
         self.facts = (*kept, ("python", packet.get("python")), ("executable", packet.get("executable")))
         if not self.heard:
             self.heard = True
+            self.stderr = self.output
             self._events.said_hello(self)
 
     def _reported_failure(self, packet: Packet) -> StartFailure:

@@ -20,13 +20,15 @@ class SlowStarts:
     def __init__(self, loop: asyncio.AbstractEventLoop, world: World) -> None:
         self._loop = loop
         self._world = world
+        self._watched: set[int] = set()
         self._found: dict[int, str] = {}
 
     def watch(self, process_id: int) -> None:
-        """Ask a process for its stacks if it is not up shortly before its time is over."""
+        """Ask a process for its stacks, once, if it is not up shortly before its time is over."""
         pool = self._world.pool
         entry = pool.processes.get(process_id)
-        if entry is not None:
+        if entry is not None and process_id not in self._watched:
+            self._watched.add(process_id)
             limit = pool.groups[entry.key].registration.options.start_timeout
             due = entry.started + limit - min(_BEFORE, limit / 4)
             self._loop.call_later(max(0.0, due - time.monotonic()), self._ask, process_id)
@@ -37,6 +39,7 @@ class SlowStarts:
         return "Its threads were at:\n%s" % text if text else ""
 
     def _ask(self, process_id: int) -> None:
+        self._watched.discard(process_id)
         process = self._world.processes.get(process_id)
         if process is not None and self._is_coming(process_id):
             self._world.stacks.begin(process, lambda text: self._keep(process_id, text))

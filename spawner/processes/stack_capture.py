@@ -142,7 +142,8 @@ class _Dump:
         self._capture = Capture()
         self._ends: float = loop.time() + _LONGEST
         self._timer: Optional[asyncio.TimerHandle] = loop.call_later(_PATIENCE, self._finish)
-        process.output.sieve = self._sieve
+        self._output = process.stderr
+        self._output.sieve = self._sieve
 
     def _sieve(self, lines: list[bytes]) -> list[bytes]:
         others = self._capture.take(lines)
@@ -153,7 +154,7 @@ class _Dump:
 
     def _finish(self) -> None:
         self._timer = None
-        self._process.output.sieve = None
+        self._output.sieve = None
         text = app_stacks.shown(self._capture.text(), self._loaders) if self._capture.begun else NO_ANSWER
         if self.logged and self._capture.begun:
             self._process.output.remark(*text.split("\n"))

@@ -68,6 +68,19 @@ def test_an_app_that_hangs_at_start_is_ended(httpd: CheckedHttpd, release: AppFo
     )
 
 
+@pytest.mark.parametrize("hook", ["os.register_at_fork(after_in_child=hang)", "after_fork = hang"])
+def test_a_worker_that_hangs_in_a_hook_is_ended_and_the_place_named(
+    httpd: CheckedHttpd, apps: AppFolders, hook: str
+) -> None:
+    httpd.logs.allow("JS")
+    entry = f"import os, time\ndef hang():\n    time.sleep(3600)\n{hook}\napplication = print\n"
+    httpd.site(document_root=apps.create(name="hanging", entry=entry).public, body="PassengerStartTimeout 1")
+    httpd.start()
+    assert httpd.get("/").status == 500
+    eventually(lambda: not httpd.app_processes(), "the end of the hanging start")
+    assert "in hang" in group(httpd)["failure"]["detail"]
+
+
 def test_the_log_of_the_site_has_the_traceback(httpd: CheckedHttpd, release: AppFolder) -> None:
     start(httpd, release, "raise")
     httpd.get("/")

@@ -29,6 +29,14 @@ def test_workers_are_copies_of_what_was_loaded_once(starter: Starter) -> None:
     assert preloader.output.text() == "loading\n"
 
 
+def test_a_preloader_names_each_worker(starter: Starter) -> None:
+    preloader = starter.start(APP)
+    preloader.load()
+    for slot in (3, 5):
+        worker = preloader.fork(slot)
+        assert preloader.line.expect("forked") == {"type": "forked", "slot": str(slot), "pid": str(worker.pid)}
+
+
 def test_a_workers_output_is_its_own(starter: Starter) -> None:
     preloader = starter.start(APP)
     preloader.load()
@@ -130,6 +138,27 @@ def test_a_request_leaves_no_descriptor_behind(starter: Starter) -> None:
     deadline = time.monotonic() + 30
     while sorted(_links(worker.pid)) != before:
         assert time.monotonic() < deadline
+
+
+# Runs inside fork(), before any Python does in the child: as libraries in C do it.
+HANGING = """
+import ctypes
+libc = ctypes.CDLL(None)
+libc["__register_atfork"](None, None, ctypes.cast(libc.pause, ctypes.c_void_p), None)
+application = print
+"""
+
+
+def test_a_worker_that_hangs_inside_the_fork_is_named_and_can_be_ended(starter: Starter) -> None:
+    preloader = starter.start(HANGING)
+    preloader.load()
+    for slot in (0, 1):
+        worker = preloader.send_fork(slot)
+        forked = preloader.line.expect("forked")
+        assert forked["slot"] == str(slot)
+        os.kill(int(forked["pid"]), signal.SIGKILL)
+        assert preloader.line.expect("exited") == {"type": "exited", "pid": forked["pid"], "status": "9"}
+        assert worker.line.receive() == []
 
 
 def test_after_fork_that_fails_ends_the_worker_and_is_told(starter: Starter) -> None:

@@ -14,6 +14,7 @@ from spawner.pool.process import Process
 from spawner.pool.states import (
     GroupState,
     ProcessKind,
+    ProcessState,
 )
 from tests.unit.pool.world import World
 
@@ -109,6 +110,16 @@ class RandomWalk(RuleBasedStateMachine):
     def come_up(self, number: int) -> None:
         coming = [process for process in self.world.pool.processes.values() if process.coming]
         self.world.come_up(coming[number % len(coming)])
+
+    @rule(number=st.integers(0, 50))
+    @precondition(lambda self: self.unheard())
+    def be_forked(self, number: int) -> None:
+        process = self.unheard()[number % len(self.unheard())]
+        self.world.step(self.world.pool.process_forked, process.process_id, next(self.world.pids))
+
+    def unheard(self) -> list[Process]:
+        workers = [p for p in self.world.pool.processes.values() if p.kind is ProcessKind.WORKER]
+        return [process for process in workers if process.state is ProcessState.STARTING]
 
     @rule(number=st.integers(0, 50))
     @precondition(lambda self: any(process.coming for process in self.world.pool.processes.values()))

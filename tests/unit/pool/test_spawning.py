@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from spawner.errors import IllegalTransition
 from spawner.loaders import steps
 from spawner.pool import effects
 from spawner.pool.states import GroupState, ProcessKind, ProcessState
@@ -400,6 +401,32 @@ def test_a_preloader_that_does_not_fork_is_replaced() -> None:
     world.advance(60.0)
     world.all_up()
     assert len(world.serving()) == 2
+
+
+def test_a_worker_that_was_forked_and_hangs_is_killed_and_its_preloader_goes_on() -> None:
+    world = World()
+    world.up(min_instances=2)
+    preloader = world.processes(kind=ProcessKind.PRELOADER)[0]
+    world.exit(world.serving()[0], 9)
+    hanging = world.coming()
+    world.step(world.pool.process_forked, hanging.process_id, 77)
+    assert (hanging.pid, hanging.state) == (77, ProcessState.STARTING)
+    world.advance(world.pool.groups["app"].registration.options.start_timeout)
+    assert [effect.process_id for effect in world.effects_of(effects.Kill)] == [hanging.process_id]
+    failure = world.pool.groups["app"].failure
+    assert failure is not None
+    assert (failure.step, failure.summary) == ("fork a worker", "not up within 90 s (PassengerStartTimeout)")
+    world.advance(60.0)
+    world.all_up()
+    assert len(world.serving()) == 2
+    assert preloader in world.processes()
+
+
+def test_a_worker_that_has_said_hello_is_not_named_by_another() -> None:
+    world = World()
+    world.up()
+    with pytest.raises(IllegalTransition):
+        world.pool.process_forked(world.serving()[0].process_id, 77, world.now)
 
 
 def test_an_app_adopted_while_it_starts_has_as_many_workers_as_are_to_be_kept() -> None:

@@ -39,6 +39,9 @@ class Heard:
     def start_failed(self, process: AppProcess, failure: StartFailure) -> None:
         self.events.append("failed")
 
+    def forked(self, process: AppProcess, slot: int, pid: int) -> None:
+        self.events.append("forked %d: %d" % (slot, pid))
+
     def fork_failed(self, process: AppProcess, slot: int, summary: str) -> None:
         self.events.append("fork failed")
 
@@ -131,6 +134,7 @@ def test_a_worker_that_says_what_only_a_preloader_can_say_has_misbehaved_and_is_
         for kind, message in [
             (ProcessKind.WORKER, "loaded"), (ProcessKind.WORKER, "exited"), (ProcessKind.PRELOADER, "ready"),
             (ProcessKind.DIRECT, "ready"), (ProcessKind.PRELOADER, "fork_failed"), (ProcessKind.WORKER, "nonsense"),
+            (ProcessKind.WORKER, "forked"), (ProcessKind.PRELOADER, "forked"),
         ]:  # fmt: skip
             async with ends(kind) as both:
                 with subprocess.Popen(["sleep", "60"]) as child:
@@ -148,6 +152,36 @@ def test_a_worker_that_is_killed_before_anything_was_heard_of_it_has_ended() -> 
         async with ends(ProcessKind.WORKER) as both:
             both.process.kill()
             await both.until("ended")
+
+    run(test)
+
+
+def test_a_worker_that_was_named_and_is_silent_is_killed_when_it_is_to_end() -> None:
+    program = ["sh", "-c", "trap : TERM; echo; sleep 60 & wait; wait"]
+
+    async def test() -> None:
+        for end in (AppProcess.kill, AppProcess.terminate):
+            with subprocess.Popen(program, stdout=subprocess.PIPE) as child:
+                assert child.stdout is not None
+                child.stdout.readline()
+                async with ends(ProcessKind.WORKER) as both:
+                    both.process.be_named(child.pid, linux.open_pidfd(child.pid), both.process.output)
+                    end(both.process)
+                    await both.until("ended")
+                    assert child.wait() == -9
+
+    run(test)
+
+
+def test_a_worker_that_is_named_anew_leaves_nothing_of_the_one_before() -> None:
+    async def test() -> None:
+        with subprocess.Popen(["sleep", "60"]) as one, subprocess.Popen(["sleep", "60"]) as two:
+            async with ends(ProcessKind.WORKER) as both:
+                for child in (one, two):
+                    both.process.be_named(child.pid, linux.open_pidfd(child.pid), both.process.output)
+                assert one.wait() == -9
+                assert (both.process.pid, both.process.alive) == (two.pid, True)
+            two.kill()
 
     run(test)
 

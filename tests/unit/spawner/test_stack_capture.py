@@ -66,7 +66,7 @@ class Shown:
         self.process = subprocess.Popen([sys.executable, "-c", program], stdout=write_end, stderr=write_end)
         os.close(write_end)
         self.process_id, self.pid = 7, self.process.pid
-        self.output = AppOutput(read_end, self.pid, lambda: self._sink, lambda: OutputFormat(3, False))
+        self.output = self.stderr = AppOutput(read_end, self.pid, lambda: self._sink, lambda: OutputFormat(3, False))
         asyncio.get_running_loop().add_reader(read_end, self.output.read_some)
 
     def signal(self, number: int) -> None:

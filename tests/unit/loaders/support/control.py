@@ -40,8 +40,10 @@ class ControlEnd:
         return wire.decode_text(packet) if packet else []
 
     def expect(self, kind: str) -> dict[str, str]:
-        """Return the next message's fields; it has to be of `kind`."""
+        """Return the next message's fields; it has to be of `kind`. A preloader's `forked` is passed over."""
         fields = self.receive()
+        while fields[:1] == [("type", "forked")] and kind != "forked":
+            fields = self.receive()
         assert fields[:1] == [("type", kind)], f"expected {kind!r}, got {fields}"
         return dict(fields)
 
