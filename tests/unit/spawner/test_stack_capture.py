@@ -134,7 +134,8 @@ def test_a_dump_is_in_the_log_as_it_is_shown(tmp_path: Path) -> None:
         assert "loaders" not in text
         assert text in (tmp_path / "log").read_text()
 
-    program = PROGRAM.replace("threading.Thread(target=slow", "threading.Thread(target=idle")
+    started = "threading.Thread(target=slow, daemon=True).start()"
+    program = PROGRAM.replace(started, "import _thread; _thread.start_new_thread(idle, ())")  # as the loaders do
     source = "exec(compile('def _run():\\n  time.sleep(100)', '/run/loaders/threads.py', 'exec'))\n"
     with_process(tmp_path / "log", test, program.replace("def slow", source + "idle = _run\ndef slow"))
 
