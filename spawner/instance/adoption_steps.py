@@ -77,7 +77,7 @@ def _adopt_group(world: World, carrier: Carrier, found: FoundGroup) -> bool:
     listener.setblocking(False)
     now = time.monotonic()
     world.pool.adopt_group(found.registration, found.generation, now, found.resisting, found.always_restart)
-    group = AppGroup(key, path, listener, scoreboard, found.token)
+    group = AppGroup(key, path, listener, scoreboard, found.token, warnings=found.warnings)
     carrier.add_group(group)
     registration = found.registration
     world.watch.watch(key, registration.app_root, registration.options.restart_dir, found.always_restart)

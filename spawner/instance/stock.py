@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
 import socket
@@ -29,6 +30,8 @@ from spawner.watching.restart_watch import RestartWatch
 
 # What is known of a process beyond its state, and has been said once only or is nowhere else: fields of Process.
 _MARKS = ("once", "worn", "too_large", "overdue", "work_asked", "work_granted")
+_LEFT_OUT = ("warning", "env:")  # by how their names begin: fields that a record without room goes without, in turn
+_WARNINGS = 8_000  # bytes of an import's warnings that are kept
 _SINCE = ("work_asked", "work_granted")  # those that say since when
 
 
@@ -67,6 +70,7 @@ class FoundGroup:
 
     :ivar restart_key: how its restart file stood, as RestartKey.to_text has it.
     :ivar always_restart: whether its always_restart.txt was there.
+    :ivar warnings: as AppGroup has them.
     """
 
     registration: Registration
@@ -77,6 +81,7 @@ class FoundGroup:
     scoreboard: int
     resisting: Optional[Resistance] = None
     always_restart: bool = False
+    warnings: tuple[str, ...] = ()
     processes: list[FoundProcess] = field(default_factory=list)
 
     def close(self) -> None:
@@ -171,7 +176,7 @@ class Stock:
         generation = max(entry.generation, entry.last_generation) + entry.restart_again
         descriptors = (group.listener.fileno(), group.scoreboard.descriptor)
         standing = (entry.resisting, entry.always_restart)
-        shown = (entry.registration, generation, restart_key, descriptors, standing)
+        shown = (entry.registration, generation, restart_key, descriptors, standing, group.warnings)
         if self._groups.get(group.key) == shown:
             return
         self._groups[group.key] = shown
@@ -181,6 +186,7 @@ class Stock:
             ("restart_key", restart_key),
             ("always_restart", "1" if entry.always_restart else "0"),
             ("resisting", text_of(entry.resisting)),
+            *(("warning", text) for text in kept_warnings(group.warnings)),
         ]
         self._put("group", _group_key(group.key), fields_of(entry.registration) + extra, descriptors)
 
@@ -213,18 +219,39 @@ class Stock:
         if min(descriptors) < 0:
             return
         try:
-            try:
-                self._store.put(kind, key, fields, descriptors)
-            except InternalError:  # too long: variables come anew with the next registration
-                self._store.put(kind, key, [pair for pair in fields if not pair[0].startswith("env:")], descriptors)
+            self._put_what_fits(kind, key, fields, descriptors)
         except (OSError, InternalError) as error:
             self._log.error(3031, "%s cannot be stored: it would not survive this spawner: %s" % (key, error))
+
+    def _put_what_fits(
+        self, kind: str, key: str, fields: list[tuple[str, str]], descriptors: Sequence[int]
+    ) -> None:
+        """Warnings stand in the log, too, and variables come anew with the next registration.
+
+        :raises InternalError: it is too long without them.
+        """
+        for left_out in _LEFT_OUT:
+            try:
+                self._store.put(kind, key, fields, descriptors)
+                return
+            except InternalError:
+                fields = [pair for pair in fields if not pair[0].startswith(left_out)]
+        self._store.put(kind, key, fields, descriptors)
 
     def _store_remove(self, key: str) -> None:
         try:
             self._store.remove(key)
         except OSError as error:
             self._log.error(3032, "%s cannot be taken out of the descriptor store: %s" % (key, error))
+
+
+def kept_warnings(warnings: Sequence[str]) -> list[str]:
+    """As many of an import's warnings, from the first on, as a record has room for; then how many there are beside."""
+    sizes = list(itertools.accumulate(len(text.encode("utf-8", "surrogateescape")) for text in warnings))
+    if not sizes or sizes[-1] <= _WARNINGS:
+        return list(warnings)
+    kept = sum(1 for size in sizes if size <= _WARNINGS - 100)  # less the line below
+    return [*warnings[:kept], "More warnings of this import stand in the log: %d" % (len(warnings) - kept)]
 
 
 def _group_key(key: str) -> str:
@@ -244,6 +271,7 @@ def _group_from(record: Record) -> FoundGroup:
         scoreboard,
         resistance_from(record.get("resisting")),
         record.get("always_restart") == "1",
+        tuple(value for name, value in record.fields if name == "warning"),
     )
 
 

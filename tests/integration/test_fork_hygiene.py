@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from support.applications import AppFolder, AppFolders
@@ -66,6 +69,20 @@ def test_status_has_the_warnings_of_the_load_that_serves(httpd: CheckedHttpd, ap
     app.write("passenger_wsgi.py", "\n".join(THREADED.split("\n")[2:]))
     app.touch_restart()
     eventually(lambda: group(httpd)["warnings"] == [], "a load without warnings")
+
+
+def test_status_has_the_warnings_still_when_the_spawner_was_killed(httpd: CheckedHttpd, app: AppFolder) -> None:
+    serve(httpd, app)
+    warnings = group(httpd)["warnings"]
+    assert len(warnings) == 1
+    spawner = httpd.spawner_pid()
+    httpd.logs.expect("JS1025")
+    os.kill(spawner, signal.SIGKILL)
+    eventually(lambda: httpd.spawner_pid() not in (0, spawner), "another spawner")
+    httpd.wait_for_spawner()
+    eventually(lambda: group(httpd), "its status")
+    assert group(httpd)["warnings"] == warnings
+    assert httpd.logs.count(WARNING, "site.example.log") == 1
 
 
 def test_direct_spawning_shares_nothing_and_warns_of_nothing(httpd: CheckedHttpd, app: AppFolder) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import Any
 
 import pytest
 
 from spawner.errors import StartFailure
+from spawner.instance.fd_store import FdStore
 from spawner.instance.resistance_wire import resistance_from, text_of
+from spawner.instance.stock import Stock, kept_warnings
+from spawner.logs.log import Log
 from spawner.options import AppOptions
 from spawner.pool.registration import Registration
 from spawner.pool.resistance import Resistance
@@ -51,6 +56,31 @@ def test_what_is_resisted_survives_being_written_down() -> None:
     resisting = Resistance(4, 12.5, failure)
     assert resistance_from(text_of(resisting)) == resisting
     assert resistance_from(text_of(None)) is None
+
+
+def test_warnings_that_fit_a_record_are_kept_and_the_others_counted() -> None:
+    few = ("one", "zwölf")
+    assert kept_warnings(few) == list(few)
+    many = tuple("%d %s" % (number, "é" * 800) for number in range(50))
+    kept = kept_warnings(many)
+    assert tuple(kept[:-1]) == many[:4]
+    assert kept[-1] == "More warnings of this import stand in the log: 46"
+    assert kept_warnings(kept) == kept, "the spawner after the next one knows as much"
+
+
+@pytest.mark.parametrize(("variable", "left"), [(20_000, ["group", "env:A"]), (40_000, ["group"])])
+def test_a_record_without_room_goes_without_its_warnings_and_then_without_its_variables(
+    variable: int, left: list[str]
+) -> None:
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    store = FdStore(*ends)
+    fields = [("group", "app"), ("env:A", "a" * variable), ("warning", "w" * 20_000)]
+    with open(os.devnull, "rb") as null:
+        Stock(store, Log())._put("group", "group app", fields, [null.fileno()])
+    (record,) = store.recover()
+    record.close()
+    store.close()
+    assert [name for name, _ in record.fields if name not in ("type", "key", "serial")] == left
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"generation": "x"}', "null"])
