@@ -98,4 +98,4 @@ def _checked(answer: dict[str, Any]) -> dict[str, Any]:
     if answer["ok"]:
         return answer
     reason = str(answer.get("error", "the spawner refused without a reason"))
-    raise _REFUSALS.get(str(answer.get("kind")), NoAnswer)(reason)
+    raise _REFUSALS.get(str(answer.get("kind")), NoAnswer)(reason[:1].upper() + reason[1:])

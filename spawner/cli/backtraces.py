@@ -11,12 +11,12 @@ import click
 from spawner.cli.admin_client import ask
 from spawner.cli.app_fields import fields_of
 from spawner.cli.completion import complete_app_or_process
-from spawner.cli.options import chosen_instance, json_option, of_an_instance
+from spawner.cli.options import WORD, chosen_instance, json_option, of_an_instance
 from spawner.cli.units import printable
 
 
 @click.command(short_help="The stacks of all threads, as they run on")
-@click.argument("app", required=False, metavar="[APP|PID]", shell_complete=complete_app_or_process)
+@click.argument("app", type=WORD, required=False, metavar="[APP|PID]", shell_complete=complete_app_or_process)
 @json_option
 @of_an_instance
 def backtraces(app: Optional[str], as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:

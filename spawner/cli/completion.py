@@ -6,10 +6,23 @@ from pathlib import Path
 from typing import Any, Iterable
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class
 
 from spawner.cli.admin_client import ask
 from spawner.cli.instances import choose_instance, find_instances, registry_folders
+
+
+class QuotingBash(BashComplete):
+    """Bash's completion for words with spaces, such as the names of groups: outside quotes they are escaped."""
+
+    source_template = BashComplete.source_template.replace(
+        "COMPREPLY+=($value)",
+        """[[ ${COMP_WORDS[COMP_CWORD]} == [\\"\\']* ]] || printf -v value '%%q' "$value"
+            COMPREPLY+=("$value")""",
+    )
+
+
+add_completion_class(QuotingBash, "bash")
 
 
 def complete_instance(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from click.shell_completion import BashComplete, ZshComplete
+from click.shell_completion import ZshComplete
 
+from spawner.cli.completion import QuotingBash
 from spawner.cli.programs import PROGRAMS
 
 BASH_FOLDER = "bash-completion/completions"
@@ -21,7 +22,7 @@ def scripts() -> dict[str, str]:
     found = {}
     for name, command in PROGRAMS.items():
         variable = "_%s_COMPLETE" % name.replace("-", "_").upper()
-        bash, zsh = BashComplete(command, {}, name, variable), ZshComplete(command, {}, name, variable)
+        bash, zsh = QuotingBash(command, {}, name, variable), ZshComplete(command, {}, name, variable)
         found["%s/%s" % (BASH_FOLDER, name)] = bash.source_template % bash.source_vars()
         found["%s/_%s" % (ZSH_FOLDER, name)] = zsh.source()
     return found

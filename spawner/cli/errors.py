@@ -16,7 +16,11 @@ class CommandFailed(click.ClickException):
 
 
 class NoInstance(CommandFailed):
-    """No instance runs, several run and none was named, or none has the name: exit status 1."""
+    """No instance runs, or none has the name: exit status 1."""
+
+
+class SeveralInstances(CommandFailed):
+    """Several instances run and none was named: exit status 1."""
 
 
 class NoSuchApp(CommandFailed):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
-from spawner.cli.errors import NoInstance
+from spawner.cli.errors import NoInstance, SeveralInstances
+from spawner.machine import linux
 
 REGISTRY_VARIABLE = "PASSENGER_INSTANCE_REGISTRY_DIR"
 
@@ -20,12 +21,14 @@ class Instance:
 
     :ivar name: the folder's name, which users type.
     :ivar folder: where its admin socket is.
+    :ivar start_ticks: when its httpd was started, in clock ticks since the machine's start.
     """
 
     name: str
     folder: Path
     httpd_pid: int
     server_root: str
+    start_ticks: Optional[int] = None
 
     @property
     def admin_socket(self) -> Path:
@@ -49,7 +52,7 @@ def find_instances(folders: Iterable[Path]) -> list[Instance]:
             continue
         for folder in sorted(registry.glob("httpd-*")):
             instance = _read_instance(folder)
-            if instance is not None and _is_alive(instance.httpd_pid):
+            if instance is not None and _is_alive(instance):
                 found[folder.resolve()] = instance
     return sorted(found.values(), key=lambda instance: instance.name)
 
@@ -59,7 +62,8 @@ def choose_instance(instances: Sequence[Instance], name: Optional[str], folders:
 
     :param name: an instance's name or the pid of its httpd; None: the only one.
     :param folders: where was looked, for the message.
-    :raises NoInstance: there is none, there are several, or none has the name.
+    :raises NoInstance: there is none, or none has the name.
+    :raises SeveralInstances: nothing says which one.
     """
     if not instances:
         raise NoInstance(_nothing_runs(folders))
@@ -69,7 +73,7 @@ def choose_instance(instances: Sequence[Instance], name: Optional[str], folders:
                 return instance
         raise NoInstance("No instance is called %s. Running: %s" % (name, _listed(instances)))
     if len(instances) > 1:
-        raise NoInstance("Several instances run, name one of them: %s" % _listed(instances))
+        raise SeveralInstances("Several instances run, name one of them: %s" % _listed(instances))
     return instances[0]
 
 
@@ -98,14 +102,19 @@ def _read_instance(folder: Path) -> Optional[Instance]:
     """None where the file is not there yet, or is not what the spawner writes."""
     try:
         facts = json.loads((folder / "instance.json").read_text(encoding="utf-8"))
-        return Instance(folder.name, folder, int(facts["httpd_pid"]), str(facts.get("server_root", "")))
+        pid, root, ticks = int(facts["httpd_pid"]), str(facts.get("server_root", "")), facts.get("httpd_start_ticks")
+        return Instance(folder.name, folder, pid, root, None if ticks is None else int(ticks))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _is_alive(pid: int) -> bool:
+def _is_alive(instance: Instance) -> bool:
+    """Whether its httpd runs: that process, and not a later one with its pid."""
+    ticks = linux.start_ticks(instance.httpd_pid)
+    if ticks is not None and instance.start_ticks is not None:
+        return ticks == instance.start_ticks
     try:
-        os.kill(pid, 0)
+        os.kill(instance.httpd_pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:

@@ -10,6 +10,7 @@ from spawner.cli.detach_process import detach_process
 from spawner.cli.list_instances import list_instances
 from spawner.cli.memory_stats import memory_stats
 from spawner.cli.module_config import module_config
+from spawner.cli.program import ProgramGroup
 from spawner.cli.reopen_logs import reopen_logs
 from spawner.cli.requests import requests
 from spawner.cli.restart_app import restart_app
@@ -18,7 +19,7 @@ from spawner.cli.validate_install import validate_install
 from spawner.version import VERSION
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ProgramGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="jumpseat")
 def jumpseat() -> None:
     """An application server for Apache httpd: look at what runs, restart apps, connect the module."""

@@ -70,19 +70,20 @@ def render(processes: Sequence[Process]) -> Iterator[Any]:
             yield _table(members)
             yield Text()
     sums = totals(processes)
-    yield Text(
-        "All together: %s resident, %s shares, %s private, %s swap" % tuple(megabytes(sums[size]) for size in SIZES),
-        style="bold",
-    )
+    told = "All together: %s resident, %s shares, %s private, %s swap" % tuple(megabytes(sums[size]) for size in SIZES)
+    yield Text(told if processes else "No process runs.", style="bold")
     if any(process["pss"] is None for process in processes):
         yield Text("A dash stands where the kernel does not tell (before Linux 4.14, or a spawner that is not root).")
     if not any(one["kind"] == "spawner" for one in processes):
         yield Text("Only apps that run as uid %d are shown: root sees everything." % os.getuid(), style="dim")
 
 
+_LAST = ("Resident", "Shares")
+
+
 def _table(processes: Sequence[Process]) -> PageTable:
     numeric = ("PID", "Parent", "Resident", "Shares", "Private", "Swap")
-    table = PageTable(*_TITLES, numeric=numeric, foldable=("Of",), expendable=("Parent", "Swap"))
+    table = PageTable(*_TITLES, numeric=numeric, foldable=("Of",), expendable=("Parent", "Swap"), last=_LAST)
     for process in processes:
         sizes = [megabytes(process[size]) for size in SIZES]
         name = printable(process["group"] or process["name"])

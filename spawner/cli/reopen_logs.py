@@ -36,4 +36,5 @@ def reopen_logs(as_json: bool, instance: Optional[str], registry: Optional[Path]
         return
     for path in logs:
         click.echo("Reopened %s" % printable(path))
-    click.echo("All done.")
+    nothing = "There was nothing to open: neither PassengerLogFile nor an app's PassengerAppLogFile is in use."
+    click.echo("All done." if logs else nothing)

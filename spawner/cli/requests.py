@@ -14,13 +14,13 @@ from spawner.cli.admin_client import ask
 from spawner.cli.app_fields import fields_of
 from spawner.cli.completion import complete_app_root
 from spawner.cli.console import page_console
-from spawner.cli.options import chosen_instance, json_option, of_an_instance
+from spawner.cli.options import WORD, chosen_instance, json_option, of_an_instance
 from spawner.cli.page_table import PageTable
 from spawner.cli.units import duration, printable
 
 
 @click.command(short_help="Each request that is being worked on")
-@click.argument("app", required=False, shell_complete=complete_app_root)
+@click.argument("app", type=WORD, required=False, shell_complete=complete_app_root)
 @json_option
 @of_an_instance
 def requests(app: Optional[str], as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
@@ -54,6 +54,7 @@ def render(found: Sequence[dict[str, Any]]) -> RenderableType:
         numeric=("PID", "Thread"),
         foldable=("Host", "Path", "App"),
         expendable=("Thread",),
+        last=("Time left", "Host", "Method"),
     )  # fmt: skip
     for request in found:
         left = request["deadline_in"]

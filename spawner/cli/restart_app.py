@@ -15,15 +15,17 @@ from spawner.cli.app_choice import Group
 from spawner.cli.completion import complete_app_root, complete_group
 from spawner.cli.errors import FAILED, NoInstance, NoSuchApp, NotInTime
 from spawner.cli.instances import Instance
-from spawner.cli.options import chosen_instance, json_option, of_an_instance
+from spawner.cli.options import WORD, chosen_instance, json_option, of_an_instance
 from spawner.cli.restart_view import RestartView, show_failures, show_started
 
 INTERRUPTED = 130
 
 
 @click.command("restart-app", short_help="Restart apps, and say whether the code serves")
-@click.argument("path", required=False, shell_complete=complete_app_root)
-@click.option("--name", "group_name", metavar="GROUP", shell_complete=complete_group, help="The app group's name.")
+@click.argument("path", type=WORD, required=False, shell_complete=complete_app_root)
+@click.option(
+    "--name", "group_name", type=WORD, metavar="GROUP", shell_complete=complete_group, help="The app group's name."
+)
 @click.option("--rolling", is_flag=True, help="One worker after the other: no request waits.")
 @click.option("--blocking", is_flag=True, help="The old workers first; requests wait meanwhile.")
 @click.option("--wait", is_flag=True, help="Wait until the new code serves; exit with 1 if it cannot be loaded.")

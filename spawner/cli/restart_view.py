@@ -1,4 +1,4 @@
-"""How restarts get on: a bar per app on a terminal, a line per step elsewhere."""
+"""How restarts get on: a bar per app on a terminal that is wide enough, a line per step elsewhere."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.text import Text
 from spawner.cli.console import page_console
 from spawner.cli.failure_view import error_mark, failure_details
 from spawner.cli.units import printable
+
+_WIDE = 100  # columns: room for an app's name, a bar, what is told and the time
 
 
 class RestartView:
@@ -29,7 +31,7 @@ class RestartView:
         self._bars: Optional[Progress] = None
 
     def __enter__(self) -> "RestartView":
-        if self._console.is_terminal and not self._silent:
+        if self._console.is_terminal and self._console.width >= _WIDE and not self._silent:
             name, told = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[told]}"))
             self._bars = Progress(name, BarColumn(), told, TimeElapsedColumn(), console=self._console)
             self._bars.start()

@@ -13,7 +13,7 @@ from spawner.cli.completion import complete_instance
 from spawner.cli.console import page_console
 from spawner.cli.errors import NoAnswer
 from spawner.cli.instances import Instance
-from spawner.cli.options import chosen_instance, instance_option, json_option, registry_option
+from spawner.cli.options import WORD, instance_option, json_option, named_instance, registry_option
 from spawner.cli.status_view import render
 from spawner.cli.watching import watch
 
@@ -21,7 +21,7 @@ SCHEMA = 1
 
 
 @click.command(short_help="Apps, processes, restarts, failures")
-@click.argument("name", required=False, shell_complete=complete_instance)
+@click.argument("name", type=WORD, required=False, shell_complete=complete_instance)
 @json_option
 @click.option(
     "--watch",
@@ -50,7 +50,7 @@ def status(
       sudo jumpseat status --watch 1
       sudo jumpseat status --json | jq '.groups[] | {name, state}'
     """
-    chosen = chosen_instance(name or instance, registry)
+    chosen = named_instance(name, instance, registry)
     if interval is not None:
         watch(interval, lambda: describe(chosen), as_json)
         return

@@ -126,6 +126,7 @@ def _processes(processes: Iterable[dict[str, Any]]) -> PageTable:
         numeric=("PID", "Generation", "Requests", "CPU", "Memory", "Private"),
         foldable=("State",),
         expendable=("Private", "CPU", "Uptime", "Generation", "Last used"),
+        last=("Requests", "Memory"),
     )  # fmt: skip
     for process in processes:
         table.add_row(*_cells(process))

@@ -69,7 +69,7 @@ def standard_checks(apache: Apache, folders: Sequence[Path], spawner_conf: Optio
     return [
         Packages(),
         Module(apache),
-        SpawnerConfiguration(spawner_conf or SPAWNER_CONFIGURATION),
+        SpawnerConfiguration(spawner_conf or SPAWNER_CONFIGURATION, needed=spawner_conf is not None),
         RegistryFolders(folders),
         Permissions(Path(__file__).resolve().parents[2]),
         SecurityModule(),

@@ -53,14 +53,20 @@ class RegistryFolders:
 class SpawnerConfiguration:
     """spawner.conf.
 
-    :param path: where it is, if it is there.
+    :param path: where it is.
+    :param needed: whether it has to be there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, needed: bool = False) -> None:
         self._path = path
+        self._needed = needed
 
     def run(self) -> Iterator[Finding]:
         """Whether the spawner can read it."""
+        if not self._path.exists() and self._needed:
+            told = "there is no %s" % self._path
+            yield Finding(ERROR, "spawner.conf", told, "give the path that PassengerSpawnerConfigFile names")
+            return
         if not self._path.exists():
             yield Finding(OK, "spawner.conf", "there is none: every setting has its default")
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Iterator, Optional
 
-from spawner.cli.checks.apache import Apache
+from spawner.cli.checks.apache import Apache, find_program
 from spawner.cli.checks.finding import ERROR, OK, WARNING, Finding
 
 _REBUILD = "build it for this Apache: make install (or make setup)"
@@ -22,6 +22,10 @@ class Module:
         """Apache, its configuration, the file, and whether both fit."""
         if self._apache.control is None or self._apache.binary is None:
             yield Finding(ERROR, "Apache", "there is no httpd on this machine", "install apache2 (Debian) or httpd")
+            return
+        if find_program(self._apache.control) is None:
+            told = "there is no program %s" % self._apache.control
+            yield Finding(ERROR, "Apache", told, "give the httpd or apachectl that is meant")
             return
         self._apache.load()
         modules = self._apache.modules

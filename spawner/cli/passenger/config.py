@@ -15,10 +15,10 @@ from spawner.cli.checks.apache import Apache
 from spawner.cli.completion import complete_app_root, complete_group
 from spawner.cli.console import page_console
 from spawner.cli.detach_process import detach_process
-from spawner.cli.errors import NoInstance, NoSuchApp
+from spawner.cli.errors import NoInstance, NoSuchApp, SeveralInstances
 from spawner.cli.instances import registry_folders
 from spawner.cli.list_instances import list_instances
-from spawner.cli.options import chosen_instance, of_an_instance, registry_option
+from spawner.cli.options import WORD, chosen_instance, of_an_instance, registry_option
 from spawner.cli.passenger.usage import TwinGroup, refusal
 from spawner.cli.reopen_logs import reopen_logs as reopen
 from spawner.cli.restart_app import ask_for_number, missing, restart
@@ -33,8 +33,10 @@ def passenger_config() -> None:
 
 
 @passenger_config.command("restart-app", short_help="Restart apps by the beginning of their root")
-@click.argument("prefix", required=False, shell_complete=complete_app_root)
-@click.option("--name", "group_name", metavar="GROUP", shell_complete=complete_group, help="The app group's name.")
+@click.argument("prefix", type=WORD, required=False, shell_complete=complete_app_root)
+@click.option(
+    "--name", "group_name", type=WORD, metavar="GROUP", shell_complete=complete_group, help="The app group's name."
+)
 @click.option("--rolling-restart", is_flag=True, help="One worker after the other, whatever is configured.")
 @click.option("--ignore-app-not-running", is_flag=True, help="No such app is no error.")
 @click.option("--ignore-passenger-not-running", is_flag=True, help="No running instance is no error.")
@@ -93,7 +95,8 @@ def reopen_logs(
     try:
         context.invoke(reopen, as_json=False, instance=instance, registry=registry)
     except click.ClickException as error:
-        if not (ignore_logs_not_available and error.exit_code == 1 and not isinstance(error, NoInstance)):
+        of_logs = error.exit_code == 1 and not isinstance(error, (NoInstance, SeveralInstances))
+        if not (ignore_logs_not_available and of_logs):
             raise
         click.echo(error.format_message(), err=True)
 

@@ -13,7 +13,7 @@ from spawner.cli.backtraces import show as show_backtraces
 from spawner.cli.completion import complete_instance
 from spawner.cli.console import page_console
 from spawner.cli.instances import Instance
-from spawner.cli.options import chosen_instance, instance_option, registry_option
+from spawner.cli.options import WORD, instance_option, named_instance, registry_option
 from spawner.cli.passenger.status_xml import status_xml
 from spawner.cli.passenger.usage import TwinCommand
 from spawner.cli.status import describe, page_of
@@ -23,7 +23,7 @@ _NO_UNION_STATION = "There is no Union Station here: `jumpseat status --json` an
 
 
 @click.command("passenger-status", cls=TwinCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", required=False, shell_complete=complete_instance)
+@click.argument("name", type=WORD, required=False, shell_complete=complete_instance)
 @click.option(
     "--show",
     type=click.Choice(["pool", "server", "requests", "backtraces", "xml", "json", "union_station"]),
@@ -56,7 +56,7 @@ def passenger_status(
       sudo passenger-status
       sudo passenger-status --show=xml
     """
-    chosen = chosen_instance(name or instance, registry)
+    chosen = named_instance(name, instance, registry)
     shown: dict[str, Callable[[Instance], None]] = {
         "pool": lambda one: _pool(describe(one), no_header, force_colors, verbose),
         "xml": lambda one: click.echo(status_xml(describe(one))),

@@ -7,6 +7,8 @@ from typing import Any, Iterator
 
 import click
 
+from spawner.cli.program import Program, ProgramGroup
+
 WRONG_USAGE = 1
 STANDALONE_ABSENT = (
     "Passenger Standalone is not part of Jumpseat, which runs apps inside Apache: configure a VirtualHost "
@@ -23,7 +25,7 @@ def _status_of_wrong_usage() -> Iterator[None]:
         raise click.exceptions.Exit(WRONG_USAGE) from None
 
 
-class TwinCommand(click.Command):
+class TwinCommand(Program):
     """A command that ends with 1 on wrong usage."""
 
     def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
@@ -35,7 +37,7 @@ class TwinCommand(click.Command):
             return super().make_context(*arguments, **extra)
 
 
-class TwinGroup(click.Group):
+class TwinGroup(ProgramGroup):
     """A group whose subcommands, of whatever class, do so, too."""
 
     def make_context(self, *arguments: Any, **extra: Any) -> click.Context:

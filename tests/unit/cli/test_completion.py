@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Callable
 
@@ -35,6 +36,31 @@ def test_every_program_has_files_for_bash_and_zsh_that_the_shell_can_read(tmp_pa
         bash = tmp_path / "bash-completion" / "completions" / name
         subprocess.run(["bash", "-n", str(bash)], check=True)
         assert (tmp_path / "zsh" / "site-functions" / ("_" + name)).read_text().startswith("#compdef %s\n" % name)
+
+
+@pytest.mark.parametrize(
+    ("begun", "completed"),
+    [
+        ("", r"/var/www/shop\ \(production\)"),
+        ("/var", r"/var/www/shop\ \(production\)"),
+        (r"/var/www/shop\ ", r"/var/www/shop\ \(production\)"),
+        ('"/var', "/var/www/shop (production)"),
+        ("'/var", "/var/www/shop (production)"),
+    ],
+)
+def test_bash_escapes_a_word_unless_it_is_within_quotes(
+    here: Registry, tmp_path: Path, begun: str, completed: str
+) -> None:
+    main(tmp_path)
+    script = """
+        PATH=$1:$PATH; source "$2"
+        COMP_WORDS=(jumpseat restart-app --name "$3"); COMP_CWORD=3
+        _jumpseat_completion jumpseat && printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    file = tmp_path / "bash-completion" / "completions" / "jumpseat"
+    arguments = ["bash", "-c", script, "bash", str(Path(sys.executable).parent), str(file), begun]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == completed + "\n"
 
 
 def test_app_roots_are_offered_to_restart(here: Registry) -> None:

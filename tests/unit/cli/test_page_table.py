@@ -48,6 +48,13 @@ def test_no_number_is_ever_cut_short() -> None:
         assert "\u2026" not in "".join(rendered(table(), width))
 
 
+def test_columns_that_are_left_out_last_are_so_only_where_folded_texts_are_not_enough() -> None:
+    table = PageTable("PID", "Size", "App", numeric=("PID", "Size"), foldable=("App",), last=("Size",))
+    table.add_row("1234567", "12.3 M", "/srv/shop (production)")
+    assert rendered(table, 34)[0].split() == ["PID", "Size", "App"]
+    assert rendered(table, 30)[0].split() == ["PID", "App"]
+
+
 def test_no_color_takes_bold_and_dim_letters_away_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     output = Terminal()

@@ -116,6 +116,24 @@ def test_what_is_not_there_can_be_ignored(registry: Registry, answer: dict[str, 
     assert run(registry, "/srv", "--ignore-app-not-running").exit_code == 0
 
 
+def test_that_several_servers_run_is_not_that_none_does(
+    registry: Registry, answer: dict[str, Any], as_line: AsLine
+) -> None:
+    for name in ("httpd-1", "httpd-2"):
+        registry.add(name, as_line(answer))
+    assert run(registry, "/srv", "--ignore-passenger-not-running").exit_code == 1
+
+
+@pytest.mark.parametrize("words", [[""], ["--name", ""], ["/srv", "--instance", ""], ["/srv", "--registry", ""]])
+def test_what_an_unset_variable_of_a_script_leaves_is_wrong_usage(
+    registry: Registry, answer: dict[str, Any], as_line: AsLine, words: Sequence[str]
+) -> None:
+    registry.add("httpd-1", as_line(answer))
+    result = run(registry, *words)
+    assert (result.exit_code, "it is empty" in result.stderr) == (2, True)
+    assert registry.asked == []
+
+
 def test_a_path_and_a_name_together_are_wrong_usage(registry: Registry) -> None:
     assert run(registry, "/srv", "--name", "x").exit_code == 2
 

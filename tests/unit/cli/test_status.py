@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from instance_registry import Registry
 
 from spawner.cli.main import jumpseat
+from spawner.machine import linux
 
 AsLine = Callable[[dict[str, Any]], bytes]
 
@@ -204,7 +205,7 @@ def test_a_refusal_is_passed_on_in_the_spawners_words(registry: Registry) -> Non
     registry.add("httpd-1", b'{"ok": false, "error": "only root may ask that"}\n')
     result = run(registry)
     assert result.exit_code == 2
-    assert "only root may ask that" in result.output
+    assert "Only root may ask that" in result.output
 
 
 def test_a_socket_that_nobody_serves_is_no_answer(registry: Registry) -> None:
@@ -275,3 +276,23 @@ def test_a_linked_registry_folder_in_the_shared_temporary_folder_is_not_believed
     finally:
         link.unlink()
     assert "No Jumpseat instance runs here" in result.output
+
+
+def test_argument_and_option_may_name_the_same_instance_and_not_two(
+    registry: Registry, answer: dict[str, Any], as_line: AsLine
+) -> None:
+    registry.add("httpd-1", as_line(answer))
+    assert run(registry, ["httpd-1", "--instance", "httpd-1"]).exit_code == 0
+    result = run(registry, ["httpd-1", "--instance", "httpd-2"])
+    assert (result.exit_code, "not by both" in result.output) == (2, True)
+
+
+def test_another_process_with_the_pid_of_an_httpd_that_has_ended_is_no_instance(
+    registry: Registry, answer: dict[str, Any], as_line: AsLine
+) -> None:
+    facts = registry.add("httpd-1", as_line(answer)) / "instance.json"
+    own = linux.start_ticks(os.getpid())
+    assert own is not None
+    for ticks, status in ((own, 0), (own - 1, 1)):
+        facts.write_text(json.dumps({**json.loads(facts.read_text()), "httpd_start_ticks": ticks}))
+        assert run(registry).exit_code == status

@@ -124,12 +124,23 @@ def test_what_is_denied_ends_with_2(registry: Registry, as_line: AsLine) -> None
     registry.add("httpd-1", b"", reopen_logs=as_line(denied))
     result = run(registry, "reopen-logs")
     assert result.exit_code == 2
-    assert "only root" in result.stderr
+    assert result.stderr == "Error: Only root may have the logs opened anew\n"
 
 
 def test_reopened_logs_are_named(registry: Registry, as_line: AsLine) -> None:
     registry.add("httpd-1", b"", reopen_logs=as_line({"ok": True, "logs": ["/var/log/a.log"]}))
     assert run(registry, "reopen-logs").output == "Reopened /var/log/a.log\nAll done.\n"
+
+
+def test_where_there_is_no_log_to_open_anew_that_is_said(registry: Registry, as_line: AsLine) -> None:
+    registry.add("httpd-1", b"", reopen_logs=as_line({"ok": True, "logs": []}))
+    assert run(registry, "reopen-logs").output.startswith("There was nothing to open: ")
+
+
+def test_the_memory_of_nothing_has_no_sum(registry: Registry, as_line: AsLine) -> None:
+    registry.add("httpd-1", b"", memory=as_line({"ok": True, "processes": []}))
+    output = run(registry, "memory-stats").output
+    assert output.startswith("No process runs.\nOnly apps that run as uid ")
 
 
 def test_instances_are_listed(registry: Registry) -> None:

@@ -113,6 +113,16 @@ def test_spawner_conf_is_read_as_the_spawner_reads_it(tmp_path: Path) -> None:
     assert (finding.level, "parallel_starts" in finding.told) == (ERROR, True)
 
 
+def test_a_spawner_conf_that_was_named_has_to_be_there(tmp_path: Path) -> None:
+    (finding,) = SpawnerConfiguration(tmp_path / "absent.conf", needed=True).run()
+    assert (finding.level, "there is no " in finding.told) == (ERROR, True)
+
+
+def test_an_httpd_that_was_named_has_to_be_there() -> None:
+    (finding,) = Module(Apache("/nowhere/httpd")).run()
+    assert (finding.level, finding.told) == (ERROR, "there is no program /nowhere/httpd")
+
+
 def test_selinux_that_enforces_is_a_warning(tmp_path: Path) -> None:
     switch = tmp_path / "enforce"
     assert levels(SecurityModule(switch)) == {"SELinux": OK}
