@@ -10,21 +10,17 @@
 #include "client_outlet.h"
 #include "dispatch.h"
 #include "error_answer.h"
+#include "http2_requests.h"
 #include "mapping.h"
 #include "overflow_report.h"
 #include "registration.h"
 #include "request_body.h"
 
-static int handle_request(request_rec *r)
+static int answer_request(request_rec *r, const passenger_mapping *mapping)
 {
-    passenger_mapping *mapping = passenger_mapping_of(r);
     passenger_request_body body;
     int status;
 
-    if (mapping == NULL || !mapping->is_mine || strcmp(r->handler, PASSENGER_HANDLER) != 0) {
-        return DECLINED;
-    }
-    passenger_overflow_report_go_on(r);
     /* Step 1: the body, so that a slow upload takes no worker. */
     status = passenger_request_body_prepare(r, &body);
     if (status == OK) {
@@ -40,21 +36,39 @@ static int handle_request(request_rec *r)
     return status != OK ? passenger_error_answer(r, status) : OK;
 }
 
+static int handle_request(request_rec *r)
+{
+    passenger_mapping *mapping = passenger_mapping_of(r);
+    passenger_http2_request over_http2;
+
+    if (mapping == NULL || !mapping->is_mine || strcmp(r->handler, PASSENGER_HANDLER) != 0) {
+        return DECLINED;
+    }
+    passenger_overflow_report_go_on(r);
+    passenger_http2_request_begin(&over_http2, r);
+    int status = answer_request(r, mapping);
+    passenger_http2_request_end(&over_http2);
+    return status;
+}
+
 static void begin_child(apr_pool_t *pool, server_rec *server)
 {
     (void)server;
     passenger_detection_child_init(pool);
     passenger_registration_child_init(pool);
     passenger_overflow_report_child_init(pool);
+    passenger_http2_requests_child_init(pool);
 }
 
 void passenger_request_register_hooks(apr_pool_t *pool)
 {
     static const char *const typing[] = {"mod_negotiation.c", "mod_mime.c", NULL};
+    static const char *const speaking_http2[] = {"mod_http2.c", NULL};
     static const char *const rewriting[] = {"mod_rewrite.c", "mod_proxy.c", NULL};
     (void)pool;
     passenger_outlet_register();
-    ap_hook_child_init(begin_child, NULL, NULL, APR_HOOK_MIDDLE);
+    passenger_http2_requests_register();
+    ap_hook_child_init(begin_child, speaking_http2, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(passenger_mapping_remember, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_type_checker(passenger_mapping_decide, NULL, typing, APR_HOOK_FIRST);
     /* After those that replace a request, before mod_dir, which comes last of all. */

@@ -28,14 +28,27 @@ class Burdened:
 
     server: CheckedHttpd
     app: AppFolder
+    http2_port: int = 0  # where the site speaks HTTP/2, without TLS; 0: nowhere
 
     def start(self, body: str = "", globals_text: str = GLOBALS) -> None:
         """Start, with so many workers as the site wants at least."""
         self.server.add(globals_text)
         self.server.site(document_root=self.app.public, body=f"{SITE}\n{body}")
+        if self.http2_port:
+            self._speak_http2(f"{SITE}\n{body}")
         self.server.start()
         eventually(lambda: self.server.get("/fast?id=first").status == 200, "the first answer")
         wait_for_workers(self.server, WORKERS)
+
+    def offer_http2(self) -> None:
+        """To be called before `start`: the site speaks HTTP/2 on a port of its own, and loads have clients for it."""
+        self.http2_port = self.server.another_port()
+
+    def _speak_http2(self, body: str) -> None:
+        self.server.module("http2")
+        self.server.add(f"Listen 127.0.0.1:{self.http2_port}")
+        lines = f"{body}\nProtocols h2c\nH2Direct on"
+        self.server.site(document_root=self.app.public, body=lines, port=self.http2_port)
 
     def deploy(self, release: str, seconds: float = 20) -> float:
         """Touch restart.txt for a new release and wait until it alone answers; returns when (CLOCK_MONOTONIC)."""
@@ -71,7 +84,9 @@ class Burdened:
     def load(
         self, kinds: Sequence[Kind] = MIXED, clients: int = 10, pause: float = 0.01, sticky: bool = False
     ) -> Load:
-        return Load(self.server.port, self.app.events, kinds, clients, pause, sticky=sticky)
+        """With `offer_http2`, a third of the clients more, who speak that."""
+        http2 = (max(1, clients // 3), self.http2_port) if self.http2_port else (0, 0)
+        return Load(self.server.port, self.app.events, kinds, clients, pause, sticky=sticky, http2=http2)
 
 
 class Judge(Protocol):

@@ -1,10 +1,8 @@
-"""One client's connection: requests go out, answers are read to their end or are cut."""
+"""What a client of a load asks over: a connection of HTTP/1.1 or HTTP/2, and how an exchange over it may fail."""
 
 from __future__ import annotations
 
-import http.client
-import select
-import socket
+from typing import Protocol
 
 from load.kinds import Request
 
@@ -24,66 +22,21 @@ class NotAnswered(Exception):
         self.idle = idle
 
 
-class Connection:
+class CutAnswer(Exception):
+    """An answer has begun and does not end as it should."""
+
+
+class Connection(Protocol):
     """Connects when first used, and again after `close`."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._socket: socket.socket | None = None
-        self._answered = 0
-        #: Name and value of the cookie that came with the last answer, if one came.
-        self.cookie = ""
+    @property
+    def cookie(self) -> str:
+        """Name and value of the cookie that came with the last answer; empty if none came, or none is looked for."""
 
     def exchange(self, request: Request) -> tuple[int, bytes]:
         """Send a request, read the whole answer: status and body. Retries nothing.
 
-        Raises NotAnswered, http.client.HTTPException for an answer that is cut or no HTTP, OSError for a reset amid it.
+        Raises NotAnswered, CutAnswer, OSError for a reset amid the answer.
         """
-        if self._has_ended():
-            self.close()
-        if self._socket is None:
-            self._connect()
-        refused = self._send(request)
-        response = http.client.HTTPResponse(self._socket)  # type: ignore[arg-type]
-        try:
-            try:
-                response.begin()
-            except OSError as error:
-                if isinstance(error, TimeoutError):
-                    raise
-                raise NotAnswered(refused or error, self._answered > 0) from error
-            body = response.read()
-        except BaseException:
-            response.close()
-            self.close()
-            raise
-        self._answered += 1
-        self.cookie = (response.getheader("Set-Cookie") or "").partition(";")[0]
-        if response.will_close or refused is not None:
-            self.close()
-        return response.status, body
 
-    def _connect(self) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=SILENCE)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._answered = 0
-
-    def _has_ended(self) -> bool:
-        """Whether the server has closed the kept connection, which every client sees before it sends anything."""
-        return self._socket is not None and bool(select.select([self._socket], [], [], 0)[0])
-
-    def _send(self, request: Request) -> OSError | None:
-        """Send all of it. A server that has heard enough may have answered all the same: the error is returned."""
-        assert self._socket is not None
-        try:
-            self._socket.sendall(request.head)
-            for piece in request.pieces:
-                self._socket.sendall(piece)
-        except (BrokenPipeError, ConnectionResetError) as error:
-            return error
-        return None
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+    def close(self) -> None: ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import threading
 import time
 from dataclasses import replace
@@ -10,7 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Sequence
 
-from load.connection import Connection, NotAnswered
+from load.connection import Connection, CutAnswer, NotAnswered
+from load.http1 import Http1
+from load.http2 import Http2
 from load.kinds import MIXED, Kind
 from load.ledger import Ledger
 from load.outcome import ANSWERED, CLOSED_WHILE_IDLE, FAILED, Outcome, Result
@@ -21,7 +22,10 @@ PATIENCE_AT_END = 60.0
 
 
 class Load:
-    """Every second client keeps its connection, the others make one for each request. Nothing is retried."""
+    """Every second client keeps its connection, the others make one for each request; those beyond speak HTTP/2.
+
+    Nothing is retried.
+    """
 
     def __init__(
         self,
@@ -32,18 +36,25 @@ class Load:
         pause: float = 0.01,
         host: str = "site.example",
         sticky: bool = False,
+        http2: tuple[int, int] = (0, 0),
     ) -> None:
         """`events`: the app's, with its ledger. `pause`: seconds between an answer and that client's next request.
 
-        `sticky`: each client shows the cookie that it was given last.
+        `sticky`: each client shows the cookie that it was given last (not over HTTP/2). `http2`: so many clients more
+        speak HTTP/2 without TLS, to that port.
         """
-        self._port, self._events, self._host = port, events, host
+        self._events, self._host = events, host
         self._kinds, self._pause, self._sticky = kinds, pause, sticky
+        self._connections: list[Connection] = [Http1(port, number % 2 == 0) for number in range(clients)]
+        self._connections += [Http2(http2[1]) for _ in range(http2[0])]
         self._over = threading.Event()
-        self._outcomes: list[list[Outcome]] = [[] for _ in range(clients)]
+        self._outcomes: list[list[Outcome]] = [[] for _ in self._connections]
         self._running: dict[int, Outcome] = {}
         self._name = f"{id(self):x}"
-        self._threads = [threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(clients)]
+        self._threads = [
+            threading.Thread(target=self._run, args=(number, connection), daemon=True)
+            for number, connection in enumerate(self._connections)
+        ]
 
     def __enter__(self) -> Load:
         for thread in self._threads:
@@ -98,8 +109,7 @@ class Load:
         ours = {outcome.identity for outcome in outcomes}
         return Result(outcomes, [identity for identity, times in begun.items() if times > 1 and identity in ours])
 
-    def _run(self, number: int) -> None:
-        connection = Connection(self._port)
+    def _run(self, number: int, connection: Connection) -> None:
         turn, route = number, ""
         while not self._over.wait(self._pause):
             turn += 1
@@ -108,20 +118,20 @@ class Load:
                 kind = replace(kind, cookie=route)
             outcome = Outcome(kind, f"{self._name}-{number}-{turn}", time.monotonic())
             self._running[number] = outcome
-            self._ask(connection, outcome, number % 2 == 0)
+            self._ask(connection, outcome)
             outcome.seconds = time.monotonic() - outcome.begun
             outcome.route = route = connection.cookie or route
             self._outcomes[number].append(self._running.pop(number))
         connection.close()
 
-    def _ask(self, connection: Connection, outcome: Outcome, keep: bool) -> None:
-        request = outcome.kind.request(outcome.identity, self._host, keep)
+    def _ask(self, connection: Connection, outcome: Outcome) -> None:
+        request = outcome.kind.request(outcome.identity, self._host)
         try:
             status, body = connection.exchange(request)
         except NotAnswered as error:
             outcome.result = CLOSED_WHILE_IDLE if error.idle else FAILED
             outcome.detail = f"no answer: {error}"
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, CutAnswer) as error:
             outcome.detail = repr(error)
         else:
             outcome.detail = _complaint(outcome, status, body, request.content)

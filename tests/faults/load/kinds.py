@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Sequence
 
 #: Seconds that an answer may take beyond what its kind takes by itself; what takes longer is late. Generous, because
 #: the machine may be busy with other tests: a late answer is one that was stuck, not one that was slow.
@@ -22,10 +22,14 @@ def pattern(identity: str, size: int) -> bytes:
 
 @dataclass(frozen=True)
 class Request:
-    """One request to be sent: the head, and the pieces that follow it, as they are to be sent."""
+    """One request to be sent, in whatever version of HTTP."""
 
-    head: bytes
-    pieces: Iterator[bytes]
+    method: str
+    target: str
+    host: str
+    fields: Sequence[tuple[str, str]]
+    is_chunked: bool  # a body whose length is not announced
+    pieces: Iterator[bytes]  # of the body, as they are to be sent
     content: bytes  # of a right answer, after its first line
 
 
@@ -49,28 +53,27 @@ class Kind:
     def late_after(self) -> float:
         return self.seconds + LATE_AFTER
 
-    def request(self, identity: str, host: str, keep: bool) -> Request:
+    def request(self, identity: str, host: str) -> Request:
         query, content, body = self.make(identity)
-        lines = [
-            f"{'GET' if body is None else 'POST'} {self.path}?id={identity}{query} HTTP/1.1",
-            f"Host: {host}",
-            f"Connection: {'keep-alive' if keep else 'close'}",
-        ]
-        if self.cookie:
-            lines.append(f"Cookie: {self.cookie}")
-        if body is not None:
-            lines.append("Transfer-Encoding: chunked" if self.chunked else f"Content-Length: {len(body)}")
-        return Request("\r\n".join([*lines, "", ""]).encode(), self._pieces(body or b""), content)
+        fields = [("cookie", self.cookie)] if self.cookie else []
+        if body is not None and not self.chunked:
+            fields.append(("content-length", str(len(body))))
+        return Request(
+            method="GET" if body is None else "POST",
+            target=f"{self.path}?id={identity}{query}",
+            host=host,
+            fields=fields,
+            is_chunked=body is not None and self.chunked,
+            pieces=self._pieces(body or b""),
+            content=content,
+        )
 
     def _pieces(self, body: bytes) -> Iterator[bytes]:
         size = _BLOCK if self.chunked or self.pause else max(1, len(body))
         for start in range(0, len(body), size):
             if start and self.pause:
                 time.sleep(self.pause)
-            part = body[start : start + size]
-            yield b"%x\r\n%b\r\n" % (len(part), part) if self.chunked else part
-        if self.chunked:
-            yield b"0\r\n\r\n"
+            yield body[start : start + size]
 
 
 def _upload(identity: str) -> tuple[str, bytes, bytes | None]:

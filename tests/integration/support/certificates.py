@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import shutil
+import ssl
 import subprocess
 import tempfile
 from pathlib import Path
@@ -50,3 +51,11 @@ def tls_lines() -> str:
     """What a VirtualHost says to speak TLS with it."""
     made, key = certificate()
     return f'SSLEngine on\nSSLCertificateFile "{made}"\nSSLCertificateKeyFile "{key}"\n'
+
+
+def trusting() -> ssl.SSLContext:
+    """For clients that talk to a server with such a certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

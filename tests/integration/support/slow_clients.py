@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import http.client
-import ssl
-import struct
 from typing import Protocol
 
+from support.certificates import trusting
 from support.client import Wire
+from support.http2 import LARGE_WINDOW, SMALL_WINDOW, Http2Connection
 
 #: Bytes: little, so that what a client does not read stays with the server.
 RECEIVE_BUFFER = 4096
@@ -41,10 +41,7 @@ class SlowTls:
 
     def __init__(self, port: int, target: str, host: str = "tls.example") -> None:
         self.wire = Wire(port, receive_buffer=RECEIVE_BUFFER)
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self.wire.socket = context.wrap_socket(self.wire.socket, server_hostname=host)
+        self.wire.socket = trusting().wrap_socket(self.wire.socket, server_hostname=host)
         self.wire.head(f"GET {target} HTTP/1.1", host=host)
 
     def read_body(self) -> bytes:
@@ -56,56 +53,20 @@ class SlowTls:
         self.wire.close()
 
 
-DATA, HEADERS, SETTINGS, WINDOW_UPDATE = 0, 1, 4, 8
-END_STREAM, END_HEADERS, ACKNOWLEDGE = 1, 4, 1
-WINDOW = 0x7FFF0000
-
-
 class SlowHttp2:
-    """HTTP/2 without TLS, one stream (RFC 9113). The server may send 65535 bytes until it is given a larger window."""
+    """HTTP/2, one stream."""
 
-    def __init__(self, port: int, target: str, host: str = "site.example") -> None:
-        self.wire = Wire(port)
-        self.wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0, b""))
-        # RFC 7541: `:method: GET` and `:scheme: http` by their index, `:path` and `:authority` spelled out.
-        fields = b"\x82\x86" + spelled(4, target) + spelled(1, host)
-        self.wire.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, fields))
+    def __init__(
+        self, port: int, target: str, host: str = "site.example", window: int = SMALL_WINDOW, tls: bool = False
+    ) -> None:
+        """`window`: what the server may send before it is read; with more than the smallest, it is the network that
+        takes nothing, else the client allows no more."""
+        self.connection = Http2Connection(port, window, RECEIVE_BUFFER, tls)
+        self.connection.ask("GET", target, host)
 
     def read_body(self) -> bytes:
-        for stream in (0, 1):
-            self.wire.send(frame(WINDOW_UPDATE, 0, stream, struct.pack(">I", WINDOW)))
-        body = bytearray()
-        while True:
-            kind, flags, content = self._frame()
-            if kind == SETTINGS and not flags & ACKNOWLEDGE:
-                self.wire.send(frame(SETTINGS, ACKNOWLEDGE, 0, b""))
-            if kind == DATA:
-                body += content
-                if flags & END_STREAM:
-                    return bytes(body)
-
-    def _frame(self) -> tuple[int, int, bytes]:
-        head = self._read(9)
-        return head[3], head[4], self._read(int.from_bytes(head[:3], "big"))
-
-    def _read(self, length: int) -> bytes:
-        data = bytearray()
-        while len(data) < length:
-            more = self.wire.socket.recv(length - len(data))
-            if not more:
-                raise EOFError("the connection ended amid a frame")
-            data += more
-        return bytes(data)
+        self.connection.allow(LARGE_WINDOW)
+        return self.connection.read_answer()[1]
 
     def close(self) -> None:
-        self.wire.close()
-
-
-def frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
-    return struct.pack(">I", len(content))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + content
-
-
-def spelled(index: int, value: str) -> bytes:
-    """A header field whose name is in HPACK's static table; not indexed, no Huffman code."""
-    assert len(value) < 127
-    return bytes([index, len(value)]) + value.encode()
+        self.connection.close()
