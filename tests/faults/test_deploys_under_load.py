@@ -35,6 +35,7 @@ def check_releases(result: Result, completed: list[tuple[float, int]]) -> None:
 
 
 def test_touches_under_load_lose_nothing_and_bring_one_more_worker_at_most(burdened: Burdened, judge: Judge) -> None:
+    burdened.offer_http2()
     burdened.start(NO_GROWTH)
     with burdened.load(STEADY, clients=6, pause=0.03) as load:
         load.wait_for_more(60 * (5 if ROUNDS > 1 else 3))

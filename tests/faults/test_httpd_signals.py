@@ -23,6 +23,7 @@ GRACEFULS = 10 if ROUNDS == 1 else 110 * ROUNDS
 
 def test_graceful_restarts_lose_nothing_and_keep_every_worker(burdened: Burdened, judge: Judge) -> None:
     server = burdened.server
+    burdened.offer_http2()
     burdened.start("PassengerMaxInstances 3")
     pids = {worker["pid"] for worker in workers(server)}
     with burdened.load() as load:
@@ -56,6 +57,7 @@ def test_what_httpd_itself_does_with_a_file_at_graceful_restarts(
 
 
 def test_a_graceful_restart_finishes_the_requests_that_it_meets(burdened: Burdened, judge: Judge) -> None:
+    burdened.offer_http2()
     burdened.start()
     with burdened.load([SLOW, STREAM], clients=6) as load:
         for _ in range(4):

@@ -36,6 +36,7 @@ def children_of_httpd(server: CheckedHttpd) -> list[psutil.Process]:
 
 def test_a_killed_worker_loses_the_request_that_it_was_in_and_no_other(burdened: Burdened, judge: Judge) -> None:
     burdened.server.logs.allow("JS")
+    burdened.offer_http2()
     burdened.start()
     killed: list[int] = []
     with burdened.load() as load:
@@ -71,6 +72,7 @@ def test_a_killed_preloader_loses_nothing_and_growth_starts_another(burdened: Bu
 
 def test_a_spawner_killed_again_and_again_loses_nothing(burdened: Burdened, judge: Judge) -> None:
     burdened.server.logs.allow("JS")
+    burdened.offer_http2()
     burdened.start()
     before = {worker["pid"] for worker in workers(burdened.server)}
     times = 4 if ROUNDS == 1 else 20

@@ -30,6 +30,9 @@ class Connection(Protocol):
     """Connects when first used, and again after `close`."""
 
     @property
+    def protocol(self) -> str: ...
+
+    @property
     def cookie(self) -> str:
         """Name and value of the cookie that came with the last answer; empty if none came, or none is looked for."""
 

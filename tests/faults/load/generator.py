@@ -116,7 +116,7 @@ class Load:
             kind = self._kinds[turn % len(self._kinds)]
             if self._sticky:
                 kind = replace(kind, cookie=route)
-            outcome = Outcome(kind, f"{self._name}-{number}-{turn}", time.monotonic())
+            outcome = Outcome(kind, f"{self._name}-{number}-{turn}", time.monotonic(), connection.protocol)
             self._running[number] = outcome
             self._ask(connection, outcome)
             outcome.seconds = time.monotonic() - outcome.begun

@@ -14,6 +14,8 @@ from load.kinds import Request
 class Http1:
     """`keep`: uses one connection for all requests, as long as the server does."""
 
+    protocol = "HTTP/1.1"
+
     def __init__(self, port: int, keep: bool) -> None:
         self._port, self._keep = port, keep
         self._socket: socket.socket | None = None

@@ -10,6 +10,7 @@ from support.http2 import Http2Connection, StreamEnded
 class Http2:
     """One stream after the other on one connection, until the server says that it is going away."""
 
+    protocol = "HTTP/2"
     cookie = ""
 
     def __init__(self, port: int) -> None:

@@ -21,6 +21,7 @@ class Outcome:
     kind: Kind
     identity: str
     begun: float
+    protocol: str = "HTTP/1.1"
     seconds: float = 0.0
     result: str = FAILED
     detail: str = ""
@@ -37,7 +38,7 @@ class Outcome:
         return self.seconds > self.kind.late_after
 
     def __str__(self) -> str:
-        return f"{self.kind.name} {self.identity} after {self.seconds * 1000:.0f} ms: {self.detail}"
+        return f"{self.protocol} {self.kind.name} {self.identity} after {self.seconds * 1000:.0f} ms: {self.detail}"
 
 
 @dataclass
@@ -84,6 +85,7 @@ class Result:
         """For the report."""
         return {
             "sent": str(self.sent),
+            "HTTP/2": str(sum(outcome.protocol == "HTTP/2" for outcome in self.outcomes) or ""),
             "failed": str(len(self.failed)),
             "late": str(len(self.late)),
             "closed while idle": str(len(self.closed_while_idle)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Iterable
 
 PROPERTY = "faults"
-COLUMNS = ("case", "sent", "failed", "late", "closed while idle", "p50 ms", "p99 ms", "longest ms", "note")
+COLUMNS = ("case", "sent", "HTTP/2", "failed", "late", "closed while idle", "p50 ms", "p99 ms", "longest ms", "note")
 
 
 def table(rows: Iterable[dict[str, str]]) -> list[str]:
