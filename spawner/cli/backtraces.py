@@ -24,7 +24,7 @@ def backtraces(app: Optional[str], as_json: bool, instance: Optional[str], regis
 
     APP is an app group's name or a path: of apps whose root it is, or lies below it; PID is one process. A worker that
     hangs in Python code shows where, also when it does not answer otherwise; a call into C shows as the line that
-    called it.
+    called it. A thread that is in no code of the app says what it waits for.
 
     Exit status: 0; 1 no such app or process, or no instance; 2 wrong usage, no access or no answer.
 

@@ -17,6 +17,7 @@ from spawner.cli.options import WORD, instance_option, named_instance, registry_
 from spawner.cli.passenger.status_xml import status_xml
 from spawner.cli.passenger.usage import TwinCommand
 from spawner.cli.status import describe, page_of
+from spawner.cli.units import printable
 from spawner.version import VERSION
 
 _NO_UNION_STATION = "There is no Union Station here: `jumpseat status --json` and `jumpseat requests` tell what runs."
@@ -76,7 +77,7 @@ def _pool(answer: dict[str, Any], no_header: bool, force_colors: bool, verbose: 
     for group in answer["groups"] if verbose else []:
         click.echo()
         for name in ("name", "startup_file", "environment", "server_name", "base_uri", "spawn_method", "target"):
-            click.echo("%-16s%s" % (name, group[name]))
+            click.echo("%-16s%s" % (name, printable(str(group[name]))))
 
 
 def _requests(instance: Instance) -> None:
