@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spawner.pool import restarting
+from spawner.pool import restarting, spawning
 from spawner.pool.states import GroupState
 
 if TYPE_CHECKING:
@@ -15,7 +15,10 @@ IDLE_SECONDS = 2.0  # a process whose request did not come, for its client has l
 
 
 def switch(pool: Pool, group: Group, on: bool, now: float) -> None:
-    """The file is there now, or it is gone. What was kept goes when it has finished its requests."""
+    """The file is there now, or it is gone. What was kept goes when it has finished its requests.
+
+    Without the file an app with a process keeps as many as PassengerMinInstances again.
+    """
     if group.always_restart == on or group.state is GroupState.CLOSING:
         return
     group.always_restart = on
@@ -30,6 +33,8 @@ def switch(pool: Pool, group: Group, on: bool, now: float) -> None:
                 restarting.terminate(pool, process, now, "always_restart.txt")
             elif not process.once:
                 pool.retire(process, now)
+    elif group.target:
+        group.target = max(group.target, spawning.first_size(pool, group))
     pool.settle(group, now)
 
 

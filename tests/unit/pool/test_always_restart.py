@@ -98,7 +98,7 @@ def test_processes_are_kept_again_when_the_file_goes() -> None:
     switch(world, False)
     serve(world, first)
     world.all_up()
-    assert world.serving()
+    assert len(world.serving()) == 3
     assert not any(process.once for process in world.serving())
 
 
