@@ -1,0 +1,128 @@
+"""Kills, deploys, graceful restarts and more at random moments under load; then everything must work as before.
+
+FAULT_SEED repeats a run as far as the machine's timing allows; the verdict holds for every timing.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+from mischief.mischief import Mischief
+from mischief.view import View, ask
+
+from load.burden import ROUNDS, Burdened, Judge
+from load.kinds import SLOW
+from load.ledger import Ledger
+from load.outcome import Result
+from support.descriptors import open_descriptors
+from support.memory import resident
+from support.waiting import eventually
+
+SECONDS = 6.0 if ROUNDS == 1 else 12.0 * ROUNDS
+pytestmark = [pytest.mark.load, pytest.mark.deadline(120 + SECONDS)]
+#: Without one in the environment: always the same for `make faults`, another one each time for `make soak`.
+SEED = int(os.environ.get("FAULT_SEED") or (1 if ROUNDS == 1 else random.SystemRandom().randrange(1 << 32)))
+#: Control line, output pipe and pidfd: what the spawner holds for each process of an app.
+DESCRIPTORS_OF_A_PROCESS = 3
+#: Bytes by which the memory of a spawner may differ from that of another one that has the same to do.
+MEMORY_NOISE = 8 << 20
+#: What none but a defect of the spawner says.
+DEFECT = r"defect|IllegalTransition|InternalError|AssertionError"
+
+
+class Afterwards:
+    """Made of a server that is in order; `check` says that it is so again."""
+
+    def __init__(self, burdened: Burdened, mischief: Mischief) -> None:
+        self.burdened, self.server, self.mischief = burdened, burdened.server, mischief
+        self._descriptors = self._own_descriptors()
+        self._memory = resident(self.server.spawner_pid())
+
+    def check(self) -> str:
+        """Status, restart, growth and detach work; nothing is stray, or leaked. Returns a note for the report."""
+        self.mischief.mend()
+        self.mischief.settle()
+        eventually(self._all_are_known, "the end of every process that the spawner does not know")
+        eventually(lambda: self._own_descriptors() <= self._descriptors, self._leaked)
+        grown = resident(self.server.spawner_pid()) - self._memory
+        assert grown < MEMORY_NOISE, f"the spawner's memory has grown by {grown} bytes"
+        self._check_growth()
+        self._check_detach()
+        assert self.server.logs.count(DEFECT) == 0, self.server.logs.text()
+        return f"spawner's memory {grown / 1024:+.0f} KiB"
+
+    def _own_descriptors(self) -> int:
+        """Those that the spawner holds beside the ones for processes."""
+        held = sum(open_descriptors(self.server.spawner_pid()).values())
+        return held - DESCRIPTORS_OF_A_PROCESS * len(self._view().pids)
+
+    def _view(self) -> View:
+        view = View.take(self.server)
+        assert view is not None, "the spawner does not answer"
+        return view
+
+    def _leaked(self) -> str:
+        held = open_descriptors(self.server.spawner_pid())
+        return f"{self._descriptors} descriptors beside those of processes; {self._own_descriptors()}: {held}"
+
+    def _all_are_known(self) -> bool:
+        return {process.pid for process in self.server.app_processes()} == self._view().pids
+
+    def _check_growth(self) -> None:
+        """However many workers it has by now: a larger pool takes more."""
+        before = len(self._view().workers("serving"))
+        self.server.add(f"PassengerMaxPoolSize {before + 1}")
+        self.server.graceful()
+        with self.burdened.load([SLOW], clients=16) as load:
+            eventually(lambda: len(self._view().workers("serving")) > before, "growth under load")
+        assert load.result().failed == []
+
+    def _check_detach(self) -> None:
+        pid = self._view().workers("serving")[0]["pid"]
+        assert ask(self.server, command="detach_process", pid=pid).get("ok"), pid
+        eventually(lambda: pid not in self._view().pids, f"the end of {pid}")
+
+
+def test_random_faults_lose_what_killed_workers_had_in_hand(burdened: Burdened, judge: Judge) -> None:
+    burdened.server.logs.allow("JS|AH")
+    burdened.start()
+    mischief = Mischief(burdened, SEED)
+    mischief.touch()
+    mischief.settle()
+    afterwards = Afterwards(burdened, mischief)
+    with burdened.load() as load:
+        mischief.go_on(SECONDS)
+        note = afterwards.check()
+    print(f"FAULT_SEED={SEED}", *mischief.history, sep="\n")
+    killed = mischief.killed
+    note = f"seed {SEED}: {len(mischief.history)} deeds, {len(killed)} workers killed; {note}"
+    result = judge(load, "random faults", failed=len(killed), late=100_000, note=note)
+    check_lost(burdened, result, killed)
+
+
+def check_lost(burdened: Burdened, result: Result, killed: list[int]) -> None:
+    """What has failed was in the hands of a worker that was killed, or no worker has begun it."""
+    ledger = Ledger(burdened.app.events)
+    in_hand = {identity for pid in killed for identity in ledger.in_hand(pid)}
+    begun = ledger.times_begun()
+    assert [str(one) for one in result.failed if one.identity not in in_hand and begun[one.identity]] == []
+
+
+def test_after_whatever_happens_everything_works_again(burdened: Burdened, judge: Judge) -> None:
+    """Also with the last worker killed while nothing starts: then requests fail, but none is left without an answer."""
+    burdened.server.logs.allow("JS|AH")
+    burdened.start("PassengerStartTimeout 5")
+    mischief = Mischief(burdened, SEED, wild=True)
+    mischief.touch()
+    mischief.settle()
+    afterwards = Afterwards(burdened, mischief)
+    with burdened.load() as load:
+        mischief.go_on(SECONDS)
+    note = afterwards.check()
+    print(f"FAULT_SEED={SEED}", *mischief.history, sep="\n")
+    note = f"seed {SEED}: {len(mischief.history)} deeds; {note}"
+    result = judge(load, "random faults without bounds", failed=1_000_000, late=100_000, note=note)
+    silent = [str(one) for one in result.failed if "imeout" in one.detail or "without an answer" in one.detail]
+    assert silent == []
