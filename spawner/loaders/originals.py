@@ -9,6 +9,7 @@ import socket
 
 Connection = _socket.socket  # without the layer in Python, which costs 1 us per connection
 Epoll = select.epoll
+RLock = _thread.RLock
 Socket = socket.socket
 allocate_lock = _thread.allocate_lock
 end_process = os._exit

@@ -13,7 +13,18 @@ import time
 from typing import List, NoReturn, Optional, Set, Tuple
 
 from . import app as hosted
-from . import backtraces, failure_report, forks, originals, process_title, report, standard_streams, survey, wire
+from . import (
+    backtraces,
+    failure_report,
+    fork_locks,
+    forks,
+    originals,
+    process_title,
+    report,
+    standard_streams,
+    survey,
+    wire,
+)
 from .app_files import AppFiles
 from .control_line import ControlLine, Message
 from .errors import LineClosed, LoadFailure, UnexpectedMessage
@@ -150,7 +161,7 @@ class Preloader:
         self._freeze()
         standard_streams.flush()
         try:
-            pid = forks.fork()
+            pid = fork_locks.fork()
         except OSError as error:
             self._line.send("fork_failed", [("slot", str(place.slot)), ("summary", "fork: {}".format(error.strerror))])
         else:
