@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import time
@@ -111,8 +112,9 @@ class Mischief:
         self._look(fresh=True)
         if not pid or len(self._unopened) >= MOST_UNOPENED:
             return ""
-        kill(pid)
         self._unopened.append(pid)
+        with contextlib.suppress(ProcessLookupError):  # httpd may end one that does not listen to it
+            kill(pid)
         return f"kill spawner {pid}"
 
     def stop_spawner(self) -> str:
@@ -120,9 +122,10 @@ class Mischief:
         pid = self._spawner()
         if not pid:
             return ""
-        kill(pid, signal.SIGSTOP)
-        time.sleep(self.chance.uniform(0.05, 0.5))
-        kill(pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):
+            kill(pid, signal.SIGSTOP)
+            time.sleep(self.chance.uniform(0.05, 0.5))
+            kill(pid, signal.SIGCONT)
         return f"stop spawner {pid} for a moment"
 
     def graceful(self) -> str:
@@ -213,9 +216,9 @@ class Mischief:
         return view if fresh else self._last
 
     def _spawner(self) -> int:
-        """The process, whether it answers or not; 0 while there is none."""
-        children = psutil.Process(self.server.pid).children()
-        return next((child.pid for child in children if _is_spawner(child)), 0)
+        """The process, whether it answers or not; 0 while there is none but one that was killed."""
+        children = [child for child in psutil.Process(self.server.pid).children() if _is_spawner(child)]
+        return next((child.pid for child in children if child.pid not in self._unopened), 0)
 
 
 def _is_spawner(process: psutil.Process) -> bool:
