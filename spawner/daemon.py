@@ -52,6 +52,7 @@ from spawner.world import World
 
 _LOG_FLUSH = 1.0  # seconds between attempts at logs that did not take their lines
 _FOLDER_CHECK = 1.0  # seconds between looks whether the instance folder is still complete
+_BEAT = 1.0  # seconds between signs of life; httpd's parent looks for them every 10 seconds or so
 _REGISTRATION_BACKLOG = 511
 
 
@@ -143,6 +144,7 @@ class Daemon:
         self._loop.add_reader(self._parameters.lifeline_fd, self._lifeline_readable)
         self._repeat(_LOG_FLUSH, self._flush_logs)
         self._repeat(_FOLDER_CHECK, self._check_folder)
+        self._repeat(_BEAT, line.beat)
         try:
             reason = await self._ending
             self._log.notice(3043, "ending: %s" % reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import signal
 import traceback
 
@@ -12,6 +13,7 @@ from spawner.httpd.parameters import Parameters
 from spawner.logs.log import Log
 from spawner.machine import linux, protection
 
+_STANDARD_ERROR = 2
 EXIT_OK = 0
 EXIT_DEFECT = 70  # EX_SOFTWARE: a defect of ours, starting again may help
 EXIT_CONFIGURATION = 78  # EX_CONFIG: starting again does not help before something is mended
@@ -27,6 +29,7 @@ def main(parameters: bytes) -> int:
     try:
         linux.become_subreaper()
         linux.set_process_name("jumpseat")
+        faulthandler.enable(file=_STANDARD_ERROR)  # a crash, or httpd's SIGABRT for one that hangs: where it was
         _reset_signals()
         return asyncio.run(_run(Parameters.decode(parameters), log))
     except OperatorError as error:

@@ -18,7 +18,7 @@
 
 APLOG_USE_MODULE(passenger);
 
-enum { NO_DESCRIPTOR = -1 };
+enum { NO_DESCRIPTOR = -1, MOST_PACKETS = 64 };
 
 struct passenger_message {
     apr_pool_t *pool;
@@ -247,14 +247,31 @@ apr_status_t passenger_control_configure(int control, server_rec *server, const 
     return status;
 }
 
-int passenger_control_has_opened(int control)
+/* The length of the next packet; 0: there is none. */
+static size_t receive_packet(int control, char *packet, size_t size)
 {
-    char packet[64];
     ssize_t length;
     int attempts = 2;   /* a peer that has ended with messages unread is told of first, once */
 
     do {
-        length = recv(control, packet, sizeof packet, MSG_DONTWAIT);
+        length = recv(control, packet, size, MSG_DONTWAIT);
     } while (length < 0 && (errno == EINTR || (errno == ECONNRESET && --attempts > 0)));
-    return length > 0;
+    return length > 0 ? (size_t)length : 0;
+}
+
+int passenger_control_hear(int control)
+{
+    char packet[64];
+    size_t length;
+    int heard = 0;
+
+    for (int i = 0; i < MOST_PACKETS && (length = receive_packet(control, packet, sizeof packet)) > 0; i++) {
+        const char *type = passenger_netstring_find(packet, length, "type");
+
+        heard |= PASSENGER_HEARD;
+        if (type != NULL && strcmp(type, "opened") == 0) {
+            heard |= PASSENGER_HEARD_OPENED;
+        }
+    }
+    return heard;
 }

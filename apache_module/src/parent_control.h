@@ -27,7 +27,12 @@ const char *passenger_message_encode(const passenger_message *message, size_t *l
 apr_status_t passenger_control_configure(int control, server_rec *server, const passenger_server_options *options,
                                          uint64_t epoch, apr_time_t deadline, apr_pool_t *pool);
 
-/* Whether the spawner has said `opened`: for one that has ended; the message is taken out of the line. Never blocks. */
-int passenger_control_has_opened(int control);
+enum {
+    PASSENGER_HEARD = 1,            /* anything */
+    PASSENGER_HEARD_OPENED = 2      /* `opened` */
+};
+
+/* What the spawner has said since the last call, which is taken out of the line: bits of the above. Never blocks. */
+int passenger_control_hear(int control);
 
 #endif

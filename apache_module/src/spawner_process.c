@@ -25,6 +25,7 @@
 #include "settings.h"
 #include "spawner_child.h"
 #include "spawner_handles.h"
+#include "spawner_watch.h"
 
 APLOG_USE_MODULE(passenger);
 
@@ -44,6 +45,7 @@ static struct {
     apr_pool_t *pool;           /* of the whole httpd process */
     apr_proc_t process;         /* the spawner; pid 0: none */
     apr_time_t started;         /* when it began or, after its delay, begins; passenger_monotonic_now() */
+    int opened;                 /* it has said so */
     int early_deaths;           /* in a row: of those that never opened */
     int hasty;                  /* the last one opened, and lived for less than HASTE_SECONDS */
     int configured;             /* from a configuration pass until the configuration's pool ends */
@@ -130,6 +132,8 @@ static apr_status_t start(server_rec *server, apr_pool_t *pool)
         return status;
     }
     spawner.started = passenger_monotonic_now() + apr_time_from_sec(child.delay_seconds);
+    spawner.opened = 0;
+    passenger_spawner_watch_begin(spawner.started);
     apr_proc_other_child_register(&spawner.process, maintain, &spawner.process, NULL, spawner.pool);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, server, PSGLOGNO(1020) "spawner started, pid %ld%s",
                  (long)spawner.process.pid, child.delay_seconds > 0 ? ", waits before it begins" : "");
@@ -198,18 +202,27 @@ static void log_death(int status)
     }
 }
 
+/* Takes in what the spawner has said; true if it has said anything. */
+static int hear(void)
+{
+    int heard = passenger_control_hear(passenger_spawner_handles_get()->control);
+
+    spawner.opened |= (heard & PASSENGER_HEARD_OPENED) != 0;
+    return heard != 0;
+}
+
 /* The spawner has ended and been reaped. */
 static void bury(int status)
 {
     apr_time_t lived = passenger_monotonic_now() - spawner.started;
-    int opened = passenger_control_has_opened(passenger_spawner_handles_get()->control);
 
+    hear();
     apr_proc_other_child_unregister(&spawner.process);
     if (spawner.configured && !spawner.stopping) {
         log_death(status);
     }
-    spawner.early_deaths = opened || lived >= apr_time_from_sec(SETTLED_SECONDS) ? 0 : spawner.early_deaths + 1;
-    spawner.hasty = opened && lived < apr_time_from_sec(HASTE_SECONDS);
+    spawner.early_deaths = spawner.opened || lived >= apr_time_from_sec(SETTLED_SECONDS) ? 0 : spawner.early_deaths + 1;
+    spawner.hasty = spawner.opened && lived < apr_time_from_sec(HASTE_SECONDS);
     spawner.process.pid = 0;
     passenger_spawner_handles_close_control();
 }
@@ -234,8 +247,14 @@ static void maintain(int reason, void *data, int status)
 
 void passenger_spawner_monitor(server_rec *server)
 {
-    if (spawner.owner == getpid() && spawner.process.pid == 0 && is_wanted()) {
+    if (spawner.owner != getpid() || !is_wanted()) {
+        return;
+    }
+    if (spawner.process.pid == 0) {
         start_and_configure(server);
+    }
+    else {
+        passenger_spawner_watch_look(spawner.process.pid, hear(), server);
     }
 }
 

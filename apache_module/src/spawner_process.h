@@ -16,7 +16,7 @@
  * spawner of this httpd could not be started. */
 apr_status_t passenger_spawner_configure(server_rec *server);
 
-/* monitor: starts a spawner when there should be one and none could be forked. */
+/* monitor: starts a spawner when there should be one and none could be forked; ends one that hangs. */
 void passenger_spawner_monitor(server_rec *server);
 
 /* The instance, or NULL before the first spawner has been started. Any process, any thread. */

@@ -11,7 +11,7 @@ from typing import Callable, Optional
 
 from spawner.errors import PeerError
 from spawner.logs.log import Log
-from spawner.machine import packets
+from spawner.machine import linux, packets
 from spawner.machine.packets import NoDescriptors, Packet
 from spawner.options import ServerOptions
 
@@ -71,6 +71,12 @@ class ParentLine:
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
             self._socket.close()
+
+    def beat(self) -> None:
+        """Give a sign of life, unless httpd's parent has yet to hear the last one. By the loop, by no thread."""
+        with contextlib.suppress(OSError):  # closed, or full
+            if self._socket.fileno() >= 0 and not linux.has_unread(self._socket):
+                packets.send(self._socket, [("type", "beat")])
 
     def _readable(self) -> None:
         for _ in range(_PACKETS_AT_ONCE):

@@ -79,6 +79,7 @@ def test_the_readers_thread_shares_nothing_without_the_lock(tmp_path: Path) -> N
         "backend_reader",
         "frames",
         "group_cache",
+        "heartbeat",
         "netstring",
         "overflow_count",
         "response_head",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -94,6 +95,33 @@ def test_httpd_is_told_once_that_the_first_configuration_is_in_force(tmp_path: P
         return [first.type] if first is not None else []
 
     assert asyncio.run(told()) == ["opened"]
+
+
+def test_no_more_than_one_beat_waits_to_be_heard(tmp_path: Path) -> None:
+    async def told() -> list[list[str]]:
+        parent = Parent(tmp_path)
+        parent.line.setblocking(False)
+        heard = []
+        for _ in range(2):
+            for _ in range(20):
+                parent.reader.beat()
+            heard.append(waiting(parent.line))
+        await parent.finish()
+        parent.reader.beat()  # to nobody
+        return heard
+
+    assert asyncio.run(told()) == [["beat"], ["beat"]]
+
+
+def waiting(line: socket.socket) -> list[str]:
+    """The types of the messages that are there."""
+    types = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            packet = packets.receive(line)
+            assert packet is not None
+            types.append(packet.type)
+    return types
 
 
 def bad_order(parent: Parent) -> None:
