@@ -77,7 +77,11 @@ class Client:
             pairs += [("JUMPSEAT_TOKEN", token)]
         head = wire.encode([(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs])
         exchange = Exchange(self._address, framed, method)
-        exchange.send(head + (body or b""), descriptors)
+        try:
+            exchange.send(head + (body or b""), descriptors)
+        except BaseException:
+            exchange.close()
+            raise
         return exchange
 
     def connect(self, framed: bool = True) -> Exchange:
@@ -91,7 +95,11 @@ class Exchange:
     def __init__(self, address: str, framed: bool, method: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(address)
+        try:
+            self.socket.connect(address)
+        except OSError:
+            self.socket.close()
+            raise
         self._framed = framed
         self._buffer = b""
         self._descriptors: list[int] = []

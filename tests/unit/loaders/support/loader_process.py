@@ -115,13 +115,15 @@ class Group:
             self._lifeline_end = -1
 
     def close(self) -> None:
-        self.end_lifeline()
-        for own in self._own_sockets:
-            own.close()
-        self.listener.close()
-        os.close(self.scoreboard)
-        os.close(self.lifeline)
-        shutil.rmtree(self._folder)
+        """Let go of everything, whatever goes wrong with one of them."""
+        with ExitStack() as stack:
+            stack.callback(shutil.rmtree, self._folder)
+            stack.callback(os.close, self.lifeline)
+            stack.callback(os.close, self.scoreboard)
+            stack.callback(self.listener.close)
+            for own in self._own_sockets:
+                stack.callback(own.close)
+            stack.callback(self.end_lifeline)
 
 
 class Process:
@@ -154,7 +156,9 @@ class Process:
         return self._pidfd >= 0 and not select.select([self._pidfd], [], [], 0)[0]
 
     def kill(self) -> None:
-        signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        """End it by force; one that has ended meanwhile is no error."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         self.wait_for_end()
 
     def signal(self, number: int) -> None:
@@ -168,12 +172,16 @@ class Process:
         return self.group.client().ask(path=path, **options)
 
     def close(self) -> None:
-        self.line.close()
-        if self.is_alive():
-            with suppress(ProcessLookupError):  # the closed line may have ended it a moment ago
-                self.kill()
-        self._close_pidfd()
-        self.output.close()
+        """Let go of everything, whatever goes wrong with one of them: what is left open fails another test."""
+        with ExitStack() as stack:
+            stack.callback(self.output.close)
+            stack.callback(self._close_pidfd)
+            stack.callback(self._end)
+            stack.callback(self.line.close)
+
+    def _end(self) -> None:
+        if self._pidfd >= 0:
+            self.kill()
 
     def _close_pidfd(self) -> None:
         if self._pidfd >= 0:
@@ -188,25 +196,28 @@ class Preloader(Process):
         self, python: str, app_root: Path, group: Group, environment: Mapping[str, str], options: tuple[str, ...] = ()
     ) -> None:
         super().__init__(ControlEnd(), Output(), group)
-        self._stack = ExitStack()
         self.app_root = app_root
         self._slot = 0
         other = self.line.other.fileno()
-        self.child = subprocess.Popen(
-            [python, *options, START, str(other)],
-            stdin=subprocess.DEVNULL,
-            stdout=self.output.write_end,
-            stderr=self.output.write_end,
-            pass_fds=[other],
-            cwd=app_root,
-            env={**_ordinary_environment(), **environment},
-        )
-        self.line.close_other()
-        self.output.close_write_end()
-        try:
-            self.hello = self.say_hello()
-        except AssertionError as error:
-            raise AssertionError(f"{error}; {self.output.wait_for_end()}") from error
+        with ExitStack() as stack:
+            stack.callback(super().close)
+            self.child = subprocess.Popen(
+                [python, *options, START, str(other)],
+                stdin=subprocess.DEVNULL,
+                stdout=self.output.write_end,
+                stderr=self.output.write_end,
+                pass_fds=[other],
+                cwd=app_root,
+                env={**_ordinary_environment(), **environment},
+            )
+            stack.callback(self._end_child)
+            self.line.close_other()
+            self.output.close_write_end()
+            try:
+                self.hello = self.say_hello()
+            except AssertionError as error:
+                raise AssertionError(f"{error}; {self.output.wait_for_end()}") from error
+            self._stack = stack.pop_all()
 
     def send_load(self, startup_file: str = "passenger_wsgi.py", **fields: str) -> None:
         facts = {
@@ -275,8 +286,11 @@ class Preloader(Process):
         assert self.line.expect("ready")["slot"] == str(slot)
 
     def close(self) -> None:
+        """End its workers, then itself."""
         self._stack.close()
-        super().close()
+
+    def _end_child(self) -> None:
+        self.child.kill()
         self.child.wait(PATIENCE)
 
 
