@@ -190,20 +190,20 @@ def test_a_connection_of_a_c_library_is_named_with_the_global_that_holds_it(star
 
 def test_a_connection_of_a_c_library_that_nothing_names_is_told_by_its_protocol(starter: Starter) -> None:
     starter.write(C_CONNECTION.format(method=""), "driver.py")
-    with socket.socket() as server:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        port = next(port for port in (11211, 4222, 9042, 27017) if bound(server, port))
-        server.listen()
+    with listening_at_one_of(11211, 4222, 9042, 27017) as server:
+        port = server.getsockname()[1]
         warning = the_warning(starter, f"import driver\nCONNECTION = driver.Connection({port})\n")
     assert re.match(rf"a connection to 127.0.0.1:{port} \((memcached|NATS|Cassandra|MongoDB)\) was opened", warning)
 
 
-def bound(server: socket.socket, port: int) -> bool:
-    try:
-        server.bind(("127.0.0.1", port))
-    except OSError:
-        return False
-    return True
+def listening_at_one_of(*ports: int) -> socket.socket:
+    """A server at the first of these ports that no other process, and no other test at this moment, listens at."""
+    for port in ports:
+        try:
+            return socket.create_server(("127.0.0.1", port))
+        except OSError:
+            continue
+    raise AssertionError(f"something listens at each of {ports}")
 
 
 def test_looking_for_a_holder_wakes_no_lazy_object(starter: Starter) -> None:

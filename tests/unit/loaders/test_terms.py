@@ -126,6 +126,7 @@ def test_a_request_in_the_queue_whose_client_has_only_ended_its_own_side_is_run(
 def test_the_body_of_a_request_that_is_not_run_leaves_no_descriptor(starter: Starter) -> None:
     worker = starter.worker(APP)
     worker.get()
+    worker.group.wait_for(lambda group: group.slot(0)[2:5] == (0, 1, 1))  # the connection is closed before that
     before = sorted(os.listdir(f"/proc/{worker.pid}/fd"))
     body = starter.write("the body", "body")
     with open(body, "rb") as file:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
 from tests.unit.loaders.conftest import Starter
 from tests.unit.loaders.support.client import Answer
+from tests.unit.loaders.support.control import PATIENCE
 
 APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
 
@@ -111,7 +114,6 @@ def test_a_worker_holds_only_what_it_needs(starter: Starter) -> None:
     preloader.fork()
     worker = preloader.fork()
     preloader.kill()
-    held = [link.split(":")[0] for link in _links(worker.pid) if link != "/dev/urandom"]  # Python's own
     streams = ["/dev/null", "pipe", "pipe"]
     line, listener, board, lifeline, epoll, signals = (
         "socket",
@@ -121,23 +123,39 @@ def test_a_worker_holds_only_what_it_needs(starter: Starter) -> None:
         "anon_inode",
         ["pipe", "pipe"],
     )
-    assert sorted(held) == sorted([*streams, line, listener, board, lifeline, epoll, *signals])
+    expected = sorted([*streams, line, listener, board, lifeline, epoll, *signals])
+    _wait_until(lambda: _kinds(worker.pid), expected)
+
+
+def _kinds(pid: int) -> list[str]:
+    return sorted(link.split(":")[0] for link in _links(pid) if link != "/dev/urandom")  # Python's own
 
 
 def _links(pid: int) -> list[str]:
-    return [os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]
+    """What its descriptors lead to, without those that it closes this moment."""
+    links = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):
+            links.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+    return sorted(links)
+
+
+def _wait_until(look: Callable[[], object], expected: object) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while look() != expected:
+        assert time.monotonic() < deadline, (look(), expected)
+        time.sleep(0.001)
 
 
 def test_a_request_leaves_no_descriptor_behind(starter: Starter) -> None:
     worker = starter.worker(APP)
     worker.get()
-    before = sorted(_links(worker.pid))
+    worker.group.wait_for(lambda group: group.slot(0)[2:5] == (0, 1, 1))  # the connection is closed before that
+    before = _links(worker.pid)
     for _ in range(5):
         worker.get(framed=False)
         worker.get(method="POST", body=b"x" * 200_000)
-    deadline = time.monotonic() + 30
-    while sorted(_links(worker.pid)) != before:
-        assert time.monotonic() < deadline
+    _wait_until(lambda: _links(worker.pid), before)
 
 
 # Runs inside fork(), before any Python does in the child: as libraries in C do it.
