@@ -1,10 +1,17 @@
-"""What every test of the project shares: markers, and which tests a normal user cannot run."""
+"""What every test of the project shares: markers, how Hypothesis searches, and what a normal user cannot run."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine may hold any example up, and what a search finds by chance must not fail somebody else's change:
+# each run tries the same examples. `pytest --hypothesis-profile search` looks for others.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", settings.get_profile("search"), derandomize=True)
+settings.load_profile("same")
 
 
 def pytest_configure(config: pytest.Config) -> None:
