@@ -15,7 +15,7 @@ from .observation import Observer, StartedThread
 
 _MOST = 50  # findings that are told
 _LONGEST = 1000  # characters
-_LOOKS = 20
+_LOOKS = 100
 _PAUSE = 0.005  # seconds
 _DIRECT = "create what you need of it in after_fork(), or load the app in each worker (PassengerSpawnMethod direct)."
 # Libraries that say of themselves that they do not survive a fork once they are in use.
@@ -110,24 +110,27 @@ def _python_threads() -> List[Any]:
 
 def _native_threads(watched: Observer, alive: int) -> List[str]:
     """Return the names that the kernel has for this process's threads; one that Python has ended may take a moment."""
-    names = _tasks()
-    ended = any(each.thread is not None and not each.thread.is_alive() for each in watched.threads)
-    for _ in range(_LOOKS if ended else 0):
-        if len(names) <= 1 + alive:
+    ended = [each.thread for each in watched.threads if each.thread is not None and not each.thread.is_alive()]
+    tasks = _tasks()
+    for _ in range(_LOOKS):
+        if len(tasks) <= 1 + alive or not _any_among(ended, tasks):
             break
         time.sleep(_PAUSE)
-        names = _tasks()
-    return names
+        tasks = _tasks()
+    return [_name_of(task) for task in tasks]
 
 
 def _tasks() -> List[str]:
-    names = []
     try:
-        for task in os.listdir("/proc/self/task"):
-            names.append(_name_of(task))
+        return os.listdir("/proc/self/task")
     except OSError:
-        pass
-    return names
+        return []
+
+
+def _any_among(threads: Sequence[Any], tasks: Sequence[str]) -> bool:
+    """Whether the kernel still has one of them, or may have one: before Python 3.8 they did not know their numbers."""
+    numbers = [getattr(thread, "native_id", None) for thread in threads]
+    return any(number is None or str(number) in tasks for number in numbers)
 
 
 def _name_of(task: str) -> str:
