@@ -23,6 +23,10 @@ def httpd(tmp_path: Path) -> Iterator[Httpd]:
         yield httpd
 
 
+#: Seconds for which the kernel holds up who opens a file that is leased.
+LEASE_BREAK_TIME = int(Path("/proc/sys/fs/lease-break-time").read_text())
+
+
 def body(answer: bytes) -> bytes:
     return answer.partition(b"\r\n\r\n")[2]
 
@@ -137,13 +141,15 @@ def test_an_app_is_started_directly_where_that_is_asked_for(httpd: Httpd) -> Non
 
 def test_more_workers_come_when_all_are_busy_and_a_request_waits(httpd: Httpd) -> None:
     source = (
-        "import time\ndef application(environ, start_response):\n"
-        "    time.sleep(0.6)\n    start_response('200 OK', [])\n    return [b'slow']\n"
+        "import os, time\ndef application(environ, start_response):\n"
+        "    while not os.path.exists('gate'):\n        time.sleep(0.01)\n"
+        "    start_response('200 OK', [])\n    return [b'slow']\n"
     )
-    registered = httpd.register(write_app(httpd.folder / "app", source=source))
-    request(registered)
+    app = write_app(httpd.folder / "app", source=source)
+    registered = httpd.register(app)
     lines = [open_request(registered) for _ in range(4)]
     eventually(lambda: len(worker_pids(httpd)) > 1, "a second worker")
+    (app / "gate").touch()
     for line in lines:
         line.close()
 
@@ -203,7 +209,7 @@ def test_an_app_that_failed_is_tried_again_as_soon_as_it_is_mended_and_touched(h
 
 def test_an_app_that_does_not_come_up_in_time_is_killed_and_its_output_shown(httpd: Httpd) -> None:
     source = "print('still waiting for the database', flush=True)\nimport time\ntime.sleep(60)\n"
-    registered = httpd.register(write_app(httpd.folder / "app", source=source), start_timeout=1, friendly_error_pages=1)
+    registered = httpd.register(write_app(httpd.folder / "app", source=source), start_timeout=5, friendly_error_pages=1)
     answer = request(registered)
     assert b"PassengerStartTimeout" in answer
     assert b"still waiting for the database" in answer
@@ -263,8 +269,7 @@ def test_everything_of_ours_ends_and_is_removed_when_httpd_ends(httpd: Httpd) ->
     assert len(pids) == 2
     assert httpd.end() == 0
     assert list(httpd.registry.iterdir()) == []
-    for pid in pids:
-        assert not Path("/proc/%d" % pid).exists()
+    assert [pid for pid in pids if not is_gone(str(pid))] == []
 
 
 def test_an_app_that_does_not_end_is_killed_after_the_grace(tmp_path: Path, httpd: Httpd) -> None:
@@ -277,7 +282,7 @@ def test_an_app_that_does_not_end_is_killed_after_the_grace(tmp_path: Path, http
     eventually(lambda: any(process["busy"] for process in httpd.processes()), "a busy worker")
     began = time.monotonic()
     assert httpd.end() == 0
-    assert 2.5 < time.monotonic() - began < 10
+    assert 2.5 < time.monotonic() - began
     line.close()
 
 
@@ -311,7 +316,8 @@ def test_the_instance_folder_is_made_anew_when_a_cleaner_has_removed_it(httpd: H
 
     app = write_app(httpd.folder / "app")
     request(httpd.register(app))
-    shutil.rmtree(httpd.instance)
+    httpd.instance.rename(httpd.folder / "taken")  # at once: it is made anew under whoever removes file by file
+    shutil.rmtree(httpd.folder / "taken")
     eventually(lambda: (httpd.instance / "spawner.sock").exists(), "a new folder")
     registered = eventually(lambda: httpd.register(app), "a registration")
     assert body(request(registered)).startswith(b"hello ")
@@ -351,8 +357,8 @@ def test_restarts_failures_and_ends_leave_no_descriptor_behind(httpd: Httpd) -> 
     def rounds(count: int) -> None:
         for _ in range(count):
             write_app(app, source="raise RuntimeError\n")
-            (app / "tmp" / "restart.txt").touch()
             failures = httpd.log().count("JS3513")
+            (app / "tmp" / "restart.txt").touch()
             eventually(lambda known=failures: httpd.log().count("JS3513") > known, "a failed restart")  # type: ignore[misc]
             write_app(app, "mended")
             completed = httpd.log().count("JS3510")
@@ -366,7 +372,7 @@ def test_restarts_failures_and_ends_leave_no_descriptor_behind(httpd: Httpd) -> 
     before = len(os.listdir(descriptors))
     rounds(4)
     eventually(lambda: len(httpd.processes()) == 2, "one preloader and one worker")
-    assert len(os.listdir(descriptors)) <= before + 1  # the admin connection that looks may still be there
+    eventually(lambda: len(os.listdir(descriptors)) <= before, "no descriptor more")
 
 
 def test_an_app_s_secrets_and_httpd_s_descriptors_are_not_in_its_reach(httpd: Httpd) -> None:
@@ -443,7 +449,7 @@ def test_an_interpreter_that_cannot_be_executed_for_long_holds_nobody_else_up(ht
         began = time.monotonic()
         other = httpd.register(write_app(httpd.folder / "app"))
         assert body(request(other)).startswith(b"hello ")
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < LEASE_BREAK_TIME
         line.close()
     finally:
         os.close(descriptor)

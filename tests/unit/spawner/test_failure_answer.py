@@ -247,6 +247,6 @@ def test_a_large_body_is_read_away_so_that_the_answer_arrives(tmp_path: Path) ->
 
 @pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", b"3:abc,", b"99999999:", b"12"])
 def test_what_is_no_request_is_closed(tmp_path: Path, data: bytes) -> None:
-    nothing, good = answers(tmp_path, [data, message()], timeout=0.3)
+    nothing, good = answers(tmp_path, [data, message()], timeout=1.0)
     assert nothing == b""
     assert good.endswith(b"page")

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import time
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -19,16 +18,54 @@ from spawner.processes.launcher import control_line, prepare_line
 from spawner.processes.process_line import ProcessLine
 
 
+class Clock:
+    """Stands in for the loop of a line: time passes only where the test says so."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.add_reader, self.remove_reader = loop.add_reader, loop.remove_reader
+        self.now = 1000.0
+        self._later: list[_Later] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, seconds: float, action: Callable[[], None]) -> _Later:
+        self._later.append(_Later(self.now + seconds, action))
+        return self._later[-1]
+
+    def let_pass(self, seconds: float) -> None:
+        self.now += seconds
+        due = [later for later in self._later if later.when <= self.now]
+        self._later = [later for later in self._later if later not in due]
+        for later in due:
+            later.action()
+
+
+class _Later:
+    def __init__(self, when: float, action: Callable[[], None]) -> None:
+        self.when = when
+        self.action = action
+
+    def cancel(self) -> None:
+        self.action = lambda: None
+
+
 class Ends:
     """A line and what came out of it."""
 
-    def __init__(self, uid: Optional[int] = None, received: Optional[Callable[[Packet], None]] = None) -> None:
+    def __init__(
+        self,
+        uid: Optional[int] = None,
+        received: Optional[Callable[[Packet], None]] = None,
+        clock: Optional[Clock] = None,
+    ) -> None:
         self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         prepare_line(self.ours)
         self.packets: list[Packet] = []
         self.broken: list[Optional[str]] = []
         self.line = ProcessLine(
-            asyncio.get_running_loop(),
+            clock or asyncio.get_running_loop(),  # type: ignore[arg-type]
             self.ours,
             os.getuid() if uid is None else uid,
             received or self.packets.append,
@@ -221,26 +258,26 @@ def test_a_process_that_does_not_read_is_told_to_retire_by_the_end_of_the_line()
 
 def test_a_process_that_talks_and_talks_has_a_small_share_of_the_loop_s_time() -> None:
     async def act() -> None:
-        loop = asyncio.get_running_loop()
+        clock = Clock()
         heard: list[float] = []
 
         def take_long(packet: Packet) -> None:
-            time.sleep(0.001)
-            heard.append(loop.time())
+            clock.now += 0.001
+            heard.append(clock.now)
 
-        ends = Ends(received=take_long)
+        ends = Ends(received=take_long, clock=clock)
         ends.theirs.setblocking(False)
-        told = 0
-        end = loop.time() + 1.0
-        while loop.time() < end:
+        begun = clock.now
+        while clock.now < begun + 4.0:
             with contextlib.suppress(BlockingIOError):
                 ends.say("work_done")
-                told += 1
             await asyncio.sleep(0)
-        assert len(heard) * 0.001 < 0.5, "a quarter of a second, and a tenth of the second"
+            clock.let_pass(0.0005)  # what others do in the same turn
+        assert len(heard) * 0.001 < 0.25 + 0.1 * 4.0 + 0.05, "a quarter of a second, and a tenth of the time"
         before = len(heard)
-        await asyncio.sleep(0.2)
-        assert before < len(heard) <= told, "the rest comes in its time"
+        clock.let_pass(1.0)
+        await turns()
+        assert len(heard) > before, "the rest comes in its time"
         ends.close()
 
     play(act)
@@ -248,20 +285,19 @@ def test_a_process_that_talks_and_talks_has_a_small_share_of_the_loop_s_time() -
 
 def test_a_few_messages_at_once_are_not_held_up() -> None:
     async def act() -> None:
-        loop = asyncio.get_running_loop()
+        clock = Clock()
         heard: list[float] = []
 
         def take_long(packet: Packet) -> None:
-            time.sleep(0.012)
-            heard.append(loop.time())
+            clock.now += 0.012
+            heard.append(clock.now)
 
-        ends = Ends(received=take_long)
+        ends = Ends(received=take_long, clock=clock)
         for _ in range(8):
             ends.say("exited")
-        begun = loop.time()
-        while len(heard) < 8:
-            await asyncio.sleep(0)
-        assert heard[-1] - begun < 8 * 0.012 * 3
+        for _ in range(2):  # one message in a turn
+            await turns()
+        assert len(heard) == 8
         ends.close()
 
     play(act)

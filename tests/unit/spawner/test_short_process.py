@@ -43,7 +43,7 @@ def test_a_program_that_ends_well_has_succeeded() -> None:
 
 def test_a_program_that_takes_too_long_is_killed_with_what_it_has_started() -> None:
     async def test(processes: ShortProcesses) -> None:
-        outcome = await outcome_of(processes, "sleep 100 & echo $!; wait", seconds=0.5)
+        outcome = await outcome_of(processes, "sleep 100 & echo $!; wait", seconds=2.0)
         assert outcome.late
         assert not outcome.succeeded
         child = int(outcome.output)
