@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,6 +14,8 @@ from typing import Iterator
 
 import pytest
 from bare_debian import BareDebian, running_tree
+
+from support.ports import Port
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +35,16 @@ def demo(tree: BareDebian, output: Path, seconds: float) -> Iterator[tuple[subpr
 
     :param seconds: how long the first answer may take.
     """
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
-    process = tree.start("cd /vagrant && make demo PORT=%d" % port, output)
-    url = "http://127.0.0.1:%d/" % port
+    port = Port()
+    process = tree.start("cd /vagrant && make demo PORT=%d" % port.number, output)
+    url = "http://127.0.0.1:%d/" % port.number
     try:
         yield process, wait_for_answer(url, process, output, seconds)
     finally:
+        port.release()
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
-        process.wait(timeout=30)
+        process.wait(timeout=60)
         wait_for_end(tree)
 
 
@@ -52,7 +53,7 @@ def wait_for_end(tree: BareDebian) -> None:
 
     :raises AssertionError: it still has some after a while; naming them.
     """
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while tree.processes() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert tree.processes() == []
@@ -81,7 +82,7 @@ def test_one_command_sets_up_and_serves_the_sample_app_and_a_second_does_no_set_
     with demo(tree, first, 420) as (_, page):
         assert "<h1>It works</h1>" in page
         assert "jumpseat: installing" in first.read_text()
-    with demo(tree, second, 20) as (_, page):
+    with demo(tree, second, 60) as (_, page):
         assert "<h1>It works</h1>" in page
     printed = second.read_text()
     assert "installing" not in printed

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import socket
 import urllib.error
 import urllib.request
 from typing import Iterator
 
 import pytest
 from bare_debian import BareDebian, running_tree
+
+from support.ports import Port
 
 
 class Machine:
@@ -46,9 +48,10 @@ def machine() -> Iterator[Machine]:
     assert os.geteuid() == 0, (
         "this test makes namespaces and a root file system: run it as root, sudo make provision-test"
     )
-    with running_tree(with_services=False) as tree, socket.create_server(("127.0.0.1", 0)) as reserved:
-        made = Machine(tree, reserved.getsockname()[1])
-        reserved.close()
+    with running_tree(with_services=False) as tree, contextlib.ExitStack() as stack:
+        port = Port()
+        stack.callback(port.release)
+        made = Machine(tree, port.number)
         made.provision()
         yield made
         tree.run("service apache2 stop || true")

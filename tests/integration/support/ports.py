@@ -1,19 +1,17 @@
 """Free TCP ports, safe against other test processes that look for one at the same moment.
 
 A port is taken below the kernel's ephemeral range (so that no outgoing connection sits on it),
-held by a lock on a file of its name, and tried by binding.
+held by an abstract socket of its name, and tried by binding. The kernel lets go of the name with the process, whatever
+ends that one, for all users and for as many namespaces as there are networks.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 import socket
-from pathlib import Path
-from typing import IO
 
-LOCKS = Path("/tmp/jumpseat-test-ports")
+NAME = "\0jumpseat-test-port-{}"
 FIRST, LAST = 20000, 32000
 
 
@@ -21,44 +19,32 @@ class Port:
     """One port on 127.0.0.1, ours until `release`."""
 
     def __init__(self) -> None:
-        _make_lock_folder()
         numbers = list(range(FIRST, LAST))
         random.Random(os.getpid() ^ id(self)).shuffle(numbers)
         for number in numbers:
-            lock = _locked(LOCKS / str(number))
-            if lock is None:
+            holder = _held(number)
+            if holder is None:
                 continue
             if _can_bind(number):
                 self.number = number
-                self._lock = lock
+                self._holder = holder
                 return
-            lock.close()
+            holder.close()
         raise RuntimeError(f"no free port between {FIRST} and {LAST}")
 
     def release(self) -> None:
-        self._lock.close()
+        self._holder.close()
 
 
-def _make_lock_folder() -> None:
-    """One for all users, whoever is the first."""
+def _held(number: int) -> socket.socket | None:
+    """What keeps others from a port; None where another process has it."""
+    holder = socket.socket(socket.AF_UNIX)
     try:
-        LOCKS.mkdir()
-    except FileExistsError:
-        return
-    LOCKS.chmod(0o1777)
-
-
-def _locked(path: Path) -> IO[str] | None:
-    try:
-        lock = open(path, "a")
-    except PermissionError:
+        holder.bind(NAME.format(number))
+    except OSError:
+        holder.close()
         return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    return lock
+    return holder
 
 
 def _can_bind(number: int) -> bool:
