@@ -20,7 +20,7 @@ def report(name, text=""):
     os.rename(fresh, path)
 
 
-def wait_for_gate(name, seconds=30):
+def wait_for_gate(name, seconds=60):
     """Wait until the test opens the gate."""
     deadline = time.time() + seconds
     while not os.path.exists(os.path.join(FOLDER, "gate-" + name)):

@@ -28,7 +28,7 @@ class Background(Generic[Value]):
     def done(self) -> bool:
         return not self._thread.is_alive()
 
-    def result(self, seconds: float = 30) -> Value:
+    def result(self, seconds: float = 60) -> Value:
         self._thread.join(seconds)
         assert self.done, "the work in the background has not ended"
         if self._error is not None:

@@ -21,6 +21,9 @@ CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.
 class Checks:
     """The checks of one started server. Take it right after `start`: it remembers what the parent holds then."""
 
+    #: Seconds in which what is closing has to be closed; a deadline, which only a leak makes use of.
+    patience = 10.0
+
     def __init__(self, server: Httpd) -> None:
         self.server = server
         self.deliberate_crashes = 0
@@ -39,6 +42,7 @@ class Checks:
 
     def between_tests(self) -> list[str]:
         """For a server that serves several tests."""
+        self.server.logs.wait_for_expected(self.patience)
         found = [*self.server.logs.complaints(), *self._grown(), *self._crashes()]
         self.server.logs.forget_expectations()
         return found
@@ -61,24 +65,28 @@ class Checks:
         kept = self.server.kept
         if kept is None or not kept.running:
             return []
-        parent = self._settled_growth("httpd's parent", self._parent_descriptors, self._parent, 0)
+        parent = self._settled_growth("httpd's parent", self._parent_descriptors, self._parent, lambda: 0)
         return parent + self._spawner_growth()
 
     def _spawner_growth(self) -> list[str]:
         if not self.server.configuration.product:
             return []
         pid, idle = self.server.spawner_pid(), idle_spawner_descriptors(self.server.configuration.product)
-        groups = len(list((self.server.instance_folder() / "apps").glob("*.sock")))
-        allowed = PER_PROCESS * len(self.server.app_processes()) + PER_GROUP * groups
-        return self._settled_growth("the spawner", lambda: self._spawner_descriptors(pid), idle, allowed)
+        return self._settled_growth("the spawner", lambda: self._spawner_descriptors(pid), idle, self._allowed)
 
-    @staticmethod
-    def _settled_growth(who: str, count: Callable[[], Counter[str]], before: Counter[str], allowed: int) -> list[str]:
-        """Growth that is still there after a second (a connection may just be closing)."""
+    def _allowed(self) -> int:
+        """How many descriptors the spawner may hold for its apps, as they are now: some may just be starting."""
+        groups = len(list((self.server.instance_folder() / "apps").glob("*.sock")))
+        return PER_PROCESS * len(self.server.app_processes()) + PER_GROUP * groups
+
+    def _settled_growth(
+        self, who: str, count: Callable[[], Counter[str]], before: Counter[str], allowed: Callable[[], int]
+    ) -> list[str]:
+        """Growth that stays (a connection may just be closing)."""
         try:
-            eventually(lambda: not growth(before, count(), allowed), "descriptors to be closed", 1.0)
+            eventually(lambda: not growth(before, count(), allowed()), "descriptors to be closed", self.patience)
         except AssertionError:
-            return [f"{who} holds more descriptors: {line}" for line in growth(before, count(), allowed)]
+            return [f"{who} holds more descriptors: {line}" for line in growth(before, count(), allowed())]
         return []
 
     def _crashes(self) -> list[str]:

@@ -14,7 +14,7 @@ from support.applications import AppFolder, AppFolders
 from support.serving import CheckedHttpd, check_all_live, checked_httpd
 
 #: Seconds that one test may take, unless it is marked with `deadline`.
-USUAL_DEADLINE = 60.0
+USUAL_DEADLINE = 120.0
 
 
 @pytest.fixture(autouse=True)

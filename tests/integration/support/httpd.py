@@ -25,7 +25,7 @@ from support.waiting import DeadlinePassed, eventually
 
 HTTPD = "/usr/sbin/apache2"
 RUNNING = r"AH\d+: .* -- resuming normal operations"
-STOP_DEADLINE = 15.0
+STOP_DEADLINE = 30.0
 #: A connection that httpd has closed under a thread that was just done with it, which only happens at a stop.
 STOP_NOISE = "AH0309[23]"
 
@@ -196,6 +196,16 @@ class Httpd:
     def processes(self) -> list[psutil.Process]:
         return self.kept.descendants() if self.kept else []
 
+    def children(self, name: str) -> list[psutil.Process]:
+        """The parent's children of that name: `apache2` or, for the spawner, `jumpseat`. One may end at any moment."""
+        return [process for process in self._own_children() if _name(process) == name]
+
+    def _own_children(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.pid).children()
+        except psutil.NoSuchProcess:
+            return []
+
     def app_processes(self) -> list[psutil.Process]:
         """Preloaders and workers: what runs our loaders."""
         return [process for process in self.processes() if _runs_a_loader(process)]
@@ -240,6 +250,14 @@ class Httpd:
     ) -> Answer:
         with self.client(host) as client:
             return client.request(method, path, body, headers or {})
+
+
+def _name(process: psutil.Process) -> str:
+    """Empty for one that has ended."""
+    try:
+        return str(process.name())
+    except psutil.Error:
+        return ""
 
 
 def _runs_a_loader(process: psutil.Process) -> bool:

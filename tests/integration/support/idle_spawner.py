@@ -18,7 +18,8 @@ def idle_spawner_descriptors(product: str) -> Counter[str]:
     try:
         server.start()
         server.logs.wait_for(CONFIGURED)
-        return open_descriptors(server.spawner_pid(), ignored_folder=str(server.logs.folder))
-    finally:
+        found = open_descriptors(server.spawner_pid(), ignored_folder=str(server.logs.folder))
         server.stop()
+        return found
+    finally:
         server.clean_up()

@@ -11,7 +11,7 @@ from typing import Mapping, Sequence
 
 import psutil
 
-from support.waiting import eventually
+from support.waiting import PATIENCE, eventually
 
 KEEPER = Path(__file__).with_name("keeper.py")
 
@@ -81,10 +81,11 @@ class KeptProcess:
         """End whatever is left. Always called last."""
         assert self._keeper.stdin is not None
         assert self._keeper.stdout is not None
-        self._keeper.stdin.close()
-        self._keeper.wait(10)
-        self._reader.join(10)
-        self._keeper.stdout.close()
+        with contextlib.ExitStack() as stack:  # each of them, whatever goes wrong with another
+            stack.callback(self._keeper.stdout.close)
+            stack.callback(self._reader.join, PATIENCE)
+            stack.callback(self._keeper.wait, PATIENCE)
+            stack.callback(self._keeper.stdin.close)
 
 
 def _is_alive(process: psutil.Process) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Pattern
 
-from support.waiting import PATIENCE, eventually
+from support.waiting import PATIENCE, DeadlinePassed, eventually
 
 #: Any line of these levels must have been declared by the test.
 SERIOUS = re.compile(r"\[[\w-]*:(warn|error|crit|alert|emerg)\]")
@@ -58,6 +59,16 @@ class LogBook:
 
         return eventually(matching_line, lambda: f"a line like {pattern!r} in {name}:\n{self.text(name)}", seconds)
 
+    def wait_for_expected(self, seconds: float) -> None:
+        """Let lines come that were declared: httpd may log one when its client has been answered."""
+
+        def all_seen() -> bool:
+            self.read()
+            return not self._missing()
+
+        with suppress(DeadlinePassed):
+            eventually(all_seen, "the declared lines", seconds)
+
     def read(self) -> None:
         """Judge what has been written since the last reading by what is declared now."""
         for path in sorted(self.folder.glob("*")):
@@ -67,14 +78,14 @@ class LogBook:
         """The serious lines since the last call that nobody has declared, then what was declared but did not come."""
         self.read()
         serious, self._unexplained = self._unexplained, []
-        missing = [
-            f"declared, but not logged: {pattern.pattern}" for pattern in self._required if pattern not in self._seen
-        ]
-        return serious + missing
+        return serious + [f"declared, but not logged: {pattern.pattern}" for pattern in self._missing()]
 
     def forget_expectations(self) -> None:
         """What one test has declared does not excuse the next one's lines."""
         self._required, self._allowed, self._seen = [], [], []
+
+    def _missing(self) -> list[Pattern[str]]:
+        return [pattern for pattern in self._required if pattern not in self._seen]
 
     def _read_more(self, path: Path) -> None:
         start = self._read.get(path, 0)

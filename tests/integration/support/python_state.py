@@ -13,13 +13,18 @@ MAPPING = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ \S+ 0+ \S+ \d+ +(\S*/libpython3\.(
 
 
 def python_is_initialised(pid: int) -> bool:
-    """What Py_IsInitialized() would answer in that process; False where no libpython is mapped.
+    """What Py_IsInitialized() would answer in that process; False where no libpython is mapped, or it has ended.
 
     Raises LookupError for a libpython whose layout is not known here.
     """
-    found = MAPPING.search(Path(f"/proc/{pid}/maps").read_text())
-    if found is None:
+    try:
+        found = MAPPING.search(Path(f"/proc/{pid}/maps").read_text())
+        return found is not None and _is_set(pid, found)
+    except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def _is_set(pid: int, found: re.Match[str]) -> bool:
     if not 9 <= int(found.group(3)) <= 12:
         raise LookupError(f"the layout of {found.group(2)} is not known")
     address = int(found.group(1), 16) + _address_of_runtime(found.group(2)) + OFFSET_OF_INITIALIZED

@@ -10,7 +10,7 @@ from typing import Any
 
 from support.httpd import Httpd
 from support.module_lines import REPOSITORY
-from support.waiting import eventually
+from support.waiting import PATIENCE, eventually
 
 
 def run_command(
@@ -25,7 +25,7 @@ def run_command(
         command,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         user=user or None,
         env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "COLUMNS": "200"},
     )
@@ -37,6 +37,16 @@ def status(server: Httpd) -> dict[str, Any]:
     assert answer.returncode == 0, answer.stderr
     told: dict[str, Any] = json.loads(answer.stdout)
     return told
+
+
+def wait_for_new_spawner(server: Httpd, old: int) -> int:
+    """Wait until the spawner that follows `old` answers commands; until then its sockets may be those of `old`."""
+
+    def at_work() -> int:
+        pid = server.spawner_pid()
+        return pid if pid != old and run_command(server, "status", "--json").returncode == 0 else 0
+
+    return eventually(at_work, lambda: f"a new spawner at work:\n{server.logs.text()}")
 
 
 def group(server: Httpd, name: str = "") -> dict[str, Any]:
@@ -59,7 +69,7 @@ def preloaders(server: Httpd, name: str = "") -> list[dict[str, Any]]:
     return [process for process in group(server, name).get("processes", []) if process["kind"] == "preloader"]
 
 
-def wait_for_workers(server: Httpd, count: int, name: str = "", seconds: float = 20) -> list[dict[str, Any]]:
+def wait_for_workers(server: Httpd, count: int, name: str = "", seconds: float = PATIENCE) -> list[dict[str, Any]]:
     """Wait until the group has exactly that many serving workers and no other worker."""
 
     def settled() -> list[dict[str, Any]] | None:

@@ -8,7 +8,7 @@ from typing import Callable, TypeVar
 Value = TypeVar("Value")
 
 #: Seconds. Generous: a deadline is there to end a test that has failed, not to measure.
-PATIENCE = 20.0
+PATIENCE = 30.0
 PAUSE = 0.01
 
 
