@@ -39,8 +39,12 @@ def test_nothing_is_kept_after_a_request(httpd: CheckedHttpd, app: AppFolder) ->
     assert httpd.get("/").status == 200
     eventually(lambda: group(httpd)["always_restart"], "the file is seen")
     assert httpd.get("/").status == 200
-    eventually(lambda: group(httpd)["processes"] == [], "no process is kept")
-    assert group(httpd)["state"] == "cold"
+
+    def cold() -> bool:
+        told = group(httpd)
+        return (told["processes"], told["state"]) == ([], "cold")
+
+    eventually(cold, "no process is kept")
 
 
 def test_many_requests_at_a_time_are_all_served(httpd: CheckedHttpd, app: AppFolder) -> None:

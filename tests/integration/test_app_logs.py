@@ -100,6 +100,7 @@ def test_after_a_graceful_restart_lines_go_to_the_log_that_was_opened_anew(serve
     log = server.folder / "logs" / "site.example.log"
     os.rename(log, f"{log}.1")
     server.graceful()
+    server.logs.wait_for("JS3045: configuration 2 is in force")
     server.get(path("/log", out="after rotation"))
     server.logs.wait_for("after rotation", "site.example.log")
 

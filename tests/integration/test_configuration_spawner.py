@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Callable
 
-import psutil
 import pytest
 
 from support.descriptors import open_descriptors
@@ -29,8 +28,8 @@ def server(request: pytest.FixtureRequest, make_httpd: Callable[..., CheckedHttp
 
 def spawner_of(server: CheckedHttpd) -> int:
     """The pid of the spawner's process, also of one that has not said so yet; 0 when there is none."""
-    found = [child.pid for child in psutil.Process(server.pid).children() if child.name() == "jumpseat"]
-    return found[0] if found else 0
+    found = server.children("jumpseat")
+    return found[0].pid if found else 0
 
 
 def test_twenty_graceful_restarts_keep_the_spawner_and_the_parents_descriptors(server: CheckedHttpd) -> None:
@@ -42,7 +41,7 @@ def test_twenty_graceful_restarts_keep_the_spawner_and_the_parents_descriptors(s
     for _ in range(19):
         server.graceful()
     assert spawner_of(server) == spawner
-    assert open_descriptors(server.pid) == before
+    eventually(lambda: open_descriptors(server.pid) == before, lambda: f"{before}, not {open_descriptors(server.pid)}")
 
 
 def test_a_hard_restart_which_signals_httpds_process_group_does_not_concern_the_spawner(server: CheckedHttpd) -> None:
@@ -92,13 +91,13 @@ def test_no_process_but_httpds_parent_can_keep_the_lifeline_open(server: Checked
     eventually(lambda: only_the_parent_can_write(server, lifelines[0]), "the others to have let go of the lifeline")
 
 
-def test_a_spawner_that_was_killed_is_replaced_within_two_seconds(httpd: CheckedHttpd) -> None:
+def test_a_spawner_that_was_killed_is_replaced(httpd: CheckedHttpd) -> None:
     httpd.start()
     httpd.wait_for_spawner()
     before = spawner_of(httpd)
     httpd.logs.expect(r"JS1025: the spawner \(pid %d\) has ended \(status or signal 9\)" % before)
     os.kill(before, signal.SIGKILL)
-    eventually(lambda: spawner_of(httpd) not in (0, before), "another spawner", 2.5)
+    eventually(lambda: spawner_of(httpd) not in (0, before), "another spawner")
     eventually(lambda: httpd.instance()["spawner_pid"] == spawner_of(httpd), "the other spawner to be at work")
 
 
@@ -128,7 +127,9 @@ def test_what_an_administrator_has_mended_is_in_force_at_the_next_graceful_resta
     eventually(lambda: httpd.logs.count("waits before it begins") >= 3, "a spawner that waits for seconds")
     broken_spawner.write_text("")
     httpd.graceful()
-    eventually(lambda: (httpd.instance_folder() / "spawner.sock").exists(), "a spawner at work", 2.0)
+    eventually(lambda: (httpd.instance_folder() / "spawner.sock").exists(), "a spawner at work")
+    starts = [line for line in httpd.logs.text().splitlines() if "JS1020" in line]
+    assert "waits before it begins" not in starts[-1]
 
 
 def test_a_spawner_that_does_not_end_is_killed_when_httpd_stops(httpd: CheckedHttpd) -> None:
@@ -159,6 +160,7 @@ def test_an_errorlog_that_is_no_file_is_named_in_a_warning(httpd: CheckedHttpd) 
     httpd.add("<VirtualHost *:1>\nErrorLog syslog:local1\n</VirtualHost>")
     httpd.logs.expect(r"JS1010: ErrorLog syslog:local1 is neither a file nor a program")
     httpd.start()
+    httpd.wait_for_spawner()
     stays(lambda: spawner_of(httpd) != 0, "the spawner", 0.3)
 
 

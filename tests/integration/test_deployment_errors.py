@@ -11,7 +11,7 @@ import pytest
 from support.applications import AppFolder, AppFolders
 from support.load import Load
 from support.serving import CheckedHttpd
-from support.status import group, preloaders, run_command, workers
+from support.status import group, preloaders, run_command, wait_for_new_spawner, workers
 from support.waiting import eventually, stays
 
 #: The five ways in which a release is broken, and a word of what is said of it.
@@ -29,9 +29,10 @@ def release(apps: AppFolders) -> AppFolder:
     return apps.create("release")
 
 
-def start(httpd: CheckedHttpd, release: AppFolder, body: str = "") -> None:
+def start(httpd: CheckedHttpd, release: AppFolder, body: str = "", kind: str = "") -> None:
     httpd.logs.allow("JS")
-    httpd.site(document_root=release.public, body="PassengerStartTimeout 2\n" + body)
+    limit = "PassengerStartTimeout 5\n" if kind == "hang" else ""
+    httpd.site(document_root=release.public, body=limit + body)
     httpd.start()
     assert httpd.get("/").text == "first"
 
@@ -44,6 +45,10 @@ def deploy(release: AppFolder, entry: str) -> str:
     return before
 
 
+def generations_of_preloaders(httpd: CheckedHttpd) -> list[int]:
+    return [one["generation"] for one in preloaders(httpd)]
+
+
 def error_file(release: AppFolder) -> Path:
     return release.root / "tmp" / "restart.error.txt"
 
@@ -53,7 +58,7 @@ def test_a_broken_release_under_load_costs_no_request_and_the_mended_one_comes_i
     httpd: CheckedHttpd, release: AppFolder, kind: str
 ) -> None:
     entry, word = BROKEN[kind]
-    start(httpd, release, "PassengerMinInstances 2")
+    start(httpd, release, "PassengerMinInstances 2", kind)
     with Load(httpd, 6, ["/"], pause=0.005) as load:
         before = deploy(release, entry)
         resisting = eventually(lambda: group(httpd)["resisting"], "the failure in status")
@@ -74,7 +79,7 @@ def test_a_broken_release_under_load_costs_no_request_and_the_mended_one_comes_i
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_deploy_script_that_waits_hears_why_and_fails(httpd: CheckedHttpd, release: AppFolder, kind: str) -> None:
     entry, word = BROKEN[kind]
-    start(httpd, release)
+    start(httpd, release, kind=kind)
     release.write("passenger_wsgi.py", entry)
     answer = run_command(httpd, "restart-app", str(release.root), "--wait")
     assert answer.returncode == 1
@@ -100,10 +105,11 @@ def test_a_worker_lost_while_a_release_is_resisted_is_forked_from_the_old_one(
     start(httpd, release, "PassengerMaxPreloaderIdleTime 1")
     deploy(release, BROKEN["syntax error"][0])
     eventually(lambda: group(httpd)["resisting"], "the failure in status")
-    stays(lambda: [one["generation"] for one in preloaders(httpd)] == [1], "the old preloader is kept", 2.0)
+    eventually(lambda: generations_of_preloaders(httpd) == [1], "the end of the one that has failed")
+    stays(lambda: generations_of_preloaders(httpd) == [1], "the old preloader is kept", 2.0)
     pid = workers(httpd)[0]["pid"]
     run_command(httpd, "detach-process", str(pid))
-    eventually(lambda: workers(httpd) and workers(httpd)[0]["pid"] != pid, "another worker")
+    eventually(lambda: {worker["pid"] for worker in workers(httpd)} - {pid}, "another worker")
     assert httpd.get("/").text == "first"
 
 
@@ -115,8 +121,7 @@ def test_resisting_outlives_the_spawner(httpd: CheckedHttpd, release: AppFolder)
     spawner = httpd.spawner_pid()
     httpd.logs.expect("JS10")
     os.kill(spawner, signal.SIGKILL)
-    eventually(lambda: httpd.spawner_pid() != spawner, "another spawner")
-    httpd.wait_for_spawner()
+    wait_for_new_spawner(httpd, spawner)
     told = eventually(lambda: group(httpd), "its status")
     assert told["resisting"]["generation"] == 2
     assert told["state"] == "serving"

@@ -86,6 +86,7 @@ def test_a_fork_waits_until_there_are_descriptors(httpd: CheckedHttpd, probe: Ap
 
 
 def test_requests_of_workers_that_run_need_none(httpd: CheckedHttpd, probe: AppFolder) -> None:
+    httpd.logs.allow("JS3106")
     httpd.site(document_root=probe.public)
     httpd.start()
     pid = httpd.get("/pid").text

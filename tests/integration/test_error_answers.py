@@ -254,10 +254,9 @@ def test_a_client_in_the_middle_of_its_upload_reads_the_answer(server: CheckedHt
 
 def limit_descriptors(server: Httpd, number: int) -> None:
     """From now on no child of httpd may open a descriptor whose number is `number` or larger."""
-    for process in server.processes():
-        if process.name() == "apache2" and process.pid not in (server.pid, server.spawner_pid()):
-            command = ["prlimit", "--pid", str(process.pid), f"--nofile={number}:"]
-            subprocess.run(command, check=True, user=process.uids().real, group=process.gids().real)
+    for process in server.children("apache2"):
+        command = ["prlimit", "--pid", str(process.pid), f"--nofile={number}:"]
+        subprocess.run(command, check=True, user=process.uids().real, group=process.gids().real)
 
 
 def test_a_process_of_httpd_without_descriptors_says_so_and_recovers(make_httpd: Callable[..., CheckedHttpd]) -> None:

@@ -11,7 +11,7 @@ from support.client import Answer, Wire
 from support.serving import CheckedHttpd
 
 ENTRY = """\
-    import time
+    import os, time
 
     def note(name):
         open("events/" + name, "a").close()
@@ -23,8 +23,8 @@ ENTRY = """\
                     yield b"app's own words " * 1000
             elif kind == "slow":
                 yield b"app's own words"
-                note("waiting")
-                time.sleep(3)
+                while not os.path.exists("events/gate-slow"):
+                    time.sleep(0.01)
                 yield b"end"
             else:
                 yield b"app's own words"
@@ -211,6 +211,7 @@ def test_a_body_that_would_take_long_is_not_waited_for_and_closed(
     answer = server.get(f"/500/{kind}")
     assert (answer.status, answer.text) == (500, "httpd's page")
     assert kind != "slow" or "closed" not in app.event_names()
+    app.open_gate("slow")
     app.wait_for_event("closed")
     assert server.get("/200").text == "app's own words"
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
 
 from support.applications import AppFolder, AppFolders
 from support.client import Wire
+from support.descriptors import open_descriptors
 from support.serving import CheckedHttpd
+from support.waiting import PATIENCE
 
 MEGABYTE = 1024 * 1024
 SMALL_FILES = 3000
@@ -126,17 +127,19 @@ def test_the_rest_of_a_small_body_is_no_request_when_the_connection_goes_on(serv
 @contextlib.contextmanager
 def most_descriptors(server: CheckedHttpd) -> Iterator[Callable[[], int]]:
     """Count, from here on, the descriptors of httpd's children: the most that any one of them had."""
-    children = [child.pid for child in server.processes() if child.name() == "apache2" and child.pid != server.pid]
-    most, enough = 0, threading.Event()
+    children = [child.pid for child in server.children("apache2")]
+    most, counts, enough = 0, threading.Event(), threading.Event()
 
     def count() -> None:
         nonlocal most
         while not enough.is_set():
-            most = max([most, *(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in children)])
+            most = max([most, *(sum(open_descriptors(pid).values()) for pid in children)])
+            counts.set()
 
     counting = threading.Thread(target=count)
     counting.start()
     try:
+        assert counts.wait(PATIENCE)
         yield lambda: most
     finally:
         enough.set()

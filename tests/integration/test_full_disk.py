@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Iterator
 
-import psutil
 import pytest
 
 from support.applications import AppFolder
@@ -97,7 +96,7 @@ def test_what_needs_no_room_is_served_and_so_is_everything_when_there_is_room_ag
 
 
 def test_no_descriptor_and_no_room_is_kept_by_what_failed(server: CheckedHttpd, folder: Path) -> None:
-    children = [process.pid for process in psutil.Process(server.pid).children() if process.pid != server.spawner_pid()]
+    children = [process.pid for process in server.children("apache2")]
     assert server.post("/digest", BODY).status == 507
     before = {pid: open_descriptors(pid) for pid in children}
     for _ in range(10):

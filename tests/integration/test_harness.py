@@ -29,7 +29,9 @@ def seeded(plain_httpd: CheckedHttpd, tmp_path: Path) -> CheckedHttpd:
 def start(server: CheckedHttpd) -> Checks:
     """Start without the checks of the fixture, so that what a test seeds does not fail the test itself."""
     Httpd.start(server)
-    return Checks(server)
+    checks = Checks(server)
+    checks.patience = 1.0
+    return checks
 
 
 def only(complaints: list[str]) -> str:
@@ -97,7 +99,7 @@ def test_a_process_that_outlives_httpd_is_found_and_ended(seeded: CheckedHttpd) 
     runaway = seeded.folder / "runaway.sh"
     runaway.write_text(f"setsid sh -c 'echo $$ >{pid_file}; exec sleep 300' >/dev/null 2>&1 & exec cat >/dev/null\n")
     seeded.add(f'CustomLog "|/bin/sh {runaway}" "%r"')
-    seeded.stop_deadline = 3.0
+    seeded.stop_deadline = 6.0
     checks = start(seeded)
     eventually(lambda: pid_file.exists() and pid_file.read_text().strip(), "the stray to start")
     complaints = checks.final()  # httpd starts such a program once for each time that it reads its configuration

@@ -17,7 +17,9 @@ def start(httpd: CheckedHttpd, probe: AppFolder) -> Checks:
     httpd.site(document_root=probe.public)
     Httpd.start(httpd)
     assert httpd.get("/").status == 200
-    return Checks(httpd)
+    checks = Checks(httpd)
+    checks.patience = 1.0
+    return checks
 
 
 def test_a_server_with_an_app_passes_all_checks(httpd: CheckedHttpd, probe: AppFolder) -> None:

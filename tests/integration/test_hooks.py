@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -110,9 +109,7 @@ def test_a_hook_that_hangs_holds_nobody_up_and_does_not_outlive_httpd(httpd: Che
     first = workers(httpd)[0]["pid"]
     probe.touch_restart()
     eventually(lambda: [one for one in workers(httpd) if one["pid"] != first], "a restart beside the hook that hangs")
-    began = time.monotonic()
-    assert httpd.stop() == []
-    assert time.monotonic() - began < 8
+    assert httpd.stop() == []  # by itself: else a line would say that httpd had to kill the spawner
 
 
 def test_what_a_hook_prints_and_how_it_fails_is_in_the_log(httpd: CheckedHttpd, probe: AppFolder) -> None:
@@ -131,6 +128,7 @@ def test_a_graceful_restart_brings_other_hooks_into_force(httpd: CheckedHttpd, p
     httpd.start()
     httpd.add(f"PassengerCtl hook_attached_process 'touch {found}'")
     httpd.graceful()
+    httpd.logs.wait_for("JS3045: configuration 2 is in force")
     httpd.get("/")
     eventually(found.exists, "the hook")
 

@@ -23,9 +23,14 @@ def server(shared_httpd: CheckedHttpd, shared_probe: AppFolder) -> CheckedHttpd:
     return shared_httpd
 
 
+@pytest.fixture(autouse=True)
+def refusals_are_wanted(server: CheckedHttpd) -> None:
+    """Also those of the test before, whose client may have had its answer first."""
+    server.logs.allow(REFUSED)
+
+
 def ask_then_go_on(server: CheckedHttpd, **spec: object) -> Answer:
     """Ask for a hostile answer, then check that the same connection (or a fresh one) still answers rightly."""
-    server.logs.allow(REFUSED)
     with server.client() as client:
         answer = client.get(exact(**spec))
         following = client.get("/")
@@ -117,7 +122,6 @@ def test_a_header_about_the_connection_is_dropped(server: CheckedHttpd, header: 
 
 
 def test_the_line_in_the_log_names_the_bad_header(server: CheckedHttpd) -> None:
-    server.logs.allow(REFUSED)
     ask_then_go_on(server, headers=[["X-Named-Culprit", "a\r\nb"]])
     server.logs.wait_for("X-Named-Culprit", "site.example.log")
 
@@ -128,7 +132,6 @@ def test_the_line_in_the_log_names_the_bad_status(server: CheckedHttpd) -> None:
 
 
 def test_a_body_beyond_its_length_is_not_passed_on(server: CheckedHttpd) -> None:
-    server.logs.allow(REFUSED)
     with server.client() as client:
         try:
             answer = client.get(exact(headers=[["Content-Length", "3"]], body=["abcHTTP/1.1 200 OK\r\n\r\n"]))
@@ -140,7 +143,6 @@ def test_a_body_beyond_its_length_is_not_passed_on(server: CheckedHttpd) -> None
 
 def test_the_bytes_after_a_body_with_a_length_never_become_the_next_answer(server: CheckedHttpd) -> None:
     forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
-    server.logs.allow(REFUSED)
     with server.client() as client:
         try:
             client.get(exact(headers=[["Content-Length", "3"]], body=["abc", forged]))
@@ -150,7 +152,6 @@ def test_the_bytes_after_a_body_with_a_length_never_become_the_next_answer(serve
 
 
 def test_a_body_below_its_length_is_seen_as_cut(server: CheckedHttpd) -> None:
-    server.logs.allow(REFUSED)
     assert outcome(server, exact(headers=[["Content-Length", "10"]], body=["abc"])) in ("cut", "500", "502")
 
 
@@ -199,5 +200,4 @@ def test_a_status_header_of_the_app_does_not_change_the_status(server: CheckedHt
 
 
 def test_a_head_beyond_all_limits_is_an_error(server: CheckedHttpd) -> None:
-    server.logs.allow(REFUSED)
     assert server.get(path("/huge-head", size=2 << 20)).status in (500, 502)

@@ -12,6 +12,7 @@ from support.interpreters import INTERPRETERS, usable_by_apps
 from support.serving import CheckedHttpd
 
 
+@pytest.mark.deadline(300)  # the first test of one may copy it
 @pytest.mark.parametrize("name", INTERPRETERS)
 def test_an_app_runs_under_each_interpreter_that_is_found(httpd: CheckedHttpd, probe: AppFolder, name: str) -> None:
     interpreter = usable_by_apps(name)
@@ -31,7 +32,7 @@ def version_of(interpreter: Path) -> list[int]:
 @pytest.mark.parametrize("folder", ["venv", ".venv"])
 def test_an_environment_in_the_apps_folder_is_used(httpd: CheckedHttpd, probe: AppFolder, folder: str) -> None:
     subprocess.run(
-        ["/usr/bin/python3", "-m", "venv", "--without-pip", str(probe.root / folder)], check=True, timeout=60
+        ["/usr/bin/python3", "-m", "venv", "--without-pip", str(probe.root / folder)], check=True, timeout=100
     )
     give_all(probe.root / folder, probe.owner)
     httpd.site(document_root=probe.public)
@@ -47,7 +48,7 @@ def test_without_an_environment_the_systems_interpreter_is_used(httpd: CheckedHt
 
 def test_packages_of_the_apps_environment_are_importable(httpd: CheckedHttpd, probe: AppFolder) -> None:
     subprocess.run(
-        ["/usr/bin/python3", "-m", "venv", "--without-pip", str(probe.root / "venv")], check=True, timeout=60
+        ["/usr/bin/python3", "-m", "venv", "--without-pip", str(probe.root / "venv")], check=True, timeout=100
     )
     packages = next((probe.root / "venv" / "lib").glob("python3.*")) / "site-packages"
     (packages / "only_here.py").write_text("word = 'from the environment'\n")

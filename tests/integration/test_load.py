@@ -13,7 +13,7 @@ from support.serving import CheckedHttpd
 from support.status import group, wait_for_workers
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.load, pytest.mark.deadline(180)]
+pytestmark = [pytest.mark.load, pytest.mark.deadline(400)]
 
 MEGABYTE = 1 << 20
 CLIENTS = 50
@@ -106,7 +106,7 @@ def test_graceful_restarts_do_not_make_the_parent_or_the_spawner_grow(busy: Chec
 def test_a_mixed_load_is_answered_without_a_fault(busy: CheckedHttpd) -> None:
     paths = ["/", "/echo", "/big?size=300000", "/environ", "/big?size=50000&length=1", "/pid"]
     with Load(busy, CLIENTS, paths, pause=0.01) as load:
-        eventually(lambda: len(load.observations) > 3000, "three thousand answers", 60)
+        eventually(lambda: len(load.observations) > 3000, "three thousand answers", 150)
     assert load.failures == []
 
 
@@ -115,9 +115,9 @@ def test_workers_do_not_leak_descriptors_or_memory_under_load(busy: CheckedHttpd
 
     pids = [process.pid for process in busy.processes()]
     with Load(busy, 20, ["/", "/echo"], pause=0.0) as load:
-        eventually(lambda: len(load.observations) > 1000, "the first thousand answers", 60)
+        eventually(lambda: len(load.observations) > 1000, "the first thousand answers", 150)
         before = {pid: open_descriptors(pid) for pid in pids}
-        eventually(lambda: len(load.observations) > 4000, "four thousand answers", 60)
+        eventually(lambda: len(load.observations) > 4000, "four thousand answers", 150)
     eventually(
         lambda: not [line for pid in pids for line in growth(before[pid], open_descriptors(pid), 2)],
         "no descriptor more in any process",

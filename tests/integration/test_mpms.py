@@ -60,7 +60,7 @@ def test_a_load_is_answered_without_a_fault(server: CheckedHttpd, probe: AppFold
     server.get("/")
     wait_for_workers(server, 3)
     with Load(server, 15, ["/", "/echo"], pause=0.005, idle_close_is_fine=True) as load:
-        eventually(lambda: len(load.observations) > 500, "five hundred answers", 60)
+        eventually(lambda: len(load.observations) > 500, "five hundred answers", 100)
     assert load.failures == []
 
 

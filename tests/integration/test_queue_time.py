@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
 from contextlib import contextmanager
 from typing import Callable, Iterator
 
-import psutil
 import pytest
 
 from support.applications import AppFolder, AppFolders
@@ -23,7 +23,9 @@ from support.waiting import eventually
 LOG = "site.example.log"
 LATE = "JS2130"
 #: What the scheduler may add to the limit, on a busy machine.
-GRACE = 5.0
+GRACE = 10.0
+#: A limit, in seconds, before which a test has done a few things.
+FAR = 6
 LEDGER = """\
     import os, time
 
@@ -99,7 +101,9 @@ def test_the_log_names_the_app_the_request_and_how_long_it_waited(server: Checke
     assert answer.body.startswith(b'{"error": {"status": 504, ')
     line = server.logs.wait_for(f"{LATE}.*GET /hold", LOG)
     assert f"app {probe.root} (production), GET /hold; error id " in line
-    assert " in 1." in line
+    waited = re.search(r" in (\d+\.\d+)", line)
+    assert waited is not None, line
+    assert 1.0 <= float(waited[1]) < 1.0 + GRACE
     assert "secret" not in line
     probe.open_gate("busy")
     assert held.result().status == 200
@@ -154,7 +158,7 @@ def test_an_app_that_does_not_start_is_still_a_500_at_once(httpd: CheckedHttpd, 
 def stopped(server: CheckedHttpd, until: Callable[[], None]) -> Iterator[None]:
     """The child of httpd does nothing within the `with` block, which it enters when `until` has returned."""
     until()
-    children = [child.pid for child in psutil.Process(server.pid).children() if child.pid != server.spawner_pid()]
+    children = [child.pid for child in server.children("apache2")]
     for pid in children:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -166,8 +170,7 @@ def stopped(server: CheckedHttpd, until: Callable[[], None]) -> Iterator[None]:
 
 def sockets(server: CheckedHttpd) -> int:
     """How many sockets httpd's children hold."""
-    children = [child for child in psutil.Process(server.pid).children() if child.pid != server.spawner_pid()]
-    return sum(open_descriptors(child.pid)["socket"] for child in children)
+    return sum(open_descriptors(child.pid)["socket"] for child in server.children("apache2"))
 
 
 def queued(server: CheckedHttpd, route: str) -> tuple[Background[Answer], Callable[[], None]]:
@@ -180,7 +183,7 @@ def queued(server: CheckedHttpd, route: str) -> tuple[Background[Answer], Callab
 @pytest.fixture
 def slow(httpd: CheckedHttpd, probe: AppFolder) -> CheckedHttpd:
     """A limit that is far enough away to stop httpd before it."""
-    httpd.site(document_root=probe.public, body="PassengerMaxInstances 1\nPassengerMaxRequestQueueTime 3")
+    httpd.site(document_root=probe.public, body=f"PassengerMaxInstances 1\nPassengerMaxRequestQueueTime {FAR}")
     return warmed_up(httpd)
 
 
@@ -192,8 +195,8 @@ def test_an_answer_that_came_while_httpd_itself_was_held_up_is_passed_on(slow: C
     with stopped(slow, is_queued):
         probe.open_gate("busy")
         probe.wait_for_event("holding-late")
-        assert time.monotonic() - begun < 3.0, "this machine is too slow for the test"
-        time.sleep(begun + 3.2 - time.monotonic())
+        assert time.monotonic() - begun < FAR, "this machine is too slow for the test"
+        time.sleep(begun + FAR + 0.2 - time.monotonic())
     assert request.result().status == 200
     assert held.result().status == 200
 
@@ -206,7 +209,7 @@ def test_a_worker_that_comes_too_late_does_not_run_it_although_nobody_has_given_
     begun = time.monotonic()
     request, is_queued = queued(slow, path("/hold", gate="never", name="late"))
     with stopped(slow, is_queued):
-        time.sleep(begun + 3.2 - time.monotonic())
+        time.sleep(begun + FAR + 0.2 - time.monotonic())
         probe.open_gate("busy")
         time.sleep(0.3)  # for the worker to find the request and to leave it; httpd is right either way
     assert (request.result().status, held.result().status) == (504, 200)

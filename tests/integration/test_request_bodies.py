@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+from contextlib import suppress
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_a_chunked_body_reads_as_a_file_does_and_ends(server: CheckedHttpd, host
 def test_reading_without_a_body_ends_at_once(server: CheckedHttpd, how: str) -> None:
     told = server.get(path("/read", how=how)).json()
     assert "".join(told["parts"]) == ""
-    assert told["seconds"] < 0.1
+    assert told["seconds"] < 5  # and not for as long as a client may be silent
 
 
 def test_reading_past_the_end_gives_nothing(server: CheckedHttpd) -> None:
@@ -109,13 +110,11 @@ def spooled_in(server: CheckedHttpd, folder: str) -> bool:
     import os
 
     for process in server.processes():
-        for number in os.listdir(f"/proc/{process.pid}/fd"):
-            try:
+        with suppress(FileNotFoundError):  # it has ended, or closed one
+            for number in os.listdir(f"/proc/{process.pid}/fd"):
                 target = os.readlink(f"/proc/{process.pid}/fd/{number}")
-            except FileNotFoundError:
-                continue
-            if target.startswith(folder) and target.endswith("(deleted)"):
-                return True
+                if target.startswith(folder) and target.endswith("(deleted)"):
+                    return True
     return False
 
 

@@ -17,7 +17,7 @@ from support.waiting import eventually
 
 LOG = "site.example.log"
 LATE = "JS2131"
-GRACE = 5.0
+GRACE = 10.0
 STREAM = """\
     import os, time
 
@@ -82,15 +82,15 @@ def test_an_answer_that_has_begun_is_cut_and_never_completed(httpd: CheckedHttpd
 
 
 def test_the_time_in_the_queue_does_not_count(httpd: CheckedHttpd, probe: AppFolder) -> None:
-    httpd.site(document_root=probe.public, body="PassengerMaxInstances 1\nPassengerMaxRequestTime 3")
+    httpd.site(document_root=probe.public, body="PassengerMaxInstances 1\nPassengerMaxRequestTime 6")
     httpd.start()
     first = Background(lambda: httpd.get(path("/hold", gate="first", name="first")))
     probe.wait_for_event("holding-first")
     second = Background(lambda: httpd.get(path("/hold", gate="second", name="second")))
-    time.sleep(1.7)
+    time.sleep(3.2)
     probe.open_gate("first")
     probe.wait_for_event("holding-second")
-    time.sleep(1.7)
+    time.sleep(3.2)
     probe.open_gate("second")
     assert (first.result().status, second.result().status) == (200, 200)
 

@@ -15,7 +15,7 @@ from support.status import group, preloaders, wait_for_workers
 from support.waiting import eventually, stays
 
 #: How long a touch may take to bring new code, generous for a busy machine.
-SOON = 15.0
+SOON = 30.0
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ def test_a_release_that_could_not_load_is_mended_by_fixing_and_touching(
 
 def test_a_release_that_hangs_while_loading_leaves_the_old_one_serving(httpd: CheckedHttpd, release: AppFolder) -> None:
     httpd.logs.expect("JS")
-    httpd.site(document_root=release.public, body="PassengerStartTimeout 1")
+    httpd.site(document_root=release.public, body="PassengerStartTimeout 5")
     httpd.start()
     assert httpd.get("/").text == "first"
     release.write("loading.txt", "hang")

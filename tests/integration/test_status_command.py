@@ -50,10 +50,10 @@ def test_the_group_is_described(server: CheckedHttpd, probe: AppFolder) -> None:
 
 
 def test_the_requests_of_a_worker_are_counted(server: CheckedHttpd) -> None:
-    before = workers(server)[0]["requests"]
+    eventually(lambda: workers(server)[0]["requests"] == 1, "the first request")
     for _ in range(7):
         server.get("/")
-    eventually(lambda: workers(server)[0]["requests"] == before + 7, "seven requests more")
+    eventually(lambda: workers(server)[0]["requests"] == 8, "seven requests more")
 
 
 def test_a_worker_with_a_request_is_busy(server: CheckedHttpd, probe: AppFolder) -> None:

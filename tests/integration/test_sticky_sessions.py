@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,17 @@ def hold(server: CheckedHttpd, probe: AppFolder, name: str, route: str = "") -> 
     held = Background(lambda: server.get(path("/hold", gate=name, name=name), **headers))
     probe.wait_for_event(f"holding-{name}")
     return held
+
+
+def wait_for_connections(route: str, count: int) -> None:
+    """Wait until a worker's own socket has so many connections, accepted or not."""
+    name = f".{route}."  # the kernel knows a socket by the name that it was first bound to
+
+    def made() -> bool:
+        lines = Path("/proc/net/unix").read_text().splitlines()
+        return len([line for line in lines if name in line]) - 1 >= count  # one of them listens
+
+    eventually(made, f"{count} connections to worker {route}")
 
 
 def both_workers(server: CheckedHttpd, probe: AppFolder) -> dict[str, str]:
@@ -213,6 +225,7 @@ def test_what_waits_for_a_worker_that_dies_is_given_to_another_one(
     route, pid = next(iter(routes.items()))
     held = hold(server, probe, "mine", route)
     waiting = Background(lambda: server.post("/echo", b"x" * length, headers={"Cookie": f"{NAME}={route}"}))
+    wait_for_connections(route, 2)
     stays(lambda: not waiting.done, "its worker is busy", 0.3)
     os.kill(int(pid), signal.SIGKILL)
     assert held.result().status == 502
@@ -232,6 +245,7 @@ def test_a_streamed_body_that_turned_out_to_be_empty_is_given_to_another_one_as_
     with Wire(server.port) as wire:
         wire.head("POST /echo HTTP/1.1", "Transfer-Encoding: chunked", f"Cookie: {NAME}={route}")
         wire.send(b"0\r\n\r\n")
+        wait_for_connections(route, 2)
         stays(lambda: not held.done, "its worker is busy", 0.3)
         os.kill(int(pid), signal.SIGKILL)
         answer = wire.answer("POST")
@@ -249,6 +263,7 @@ def test_an_upload_of_which_some_is_gone_cannot_be_given_to_another_one(server: 
     with Wire(server.port) as wire:
         wire.head("POST /echo HTTP/1.1", "Content-Length: 10", f"Cookie: {NAME}={route}")
         wire.send(b"12345")
+        wait_for_connections(route, 2)
         stays(lambda: not held.done, "its worker is busy", 0.3)
         os.kill(int(pid), signal.SIGKILL)
         assert wire.answer("POST").status == 502

@@ -16,7 +16,7 @@ from support.background import Background
 from support.commands import OnTerminal, run_as, told
 from support.paths import path
 from support.serving import CheckedHttpd
-from support.status import group, run_command, wait_for_workers, workers
+from support.status import group, run_command, wait_for_new_spawner, wait_for_workers, workers
 from support.waiting import eventually
 
 
@@ -258,8 +258,7 @@ def test_apps_that_a_new_spawner_took_over_are_managed_like_any_other(server: Ch
     server.logs.allow(".*")
     before = server.spawner_pid()
     os.kill(before, signal.SIGKILL)
-    eventually(lambda: server.spawner_pid() != before, "another spawner")
-    server.wait_for_spawner()
+    wait_for_new_spawner(server, before)
     eventually(lambda: group(server).get("state") == "serving", "the app, taken over")
     assert run_command(server, "restart-app", str(probe.root), "--wait").returncode == 0
     held = Background(lambda: server.get(path("/hold", gate="g", name="it")))

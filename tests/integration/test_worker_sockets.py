@@ -109,14 +109,18 @@ def test_switching_it_off_removes_them(sticky: CheckedHttpd) -> None:
     site = sticky.configuration.sites[0]
     site.body = site.body.replace("PassengerStickySessions on", "PassengerStickySessions off")
     sticky.graceful()
-    sticky.get("/")
-    eventually(lambda: own_sockets(sticky) == set(), lambda: f"no socket of a worker: {own_sockets(sticky)}")
+
+    def gone() -> bool:
+        sticky.get("/")  # by a child of httpd that has the new configuration, as soon as there is one
+        return own_sockets(sticky) == set()
+
+    eventually(gone, lambda: f"no socket of a worker: {own_sockets(sticky)}")
 
 
 def test_a_cleaner_that_takes_the_folder_leaves_an_app_that_serves(sticky: CheckedHttpd) -> None:
     sticky.logs.allow("JS|AH0")
     before = own_sockets(sticky)
     for socket_path in apps_folder(sticky).iterdir():
-        socket_path.unlink()
+        socket_path.unlink(missing_ok=True)
     settled(sticky, before)
     assert sticky.get("/").status == 200
