@@ -157,7 +157,7 @@ def test_a_clock_that_is_set_changes_nothing(
     moment = time.monotonic()
     clock.set(seconds)
     assert server.stop() == []
-    assert time.monotonic() - moment < 12
+    assert time.monotonic() - moment < 25
 
 
 def test_restart_files_dated_in_the_past_and_in_the_future_restart(burdened: Burdened, judge: Judge) -> None:
@@ -178,7 +178,8 @@ def test_the_instance_folder_removed_by_a_cleaner_is_made_anew(burdened: Burdene
     burdened.start()
     with burdened.load() as load:
         load.wait_for_more(30)
-        shutil.rmtree(server.instance_folder())
+        server.instance_folder().rename(server.folder / "taken")  # at once: it is made anew under a slow cleaner
+        shutil.rmtree(server.folder / "taken")
         eventually(lambda: (server.instance_folder() / "admin.sock").exists(), "the folder")
         load.wait_for_more(30)
         eventually(lambda: burdened.is_settled(), "the app to be complete")

@@ -51,8 +51,8 @@ def test_touches_under_load_lose_nothing_and_bring_one_more_worker_at_most(burde
     check_releases(result, completed)
     assert WORKERS <= census.most_workers <= WORKERS + 1, note
     assert census.most_preloaders == 2, note
-    bound = max(2 * before.percentile(0.99), 150 if ROUNDS == 1 else 0)
-    assert result.percentile(0.99) <= bound, f"before: {before}\nwhile touched: {result}"
+    if ROUNDS > 1:  # so many, on a machine with nothing else to do, that the figures say something
+        assert result.percentile(0.99) <= 2 * before.percentile(0.99), f"before: {before}\nwhile touched: {result}"
 
 
 def test_touches_that_come_faster_than_restarts_end_with_the_last(burdened: Burdened, judge: Judge) -> None:
@@ -79,7 +79,7 @@ def test_a_restart_while_every_worker_is_in_a_long_request_finishes_them(
             eventually(lambda: len(long.running()) == WORKERS, "a long request in every worker")
             burdened.app.write("release.txt", "1")
             burdened.app.touch_restart()
-            eventually(lambda: "1" in [one.release for one in load.outcomes()], "an answer of the new release", 10)
+            eventually(lambda: "1" in [one.release for one in load.outcomes()], "an answer of the new release")
             moment = burdened.wait_for_release("1")
             load.wait_for_more(3)
     note = f"at most {census.most_workers} workers"

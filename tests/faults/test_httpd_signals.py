@@ -16,6 +16,7 @@ from support.descriptors import open_descriptors
 from support.memory import resident
 from support.serving import CheckedHttpd
 from support.status import workers
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 180 * ROUNDS)]
 GRACEFULS = 10 if ROUNDS == 1 else 110 * ROUNDS
@@ -37,7 +38,7 @@ def test_graceful_restarts_lose_nothing_and_keep_every_worker(burdened: Burdened
         grown = resident(server.pid) - memory
     judge(load, f"graceful, {GRACEFULS + 5} times", note=f"httpd's parent: {grown / 1024:+.0f} KiB")
     assert {worker["pid"] for worker in workers(server)} == pids
-    assert open_descriptors(server.pid) == held
+    eventually(lambda: open_descriptors(server.pid) == held, lambda: f"{held}, not {open_descriptors(server.pid)}")
     assert grown < 1 << 20
 
 
@@ -97,11 +98,11 @@ def test_a_stop_ends_everything_within_seconds(burdened: Burdened, judge: Judge)
         load.wait_for_more(80)
         moment = time.monotonic()
         kill(server.pid, signal.SIGTERM)
-        burdened.wait_for_end(15)
+        burdened.wait_for_end(30)
         seconds = time.monotonic() - moment
     result = judge(load, "stop", failed=100_000, note=f"all ended in {seconds:.1f} s; failed ones: under way, or after")
     assert [str(one) for one in result.failed if one.ended < moment] == []
-    assert seconds < 10
+    assert seconds < 20
     assert list(server.run_folder.iterdir()) == []
 
 
@@ -113,7 +114,7 @@ def test_a_graceful_stop_finishes_what_is_under_way(burdened: Burdened, judge: J
         load.wait_for_more(60)
         moment = time.monotonic()
         kill(server.pid, signal.SIGWINCH)
-        burdened.wait_for_end(20)
+        burdened.wait_for_end(40)
     result = judge(load, "graceful-stop", failed=100_000, note="failed ones came after it")
     assert [str(one) for one in result.failed if one.begun < moment] == []
     assert list(server.run_folder.iterdir()) == []

@@ -14,7 +14,7 @@ from load.outcome import Outcome, Result
 from support.status import run_command
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 180 * ROUNDS)]
+pytestmark = [pytest.mark.load, pytest.mark.deadline(120 + 180 * ROUNDS)]
 KINDS = [*MIXED[:4], TALK]
 ALL = ("ErrorLog", "PassengerLogFile", "PassengerAppLogFile")
 
@@ -64,6 +64,7 @@ def test_logrotate_loses_no_request_and_no_line_of_the_app(burdened: Burdened, j
             for path in [path for path in log.path.parent.glob("*.log") if path.name != "stderr.log"]:
                 path.rename(path.with_suffix(f".log.{number}"))
             burdened.server.graceful()
+            burdened.wait_for_configuration(number + 2)
             moment = time.monotonic()
         load.wait_for_more(60)
     check_every_line(log, judge(load, f"logrotate, {where}, 3 times"), moment)

@@ -9,7 +9,7 @@ import pytest
 
 from support.applications import AppFolder, AppFolders
 from support.serving import CheckedHttpd
-from support.status import group, wait_for_workers
+from support.status import group, wait_for_new_spawner, wait_for_workers
 from support.waiting import eventually
 
 THREADED = """\
@@ -78,8 +78,7 @@ def test_status_has_the_warnings_still_when_the_spawner_was_killed(httpd: Checke
     spawner = httpd.spawner_pid()
     httpd.logs.expect("JS1025")
     os.kill(spawner, signal.SIGKILL)
-    eventually(lambda: httpd.spawner_pid() not in (0, spawner), "another spawner")
-    httpd.wait_for_spawner()
+    wait_for_new_spawner(httpd, spawner)
     eventually(lambda: group(httpd), "its status")
     assert group(httpd)["warnings"] == warnings
     assert httpd.logs.count(WARNING, "site.example.log") == 1

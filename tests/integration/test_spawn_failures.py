@@ -74,7 +74,7 @@ def test_a_worker_that_hangs_in_a_hook_is_ended_and_the_place_named(
 ) -> None:
     httpd.logs.allow("JS")
     entry = f"import os, time\ndef hang():\n    time.sleep(3600)\n{hook}\napplication = print\n"
-    httpd.site(document_root=apps.create(name="hanging", entry=entry).public, body="PassengerStartTimeout 1")
+    httpd.site(document_root=apps.create(name="hanging", entry=entry).public, body="PassengerStartTimeout 5")
     httpd.start()
     assert httpd.get("/").status == 500
     eventually(lambda: not httpd.app_processes(), "the end of the hanging start")

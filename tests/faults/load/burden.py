@@ -50,13 +50,13 @@ class Burdened:
         lines = f"{body}\nProtocols h2c\nH2Direct on"
         self.server.site(document_root=self.app.public, body=lines, port=self.http2_port)
 
-    def deploy(self, release: str, seconds: float = 20) -> float:
+    def deploy(self, release: str, seconds: float = 40) -> float:
         """Touch restart.txt for a new release and wait until it alone answers; returns when (CLOCK_MONOTONIC)."""
         self.app.write("release.txt", release)
         self.app.touch_restart()
         return self.wait_for_release(release, seconds)
 
-    def wait_for_release(self, release: str, seconds: float = 20) -> float:
+    def wait_for_release(self, release: str, seconds: float = 40) -> float:
         def told() -> str:
             return f"release {release}: {group(self.server)}\n{self.server.logs.text()[-3000:]}"
 
@@ -74,6 +74,15 @@ class Burdened:
 
     def answering_release(self) -> str:
         return self.server.get("/fast?id=release").text.split()[2]
+
+    def wait_for_configuration(self, number: int) -> None:
+        """Wait until the spawner has what httpd has read so often, whichever log it says so in."""
+        line = f"JS3045: configuration {number} is in force"
+
+        def said() -> bool:
+            return any(line in path.read_text(errors="replace") for path in self.server.logs.folder.glob("*.log*"))
+
+        eventually(said, line)
 
     def wait_for_end(self, seconds: float) -> None:
         """Wait until httpd, which something has ended, and all of its processes are gone."""

@@ -40,11 +40,12 @@ class Census:
 
     def _look(self) -> None:
         spawner = self._spawner()
-        alive = set()
+        seen = set()
         for parent, pid in _descendants(spawner):
             self._parents.setdefault(pid, parent)
             if _is_app(pid):
-                alive.add(pid)
+                seen.add(pid)
+        alive = {pid for pid in seen if _is_app(pid)}  # all at the same moment: behind the last that was seen
         preloaders = {pid for pid in alive if self._parents[pid] == spawner}
         self.looks += 1
         self.most_preloaders = max(self.most_preloaders, len(preloaders))
