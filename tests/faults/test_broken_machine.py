@@ -24,7 +24,7 @@ from support.background import Background
 from support.status import preloaders, workers
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.load, pytest.mark.deadline(120)]
+pytestmark = [pytest.mark.load, pytest.mark.deadline(240)]
 OWN_LIMITS = str(Path(__file__).parent / "machine" / "own_limits.py")
 HOUR = 3600
 MEGABYTE = 1 << 20

@@ -18,7 +18,7 @@ from support.serving import CheckedHttpd
 from support.status import workers
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 180 * ROUNDS)]
+pytestmark = [pytest.mark.load, pytest.mark.deadline(120 + 180 * ROUNDS)]
 GRACEFULS = 10 if ROUNDS == 1 else 110 * ROUNDS
 
 

@@ -17,7 +17,7 @@ from support.serving import CheckedHttpd
 from support.status import group, preloaders, run_command, wait_for_new_spawner, wait_for_workers, workers
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 180 * ROUNDS)]
+pytestmark = [pytest.mark.load, pytest.mark.deadline(120 + 180 * ROUNDS)]
 
 
 def children_of_httpd(server: CheckedHttpd) -> list[psutil.Process]:

@@ -17,7 +17,7 @@ from support.background import Background
 from support.status import workers
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.load, pytest.mark.deadline(120)]
+pytestmark = [pytest.mark.load, pytest.mark.deadline(240)]
 NO_GROWTH = f"PassengerMaxInstances {WORKERS}"
 THREADS = f"{NO_GROWTH}\nPassengerConcurrencyModel thread\nPassengerThreadCount 4"
 MEMORY = Kind("grow", "/grow", 0.0, lambda identity: ("&megabytes=60&keep=1", pattern(identity, 200), None))

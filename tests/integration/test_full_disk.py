@@ -17,6 +17,7 @@ from support.descriptors import growth, open_descriptors
 from support.serving import CheckedHttpd
 from support.waiting import eventually
 
+pytestmark = pytest.mark.needs_root  # mounts a file system
 MEGABYTE = 1 << 20
 ROOM = 512 * 1024
 BODY = b"x" * (3 * MEGABYTE)

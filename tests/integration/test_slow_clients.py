@@ -147,6 +147,7 @@ def full_folder(server: CheckedHttpd) -> Iterator[None]:
         yield
 
 
+@pytest.mark.needs_root
 def test_on_a_full_disk_the_worker_waits_with_one_warning_and_nothing_is_lost(
     server: CheckedHttpd, app: AppFolder, full_folder: None, ask: Ask
 ) -> None:

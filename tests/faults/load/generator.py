@@ -86,7 +86,7 @@ class Load:
         """Those that wait for their answer."""
         return list(self._running.values())
 
-    def wait_for_more(self, count: int, seconds: float = 30) -> None:
+    def wait_for_more(self, count: int, seconds: float = 60) -> None:
         """Let the load go on until so many more requests have come to an end."""
         wanted = self.done + count
         eventually(lambda: self.done >= wanted, f"{count} more requests under load", seconds)

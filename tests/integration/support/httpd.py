@@ -184,12 +184,13 @@ class Httpd:
 
     def clean_up(self) -> None:
         """End whatever lives, remove the folder, free the ports. Safe at any time."""
-        if self.kept is not None:
-            self.kept.kill_all()
-            self.kept = None
-        for port in (self._port, *self._more_ports):
-            port.release()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.ExitStack() as stack:  # each of them, whatever goes wrong with another
+            stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            for port in (self._port, *self._more_ports):
+                stack.callback(port.release)
+            if self.kept is not None:
+                stack.callback(self.kept.kill_all)
+                self.kept = None
 
     # -- looking inside
 
