@@ -136,7 +136,7 @@ class TestCopies:
         self, starter: Starter
     ) -> None:
         source = """
-            import os, signal
+            import os, signal, time
 
             counted = []
             signal.signal(signal.SIGCHLD, lambda number, frame: counted.append(number))
@@ -144,8 +144,8 @@ class TestCopies:
 
             def application(environ, start_response):
                 pid = os.fork()
-                if pid == 0:
-                    signal.pause()
+                while pid == 0:
+                    time.sleep(0.05)  # not signal.pause(): the signal may come just before it
                 os.kill(pid, signal.SIGTERM)
                 status = os.waitpid(pid, 0)[1]
                 start_response("200 OK", [("X-Pid", str(os.getpid()))])

@@ -29,6 +29,9 @@ def application(environ, start_response):
 IN_CHILD = HANGS % "os.register_at_fork(after_in_child=hangs_in_hook)"
 IN_AFTER_FORK = HANGS % "after_fork = hangs_in_hook"
 
+#: Seconds: in less, an interpreter may not have come so far on a busy machine.
+START_TIMEOUT = 6
+
 # Lies about whom it has forked, and says nothing else about it.
 LIAR = IN_CHILD + """
 import socket, sys
@@ -88,7 +91,7 @@ def command(httpd: Httpd, **fields: Any) -> dict[str, Any]:
 )
 def test_the_start_timeout_ends_it_and_says_where_it_hangs(httpd: Httpd, source: str, step: bytes) -> None:
     app = write_hanging(httpd, source)
-    answer = request(httpd.register(app, start_timeout=1, friendly_error_pages=1))
+    answer = request(httpd.register(app, start_timeout=START_TIMEOUT, friendly_error_pages=1))
     assert step in answer
     assert b"PassengerStartTimeout" in answer
     assert b"in hangs_in_hook" in answer
@@ -114,7 +117,7 @@ def test_it_ends_with_httpd(httpd: Httpd) -> None:
 
 
 def test_the_next_spawner_ends_it_when_the_one_before_was_killed(httpd: Httpd) -> None:
-    registered = httpd.register(write_hanging(httpd, IN_CHILD), start_timeout=2)
+    registered = httpd.register(write_hanging(httpd, IN_CHILD), start_timeout=START_TIMEOUT)
     with ask_in_vain(registered):
         pid = hanging_pid(httpd)
         eventually(lambda: pid in {process["pid"] for process in httpd.processes()}, "its pid in status")
@@ -122,16 +125,16 @@ def test_the_next_spawner_ends_it_when_the_one_before_was_killed(httpd: Httpd) -
         httpd.start()
         httpd.configure(log_level=5)
         eventually(lambda: is_gone(pid), "the end of the hanging worker")
-        eventually(lambda: "step fork a worker: not up within 2 s" in httpd.log(), "the step in the log")
+        eventually(lambda: "step fork a worker: not up within %d s" % START_TIMEOUT in httpd.log(), "the step in the log")
 
 
 def test_a_preloader_that_names_what_is_not_its_own_child_is_not_believed(httpd: Httpd) -> None:
     with subprocess.Popen(["sleep", "100"]) as victim:
         app = write_hanging(httpd, LIAR % victim.pid)
-        with ask_in_vain(httpd.register(app, start_timeout=2)):
+        with ask_in_vain(httpd.register(app, start_timeout=START_TIMEOUT)):
             hanging_pid(httpd)
             assert victim.pid not in {process["pid"] for process in httpd.processes()}
-            eventually(lambda: "step fork a worker: not up within 2 s" in httpd.log(), "the step in the log")
+            eventually(lambda: "step fork a worker: not up within %d s" % START_TIMEOUT in httpd.log(), "the step in the log")
             eventually(lambda: not httpd.processes(), "no process left")
         assert victim.poll() is None
         victim.send_signal(signal.SIGKILL)
