@@ -31,6 +31,7 @@ IN_AFTER_FORK = HANGS % "after_fork = hangs_in_hook"
 
 #: Seconds: in less, an interpreter may not have come so far on a busy machine.
 START_TIMEOUT = 6
+NOT_UP = "step fork a worker: not up within %d s" % START_TIMEOUT
 
 # Lies about whom it has forked, and says nothing else about it.
 LIAR = IN_CHILD + """
@@ -125,7 +126,7 @@ def test_the_next_spawner_ends_it_when_the_one_before_was_killed(httpd: Httpd) -
         httpd.start()
         httpd.configure(log_level=5)
         eventually(lambda: is_gone(pid), "the end of the hanging worker")
-        eventually(lambda: "step fork a worker: not up within %d s" % START_TIMEOUT in httpd.log(), "the step in the log")
+        eventually(lambda: NOT_UP in httpd.log(), "the step in the log")
 
 
 def test_a_preloader_that_names_what_is_not_its_own_child_is_not_believed(httpd: Httpd) -> None:
@@ -134,7 +135,7 @@ def test_a_preloader_that_names_what_is_not_its_own_child_is_not_believed(httpd:
         with ask_in_vain(httpd.register(app, start_timeout=START_TIMEOUT)):
             hanging_pid(httpd)
             assert victim.pid not in {process["pid"] for process in httpd.processes()}
-            eventually(lambda: "step fork a worker: not up within %d s" % START_TIMEOUT in httpd.log(), "the step in the log")
+            eventually(lambda: NOT_UP in httpd.log(), "the step in the log")
             eventually(lambda: not httpd.processes(), "no process left")
         assert victim.poll() is None
         victim.send_signal(signal.SIGKILL)
