@@ -84,7 +84,7 @@ integration: $(TEST_TOOLS) $(MODULE) ## run the tests that start an httpd
 faults: $(TEST_TOOLS) $(MODULE) ## break things while requests come in; says how many were sent, failed and late
 	$(BIN)/python -m pytest -n $(JOBS) tests/faults
 
-soak: $(TEST_TOOLS) $(MODULE) ## the same for longer: 1,100 graceful restarts, 100 touches, 20 kills of the spawner
+soak: $(TEST_TOOLS) $(MODULE) ## the same for longer: 1,100 graceful restarts, 100 touches, 1,000 forks, minutes of random faults (FAULT_SEED=)
 	FAULT_ROUNDS=10 $(BIN)/python -m pytest tests/faults
 
 provision-test: $(TEST_TOOLS) ## as root or with sudo: vagrant/provision.sh and make demo in bare Debian 12 trees
