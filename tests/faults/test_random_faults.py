@@ -24,6 +24,18 @@ SECONDS = 6.0 if ROUNDS == 1 else 12.0 * ROUNDS
 pytestmark = [pytest.mark.load, pytest.mark.deadline(120 + SECONDS)]
 #: Without one in the environment: always the same for `make faults`, another one each time for `make soak`.
 SEED = int(os.environ.get("FAULT_SEED") or (1 if ROUNDS == 1 else random.SystemRandom().randrange(1 << 32)))
+#: What the site has, by chance, and how many requests a worker is in at most.
+SITES = {
+    "": 1,
+    "PassengerStickySessions on": 1,
+    "PassengerConcurrencyModel thread\nPassengerThreadCount 4": 4,
+}
+#: With these, workers go that the spawner has not replaced yet: not for the case that leaves one.
+MORE_SITES = (
+    "PassengerMaxRequests 20",
+    "PassengerSpawnMethod direct",
+    "PassengerSpawnMethod direct\nPassengerMaxRequests 20",
+)
 #: Control line, output pipe and pidfd: what the spawner holds for each process of an app.
 DESCRIPTORS_OF_A_PROCESS = 3
 #: Bytes by which the memory of a spawner may differ from that of another one that has the same to do.
@@ -85,44 +97,49 @@ class Afterwards:
         eventually(lambda: pid not in self._view().pids, f"the end of {pid}")
 
 
-def test_random_faults_lose_what_killed_workers_had_in_hand(burdened: Burdened, judge: Judge) -> None:
+def begin(burdened: Burdened, site: str, wild: bool) -> tuple[Mischief, Afterwards]:
+    """Start the server; it is in order when this returns."""
     burdened.server.logs.allow("JS|AH")
-    burdened.start()
-    mischief = Mischief(burdened, SEED)
+    burdened.start(site)
+    mischief = Mischief(burdened, SEED, wild)
     mischief.touch()
     mischief.settle()
-    afterwards = Afterwards(burdened, mischief)
-    with burdened.load() as load:
+    return mischief, Afterwards(burdened, mischief)
+
+
+def tell(mischief: Mischief, site: str, note: str) -> str:
+    """Print what has been done, where the test fails; returns a note for the report."""
+    print(f"FAULT_SEED={SEED}", site, *mischief.history, sep="\n")
+    words = " ".join(site.split()) or "one request at a time"
+    return f"seed {SEED}, {words}: {len(mischief.history)} deeds, {len(mischief.killed)} workers killed; {note}"
+
+
+def test_random_faults_lose_what_killed_workers_had_in_hand(burdened: Burdened, judge: Judge) -> None:
+    site = random.Random(SEED).choice(list(SITES))
+    mischief, afterwards = begin(burdened, site, wild=False)
+    with burdened.load(sticky="Sticky" in site) as load:
         mischief.go_on(SECONDS)
         note = afterwards.check()
-    print(f"FAULT_SEED={SEED}", *mischief.history, sep="\n")
-    killed = mischief.killed
-    note = f"seed {SEED}: {len(mischief.history)} deeds, {len(killed)} workers killed; {note}"
-    result = judge(load, "random faults", failed=len(killed), late=100_000, note=note)
-    check_lost(burdened, result, killed)
+    note, killed, at_once = tell(mischief, site, note), mischief.killed, SITES[site]
+    result = judge(load, "random faults", failed=at_once * len(killed), late=100_000, note=note)
+    check_lost(burdened, result, killed, at_once)
 
 
-def check_lost(burdened: Burdened, result: Result, killed: list[int]) -> None:
+def check_lost(burdened: Burdened, result: Result, killed: list[int], at_once: int) -> None:
     """What has failed was in the hands of a worker that was killed, or no worker has begun it."""
     ledger = Ledger(burdened.app.events)
-    in_hand = {identity for pid in killed for identity in ledger.in_hand(pid)}
+    in_hand = {identity for pid in killed for identity in ledger.in_hand(pid, at_once)}
     begun = ledger.times_begun()
     assert [str(one) for one in result.failed if one.identity not in in_hand and begun[one.identity]] == []
 
 
 def test_after_whatever_happens_everything_works_again(burdened: Burdened, judge: Judge) -> None:
     """Also with the last worker killed while nothing starts: then requests fail, but none is left without an answer."""
-    burdened.server.logs.allow("JS|AH")
-    burdened.start("PassengerStartTimeout 5")
-    mischief = Mischief(burdened, SEED, wild=True)
-    mischief.touch()
-    mischief.settle()
-    afterwards = Afterwards(burdened, mischief)
-    with burdened.load() as load:
+    site = random.Random(SEED).choice([*SITES, *MORE_SITES])
+    mischief, afterwards = begin(burdened, site, wild=True)
+    with burdened.load(sticky="Sticky" in site) as load:
         mischief.go_on(SECONDS)
-    note = afterwards.check()
-    print(f"FAULT_SEED={SEED}", *mischief.history, sep="\n")
-    note = f"seed {SEED}: {len(mischief.history)} deeds; {note}"
+    note = tell(mischief, site, afterwards.check())
     result = judge(load, "random faults without bounds", failed=1_000_000, late=100_000, note=note)
     silent = [str(one) for one in result.failed if "imeout" in one.detail or "without an answer" in one.detail]
     assert silent == []

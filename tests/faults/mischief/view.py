@@ -54,8 +54,8 @@ class View:
 
     @property
     def is_settled(self) -> bool:
-        """No restart under way or failed, all workers and the preloader of one generation."""
+        """No restart under way or failed; all workers, and the preloader if there is to be one, of one generation."""
         generations = {one["generation"] for one in self.group["processes"]}
         quiet = self.group["restart"] is None and self.group["resisting"] is None
-        ready = [one["state"] for one in self.preloaders()] == ["ready"]
+        ready = [one["state"] for one in self.preloaders()] == ["ready"] * (self.group["spawn_method"] == "smart")
         return quiet and ready and self.group["state"] == "serving" and generations == {self.group["generation"]}
