@@ -134,11 +134,11 @@ class Load:
         except (OSError, CutAnswer) as error:
             outcome.detail = repr(error)
         else:
-            outcome.detail = _complaint(outcome, status, body, request.content)
+            outcome.detail = complaint(outcome, status, body, request.content)
             outcome.result = FAILED if outcome.detail else ANSWERED
 
 
-def _complaint(outcome: Outcome, status: int, body: bytes, content: bytes) -> str:
+def complaint(outcome: Outcome, status: int, body: bytes, content: bytes) -> str:
     """What is wrong with an answer; notes who has given it."""
     if status != 200:
         return f"status {status}"
