@@ -29,8 +29,8 @@ def detach_process(
     loaded again when it needs another worker. Root may detach every process of an app, others those of apps that run
     as them.
 
-    Exit status: 0 it was told to end; 1 no such process of an app, or no instance; 2 wrong usage, no access or no
-    answer.
+    Exit status: 0 it was told to end; 1 no such process of an app, or no instance; 2 wrong usage (as
+    passenger-config: 1), no access or no answer.
 
     \b
     Example:
