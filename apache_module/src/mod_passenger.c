@@ -12,6 +12,10 @@
 #include "settings.h"
 #include "spawner_process.h"
 
+#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 110)   /* the hook child_stopping */
+#error "Jumpseat needs Apache httpd 2.4.49 or newer; these headers are of an older one"
+#endif
+
 APLOG_USE_MODULE(passenger);
 
 static void *create_dir_config(apr_pool_t *pool, char *directory)
