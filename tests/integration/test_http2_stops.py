@@ -143,16 +143,12 @@ UNDER_WAY = [wait_for_the_answer, allow_nothing_more, take_nothing, send_half, s
 Begin = Callable[[Connect, AppFolder, int], Http2Connection]
 
 
-def children(server: CheckedHttpd) -> list[psutil.Process]:
-    return [process for process in psutil.Process(server.pid).children() if process.name() == "apache2"]
-
-
 @pytest.mark.parametrize("begin", UNDER_WAY)
 def test_a_stop_ends_a_request_over_http2_at_once(
     server: CheckedHttpd, app: AppFolder, connect: Connect, tls_port: int, begin: Begin
 ) -> None:
     begin(connect, app, tls_port)
-    before = children(server)
+    before = server.children("apache2")
     assert server.kept is not None
     server.kept.send(signal.SIGTERM)
     gone, alive = psutil.wait_procs(before, AT_ONCE)
@@ -165,7 +161,7 @@ def test_a_restart_that_is_not_graceful_ends_requests_over_http2_at_once(
 ) -> None:
     for begin in (allow_nothing_more, take_nothing):
         begin(connect, app, tls_port)
-    before = children(server)
+    before = server.children("apache2")
     server.restart()
     gone, alive = psutil.wait_procs(before, AT_ONCE)
     assert not alive, server.logs.text()
@@ -177,7 +173,7 @@ def test_a_slow_download_over_http2_goes_on_to_its_last_byte_after_graceful_rest
     server: CheckedHttpd, app: AppFolder, connect: Connect, tls_port: int, begin: Begin
 ) -> None:
     connection = begin(connect, app, tls_port)
-    old = children(server)
+    old = server.children("apache2")
     for _ in range(2):
         server.graceful()
     connection.allow(LARGE_WINDOW if begin is allow_nothing_more else 1)
