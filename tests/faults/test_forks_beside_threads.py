@@ -16,7 +16,7 @@ SOURCES = Path(__file__).parent / "awkward"
 #: 1,000 with `make soak`.
 FORKS = 100 * ROUNDS
 IMPORTS = 6
-pytestmark = [pytest.mark.load, pytest.mark.deadline(60 + 60 * ROUNDS)]
+pytestmark = [pytest.mark.load, pytest.mark.deadline(240 + 120 * ROUNDS)]
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_no_fork_of_an_app_with_threads_hangs(threaded: Burdened, judge: Judge) 
     threaded.server.logs.expect("JS3011: .*thread 'talk', .* started at import at .*/at_import.py:[0-9]+")
     start(threaded, "smart", 1)
     with threaded.load([USE], clients=4) as load:
-        load.wait_for_more(FORKS, 30 * ROUNDS)
+        load.wait_for_more(FORKS, 120 * ROUNDS)
     pids = {one.pid for one in load.outcomes()}
     judge(load, f"forks beside threads: {len(pids)}", note="a worker for each request")
     assert len(pids) >= FORKS
@@ -51,7 +51,7 @@ def test_no_fork_of_an_app_with_threads_hangs(threaded: Burdened, judge: Judge) 
 def test_an_app_whose_threads_are_needed_has_them_with_direct_spawning(threaded: Burdened, judge: Judge) -> None:
     start(threaded, "direct", 4)
     with threaded.load([USE], clients=4) as load:
-        eventually(lambda: len({one.pid for one in load.outcomes()}) >= IMPORTS, f"{IMPORTS} imports", 40)
+        eventually(lambda: len({one.pid for one in load.outcomes()}) >= IMPORTS, f"{IMPORTS} imports", 120)
     pids = {one.pid for one in load.outcomes()}
     judge(load, f"imports beside threads: {len(pids)}", note="PassengerSpawnMethod direct")
     assert group(threaded.server)["warnings"] == []

@@ -21,7 +21,7 @@ from support.memory import resident
 from support.waiting import eventually
 
 SECONDS = 6.0 if ROUNDS == 1 else 12.0 * ROUNDS
-pytestmark = [pytest.mark.load, pytest.mark.deadline(120 + SECONDS)]
+pytestmark = [pytest.mark.load, pytest.mark.deadline(300 + SECONDS)]
 #: Without one in the environment: always the same for `make faults`, another one each time for `make soak`.
 SEED = int(os.environ.get("FAULT_SEED") or (1 if ROUNDS == 1 else random.SystemRandom().randrange(1 << 32)))
 #: What the site has, by chance, and how many requests a worker is in at most.

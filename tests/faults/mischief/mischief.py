@@ -159,7 +159,7 @@ class Mischief:
         self.settle()
         return told + " mends it"
 
-    def settle(self, seconds: float = 40) -> None:
+    def settle(self, seconds: float = 100) -> None:
         """Wait until the release that was written last serves, and no other."""
         eventually(self._has_settled, self._how_it_stands, seconds)
 
