@@ -82,7 +82,8 @@ class BareDebian:
         """
         with output.open("wb") as file:
             return subprocess.Popen(
-                self._enter(command),
+                # The key works also where these tests run in the background of a script, which ignores it.
+                ["env", "--default-signal=INT", *self._enter(command)],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,

@@ -29,6 +29,10 @@ PROGRAMS[program](prog_name=program)
 """
 
 
+#: Executes a program that Ctrl-C ends, also where these tests run in the background of a script, which ignores it.
+INTERRUPTIBLE = ["env", "--default-signal=INT"]
+
+
 def run_as(server: Httpd, user: str, *arguments: str, program: str = "jumpseat") -> subprocess.CompletedProcess[str]:
     """Run one of our commands with the rights of another user."""
     command = [sys.executable, "-c", AS_USER, str(REPOSITORY), user, program, *arguments]
@@ -52,7 +56,7 @@ class OnTerminal:
         self.text = ""
         self._terminal, theirs = pty.openpty()
         self._process = subprocess.Popen(
-            [str(program), *arguments, "--registry", str(server.run_folder)],
+            [*INTERRUPTIBLE, str(program), *arguments, "--registry", str(server.run_folder)],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
