@@ -45,6 +45,7 @@ from spawner.processes.launcher import Launcher
 from spawner.processes.reaper import Reaper
 from spawner.processes.short_process import ShortProcesses
 from spawner.processes.stack_capture import Stacks
+from spawner.watching.memory_reader import MemoryReader
 from spawner.watching.memory_watch import MemoryWatch
 from spawner.watching.restart_watch import FolderEvents, InotifyFolders, RestartWatch
 from spawner.watching.sampling import Sampler
@@ -80,7 +81,8 @@ class Daemon:
         self._carrier = Carrier(loop, self.world)
         self._engine = Engine(loop, self._carrier)
         self._sampler = Sampler(loop, self.world, self._engine.feed)
-        self._memory = MemoryWatch(loop, self.world, self._engine.feed, self.world.configuration.memory_interval)
+        interval = self.world.configuration.memory_interval
+        self._memory = MemoryWatch(loop, self.world, self._engine.feed, self.world.memory, interval)
         self._engine.on_idle = self._wake_watches
         self._engine.before_end = self._look_at_lifeline
         self._keeper = FolderKeeper(self.world, self._carrier, self._make_folder, self._listen_anew, self._restart)
@@ -114,6 +116,7 @@ class Daemon:
             notes=DeploymentNotes(short_processes, log),
             scarcity=Scarcity(self._loop, log),
             stacks=Stacks(self._loop, lambda: self.world.processes, folder.loaders),
+            memory=MemoryReader(self._loop),
         )
 
     def _folder_events(self) -> Optional[FolderEvents]:
@@ -338,6 +341,7 @@ class Daemon:
         world.watch.close()
         self._sampler.close()
         self._memory.close()
+        world.memory.close()
         await end_apps(world, self._engine, self._carrier.processes, self._sessions)
         await world.answers.finish(0.1)
         world.reaper.collect()

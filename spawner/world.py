@@ -23,6 +23,7 @@ from spawner.processes.launcher import Launcher
 from spawner.processes.reaper import Reaper
 from spawner.processes.short_process import ShortProcesses
 from spawner.processes.stack_capture import Stacks
+from spawner.watching.memory_reader import MemoryReader
 from spawner.watching.restart_watch import RestartWatch
 
 
@@ -50,6 +51,7 @@ class World:
     notes: DeploymentNotes
     scarcity: Scarcity
     stacks: Stacks
+    memory: MemoryReader
     restarts: RestartProgress = field(default_factory=RestartProgress)
     groups: dict[str, AppGroup] = field(default_factory=dict)
     processes: dict[int, AppProcess] = field(default_factory=dict)

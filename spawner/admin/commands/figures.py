@@ -1,17 +1,19 @@
-"""What processes cost: read from /proc one at a time, so that the spawner's loop goes on between two of them."""
+"""What processes cost, read from /proc: what the kernel tells at once by the loop, the shares of memory by a thread."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
-from dataclasses import dataclass
-from typing import Iterable, Optional
+from dataclasses import dataclass, replace
+from typing import Callable, Iterable, Mapping, Optional
 
-from spawner.machine.smaps import shares_of
+from spawner.machine.linux import Identity
+from spawner.machine.smaps import Shares
+from spawner.watching.memory_reader import MemoryReader
 
 _FRESH = 1.0  # seconds for which what was read is told again: many who watch cost no more than one
+_PATIENCE = 2.0  # seconds without a further answer, after which what has not come is not known
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -32,10 +34,10 @@ class Figure:
     name: str
     rss: int
     virtual: int
-    pss: Optional[int]
-    uss: Optional[int]
-    swap: Optional[int]
     cpu_percent: float
+    pss: Optional[int] = None
+    uss: Optional[int] = None
+    swap: Optional[int] = None
 
     def memory(self) -> dict[str, Optional[int]]:
         """The sizes by name, as answers have them."""
@@ -45,18 +47,27 @@ class Figure:
 class Figures:
     """Remembers for a moment what was read.
 
-    Reading the shares of one process takes the kernel up to some 20 ms per GB of it; the loop has its turn after each.
+    :param reader: of the shares of memory, which the kernel may take long for.
+    :param identities: gives, by pid, whom processes run as, as far as that is known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reader: MemoryReader, identities: Callable[[], Mapping[int, Identity]]) -> None:
+        self._reader = reader
+        self._identities = identities
         self._known: dict[int, tuple[float, Optional[Figure]]] = {}
 
     async def look(self, pids: Iterable[int]) -> None:
-        """Read what is not known freshly."""
-        for pid in list(pids):
+        """Read what is not known freshly. The loop has its turn after each process."""
+        found: dict[int, Optional[Figure]] = {}
+        for pid in dict.fromkeys(pids):
             if pid > 0 and not self._is_fresh(pid):
-                self._known[pid] = (time.monotonic(), read_figure(pid))
+                found[pid] = read_figure(pid)
                 await asyncio.sleep(0)
+        identities = self._identities()
+        subjects = [(pid, identities.get(pid)) for pid, figure in found.items() if figure is not None]
+        shares = await self._reader.memory_of(subjects, _PATIENCE)
+        for pid, figure in found.items():
+            self._known[pid] = (time.monotonic(), figure and _with_shares(figure, shares.get(pid) or {}))
         for pid in [pid for pid in self._known if not self._is_fresh(pid, 10 * _FRESH)]:
             del self._known[pid]
 
@@ -70,7 +81,7 @@ class Figures:
 
 
 def read_figure(pid: int) -> Optional[Figure]:
-    """The figures of a process; None if there is none."""
+    """The figures of a process, without its shares of memory; None if there is none. It never waits for the process."""
     try:
         words = _read(pid, "stat").rpartition(b")")[2].split()
         virtual, resident = (int(word) * _PAGE for word in _read(pid, "statm").split()[:2])
@@ -79,26 +90,13 @@ def read_figure(pid: int) -> Optional[Figure]:
         parent, name = int(words[1]), _read(pid, "comm").strip().decode("utf-8", "replace")
     except (OSError, ValueError, IndexError):
         return None
-    shares = _shares(pid)
-    return Figure(
-        pid=pid,
-        ppid=parent,
-        name=name,
-        rss=resident,
-        virtual=virtual,
-        pss=shares.get("Pss"),
-        uss=shares["Private_Clean"] + shares["Private_Dirty"] if "Private_Dirty" in shares else None,
-        swap=shares.get("Swap"),
-        cpu_percent=round(100.0 * cpu / max(0.01, age), 2),
-    )
+    share = round(100.0 * cpu / max(0.01, age), 2)
+    return Figure(pid=pid, ppid=parent, name=name, rss=resident, virtual=virtual, cpu_percent=share)
 
 
-def _shares(pid: int) -> dict[str, int]:
-    """The lines of smaps_rollup (Linux 4.14 and newer), in bytes; empty where it may not be read."""
-    shares: dict[str, int] = {"Private_Clean": 0}
-    with contextlib.suppress(OSError, ValueError):
-        shares.update(shares_of(pid))
-    return shares
+def _with_shares(figure: Figure, shares: Shares) -> Figure:
+    own = shares["Private_Dirty"] + shares.get("Private_Clean", 0) if "Private_Dirty" in shares else None
+    return replace(figure, pss=shares.get("Pss"), uss=own, swap=shares.get("Swap"))
 
 
 def _read(pid: int, name: str) -> bytes:

@@ -26,7 +26,9 @@ def make_commands(
     :param reopen: opens the log files anew, gives their paths.
     :param started: when this spawner started, Unix time in seconds.
     """
-    figures = Figures()
+    figures = Figures(
+        world.memory, lambda: {process.pid: process.identity for process in world.processes.values()}
+    )
     return {
         "status": Status(world, figures, look, started),
         "restart_app": RestartApp(world, feed),

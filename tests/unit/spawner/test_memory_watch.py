@@ -1,11 +1,8 @@
-"""The memory of limited workers: what it is, and that the spawner goes on when the kernel does not answer."""
+"""The memory of limited workers: whose is fed, and what is said of one that the kernel does not answer for."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,36 +13,14 @@ import pytest
 from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
 from spawner.machine.linux import Identity
+from spawner.machine.smaps import Shares
 from spawner.options import AppOptions
-from spawner.processes.users import own_identity
-from spawner.watching.memory_watch import MemoryWatch, memory_of
+from spawner.watching import memory_watch
+from spawner.watching.memory_reader import MemoryReader
+from spawner.watching.memory_watch import MemoryWatch
 from tests.unit.spawner.loops import until
 
-MEGABYTE = 1_048_576
 NOBODY = Identity("nobody", 65534, 65534, (65534,), "/", "/bin/sh")
-
-
-def test_a_process_has_about_what_it_has_filled() -> None:
-    program = "x = b'x' * (64 << 20); print('up', flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        size = memory_of(process.pid, own_identity())
-        process.kill()
-    assert size is not None
-    assert 64 * MEGABYTE < size < 100 * MEGABYTE
-
-
-def test_of_a_process_that_has_gone_nothing_is_known() -> None:
-    assert memory_of(2**22 + 1, own_identity()) is None
-
-
-if os.geteuid() == 0:
-
-    def test_root_sees_the_memory_of_another_user_s_process() -> None:
-        with subprocess.Popen(["sleep", "100"], user=NOBODY.uid, group=NOBODY.gid, extra_groups=[]) as process:
-            assert memory_of(process.pid, NOBODY)
-            process.kill()
 
 
 @dataclass
@@ -87,9 +62,12 @@ class World:
 
 
 def watch(
-    folder: Path, read: Callable[[int, Identity], Optional[int]], limit: int, done: Callable[[list[Any]], bool]
-) -> str:
-    """Watch two workers until enough was fed; gives the log."""
+    folder: Path,
+    read: Callable[[int, Optional[Identity]], Optional[Shares]],
+    limit: int,
+    done: Callable[[list[Any], str], bool],
+) -> None:
+    """Watch two workers until what was fed and logged is enough."""
     workers = [Worker(1, 101), Worker(2, 102)]
     group = Group("app", Registered(AppOptions(memory_limit=limit)), workers)
     world = World(Pool({"app": group}), {worker.process_id: worker for worker in workers})
@@ -98,24 +76,25 @@ def watch(
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        watch = MemoryWatch(loop, world, lambda _, *what: fed.append(what), 0.02)  # type: ignore[arg-type]
-        watch.read = read
+        reader = MemoryReader(loop, read)
+        watch = MemoryWatch(loop, world, lambda _, *what: fed.append(what), reader, 0.02)  # type: ignore[arg-type]
         watch.wake()
-        await until(lambda: done(fed), "what is to be fed")
+        await until(lambda: done(fed, (folder / "log").read_text()), "what is to be fed and logged")
         watch.close()
+        reader.close()
 
     asyncio.run(main())
     world.log.close()
-    return (folder / "log").read_text()
 
 
 def test_each_worker_s_memory_is_fed(tmp_path: Path) -> None:
-    watch(tmp_path, lambda pid, _: pid * 1000, 5, lambda fed: fed[:1] == [("app", {1: 101_000, 2: 102_000})])
+    told = [("app", {1: 101_001, 2: 102_001})]
+    watch(tmp_path, lambda pid, _: {"Pss": pid * 1000, "SwapPss": 1, "Swap": 9}, 5, lambda fed, _: fed[:1] == told)
 
 
 def test_apps_without_a_limit_are_not_looked_at(tmp_path: Path) -> None:
     threads = set(threading.enumerate())
-    watch(tmp_path, lambda pid, _: pid, 0, lambda fed: fed == [])
+    watch(tmp_path, lambda pid, _: {"Pss": pid}, 0, lambda fed, _: fed == [])
     assert set(threading.enumerate()) <= threads
 
 
@@ -124,12 +103,16 @@ def test_a_worker_that_the_kernel_does_not_answer_for_keeps_no_other_from_being_
 ) -> None:
     released = threading.Event()
 
-    def read(pid: int, _: Identity) -> Optional[int]:
+    def read(pid: int, _: Optional[Identity]) -> Optional[Shares]:
         if pid == 101:
             released.wait(20)
-        return pid
+        return {"Pss": pid}
 
-    monkeypatch.setattr("spawner.watching.memory_watch._PATIENCE", 0.1)
-    log = watch(tmp_path, read, 5, lambda fed: ("app", {2: 102}) in fed)
+    def done(fed: list[Any], log: str) -> bool:
+        lines = log.count("JS3111: app: the kernel does not say how much memory process 101 has")
+        assert lines <= 1
+        return lines == 1 and fed.count(("app", {2: 102})) > 3
+
+    monkeypatch.setattr(memory_watch, "_TELL", 1.5)
+    watch(tmp_path, read, 5, done)
     released.set()
-    assert log.count("JS3111: app: the kernel does not say how much memory process 101 has") == 1
