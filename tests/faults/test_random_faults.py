@@ -54,6 +54,8 @@ class Afterwards:
 
     def check(self) -> str:
         """Status, restart, growth and detach work; nothing is stray, or leaked. Returns a note for the report."""
+        if not self.mischief.spoiled:  # no further touch is needed
+            self.mischief.settle()
         self.mischief.mend()
         self.mischief.settle()
         eventually(self._all_are_known, "the end of every process that the spawner does not know")

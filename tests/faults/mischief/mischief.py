@@ -40,6 +40,7 @@ class Mischief:
         self.killed: list[int] = []  # workers
         self.history: list[str] = []
         self.release = 0
+        self.spoiled = wild  # whether the release that was written last may have been kept from loading
         self._began = time.monotonic()
         self._taken: set[int] = set()  # killed or told to go
         self._failing: set[int] = set()  # killed while they came up
@@ -63,8 +64,8 @@ class Mischief:
     def _deeds(self) -> list[Callable[[], str]]:
         often = [self.kill_worker, self.kill_worker, self.touch, self.touch]
         seldom = [self.kill_coming, self.kill_preloader, self.kill_spawner, self.stop_spawner, self.detach]
-        others = [self.graceful, self.switch_always_restart] if self.wild else [self.graceful]
-        return [*often, *seldom, *others, self.break_release]
+        others = [self.switch_always_restart] if self.wild else [self.hand_over]
+        return [*often, *seldom, *others, self.graceful, self.break_release]
 
     def _do_one(self, deeds: list[Callable[[], str]]) -> None:
         deed = self.chance.choice(deeds)
@@ -102,6 +103,7 @@ class Mischief:
         victim = self.chance.choice(pids)
         if not kill_app_process(victim, self.app.root):
             return ""
+        self.spoiled = True
         self._failing.add(victim)
         self._taken.add(victim)
         self.killed.append(victim)  # it may have become a worker that serves
@@ -143,6 +145,14 @@ class Mischief:
     def touch(self) -> str:
         return self._write_release("")
 
+    def hand_over(self) -> str:
+        """Kill the spawner amid a restart: the next one completes it."""
+        told = self._write_release("")
+        time.sleep(self.chance.uniform(0.0, 0.4))
+        told += f", {self.kill_spawner() or 'no spawner'}"
+        self.settle()
+        return told
+
     def break_release(self) -> str:
         """Deploy something that does not load; go on with other deeds; mend it."""
         if self.wild:
@@ -178,6 +188,7 @@ class Mischief:
 
     def _write_release(self, loading: str) -> str:
         self.release += 1
+        self.spoiled = self.wild
         self.app.write("loading.txt", loading)
         self.app.write("release.txt", str(self.release))
         self.app.touch_restart()
