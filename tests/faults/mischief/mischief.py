@@ -62,10 +62,10 @@ class Mischief:
     # What is done
 
     def _deeds(self) -> list[Callable[[], str]]:
-        often = [self.kill_worker, self.kill_worker, self.touch, self.touch]
-        seldom = [self.kill_coming, self.kill_preloader, self.kill_spawner, self.stop_spawner, self.detach]
-        others = [self.switch_always_restart] if self.wild else [self.hand_over]
-        return [*often, *seldom, *others, self.graceful, self.break_release]
+        often = [self.kill_worker, self.touch]
+        sometimes = [self.kill_coming, self.kill_preloader, self.kill_spawner, self.stop_spawner, self.detach]
+        seldom = [self.switch_always_restart] if self.wild else [self.hand_over]
+        return [*6 * often, *3 * sometimes, *2 * [self.graceful], *seldom, self.break_release]
 
     def _do_one(self, deeds: list[Callable[[], str]]) -> None:
         deed = self.chance.choice(deeds)
