@@ -60,7 +60,7 @@ def test_a_start_waits_until_there_are_descriptors(httpd: CheckedHttpd, probe: A
     httpd.logs.expect("JS3106: the spawner has no file descriptors left")
     httpd.site(document_root=probe.public, body=f"PassengerSpawnMethod {method}")
     httpd.start()
-    httpd.wait_for_spawner()
+    httpd.logs.wait_for("JS3045: configuration 1 is in force")  # a spawner that is still opening needs descriptors
     spawner = httpd.spawner_pid()
     with soft_limit(spawner, held(spawner) + 8):
         waiting = Background(lambda: httpd.get("/"))
@@ -101,7 +101,7 @@ def test_a_registration_waits_until_there_are_descriptors_and_waiting_costs_noth
     httpd.logs.expect("JS3106")
     httpd.site(document_root=probe.public)
     httpd.start()
-    httpd.wait_for_spawner()
+    httpd.logs.wait_for("JS3045: configuration 1 is in force")  # as above
     spawner = psutil.Process(httpd.spawner_pid())
     with soft_limit(spawner.pid, 3):
         waiting = Background(lambda: httpd.get("/"))
