@@ -3,6 +3,7 @@
 #include <ap_mpm.h>
 #include <http_core.h>
 
+#include "client_waits.h"
 #include "monotonic.h"
 
 static const char GATE[] = "JUMPSEAT_GATE";
@@ -69,11 +70,23 @@ static apr_status_t checked(const passenger_outlet *outlet, apr_status_t rv)
     return rv == APR_SUCCESS && outlet->r->connection->aborted ? APR_ECONNABORTED : rv;
 }
 
-apr_status_t passenger_outlet_pass_waiting(passenger_outlet *outlet, apr_bucket_brigade *brigade)
+static apr_status_t pass(passenger_outlet *outlet, apr_bucket_brigade *brigade)
 {
     apr_status_t rv = ap_pass_brigade(outlet->r->output_filters, brigade);
     apr_brigade_cleanup(brigade);
     return checked(outlet, rv);
+}
+
+apr_status_t passenger_outlet_pass_waiting(passenger_outlet *outlet, apr_bucket_brigade *brigade)
+{
+    passenger_client_wait wait;
+    if (passenger_client_is_shared(outlet->r)) {
+        return pass(outlet, brigade);
+    }
+    passenger_client_wait_begin(&wait, outlet->r);
+    apr_status_t rv = pass(outlet, brigade);
+    passenger_client_wait_end(&wait);
+    return rv;
 }
 
 apr_status_t passenger_outlet_pass(passenger_outlet *outlet, apr_bucket_brigade *brigade)
@@ -83,7 +96,7 @@ apr_status_t passenger_outlet_pass(passenger_outlet *outlet, apr_bucket_brigade 
     }
     gate_state *state = outlet->gate->ctx;
     state->is_closed = 1;
-    apr_status_t rv = passenger_outlet_pass_waiting(outlet, brigade);
+    apr_status_t rv = pass(outlet, brigade);
     state->is_closed = 0;
     return rv;
 }

@@ -8,9 +8,9 @@
 
 #include "app_detection.h"
 #include "client_outlet.h"
+#include "client_waits.h"
 #include "dispatch.h"
 #include "error_answer.h"
-#include "http2_requests.h"
 #include "mapping.h"
 #include "overflow_report.h"
 #include "registration.h"
@@ -36,19 +36,24 @@ static int answer_request(request_rec *r, const passenger_mapping *mapping)
     return status != OK ? passenger_error_answer(r, status) : OK;
 }
 
+static int answer_shared_client(request_rec *r, const passenger_mapping *mapping)
+{
+    passenger_client_wait wait;
+    passenger_client_wait_begin(&wait, r);
+    int status = answer_request(r, mapping);
+    passenger_client_wait_end(&wait);
+    return status;
+}
+
 static int handle_request(request_rec *r)
 {
     passenger_mapping *mapping = passenger_mapping_of(r);
-    passenger_http2_request over_http2;
 
     if (mapping == NULL || !mapping->is_mine || strcmp(r->handler, PASSENGER_HANDLER) != 0) {
         return DECLINED;
     }
     passenger_overflow_report_go_on(r);
-    passenger_http2_request_begin(&over_http2, r);
-    int status = answer_request(r, mapping);
-    passenger_http2_request_end(&over_http2);
-    return status;
+    return passenger_client_is_shared(r) ? answer_shared_client(r, mapping) : answer_request(r, mapping);
 }
 
 static void begin_child(apr_pool_t *pool, server_rec *server)
@@ -57,7 +62,7 @@ static void begin_child(apr_pool_t *pool, server_rec *server)
     passenger_detection_child_init(pool);
     passenger_registration_child_init(pool);
     passenger_overflow_report_child_init(pool);
-    passenger_http2_requests_child_init(pool);
+    passenger_client_waits_child_init(pool);
 }
 
 void passenger_request_register_hooks(apr_pool_t *pool)
@@ -67,7 +72,7 @@ void passenger_request_register_hooks(apr_pool_t *pool)
     static const char *const rewriting[] = {"mod_rewrite.c", "mod_proxy.c", NULL};
     (void)pool;
     passenger_outlet_register();
-    passenger_http2_requests_register();
+    passenger_client_waits_register();
     ap_hook_child_init(begin_child, speaking_http2, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(passenger_mapping_remember, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_type_checker(passenger_mapping_decide, NULL, typing, APR_HOOK_FIRST);

@@ -8,6 +8,7 @@
 #include <http_request.h>
 
 #include "body_spool.h"
+#include "client_waits.h"
 #include "configuration.h"
 #include "frames.h"
 #include "log_numbers.h"
@@ -88,8 +89,11 @@ static int read_all(request_rec *r, passenger_spool *spool)
 static int buffer(request_rec *r, passenger_request_body *body, apr_off_t announced)
 {
     passenger_spool spool;
+    passenger_client_wait wait;
     passenger_spool_begin(&spool, r, passenger_server_data_buffer_dir(passenger_server_wide_options()), announced);
+    passenger_client_wait_begin(&wait, r);
     int status = read_all(r, &spool);
+    passenger_client_wait_end(&wait);
     if (status != OK) {
         passenger_spool_close(&spool);
         /* What the client still sends is not worth reading. */

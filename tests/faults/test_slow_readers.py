@@ -61,6 +61,7 @@ def test_slow_downloads_come_whole_through_graceful_restarts(served: Burdened, j
 
 def test_many_slow_readers_change_nothing_for_others(served: Burdened, judge: Judge) -> None:
     """They are cut at the end: at their pace they would take hours."""
+    served.server.logs.allow("AH00484")  # so many come at once: for a moment all threads are busy
     served.start()
     with served.load(clients=6) as load:
         load.wait_for_more(100)
