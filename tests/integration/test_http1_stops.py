@@ -90,7 +90,7 @@ def test_a_stop_ends_a_request_that_waits_for_its_client_at_once(
     server: CheckedHttpd, wire: Wire, begin: Callable[[Wire], None]
 ) -> None:
     begin(wire)
-    children = [child for child in psutil.Process(server.pid).children() if child.name() == "apache2"]
+    children = server.children("apache2")
     assert server.kept is not None
     server.kept.send(signal.SIGTERM)
     gone, alive = psutil.wait_procs(children, AT_ONCE)
