@@ -11,6 +11,7 @@ import pytest
 from support.applications import AppFolder, AppFolders
 from support.certificates import tls_lines, trusting
 from support.client import Wire
+from support.httpd import STOP_NOISE
 from support.serving import CheckedHttpd
 
 #: Seconds: httpd by itself waits nine for a child, then kills it.
@@ -50,7 +51,7 @@ def tls_port(httpd: CheckedHttpd) -> int:
 def server(httpd: CheckedHttpd, app: AppFolder, tls_port: int) -> CheckedHttpd:
     httpd.module("ssl", "socache_shmcb")
     # Debian builds mod_ssl with a later OpenSSL than it may run with; clients are cut here.
-    httpd.logs.allow("AH01882|JS")
+    httpd.logs.allow(f"AH01882|AH00045|{STOP_NOISE}|JS")
     httpd.add(f"Listen 127.0.0.1:{tls_port}\nSendBufferSize 65536")
     httpd.add(f"SSLSessionCache shmcb:{httpd.folder}/sessions(65536)")
     body = "PassengerMinInstances 1\n"

@@ -11,6 +11,7 @@ import pytest
 from support.applications import AppFolder, AppFolders
 from support.certificates import tls_lines
 from support.http2 import LARGE_WINDOW, SMALL_WINDOW, Http2Connection
+from support.httpd import STOP_NOISE
 from support.serving import CheckedHttpd
 from support.waiting import eventually
 
@@ -65,7 +66,7 @@ def tls_port(httpd: CheckedHttpd) -> int:
 def server(httpd: CheckedHttpd, app: AppFolder, tls_port: int) -> CheckedHttpd:
     httpd.module("ssl", "socache_shmcb", "http2")
     # Debian builds mod_ssl with a later OpenSSL than it may run with; clients are cut here, and apps killed.
-    httpd.logs.allow("AH01882|JS")
+    httpd.logs.allow(f"AH01882|AH00045|{STOP_NOISE}|JS")
     httpd.add(f"Listen 127.0.0.1:{tls_port}\nProtocols h2 h2c http/1.1\nH2Direct on\nSendBufferSize 65536")
     httpd.add(f"SSLSessionCache shmcb:{httpd.folder}/sessions(65536)")
     body = "PassengerMinInstances 1\n<Location /direct>\nPassengerBufferUpload off\n</Location>\n"

@@ -127,7 +127,7 @@ class SlowReaders:
         for reader in self.readers:
             reader.join(deadline)
 
-    def wait_until_given(self, seconds: float = 60) -> None:
+    def wait_until_given(self, seconds: float = 120) -> None:
         """Wait until the app has given all of its answers: no worker is in any of these requests."""
 
         def missing() -> set[str]:
