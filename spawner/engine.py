@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import signal
 import time
 from typing import Any, Callable, Optional
 
@@ -18,6 +17,7 @@ from spawner.pool.process import describe_status
 from spawner.pool.states import ProcessKind
 from spawner.processes.app_process import AppProcess
 from spawner.processes.slow_starts import SlowStarts
+from spawner.processes.unwanted import Unwanted
 
 _NOT_EXECUTED = (126 << 8, 127 << 8)  # how shells and env(1) say that they could not execute a program
 
@@ -171,9 +171,9 @@ class Engine:
             self._slow_starts.watch(worker.process_id)
             self.feed(self._pool.process_forked, worker.process_id, pid)
             return
-        if believed:  # it was forked for a worker that is wanted no more, and may hang
-            linux.signal_process(pid, pidfd, signal.SIGKILL)
-        if pidfd is not None:
+        if pidfd is not None and believed:
+            Unwanted(self._loop, pid, pidfd, upkeep.LINGER_SECONDS)
+        elif pidfd is not None:
             linux.close_descriptor(pidfd)
 
     def fork_failed(self, process: AppProcess, slot: int, summary: str) -> None:

@@ -175,8 +175,7 @@ class Pool:
     def worker_ready(self, process_id: int, now: float) -> None:
         """A worker accepts connections."""
         process = self.processes[process_id]
-        process.on(ProcessEvent.ACCEPTS)
-        process.idle_since = process.came_up = now
+        process.accept(now)
         if not process.serving:
             return
         process.attached = True

@@ -69,6 +69,16 @@ class Process:
         self.pid = pid
         self.on(ProcessEvent.FORKED)
 
+    def accept(self, now: float) -> None:
+        """It takes requests. One that was to end before it came up may have some by now, and may finish them.
+
+        :raises IllegalTransition: it has not said hello.
+        """
+        self.on(ProcessEvent.ACCEPTS)
+        self.idle_since = self.came_up = now
+        if self.retiring:
+            self.kill_at = 0.0
+
     def note(self, reading: Reading) -> None:
         """Take over what the scoreboard shows."""
         self.running = reading.running

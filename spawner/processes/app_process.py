@@ -185,8 +185,11 @@ class AppProcess:
             self._loop.call_soon(self._finish, None)
 
     def terminate(self) -> None:
-        """SIGTERM it. A forked worker that has not said hello is killed: it may still have its preloader's handlers."""
-        if self.pid and (self.heard or self.kind is not ProcessKind.WORKER):
+        """SIGTERM it. A forked worker that has not said hello is killed: it may still have its preloader's handlers.
+
+        One that has said it, though nobody has listened yet, may be in a request already.
+        """
+        if self.pid and (self.heard or self.kind is not ProcessKind.WORKER or self.line.has_news):
             self.signal(signal.SIGTERM)
         else:
             self.kill()

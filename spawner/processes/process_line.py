@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 from typing import Callable, Iterable, Optional, Sequence
 
@@ -67,6 +68,14 @@ class ProcessLine:
         if not self.send([("type", "retire")]):
             with contextlib.suppress(OSError):
                 self._line.shutdown(socket.SHUT_WR)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something was said that was not dealt with yet."""
+        look = select.poll()
+        if self._line.fileno() >= 0:
+            look.register(self._line, select.POLLIN)
+        return bool(look.poll(0))
 
     def read_rest(self) -> None:
         """Hand out what the process said before it ended."""

@@ -278,3 +278,17 @@ def test_an_app_that_has_lost_every_worker_in_a_restart_does_not_wait_for_those_
     for process in world.serving():
         world.step(world.pool.detach, process.process_id)
     assert any(process.coming and process.is_worker for process in world.processes()), "forked from the old preloader"
+
+
+def test_a_worker_that_was_to_end_before_it_came_up_may_finish_what_it_has_taken() -> None:
+    world = World()
+    world.up()
+    restart(world)
+    while coming(world).state is not ProcessState.BOOTING:
+        world.come_up(coming(world))
+    outdated = coming(world)
+    restart(world)
+    assert outdated.process_id in [effect.process_id for effect in world.effects_of(effects.Terminate)]
+    world.come_up(outdated)
+    world.advance(3.1)
+    assert outdated.process_id not in [effect.process_id for effect in world.effects_of(effects.Kill)]

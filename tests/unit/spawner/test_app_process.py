@@ -173,6 +173,22 @@ def test_a_worker_that_was_named_and_is_silent_is_killed_when_it_is_to_end() -> 
     run(test)
 
 
+def test_a_worker_whose_hello_nobody_has_read_may_finish_its_request_when_it_is_to_end() -> None:
+    program = ["sh", "-c", "trap 'exit 7' TERM; echo; sleep 60 & wait"]
+
+    async def test() -> None:
+        with subprocess.Popen(program, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            async with ends(ProcessKind.WORKER) as both:
+                both.process.be_named(child.pid, linux.open_pidfd(child.pid), both.process.output)
+                both.say("hello")
+                both.process.terminate()
+                assert child.wait() == 7
+
+    run(test)
+
+
 def test_a_worker_that_is_named_anew_leaves_nothing_of_the_one_before() -> None:
     async def test() -> None:
         with subprocess.Popen(["sleep", "60"]) as one, subprocess.Popen(["sleep", "60"]) as two:
