@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 
 import pytest
 from mischief.mischief import Mischief
@@ -15,7 +16,7 @@ from mischief.view import View, ask
 from load.burden import ROUNDS, Burdened, Judge
 from load.kinds import SLOW
 from load.ledger import Ledger
-from load.outcome import Result
+from load.outcome import Outcome, Result
 from support.descriptors import open_descriptors
 from support.memory import resident
 from support.waiting import eventually
@@ -131,8 +132,23 @@ def check_lost(burdened: Burdened, result: Result, killed: list[int], at_once: i
     """What has failed was in the hands of a worker that was killed, or no worker has begun it."""
     ledger = Ledger(burdened.app.events)
     in_hand = {identity for pid in killed for identity in ledger.in_hand(pid, at_once)}
-    begun = ledger.times_begun()
-    assert [str(one) for one in result.failed if one.identity not in in_hand and begun[one.identity]] == []
+    begun = {identity: pid for pid, identities in ledger.begun.items() for identity in identities}
+    wrong = [one for one in result.failed if one.identity not in in_hand and one.identity in begun]
+    logs = [line for path in burdened.server.logs.folder.glob("*.log") for line in path.read_text().splitlines()]
+    told = [
+        "\n".join(
+            [f"{one}, {one.kind.path}, begun by {begun[one.identity]}", *lines_about(one, begun[one.identity], logs)]
+        )
+        for one in wrong
+    ]
+    assert not told, "lost, though nobody killed its worker:\n" + "\n".join(told)
+
+
+def lines_about(outcome: Outcome, pid: int, logs: list[str]) -> list[str]:
+    """Lines of the logs that name the worker, or come from httpd, which gives the answer, at the time of the end."""
+    ended = time.time() - time.monotonic() + outcome.ended
+    moments = {time.strftime("%H:%M:%S", time.localtime(ended - back)) for back in (0.0, 0.5)}
+    return [line for line in logs if str(pid) in line or ("JS2" in line and any(one in line for one in moments))]
 
 
 def test_after_whatever_happens_everything_works_again(burdened: Burdened, judge: Judge) -> None:
