@@ -56,10 +56,23 @@ def _release(lock: Any) -> None:
 
 def _forget_imports_under_way() -> None:
     """What another thread was importing is imported anew by who needs it, and not waited for."""
-    importlib: Any = sys.modules.get("_frozen_importlib")
-    if not getattr(importlib, "_module_locks", None):
-        return
-    importlib._module_locks.clear()
+    locks: Any = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", None) or {}
+    for name, reference in list(locks.items()):
+        if _is_held(reference()):
+            locks.pop(name, None)
     for name, module in list(sys.modules.items()):
         if getattr(getattr(module, "__spec__", None), "_initializing", False):
             del sys.modules[name]
+
+
+def _is_held(lock: Any) -> bool:
+    """Whether a thread was importing under this lock of a module's, or about to. PyPy keeps those that are free, too.
+
+    A free one stays: to make it anew takes a lock, which an app may have replaced by something else.
+    """
+    if lock is None:
+        return False
+    if lock.owner is not None or not lock.lock.acquire(False):
+        return True
+    lock.lock.release()
+    return False
