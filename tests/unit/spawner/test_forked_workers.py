@@ -37,7 +37,7 @@ NOT_UP = "step fork a worker: not up within %d s" % START_TIMEOUT
 LIAR = IN_CHILD + """
 import socket, sys
 def lie():
-    payload = b"type\\0forked\\0slot\\0000\\0pid\\0%d\\0"
+    payload = b"type\\000forked\\000slot\\0000\\000pid\\000%d\\000"  # three digits: more may follow
     line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, int(sys.argv[1]))
     line.send(b"%%d:%%s," %% (len(payload), payload))
     line.detach()
