@@ -15,10 +15,11 @@
 #include "configuration.h"
 #include "log_numbers.h"
 #include "monotonic.h"
+#include "site.h"
 
 APLOG_USE_MODULE(passenger);
 
-enum { NO_DESCRIPTOR = -1, MOST_PACKETS = 64 };
+enum { NO_DESCRIPTOR = -1, MOST_PACKETS = 64, MOST_SITES = 500 };
 
 struct passenger_message {
     apr_pool_t *pool;
@@ -204,6 +205,23 @@ static apr_status_t send_prestarts(const control_line *line, const passenger_ser
     return status;
 }
 
+/* The virtual hosts, so many in each message. */
+static apr_status_t send_sites(const control_line *line)
+{
+    const server_rec *server = line->server;
+    apr_status_t status = APR_SUCCESS;
+
+    while (server != NULL && status == APR_SUCCESS) {
+        passenger_message *message = message_of_type(line, "sites");
+
+        for (int i = 0; server != NULL && i < MOST_SITES; i++, server = server->next) {
+            passenger_message_add(message, "site", passenger_site_of(server, line->pool));
+        }
+        status = send_message(line, message, NO_DESCRIPTOR);
+    }
+    return status;
+}
+
 /* One hook message per hook. */
 static apr_status_t send_hooks(const control_line *line, const passenger_server_options *options)
 {
@@ -231,6 +249,9 @@ apr_status_t passenger_control_configure(int control, server_rec *server, const 
 
     if (status == APR_SUCCESS) {
         status = send_logs(&line, options);
+    }
+    if (status == APR_SUCCESS) {
+        status = send_sites(&line);
     }
     if (status == APR_SUCCESS) {
         status = send_prestarts(&line, options);

@@ -233,7 +233,8 @@ void passenger_relay_end_of_input(passenger_relay *relay)
     }
     else if (relay->state == PASSENGER_RELAY_BODY) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, relay->r, PSGLOGNO(2046)
-                      "the worker ended the connection in the middle of the response (%s; error id %s)",
+                      "the worker ended the connection in the middle of the response: the app failed there, and its log says "
+                      "why, or the worker died (%s; error id %s)",
                       passenger_relay_about(relay), passenger_error_id(relay->r));
         break_off(relay);
     }

@@ -67,6 +67,7 @@ def _group_head(group: dict[str, Any]) -> Text:
     page.append(", %s" % printable(group["app_type"]))
     page.append(", as %s" % printable(group["user"]) if group["user"] else "")
     page.append(", each request starts it anew (always_restart.txt)" if group.get("always_restart") else "")
+    page.append("" if group.get("configured", True) else ", not configured any more: ends when idle", style="yellow")
     page.append("\n  %s" % printable(group["app_root"]))
     page.append("\n  ")
     page.append_text(_load(group))
@@ -76,11 +77,18 @@ def _group_head(group: dict[str, Any]) -> Text:
 def _restart(group: dict[str, Any]) -> Text:
     restart = group.get("restart")
     if restart is not None:
-        values = (restart["generation"], restart["stage"], restart["done"], restart["total"], duration(restart["age"]))
-        return Text(" to be replaced by %d (%s, %d of %d workers, for %s)" % values, style="yellow")
+        return Text(_progress(group, restart), style="yellow")
     if group["next_generation"] is not None and group["state"] == "restarting":
         return Text(" to be replaced by %d" % group["next_generation"], style="yellow")
     return Text()
+
+
+def _progress(group: dict[str, Any], restart: dict[str, Any]) -> str:
+    values = (restart["stage"], restart["done"], restart["total"], duration(restart["age"]))
+    if restart["generation"] > group["generation"]:
+        return " to be replaced by %d (%s, %d of %d workers, for %s)" % (restart["generation"], *values)
+    older = [process for process in group["processes"] if process["generation"] < restart["generation"]]
+    return " (%s, %d of %d workers, for %s; older processes that finish: %d)" % (*values, len(older))
 
 
 def _load(group: dict[str, Any]) -> Text:

@@ -10,7 +10,7 @@ spawn has its queue watched.
 from __future__ import annotations
 
 import itertools
-from typing import Any, Callable, Mapping, Optional
+from typing import AbstractSet, Any, Callable, Mapping, Optional
 
 from spawner.errors import InternalError, StartFailure
 from spawner.options import ServerOptions
@@ -72,6 +72,7 @@ class Pool:
         self.is_busy = is_busy
         self.parallel_starts = parallel_starts
         self.epoch = 0
+        self.sites: AbstractSet[str] = frozenset()
         self.groups: dict[str, Group] = {}
         self.processes: dict[int, Process] = {}
         self.waiting_for_room: dict[str, None] = {}
@@ -98,14 +99,14 @@ class Pool:
 
     # What httpd says
 
-    def configure(self, server: ServerOptions, epoch: int, now: float) -> None:
-        """A configuration was loaded; groups that it does not know any more end when they have been idle."""
+    def configure(self, server: ServerOptions, epoch: int, sites: AbstractSet[str], now: float) -> None:
+        """A configuration was loaded, with such virtual hosts (`Registration.site`): those of others end when idle."""
         switched = self.server.respawn_key() != server.respawn_key()
-        self.server = server
-        self.epoch = epoch
+        former, self.server, self.epoch, self.sites = self.epoch, server, epoch, sites
         self.excess = max(0, self.active() - server.max_pool_size)
         for group in list(self.groups.values()):
-            group.last_active = max(group.last_active, now)
+            if group.registration.epoch == former or group.registration.site not in sites:
+                group.last_active = max(group.last_active, now)
             if switched:
                 self.restart(group.key, now)
             else:
@@ -389,7 +390,8 @@ class Pool:
 
     def snapshot(self, now: float) -> dict[str, Any]:
         """What `jumpseat status` shows, as plain data."""
-        return {"groups": [snapshot.describe_group(group, now) for group in self.groups.values()]}
+        groups = self.groups.values()
+        return {"groups": [snapshot.describe_group(one, upkeep.is_configured(self, one), now) for one in groups]}
 
     def check_invariants(self) -> None:
         """The safety rules at the head of this file.

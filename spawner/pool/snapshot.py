@@ -11,8 +11,11 @@ from spawner.pool.resistance import Resistance
 from spawner.pool.restarting import Restart
 
 
-def describe_group(group: Group, now: float) -> dict[str, Any]:
-    """One app group. Times are seconds, ages count back from `now`."""
+def describe_group(group: Group, configured: bool, now: float) -> dict[str, Any]:
+    """One app group. Times are seconds, ages count back from `now`.
+
+    :param configured: whether its virtual host is one of the present configuration.
+    """
     registration = group.registration
     failure = group.failure
     return {
@@ -31,6 +34,7 @@ def describe_group(group: Group, now: float) -> dict[str, Any]:
         "restart": None if group.restart is None else describe_restart(group.restart, now),
         "resisting": None if group.resisting is None else describe_resistance(group.resisting, now),
         "always_restart": group.always_restart,
+        "configured": configured,
         "waits_for_room": bool(group.room_due or group.impatient),
         "requests_rejected": group.overflows,
         "failure": None

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from spawner.pool.pool import Pool
 
 LINGER_SECONDS = 60.0  # a retired process that is in no request and yet does not end is killed after this
-FORGET_SECONDS = 60.0  # a group that the newest configuration has not asked for lives at least this long
+FORGET_SECONDS = 60.0  # a group whose virtual host the newest configuration does not have lives at least this long
+LONGEST_QUIET = 14 * 86_400.0  # seconds without a request, if it has it: a mount within it may have been taken away
 
 _STEPS = {
     ProcessState.STARTING: steps.START_LOADER,
@@ -40,7 +41,7 @@ def tick(pool: Pool, now: float) -> None:
             if due is not None and due <= now and process.process_id in pool.processes:
                 _act(pool, group, process, now)
         if _abandoned_at(pool, group) <= now:
-            pool.say("notice", group.key, 3520, "%s is not configured any more: it ends" % group.key)
+            _say_abandoned(pool, group)
             pool.close(group, now)
         elif any(due <= now for due in _group_deadlines(group)):
             _pass_deadlines(group, now)
@@ -142,10 +143,24 @@ def _act(pool: Pool, group: Group, process: Process, now: float) -> None:
         pool.retire(process, now)
 
 
+def is_configured(pool: Pool, group: Group) -> bool:
+    """Whether the present configuration has the group, or at least the virtual host that it was asked for at."""
+    return group.registration.epoch >= pool.epoch or group.registration.site in pool.sites
+
+
 def _abandoned_at(pool: Pool, group: Group) -> float:
     if group.registration.epoch >= pool.epoch or group.state is GroupState.CLOSING:
         return float("inf")
+    if is_configured(pool, group):
+        return group.last_active + max(pool.server.pool_idle_time, LONGEST_QUIET)
     return group.last_active + max(pool.server.pool_idle_time, FORGET_SECONDS)
+
+
+def _say_abandoned(pool: Pool, group: Group) -> None:
+    text = "%s is not configured any more: it ends"
+    if is_configured(pool, group):
+        text = "no request has come for %s since the configuration was read, long ago: it ends"
+    pool.say("notice", group.key, 3520, text % group.key)
 
 
 def _group_deadlines(group: Group) -> Iterator[float]:

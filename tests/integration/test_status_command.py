@@ -118,3 +118,26 @@ def names_seen_by(server: CheckedHttpd, user: str) -> list[str]:
     )
     assert answer.returncode == 0, answer.stderr
     return [one["name"] for one in json.loads(answer.stdout)["groups"]]
+
+
+def read_anew(server: CheckedHttpd) -> dict[str, bool]:
+    """After a graceful restart that the spawner has heard of: which apps are configured, by root."""
+    epoch = status(server)["instance"]["epoch"]
+    server.graceful()
+    eventually(lambda: status(server)["instance"]["epoch"] > epoch, "the configuration to be in force")
+    return {one["app_root"]: one["configured"] for one in status(server)["groups"]}
+
+
+def test_an_app_that_nobody_asks_for_stays_configured_as_long_as_its_virtual_host(
+    server: CheckedHttpd, probe: AppFolder, apps: AppFolders
+) -> None:
+    other = apps.create("probe", name="other")
+    site = server.site("other.example", document_root=other.public)
+    read_anew(server)
+    assert server.get("/", host="other.example").status == 200
+    both = {str(probe.root): True, str(other.root): True}
+    assert read_anew(server) == both
+    assert read_anew(server) == both
+    server.configuration.sites.remove(site)
+    assert read_anew(server) == {**both, str(other.root): False}
+    assert "not configured any more: ends when idle" in run_command(server, "status").stdout

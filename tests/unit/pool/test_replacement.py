@@ -337,6 +337,6 @@ def test_a_minimum_that_the_caps_do_not_allow_is_named_once_in_each_configuratio
         world.register(min_instances=3)
     said = [effect for effect in world.effects_of(effects.Say) if "PassengerMinInstances 3" in effect.text]
     assert len(said) == 1
-    world.step(world.pool.configure, world.server, 2)
+    world.step(world.pool.configure, world.server, 2, set())
     world.register(epoch=2, min_instances=3)
     assert len([effect for effect in world.effects_of(effects.Say) if "MinInstances 3" in effect.text]) == 2

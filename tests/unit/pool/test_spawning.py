@@ -289,13 +289,38 @@ def test_shutting_down_retires_everything_and_drops_each_group_when_it_is_empty(
 def test_a_group_that_is_not_configured_any_more_ends_when_it_has_been_idle() -> None:
     world = World(pool_idle_time=300)
     world.up()
-    world.step(world.pool.configure, world.server, 2)
+    world.step(world.pool.configure, world.server, 2, set())
     world.advance(299)
     assert world.serving()
     world.advance(2)
     for process in list(world.processes()):
         world.exit(process)
     assert world.effects_of(effects.DropGroup)
+
+
+def test_a_group_that_nobody_asks_for_keeps_its_minimum_while_its_virtual_host_is_configured() -> None:
+    world = World(pool_idle_time=300)
+    world.up(min_instances=2)
+    world.step(world.pool.configure, world.server, 2, {"app", "other"})
+    world.advance(86_400)
+    assert len(world.serving()) == 2
+    world.step(world.pool.configure, world.server, 3, {"other"})
+    world.advance(301)
+    for process in list(world.processes()):
+        world.exit(process)
+    assert world.effects_of(effects.DropGroup)
+
+
+def test_a_group_that_nobody_has_asked_for_in_two_weeks_ends_whatever_is_read_anew_meanwhile() -> None:
+    world = World(pool_idle_time=300)
+    world.up()
+    for day in range(14):
+        assert world.serving(), day
+        world.step(world.pool.configure, world.server, 2 + day, {"app"})
+        world.advance(86_400)
+    world.advance(1)
+    assert not world.serving()
+    assert "no request has come for app" in world.effects_of(effects.Say)[-1].text
 
 
 def test_two_configurations_of_one_group_in_one_epoch_keep_the_first_and_say_so() -> None:
@@ -309,7 +334,7 @@ def test_two_configurations_of_one_group_in_one_epoch_keep_the_first_and_say_so(
 def test_options_of_a_newer_configuration_that_matter_to_a_running_app_restart_it() -> None:
     world = World()
     world.up(app_env="production")
-    world.step(world.pool.configure, world.server, 2)
+    world.step(world.pool.configure, world.server, 2, set())
     world.register(epoch=2, app_env="staging")
     assert world.pool.groups["app"].state is GroupState.RESTARTING
 
@@ -318,7 +343,7 @@ def test_the_same_options_in_a_newer_configuration_leave_the_workers_alone() -> 
     world = World()
     world.up()
     before = [process.pid for process in world.serving()]
-    world.step(world.pool.configure, world.server, 2)
+    world.step(world.pool.configure, world.server, 2, set())
     world.register(epoch=2)
     world.all_up()
     assert [process.pid for process in world.serving()] == before
@@ -370,7 +395,7 @@ def test_a_smaller_pool_retires_idle_workers_and_busy_ones_when_they_are_idle() 
     world.up("one", min_instances=2)
     world.up("two", min_instances=2)
     world.sample("one", busy=True)
-    world.step(world.pool.configure, dataclasses.replace(world.server, max_pool_size=1), 1)
+    world.step(world.pool.configure, dataclasses.replace(world.server, max_pool_size=1), 1, set())
     world.sample("two")
     assert not world.serving("two")
     world.sample("one")
