@@ -31,9 +31,9 @@ REMEDIES: dict[int, str] = {
     2041: _APP,
     2042: _APP,
     2045: "The worker ended in the middle of the request: JS3503 has the signal or status, the app's log the rest.",
-    2046: "The app raised an exception, or gave less than its Content-Length, after its response had begun: its log has "
-    "the reason at that moment, under an id of its own. Or the worker died: JS3503. The client gets a 502 if nothing had "
-    "been sent to it yet, else it sees that the response is cut.",
+    2046: "The app raised an exception, or gave less than its Content-Length, after its response had begun: its log "
+    "has the reason at that moment, under an id of its own. Or the worker died: JS3503. The client gets a 502 if "
+    "nothing had been sent to it yet, else it sees that the response is cut.",
     2060: "Give Apache more file descriptors (LimitNOFILE, `ulimit -n`), or look at the app's `wsgi.file_wrapper`.",
     2080: "The line has the reason; see JS3004.",
     2082: "An earlier line says why: JS1023, JS1024 or the spawner's own.",
