@@ -28,7 +28,11 @@ def ask(admin_socket: Path, command: str, **fields: Any) -> dict[str, Any]:
     try:
         return follow(admin_socket, command, lambda _: None, PATIENCE, **fields)
     except NotInTime:
-        raise NoAnswer("The spawner at %s did not answer within %d seconds" % (admin_socket, PATIENCE)) from None
+        text = (
+            "The spawner at %s did not answer within %d seconds: it hangs, or it was stopped (`ps -C jumpseat "
+            "-o pid,stat` shows T: `kill -CONT` it). Apps serve on; Apache ends one that hangs after half a minute."
+        )
+        raise NoAnswer(text % (admin_socket, PATIENCE)) from None
 
 
 def follow(
