@@ -84,11 +84,11 @@ def test_the_friendly_page_shows_the_apps_source_around_the_failing_lines(starte
 
 
 def test_the_friendly_page_hides_secrets_of_environment_and_source(starter: Starter) -> None:
-    text = worker(starter, friendly="1").get("/?token=abc").text
+    text = worker(starter, friendly="1").get("/?token=t-abcdef-987").text
     assert "postgres://shop:[hidden]@db/shop" in text
     assert "SHOP_SECRET" in text
     assert "API_KEY = &quot;[hidden]&quot;" in text
-    for secret in ("hunter2", "open sesame", "k-123456", "abc"):
+    for secret in ("hunter2", "open sesame", "k-123456", "t-abcdef-987"):
         assert secret not in text
 
 
