@@ -276,7 +276,7 @@ def source(options: Sequence[Directive]) -> str:
     return "".join(
         [
             BANNER,
-            '#include "options.h"\n#include "../settings.h"\n\n#include <apr_strings.h>\n\n',
+            '#include "config/generated/options.h"\n\n#include <apr_strings.h>\n\n#include "config/settings.h"\n\n',
             _choices(options),
             "static const passenger_option option_table[] = {\n",
             *[_descriptor(option) for option in options],

@@ -25,12 +25,18 @@ NEEDS = {"backend_reader": ["backend", "response_spool"]}
 #: Headers of the system and of the core, beyond the usual ones.
 MORE_HEADERS = {
     "backend": {"errno.h", "sys/socket.h", "sys/uio.h", "sys/un.h", "unistd.h"},
-    "backend_reader": {"backend.h", "errno.h", "poll.h", "pthread.h", "response_spool.h", "signal.h", "sys/eventfd.h"}
-    | {"sys/socket.h", "time.h", "unistd.h"},
-    "response_head": {"route.h"},
+    "backend_reader": {"core/backend.h", "errno.h", "output/response_spool.h", "poll.h", "pthread.h", "signal.h"}
+    | {"sys/eventfd.h", "sys/socket.h", "time.h", "unistd.h"},
+    "response_head": {"core/route.h"},
     "response_spool": {"errno.h", "unistd.h"},
-    "route_cookie": {"route.h"},
+    "route_cookie": {"core/route.h"},
 }
+
+
+def source(name: str) -> Path:
+    """The C file of that name in any folder of the sources."""
+    (path,) = SOURCES.rglob(f"{name}.c")
+    return path
 
 
 def declared() -> Iterator[tuple[str, str]]:
@@ -46,7 +52,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("c_core")
     for path in TESTS.glob("*_test.c"):
         name = path.stem[: -len("_test")]
-        core = [str(SOURCES / f"{each}.c") for each in [name, *NEEDS.get(name, [])]]
+        core = [str(source(each)) for each in [name, *NEEDS.get(name, [])]]
         command = ["cc", *FLAGS, *WARNINGS, *SANITIZERS, "-pthread", "-I", str(SOURCES), str(path), *core]
         subprocess.run([*command, "-o", str(folder / path.stem)], check=True, timeout=SECONDS)
     return folder
@@ -62,7 +68,7 @@ def test_core(programs: Path, program: str, name: str) -> None:
 
 def test_the_readers_thread_shares_nothing_without_the_lock(tmp_path: Path) -> None:
     """Under ThreadSanitizer, which wants addresses that are not random."""
-    core = [str(SOURCES / f"{each}.c") for each in ["backend_reader", *NEEDS["backend_reader"]]]
+    core = [str(source(each)) for each in ["backend_reader", *NEEDS["backend_reader"]]]
     tests = str(TESTS / "backend_reader_test.c")
     program = str(tmp_path / "program")
     command = ["cc", *FLAGS, "-fsanitize=thread", "-pthread", "-I", str(SOURCES), tests, *core, "-o", program]
@@ -89,8 +95,10 @@ def test_the_readers_thread_shares_nothing_without_the_lock(tmp_path: Path) -> N
     ],
 )
 def test_the_core_includes_no_header_of_httpd(name: str) -> None:
-    allowed = {f"{name}.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "strings.h"}
+    path = source(name)
+    own = path.with_suffix(".h")
+    allowed = {str(own.relative_to(SOURCES)), "stddef.h", "stdint.h", "stdlib.h", "string.h", "strings.h"}
     allowed |= MORE_HEADERS.get(name, set())
-    for path in (SOURCES / f"{name}.c", SOURCES / f"{name}.h"):
-        included = set(re.findall(r'^#include [<"]([^>"]+)', path.read_text(encoding="utf-8"), re.MULTILINE))
+    for each in (path, own):
+        included = set(re.findall(r'^#include [<"]([^>"]+)', each.read_text(encoding="utf-8"), re.MULTILINE))
         assert included <= allowed
