@@ -38,4 +38,10 @@ const passenger_instance *passenger_instance_facts(void);
  * for the main server's log and for a server without a log of its own. */
 const char *passenger_error_log_name(const server_rec *server);
 
+/* Identifies a virtual host from one configuration to the next: 32 hex digits, made of its name, its address, its
+ * DocumentRoot and what is said of apps at its level. The spawner ends apps that are configured no more: it learns which
+ * those are from the requests that come and, for apps that nobody asks for, from whether their virtual host is still there.
+ * In `pool`; once the configuration has been read; in httpd's parent or a child. */
+const char *passenger_vhost_id(const server_rec *server, apr_pool_t *pool);
+
 #endif

@@ -15,11 +15,10 @@
 #include "config/configuration.h"
 #include "core/log_numbers.h"
 #include "core/monotonic.h"
-#include "config/site.h"
 
 APLOG_USE_MODULE(passenger);
 
-enum { NO_DESCRIPTOR = -1, MOST_PACKETS = 64, MOST_SITES = 500 };
+enum { NO_DESCRIPTOR = -1, MOST_PACKETS = 64, VHOSTS_IN_A_MESSAGE = 500 };
 
 struct passenger_message {
     apr_pool_t *pool;
@@ -206,16 +205,16 @@ static apr_status_t send_prestarts(const control_line *line, const passenger_ser
 }
 
 /* The virtual hosts, so many in each message. */
-static apr_status_t send_sites(const control_line *line)
+static apr_status_t send_vhosts(const control_line *line)
 {
     const server_rec *server = line->server;
     apr_status_t status = APR_SUCCESS;
 
     while (server != NULL && status == APR_SUCCESS) {
-        passenger_message *message = message_of_type(line, "sites");
+        passenger_message *message = message_of_type(line, "vhosts");
 
-        for (int i = 0; server != NULL && i < MOST_SITES; i++, server = server->next) {
-            passenger_message_add(message, "site", passenger_site_of(server, line->pool));
+        for (int i = 0; server != NULL && i < VHOSTS_IN_A_MESSAGE; i++, server = server->next) {
+            passenger_message_add(message, "vhost_id", passenger_vhost_id(server, line->pool));
         }
         status = send_message(line, message, NO_DESCRIPTOR);
     }
@@ -251,7 +250,7 @@ apr_status_t passenger_control_configure(int control, server_rec *server, const 
         status = send_logs(&line, options);
     }
     if (status == APR_SUCCESS) {
-        status = send_sites(&line);
+        status = send_vhosts(&line);
     }
     if (status == APR_SUCCESS) {
         status = send_prestarts(&line, options);

@@ -11,7 +11,6 @@
 #include "core/log_numbers.h"
 #include "core/monotonic.h"
 #include "core/netstring.h"
-#include "config/site.h"
 #include "request/spawner_call.h"
 
 APLOG_USE_MODULE(passenger);
@@ -104,7 +103,7 @@ static apr_array_header_t *question_of(request_rec *r, const passenger_mapping *
     passenger_environment_add(fields, "base_uri", mapping->base_uri);
     passenger_environment_add(fields, "server_name", r->server->server_hostname);
     passenger_environment_add(fields, "error_log", passenger_error_log_name(r->server));
-    passenger_environment_add(fields, "site", passenger_site_of(r->server, r->pool));
+    passenger_environment_add(fields, "vhost_id", passenger_vhost_id(r->server, r->pool));
     passenger_dir_options_to_wire(options, r->pool, add_option, fields);
     for (int index = 0; index < environment->nelts; index++) {
         const apr_table_entry_t *variable = &APR_ARRAY_IDX(environment, index, apr_table_entry_t);
