@@ -8,7 +8,6 @@
 #include <util_md5.h>
 
 #include "config/settings.h"
-#include "parent/spawner_process.h"
 
 const passenger_dir_options *passenger_options_of(const request_rec *request)
 {
@@ -18,11 +17,6 @@ const passenger_dir_options *passenger_options_of(const request_rec *request)
 const passenger_server_options *passenger_server_wide_options(void)
 {
     return passenger_settings_server();
-}
-
-const passenger_instance *passenger_instance_facts(void)
-{
-    return passenger_spawner_instance();
 }
 
 const char *passenger_error_log_name(const server_rec *server)

@@ -6,22 +6,12 @@
 #ifndef PASSENGER_CONFIGURATION_H
 #define PASSENGER_CONFIGURATION_H
 
-#include <stdint.h>
-
 #include <httpd.h>
 #include <http_config.h>
 
 #include "config/generated/options.h"
 
 extern module AP_MODULE_DECLARE_DATA passenger_module;
-
-/* How an httpd child finds and convinces the spawner. The strings are those of the parent when it forked this child. */
-typedef struct {
-    const char *directory;      /* <PassengerInstanceRegistryDir>/httpd-<pid of httpd's parent> */
-    const char *spawner_socket; /* <directory>/spawner.sock; fits sun_path */
-    const char *token;          /* 64 hex digits; never to be logged or sent to an app */
-    uint64_t epoch;             /* of the configuration that this child has, from 1 */
-} passenger_instance;
 
 /* The options in force for the request, as merged so far: before the location walk without those of <Location>. Read them
  * through passenger_dir_*() of options.h. Never NULL. */
@@ -30,9 +20,6 @@ const passenger_dir_options *passenger_options_of(const request_rec *request);
 /* The options of the whole server; read them through passenger_server_*(). The folders that are found at run time
  * (data_buffer_dir, instance_registry_dir) are filled in. Never NULL in a child. */
 const passenger_server_options *passenger_server_wide_options(void);
-
-/* The instance, or NULL while none has been started (httpd -t, or the spawner could not be forked). */
-const passenger_instance *passenger_instance_facts(void);
 
 /* The name of the server's ErrorLog as the spawner knows it (`error_log` of a register message): as configured, or empty
  * for the main server's log and for a server without a log of its own. */

@@ -1,14 +1,9 @@
 #include "parent/spawner_process.h"
 
 #include <signal.h>
-#include <string.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <apr_escape.h>
-#include <apr_general.h>
-#include <apr_strings.h>
 #include <apr_thread_proc.h>
 
 #include <ap_mpm.h>
@@ -18,11 +13,12 @@
 #include <mpm_common.h>
 #include <unixd.h>
 
-#include "config/configuration.h"
-#include "core/log_numbers.h"
-#include "core/monotonic.h"
-#include "parent/parent_control.h"
+#include "config/instance.h"
 #include "config/settings.h"
+#include "core/log_numbers.h"
+#include "core/message.h"
+#include "core/monotonic.h"
+#include "parent/control_line.h"
 #include "parent/spawner_child.h"
 #include "parent/spawner_handles.h"
 #include "parent/spawner_watch.h"
@@ -30,7 +26,6 @@
 APLOG_USE_MODULE(passenger);
 
 enum {
-    TOKEN_BYTES = 32,
     CONFIGURE_SECONDS = 5,      /* most that httpd waits for the spawner to take a configuration */
     STOP_SECONDS = 8,           /* most that httpd's end waits for the spawner's */
     SETTLED_SECONDS = 10,       /* a spawner that lived so long did not end early, whether it opened or not */
@@ -50,44 +45,31 @@ static struct {
     int hasty;                  /* the last one opened, and lived for less than HASTE_SECONDS */
     int configured;             /* from a configuration pass until the configuration's pool ends */
     int stopping;
-    char token[2 * TOKEN_BYTES + 1];
-    char directory[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-    char socket[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-    passenger_instance instance;
 } spawner;
 
 static void maintain(int reason, void *data, int status);
-
-const passenger_instance *passenger_spawner_instance(void)
-{
-    return spawner.owner != 0 ? &spawner.instance : NULL;
-}
-
-static const char *number_text(apr_pool_t *pool, long number)
-{
-    return apr_psprintf(pool, "%ld", number);
-}
 
 /* The message that the spawner starts with, or NULL when it would be too long. */
 static const char *start_parameters(apr_pool_t *pool, size_t *length)
 {
     const passenger_spawner_handles *handles = passenger_spawner_handles_get();
+    const passenger_instance *instance = passenger_instance_get();
     const char *configuration = passenger_server_spawner_config_file(passenger_settings_server());
-    passenger_message *message = passenger_message_create(pool);
+    passenger_message *message = passenger_message_create(pool, 12);
 
-    passenger_message_add(message, "control_fd", number_text(pool, handles->spawner_control));
-    passenger_message_add(message, "lifeline_fd", number_text(pool, handles->lifeline_read));
-    passenger_message_add(message, "store_fd", number_text(pool, handles->store_read));
-    passenger_message_add(message, "store_fd_write", number_text(pool, handles->store_write));
-    passenger_message_add(message, "httpd_pid", number_text(pool, spawner.owner));
-    passenger_message_add(message, "apache_uid", number_text(pool, ap_unixd_config.user_id));
-    passenger_message_add(message, "apache_gid", number_text(pool, ap_unixd_config.group_id));
+    passenger_message_add_number(message, "control_fd", handles->spawner_control);
+    passenger_message_add_number(message, "lifeline_fd", handles->lifeline_read);
+    passenger_message_add_number(message, "store_fd", handles->store_read);
+    passenger_message_add_number(message, "store_fd_write", handles->store_write);
+    passenger_message_add_number(message, "httpd_pid", spawner.owner);
+    passenger_message_add_number(message, "apache_uid", ap_unixd_config.user_id);
+    passenger_message_add_number(message, "apache_gid", ap_unixd_config.group_id);
     passenger_message_add(message, "server_root", ap_server_root);
     passenger_message_add(message, "server_software", ap_get_server_banner());
-    passenger_message_add(message, "instance_dir", spawner.directory);
-    passenger_message_add(message, "token", spawner.token);
+    passenger_message_add(message, "instance_dir", instance->directory);
+    passenger_message_add(message, "token", instance->token);
     passenger_message_add(message, "spawner_config", configuration != NULL ? configuration : "");
-    return passenger_message_encode(message, length);
+    return passenger_message_encode(message, PASSENGER_CONTROL_MESSAGE_LIMIT, length);
 }
 
 /* Seconds that the next spawner waits: none after one that worked, growing when they end again and again without having
@@ -145,7 +127,7 @@ static void configure(server_rec *server, apr_pool_t *pool)
 {
     apr_time_t deadline = passenger_monotonic_now() + apr_time_from_sec(CONFIGURE_SECONDS);
     apr_status_t status = passenger_control_configure(passenger_spawner_handles_get()->control, server,
-                                                      passenger_settings_server(), spawner.instance.epoch, deadline,
+                                                      passenger_settings_server(), passenger_instance_get()->epoch, deadline,
                                                       pool);
 
     if (status == APR_ENOSPC) {
@@ -295,36 +277,12 @@ static apr_status_t stop(void *data)
     return APR_SUCCESS;
 }
 
-static void name_directory(char *directory, size_t size)
-{
-    apr_snprintf(directory, size, "%s/httpd-%ld",
-                 passenger_server_instance_registry_dir(passenger_settings_server()), (long)getpid());
-}
-
-/* The names that hold for the life of this httpd. */
-static apr_status_t name_instance(void)
-{
-    unsigned char random[TOKEN_BYTES];
-    apr_status_t status = apr_generate_random_bytes(random, sizeof random);
-
-    if (status != APR_SUCCESS) {
-        return status;
-    }
-    apr_escape_hex(spawner.token, random, sizeof random, 0, NULL);
-    name_directory(spawner.directory, sizeof spawner.directory);
-    apr_snprintf(spawner.socket, sizeof spawner.socket, "%s/spawner.sock", spawner.directory);
-    spawner.instance.directory = spawner.directory;
-    spawner.instance.spawner_socket = spawner.socket;
-    spawner.instance.token = spawner.token;
-    return APR_SUCCESS;
-}
-
 static apr_status_t prepare(server_rec *server)
 {
     apr_status_t status = passenger_spawner_handles_open();
 
     if (status == APR_SUCCESS) {
-        status = name_instance();
+        status = passenger_instance_create();
     }
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, status, server, PSGLOGNO(1028)
@@ -354,10 +312,7 @@ static void end_delay(void)
 
 static void warn_of_late_change(server_rec *server)
 {
-    char directory[sizeof spawner.directory];
-
-    name_directory(directory, sizeof directory);
-    if (strcmp(directory, spawner.directory) != 0) {
+    if (passenger_instance_would_move()) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, PSGLOGNO(1029)
                      "a changed PassengerInstanceRegistryDir comes into force when httpd is stopped and started");
     }
@@ -384,7 +339,7 @@ apr_status_t passenger_spawner_configure(server_rec *server)
     }
     spawner.configured = 1;
     apr_pool_cleanup_register(server->process->pconf, NULL, forget_configuration, apr_pool_cleanup_null);
-    spawner.instance.epoch++;
+    passenger_instance_begin_epoch();
     status = start_and_configure(server);
     return first ? status : APR_SUCCESS;
 }

@@ -9,8 +9,6 @@
 
 #include <httpd.h>
 
-#include "config/configuration.h"
-
 /* post_config: makes sure that a spawner runs and tells it of the configuration just read. May block for 5 s when the
  * spawner does not take messages; it is then killed, and replaced by httpd's main loop. An error only when the first
  * spawner of this httpd could not be started. */
@@ -18,8 +16,5 @@ apr_status_t passenger_spawner_configure(server_rec *server);
 
 /* monitor: starts a spawner when there should be one and none could be forked; ends one that hangs. */
 void passenger_spawner_monitor(server_rec *server);
-
-/* The instance, or NULL before the first spawner has been started. Any process, any thread. */
-const passenger_instance *passenger_spawner_instance(void);
 
 #endif

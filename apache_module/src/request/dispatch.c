@@ -12,7 +12,7 @@
 #include "proxy/exchange.h"
 #include "core/log_numbers.h"
 #include "core/monotonic.h"
-#include "core/netstring.h"
+#include "core/message.h"
 #include "request/overflow_report.h"
 #include "request/registration.h"
 #include "proxy/sticky_session.h"
@@ -115,26 +115,25 @@ static int connect_to_app(dispatch *it, int is_first)
     return error == 0 ? OK : connect_to_group(it);
 }
 
-static void add_extensions(const dispatch *it, apr_array_header_t *fields)
+static void add_extensions(const dispatch *it, passenger_message *head)
 {
     request_rec *r = it->r;
     const passenger_time_limits *limits = &it->limits;
-    passenger_environment_add(fields, "JUMPSEAT_TOKEN", it->group.address.token);
-    passenger_environment_add(fields, "JUMPSEAT_FRAMED", "1");
-    passenger_environment_add(fields, "JUMPSEAT_BODY", passenger_request_body_mode(it->body));
+    passenger_message_add(head, "JUMPSEAT_TOKEN", it->group.address.token);
+    passenger_message_add(head, "JUMPSEAT_FRAMED", "1");
+    passenger_message_add(head, "JUMPSEAT_BODY", passenger_request_body_mode(it->body));
     if (!it->body->is_finished && r->expecting_100) {
-        passenger_environment_add(fields, "JUMPSEAT_EXPECT", "100-continue");
+        passenger_message_add(head, "JUMPSEAT_EXPECT", "100-continue");
     }
     if (it->wants_sign) {
-        passenger_environment_add(fields, "JUMPSEAT_TAKEN", "1");
+        passenger_message_add(head, "JUMPSEAT_TAKEN", "1");
     }
     if (limits->start_before != 0) {
-        passenger_environment_add(fields, "JUMPSEAT_START_BEFORE",
-                                  apr_psprintf(r->pool, "%" APR_INT64_T_FMT "000", (apr_int64_t)limits->start_before));
+        passenger_message_add(head, "JUMPSEAT_START_BEFORE",
+                              apr_psprintf(r->pool, "%" APR_INT64_T_FMT "000", (apr_int64_t)limits->start_before));
     }
     if (limits->request_time != 0) {
-        passenger_environment_add(fields, "JUMPSEAT_TIME_LIMIT",
-                                  apr_psprintf(r->pool, "%" APR_INT64_T_FMT, apr_time_as_msec(limits->request_time)));
+        passenger_message_add_number(head, "JUMPSEAT_TIME_LIMIT", apr_time_as_msec(limits->request_time));
     }
 }
 
@@ -142,18 +141,16 @@ static void add_extensions(const dispatch *it, apr_array_header_t *fields)
 static int queue_request(dispatch *it)
 {
     const passenger_request_body *body = it->body;
-    apr_array_header_t *fields = passenger_environment_of(it->r, it->mapping, body->length);
-    add_extensions(it, fields);
-    const passenger_field *first = (const passenger_field *)fields->elts;
-    size_t size = passenger_netstring_size(first, (size_t)fields->nelts, PASSENGER_REQUEST_HEAD_LIMIT);
-    char *head = size > 0 ? apr_palloc(it->r->pool, size) : NULL;
-    if (head == NULL
-        || passenger_netstring_write(first, (size_t)fields->nelts, head, size) != PASSENGER_NETSTRING_OK) {
+    passenger_message *head = passenger_environment_of(it->r, it->mapping, body->length);
+    add_extensions(it, head);
+    size_t size;
+    const char *bytes = passenger_message_encode(head, PASSENGER_REQUEST_HEAD_LIMIT, &size);
+    if (bytes == NULL) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, it->r, PSGLOGNO(2122)
                       "the request's headers and variables are more than 1 MiB: answered 431");
         return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
     }
-    passenger_backend_queue(&it->backend, head, size);
+    passenger_backend_queue(&it->backend, bytes, size);
     it->backend.attached = body->descriptor;
     if (body->kind == PASSENGER_BODY_MEMORY && body->length > 0) {
         passenger_backend_queue(&it->backend, body->bytes, (size_t)body->length);

@@ -6,19 +6,6 @@
 #include <apr_strings.h>
 
 #include "config/configuration.h"
-#include "core/netstring.h"
-
-void passenger_environment_add(apr_array_header_t *fields, const char *name, const char *value)
-{
-    if (value == NULL) {
-        return;
-    }
-    passenger_field *field = apr_array_push(fields);
-    field->name = name;
-    field->name_length = strlen(name);
-    field->value = value;
-    field->value_length = strlen(value);
-}
 
 static int is_one_of(const char *name, const char *const *names, int ignore_case)
 {
@@ -60,27 +47,27 @@ int passenger_environment_is_https(request_rec *r)
            || (said != NULL && (strcasecmp(said, "on") == 0 || strcmp(said, "1") == 0));
 }
 
-static void add_server(request_rec *r, apr_array_header_t *fields)
+static void add_server(request_rec *r, passenger_message *head)
 {
     conn_rec *c = r->connection;
     int https = passenger_environment_is_https(r);
-    passenger_environment_add(fields, "GATEWAY_INTERFACE", "CGI/1.1");
-    passenger_environment_add(fields, "SERVER_SOFTWARE", ap_get_server_banner());
-    passenger_environment_add(fields, "SERVER_NAME", ap_escape_html(r->pool, ap_get_server_name_for_url(r)));
-    passenger_environment_add(fields, "SERVER_PORT", apr_psprintf(r->pool, "%u", ap_get_server_port(r)));
-    passenger_environment_add(fields, "SERVER_ADDR", c->local_ip);
-    passenger_environment_add(fields, "DOCUMENT_ROOT", ap_document_root(r));
-    passenger_environment_add(fields, "REQUEST_SCHEME", https ? "https" : "http");
-    passenger_environment_add(fields, "HTTPS", https ? "on" : NULL);
+    passenger_message_add(head, "GATEWAY_INTERFACE", "CGI/1.1");
+    passenger_message_add(head, "SERVER_SOFTWARE", ap_get_server_banner());
+    passenger_message_add(head, "SERVER_NAME", ap_escape_html(r->pool, ap_get_server_name_for_url(r)));
+    passenger_message_add(head, "SERVER_PORT", apr_psprintf(r->pool, "%u", ap_get_server_port(r)));
+    passenger_message_add(head, "SERVER_ADDR", c->local_ip);
+    passenger_message_add(head, "DOCUMENT_ROOT", ap_document_root(r));
+    passenger_message_add(head, "REQUEST_SCHEME", https ? "https" : "http");
+    passenger_message_add(head, "HTTPS", https ? "on" : NULL);
 }
 
-static void add_client(request_rec *r, apr_array_header_t *fields)
+static void add_client(request_rec *r, passenger_message *head)
 {
-    passenger_environment_add(fields, "REMOTE_ADDR", r->useragent_ip);
-    passenger_environment_add(fields, "REMOTE_PORT", apr_itoa(r->pool, r->connection->client_addr->port));
-    passenger_environment_add(fields, "REMOTE_HOST", ap_get_useragent_host(r, REMOTE_HOST, NULL));
-    passenger_environment_add(fields, "REMOTE_USER", r->user);
-    passenger_environment_add(fields, "AUTH_TYPE", r->ap_auth_type);
+    passenger_message_add(head, "REMOTE_ADDR", r->useragent_ip);
+    passenger_message_add(head, "REMOTE_PORT", apr_itoa(r->pool, r->connection->client_addr->port));
+    passenger_message_add(head, "REMOTE_HOST", ap_get_useragent_host(r, REMOTE_HOST, NULL));
+    passenger_message_add(head, "REMOTE_USER", r->user);
+    passenger_message_add(head, "AUTH_TYPE", r->ap_auth_type);
 }
 
 /* Where the app is mounted. Another module may have led the request out of there after the mapping was decided. */
@@ -89,18 +76,18 @@ static const char *script_name(request_rec *r, const passenger_mapping *mapping)
     return strncmp(r->uri, mapping->base_uri, strlen(mapping->base_uri)) == 0 ? mapping->base_uri : "";
 }
 
-static void add_request(request_rec *r, const passenger_mapping *mapping, apr_array_header_t *fields)
+static void add_request(request_rec *r, const passenger_mapping *mapping, passenger_message *head)
 {
     const char *mounted_at = script_name(r, mapping);
     /* First what says which request it is, so that the beginning of the head shows it. */
-    passenger_environment_add(fields, "REQUEST_METHOD", r->method);
-    passenger_environment_add(fields, "HTTP_HOST", apr_table_get(r->headers_in, "Host"));
-    passenger_environment_add(fields, "REQUEST_URI", request_uri(r, mapping));
-    passenger_environment_add(fields, "SCRIPT_NAME", mounted_at);
-    passenger_environment_add(fields, "PATH_INFO", r->uri + strlen(mounted_at));
-    passenger_environment_add(fields, "QUERY_STRING", r->args != NULL ? r->args : "");
-    passenger_environment_add(fields, "SERVER_PROTOCOL", r->protocol);
-    passenger_environment_add(fields, "CONTENT_TYPE", apr_table_get(r->headers_in, "Content-Type"));
+    passenger_message_add(head, "REQUEST_METHOD", r->method);
+    passenger_message_add(head, "HTTP_HOST", apr_table_get(r->headers_in, "Host"));
+    passenger_message_add(head, "REQUEST_URI", request_uri(r, mapping));
+    passenger_message_add(head, "SCRIPT_NAME", mounted_at);
+    passenger_message_add(head, "PATH_INFO", r->uri + strlen(mounted_at));
+    passenger_message_add(head, "QUERY_STRING", r->args != NULL ? r->args : "");
+    passenger_message_add(head, "SERVER_PROTOCOL", r->protocol);
+    passenger_message_add(head, "CONTENT_TYPE", apr_table_get(r->headers_in, "Content-Type"));
 }
 
 /* `HTTP_` and the name in capitals; NULL for a name with other than letters, digits and dashes, which could pass for
@@ -129,31 +116,20 @@ static const char *variable_of_header(apr_pool_t *pool, const char *name)
     return variable;
 }
 
-static passenger_field *find_from(apr_array_header_t *fields, int start, const char *name)
-{
-    for (int index = start; index < fields->nelts; index++) {
-        passenger_field *field = &APR_ARRAY_IDX(fields, index, passenger_field);
-        if (strcmp(field->name, name) == 0) {
-            return field;
-        }
-    }
-    return NULL;
-}
-
 /* Repeated headers become one list (RFC 9110, section 5.3); cookies are joined in their own way (RFC 6265bis). */
-static void add_headers(request_rec *r, apr_array_header_t *fields)
+static void add_headers(request_rec *r, passenger_message *head)
 {
     const apr_array_header_t *headers = apr_table_elts(r->headers_in);
-    int start = fields->nelts;
+    int start = head->fields->nelts;
     for (int index = 0; index < headers->nelts; index++) {
         const apr_table_entry_t *header = &APR_ARRAY_IDX(headers, index, apr_table_entry_t);
         const char *variable = variable_of_header(r->pool, header->key);
         if (variable == NULL) {
             continue;
         }
-        passenger_field *known = find_from(fields, start, variable);
+        passenger_field *known = passenger_message_find(head, start, variable);
         if (known == NULL) {
-            passenger_environment_add(fields, variable, header->val);
+            passenger_message_add(head, variable, header->val);
             continue;
         }
         const char *separator = strcmp(variable, "HTTP_COOKIE") == 0 ? "; " : ", ";
@@ -176,33 +152,33 @@ static int is_reserved(const char *name)
 }
 
 /* Reserved, but welcome where the server itself has nothing to say: some auth modules leave them here. */
-static int is_missing_identity(const char *name, apr_array_header_t *fields)
+static int is_missing_identity(const char *name, passenger_message *head)
 {
     static const char *const identity[] = {"AUTH_TYPE", "REMOTE_HOST", "REMOTE_USER", NULL};
-    return is_one_of(name, identity, 0) && find_from(fields, 0, name) == NULL;
+    return is_one_of(name, identity, 0) && passenger_message_find(head, 0, name) == NULL;
 }
 
-static void add_modules(request_rec *r, apr_array_header_t *fields)
+static void add_modules(request_rec *r, passenger_message *head)
 {
     const apr_array_header_t *variables = apr_table_elts(r->subprocess_env);
     for (int index = 0; index < variables->nelts; index++) {
         const apr_table_entry_t *variable = &APR_ARRAY_IDX(variables, index, apr_table_entry_t);
-        if (variable->key != NULL && (!is_reserved(variable->key) || is_missing_identity(variable->key, fields))) {
-            passenger_environment_add(fields, variable->key, variable->val != NULL ? variable->val : "");
+        if (variable->key != NULL && (!is_reserved(variable->key) || is_missing_identity(variable->key, head))) {
+            passenger_message_add(head, variable->key, variable->val != NULL ? variable->val : "");
         }
     }
 }
 
-apr_array_header_t *passenger_environment_of(request_rec *r, const passenger_mapping *mapping,
-                                             apr_off_t content_length)
+passenger_message *passenger_environment_of(request_rec *r, const passenger_mapping *mapping,
+                                            apr_off_t content_length)
 {
-    apr_array_header_t *fields = apr_array_make(r->pool, 64, sizeof(passenger_field));
-    passenger_environment_add(fields, "CONTENT_LENGTH", apr_off_t_toa(r->pool, content_length));
-    passenger_environment_add(fields, "SCGI", "1");
-    add_request(r, mapping, fields);
-    add_server(r, fields);
-    add_client(r, fields);
-    add_headers(r, fields);
-    add_modules(r, fields);
-    return fields;
+    passenger_message *head = passenger_message_create(r->pool, 64);
+    passenger_message_add(head, "CONTENT_LENGTH", apr_off_t_toa(r->pool, content_length));
+    passenger_message_add(head, "SCGI", "1");
+    add_request(r, mapping, head);
+    add_server(r, head);
+    add_client(r, head);
+    add_headers(r, head);
+    add_modules(r, head);
+    return head;
 }

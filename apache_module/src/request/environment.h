@@ -6,19 +6,16 @@
 #define JUMPSEAT_ENVIRONMENT_H
 
 #include <httpd.h>
-#include <apr_tables.h>
 
+#include "core/message.h"
 #include "request/mapping.h"
 
-/* The request's variables as an array of passenger_field, CONTENT_LENGTH (`content_length`, 0 for none) first.
+/* The request's variables as the head of a request: CONTENT_LENGTH (`content_length`, 0 for none) first.
  * Variables that modules and SetEnv left in r->subprocess_env come last and never replace one of the server's. */
-apr_array_header_t *passenger_environment_of(request_rec *r, const passenger_mapping *mapping,
-                                             apr_off_t content_length);
+passenger_message *passenger_environment_of(request_rec *r, const passenger_mapping *mapping,
+                                            apr_off_t content_length);
 
 /* Whether the client came by TLS, or the administrator says so (SetEnvIf HTTPS, behind a proxy that ends TLS). */
 int passenger_environment_is_https(request_rec *r);
-
-/* Adds one more. The strings must outlive the array; a NULL value is left out. */
-void passenger_environment_add(apr_array_header_t *fields, const char *name, const char *value);
 
 #endif

@@ -4,14 +4,13 @@
 
 #include <http_log.h>
 #include <apr_atomic.h>
-#include <apr_strings.h>
 #include <apr_thread_mutex.h>
 
 #include "config/configuration.h"
-#include "request/environment.h"
+#include "config/instance.h"
 #include "core/log_numbers.h"
 #include "core/monotonic.h"
-#include "core/netstring.h"
+#include "core/message.h"
 #include "core/overflow_count.h"
 #include "request/spawner_call.h"
 
@@ -36,21 +35,17 @@ void passenger_overflow_report_child_init(apr_pool_t *child_pool)
 
 static apr_status_t tell(request_rec *r, const passenger_overflow *overflow)
 {
-    const passenger_instance *instance = passenger_instance_facts();
+    const passenger_instance *instance = passenger_instance_get();
     if (instance == NULL) {
         return APR_ENOENT;
     }
-    apr_array_header_t *fields = apr_array_make(r->pool, 4, sizeof(passenger_field));
-    passenger_environment_add(fields, "type", "queue_full");
-    passenger_environment_add(fields, "token", instance->token);
-    passenger_environment_add(fields, "group", overflow->group);
-    passenger_environment_add(fields, "count",
-                              apr_psprintf(r->pool, "%" APR_UINT64_T_FMT, (apr_uint64_t)overflow->count));
-    const passenger_field *first = (const passenger_field *)fields->elts;
-    size_t size = passenger_netstring_size(first, (size_t)fields->nelts, PASSENGER_CONTROL_MESSAGE_LIMIT);
-    char *message = size > 0 ? apr_palloc(r->pool, size) : NULL;
-    if (message == NULL
-        || passenger_netstring_write(first, (size_t)fields->nelts, message, size) != PASSENGER_NETSTRING_OK) {
+    passenger_message *report = passenger_message_of_type(r->pool, "queue_full");
+    passenger_message_add(report, "token", instance->token);
+    passenger_message_add(report, "group", overflow->group);
+    passenger_message_add_number(report, "count", (apr_int64_t)overflow->count);
+    size_t size;
+    const char *message = passenger_message_encode(report, PASSENGER_CONTROL_MESSAGE_LIMIT, &size);
+    if (message == NULL) {
         return APR_EINVAL;
     }
     return passenger_spawner_tell(instance->spawner_socket, message, size);

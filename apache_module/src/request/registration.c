@@ -6,11 +6,11 @@
 #include <apr_thread_mutex.h>
 
 #include "config/configuration.h"
-#include "request/environment.h"
+#include "config/instance.h"
 #include "errors/error_answer.h"
 #include "core/log_numbers.h"
 #include "core/monotonic.h"
-#include "core/netstring.h"
+#include "core/message.h"
 #include "request/spawner_call.h"
 
 APLOG_USE_MODULE(passenger);
@@ -81,35 +81,29 @@ static const char *cache_key_of(request_rec *r, const passenger_mapping *mapping
                         mapping->base_uri, key);
 }
 
-static void add_option(void *fields, const char *name, const char *value)
-{
-    passenger_environment_add(fields, name, value);
-}
-
-static apr_array_header_t *question_of(request_rec *r, const passenger_mapping *mapping, const char *key,
-                                       const apr_array_header_t *environment, const passenger_instance *instance)
+static passenger_message *question_of(request_rec *r, const passenger_mapping *mapping, const char *key,
+                                      const apr_array_header_t *environment, const passenger_instance *instance)
 {
     const passenger_dir_options *options = passenger_options_of(r);
     const char *app_type = passenger_dir_app_type(options);
-    apr_array_header_t *fields = apr_array_make(r->pool, 64, sizeof(passenger_field));
-    passenger_environment_add(fields, "type", "register");
-    passenger_environment_add(fields, "token", instance->token);
-    passenger_environment_add(fields, "epoch", apr_psprintf(r->pool, "%" APR_UINT64_T_FMT, instance->epoch));
-    passenger_environment_add(fields, "group", key);
-    passenger_environment_add(fields, "app_root", mapping->app_root);
-    passenger_environment_add(fields, "app_type", app_type != NULL ? app_type : "wsgi");
-    passenger_environment_add(fields, "startup_file", passenger_dir_startup_file(options));
-    passenger_environment_add(fields, "public_dir", mapping->public_dir);
-    passenger_environment_add(fields, "base_uri", mapping->base_uri);
-    passenger_environment_add(fields, "server_name", r->server->server_hostname);
-    passenger_environment_add(fields, "error_log", passenger_error_log_name(r->server));
-    passenger_environment_add(fields, "vhost_id", passenger_vhost_id(r->server, r->pool));
-    passenger_dir_options_to_wire(options, r->pool, add_option, fields);
+    passenger_message *question = passenger_message_of_type(r->pool, "register");
+    passenger_message_add(question, "token", instance->token);
+    passenger_message_add_number(question, "epoch", (apr_int64_t)instance->epoch);
+    passenger_message_add(question, "group", key);
+    passenger_message_add(question, "app_root", mapping->app_root);
+    passenger_message_add(question, "app_type", app_type != NULL ? app_type : "wsgi");
+    passenger_message_add(question, "startup_file", passenger_dir_startup_file(options));
+    passenger_message_add(question, "public_dir", mapping->public_dir);
+    passenger_message_add(question, "base_uri", mapping->base_uri);
+    passenger_message_add(question, "server_name", r->server->server_hostname);
+    passenger_message_add(question, "error_log", passenger_error_log_name(r->server));
+    passenger_message_add(question, "vhost_id", passenger_vhost_id(r->server, r->pool));
+    passenger_dir_options_to_wire(options, question);
     for (int index = 0; index < environment->nelts; index++) {
         const apr_table_entry_t *variable = &APR_ARRAY_IDX(environment, index, apr_table_entry_t);
-        passenger_environment_add(fields, apr_pstrcat(r->pool, "env:", variable->key, NULL), variable->val);
+        passenger_message_add(question, apr_pstrcat(r->pool, "env:", variable->key, NULL), variable->val);
     }
-    return fields;
+    return question;
 }
 
 /* Returns OK and the group's address, or a status, logged. */
@@ -135,19 +129,17 @@ static int read_answer(request_rec *r, const passenger_answer *answer, passenger
 static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const apr_array_header_t *environment,
                        passenger_group *group)
 {
-    const passenger_instance *instance = passenger_instance_facts();
+    const passenger_instance *instance = passenger_instance_get();
     passenger_answer answer;
     if (instance == NULL) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2082) "no spawner has been started (error id %s)",
                       passenger_error_id(r));
         return HTTP_SERVICE_UNAVAILABLE;
     }
-    apr_array_header_t *fields = question_of(r, mapping, group->key, environment, instance);
-    const passenger_field *first = (const passenger_field *)fields->elts;
-    size_t size = passenger_netstring_size(first, (size_t)fields->nelts, PASSENGER_CONTROL_MESSAGE_LIMIT);
-    char *question = size > 0 ? apr_palloc(r->pool, size) : NULL;
-    if (question == NULL
-        || passenger_netstring_write(first, (size_t)fields->nelts, question, size) != PASSENGER_NETSTRING_OK) {
+    size_t size;
+    const char *question = passenger_message_encode(question_of(r, mapping, group->key, environment, instance),
+                                                    PASSENGER_CONTROL_MESSAGE_LIMIT, &size);
+    if (question == NULL) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2083)
                       "the options and SetEnv variables of the app %s are more than 256 KiB (error id %s)", group->key,
                       passenger_error_id(r));

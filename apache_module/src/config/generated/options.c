@@ -331,61 +331,45 @@ passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passe
     return merged;
 }
 
-void passenger_dir_options_to_wire(const passenger_dir_options *options, apr_pool_t *pool,
-                                   passenger_wire_field *add, void *context)
+void passenger_dir_options_to_wire(const passenger_dir_options *options, passenger_message *message)
 {
-    if (passenger_dir_python(options) != NULL) {
-        add(context, "python", passenger_dir_python(options));
-    }
-    add(context, "app_env", passenger_dir_app_env(options));
-    add(context, "spawn_method", passenger_dir_spawn_method(options));
-    add(context, "load_shell_envvars", passenger_dir_load_shell_envvars(options) ? "1" : "0");
-    add(context, "start_timeout", apr_itoa(pool, passenger_dir_start_timeout(options)));
-    add(context, "concurrency_model", passenger_dir_concurrency_model(options));
-    add(context, "thread_count", apr_itoa(pool, passenger_dir_thread_count(options)));
-    add(context, "force_max_concurrent_requests_per_process", apr_itoa(pool, passenger_dir_force_max_concurrent_requests_per_process(options)));
-    if (passenger_dir_user(options) != NULL) {
-        add(context, "user", passenger_dir_user(options));
-    }
-    if (passenger_dir_group(options) != NULL) {
-        add(context, "group", passenger_dir_group(options));
-    }
-    add(context, "min_instances", apr_itoa(pool, passenger_dir_min_instances(options)));
-    add(context, "max_instances", apr_itoa(pool, passenger_dir_max_instances(options)));
-    add(context, "max_preloader_idle_time", apr_itoa(pool, passenger_dir_max_preloader_idle_time(options)));
-    add(context, "max_requests", apr_itoa(pool, passenger_dir_max_requests(options)));
-    add(context, "memory_limit", apr_itoa(pool, passenger_dir_memory_limit(options)));
-    add(context, "hard_memory_limit", apr_itoa(pool, passenger_dir_hard_memory_limit(options)));
-    add(context, "max_request_queue_size", apr_itoa(pool, passenger_dir_max_request_queue_size(options)));
-    add(context, "sticky_sessions", passenger_dir_sticky_sessions(options) ? "1" : "0");
-    add(context, "friendly_error_pages", passenger_dir_friendly_error_pages(options) ? "1" : "0");
-    if (passenger_dir_custom_error_page(options) != NULL) {
-        add(context, "custom_error_page", passenger_dir_custom_error_page(options));
-    }
-    add(context, "restart_dir", passenger_dir_restart_dir(options));
-    add(context, "rolling_restarts", passenger_dir_rolling_restarts(options) ? "1" : "0");
-    add(context, "resist_deployment_errors", passenger_dir_resist_deployment_errors(options) ? "1" : "0");
-    if (passenger_dir_app_log_file(options) != NULL) {
-        add(context, "app_log_file", passenger_dir_app_log_file(options));
-    }
+    passenger_message_add(message, "python", passenger_dir_python(options));
+    passenger_message_add(message, "app_env", passenger_dir_app_env(options));
+    passenger_message_add(message, "spawn_method", passenger_dir_spawn_method(options));
+    passenger_message_add(message, "load_shell_envvars", passenger_dir_load_shell_envvars(options) ? "1" : "0");
+    passenger_message_add_number(message, "start_timeout", passenger_dir_start_timeout(options));
+    passenger_message_add(message, "concurrency_model", passenger_dir_concurrency_model(options));
+    passenger_message_add_number(message, "thread_count", passenger_dir_thread_count(options));
+    passenger_message_add_number(message, "force_max_concurrent_requests_per_process", passenger_dir_force_max_concurrent_requests_per_process(options));
+    passenger_message_add(message, "user", passenger_dir_user(options));
+    passenger_message_add(message, "group", passenger_dir_group(options));
+    passenger_message_add_number(message, "min_instances", passenger_dir_min_instances(options));
+    passenger_message_add_number(message, "max_instances", passenger_dir_max_instances(options));
+    passenger_message_add_number(message, "max_preloader_idle_time", passenger_dir_max_preloader_idle_time(options));
+    passenger_message_add_number(message, "max_requests", passenger_dir_max_requests(options));
+    passenger_message_add_number(message, "memory_limit", passenger_dir_memory_limit(options));
+    passenger_message_add_number(message, "hard_memory_limit", passenger_dir_hard_memory_limit(options));
+    passenger_message_add_number(message, "max_request_queue_size", passenger_dir_max_request_queue_size(options));
+    passenger_message_add(message, "sticky_sessions", passenger_dir_sticky_sessions(options) ? "1" : "0");
+    passenger_message_add(message, "friendly_error_pages", passenger_dir_friendly_error_pages(options) ? "1" : "0");
+    passenger_message_add(message, "custom_error_page", passenger_dir_custom_error_page(options));
+    passenger_message_add(message, "restart_dir", passenger_dir_restart_dir(options));
+    passenger_message_add(message, "rolling_restarts", passenger_dir_rolling_restarts(options) ? "1" : "0");
+    passenger_message_add(message, "resist_deployment_errors", passenger_dir_resist_deployment_errors(options) ? "1" : "0");
+    passenger_message_add(message, "app_log_file", passenger_dir_app_log_file(options));
 }
 
-void passenger_server_options_to_wire(const passenger_server_options *options, apr_pool_t *pool,
-                                      passenger_wire_field *add, void *context)
+void passenger_server_options_to_wire(const passenger_server_options *options, passenger_message *message)
 {
-    add(context, "user_switching", passenger_server_user_switching(options) ? "1" : "0");
-    add(context, "default_user", passenger_server_default_user(options));
-    if (passenger_server_default_group(options) != NULL) {
-        add(context, "default_group", passenger_server_default_group(options));
-    }
-    add(context, "max_instances_per_app", apr_itoa(pool, passenger_server_max_instances_per_app(options)));
-    add(context, "max_pool_size", apr_itoa(pool, passenger_server_max_pool_size(options)));
-    add(context, "pool_idle_time", apr_itoa(pool, passenger_server_pool_idle_time(options)));
-    add(context, "stat_throttle_rate", apr_itoa(pool, passenger_server_stat_throttle_rate(options)));
-    if (passenger_server_log_file(options) != NULL) {
-        add(context, "log_file", passenger_server_log_file(options));
-    }
-    add(context, "log_level", apr_itoa(pool, passenger_server_log_level(options)));
-    add(context, "disable_log_prefix", passenger_server_disable_log_prefix(options) ? "1" : "0");
-    add(context, "socket_backlog", apr_itoa(pool, passenger_server_socket_backlog(options)));
+    passenger_message_add(message, "user_switching", passenger_server_user_switching(options) ? "1" : "0");
+    passenger_message_add(message, "default_user", passenger_server_default_user(options));
+    passenger_message_add(message, "default_group", passenger_server_default_group(options));
+    passenger_message_add_number(message, "max_instances_per_app", passenger_server_max_instances_per_app(options));
+    passenger_message_add_number(message, "max_pool_size", passenger_server_max_pool_size(options));
+    passenger_message_add_number(message, "pool_idle_time", passenger_server_pool_idle_time(options));
+    passenger_message_add_number(message, "stat_throttle_rate", passenger_server_stat_throttle_rate(options));
+    passenger_message_add(message, "log_file", passenger_server_log_file(options));
+    passenger_message_add_number(message, "log_level", passenger_server_log_level(options));
+    passenger_message_add(message, "disable_log_prefix", passenger_server_disable_log_prefix(options) ? "1" : "0");
+    passenger_message_add_number(message, "socket_backlog", passenger_server_socket_backlog(options));
 }

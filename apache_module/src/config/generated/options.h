@@ -11,6 +11,8 @@
 #include <apr_pools.h>
 #include <apr_tables.h>
 
+#include "core/message.h"
+
 /* The value of a flag or number that is not configured; of everything else it is NULL. */
 #define PASSENGER_UNSET INT_MIN
 
@@ -113,9 +115,6 @@ typedef struct {
 /* The module's directives, ended by an empty one. */
 extern const command_rec passenger_commands[];
 
-/* Receives one name and value; both live as long as the pool given. */
-typedef void passenger_wire_field(void *context, const char *name, const char *value);
-
 /* Options with nothing configured. */
 passenger_dir_options *passenger_dir_options_create(apr_pool_t *pool);
 passenger_server_options *passenger_server_options_create(apr_pool_t *pool);
@@ -124,11 +123,9 @@ passenger_server_options *passenger_server_options_create(apr_pool_t *pool);
 passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passenger_dir_options *outer,
                                                    const passenger_dir_options *inner);
 
-/* Gives `add` each option that the spawner is told: the value in force, none for those without value. */
-void passenger_dir_options_to_wire(const passenger_dir_options *options, apr_pool_t *pool,
-                                   passenger_wire_field *add, void *context);
-void passenger_server_options_to_wire(const passenger_server_options *options, apr_pool_t *pool,
-                                      passenger_wire_field *add, void *context);
+/* Adds each option that the spawner is told: the value in force; those without a value are left out. */
+void passenger_dir_options_to_wire(const passenger_dir_options *options, passenger_message *message);
+void passenger_server_options_to_wire(const passenger_server_options *options, passenger_message *message);
 
 /* The values in force: as configured, else the default; NULL where there is neither. */
 static inline int passenger_dir_enabled(const passenger_dir_options *options)

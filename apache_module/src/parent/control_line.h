@@ -1,6 +1,6 @@
 /* What httpd's parent says to the spawner on its control line (docs/protocol.md, section 4). */
-#ifndef PASSENGER_PARENT_CONTROL_H
-#define PASSENGER_PARENT_CONTROL_H
+#ifndef PASSENGER_CONTROL_LINE_H
+#define PASSENGER_CONTROL_LINE_H
 
 #include <stdint.h>
 
@@ -8,18 +8,6 @@
 #include <httpd.h>
 
 #include "config/generated/options.h"
-#include "core/netstring.h"
-
-/* One message under construction; lives in a pool. */
-typedef struct passenger_message passenger_message;
-
-passenger_message *passenger_message_create(apr_pool_t *pool);
-
-/* Adds a field; the strings are not copied and must outlive the message. */
-void passenger_message_add(passenger_message *message, const char *name, const char *value);
-
-/* The netstring, in the message's pool, and its length; NULL when it would be longer than a control message may be. */
-const char *passenger_message_encode(const passenger_message *message, size_t *length);
 
 /* Sends the configuration of `server` and its virtual hosts: begin, log..., prestart..., hook..., commit. Blocks at most
  * until `deadline` (of passenger_monotonic_now()); APR_TIMEUP when the spawner did not take the messages by then,

@@ -1,4 +1,4 @@
-#include "parent/parent_control.h"
+#include "parent/control_line.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -7,23 +7,18 @@
 
 #include <apr_hash.h>
 #include <apr_portable.h>
-#include <apr_strings.h>
 #include <apr_tables.h>
 
 #include <http_log.h>
 
 #include "config/configuration.h"
 #include "core/log_numbers.h"
+#include "core/message.h"
 #include "core/monotonic.h"
 
 APLOG_USE_MODULE(passenger);
 
 enum { NO_DESCRIPTOR = -1, MOST_PACKETS = 64, VHOSTS_IN_A_MESSAGE = 500 };
-
-struct passenger_message {
-    apr_pool_t *pool;
-    apr_array_header_t *fields;     /* of passenger_field */
-};
 
 /* What sending one configuration needs to know. */
 typedef struct {
@@ -32,44 +27,6 @@ typedef struct {
     apr_pool_t *pool;
     server_rec *server;
 } control_line;
-
-passenger_message *passenger_message_create(apr_pool_t *pool)
-{
-    passenger_message *message = apr_palloc(pool, sizeof *message);
-
-    message->pool = pool;
-    message->fields = apr_array_make(pool, 16, sizeof(passenger_field));
-    return message;
-}
-
-void passenger_message_add(passenger_message *message, const char *name, const char *value)
-{
-    passenger_field *field = apr_array_push(message->fields);
-
-    field->name = name;
-    field->name_length = strlen(name);
-    field->value = value;
-    field->value_length = strlen(value);
-}
-
-const char *passenger_message_encode(const passenger_message *message, size_t *length)
-{
-    const passenger_field *fields = (const passenger_field *)(const void *)message->fields->elts;
-    size_t count = (size_t)message->fields->nelts;
-    char *encoded;
-
-    *length = passenger_netstring_size(fields, count, PASSENGER_CONTROL_MESSAGE_LIMIT);
-    if (*length == 0) {
-        return NULL;
-    }
-    encoded = apr_palloc(message->pool, *length);
-    return passenger_netstring_write(fields, count, encoded, *length) == PASSENGER_NETSTRING_OK ? encoded : NULL;
-}
-
-static void add_option(void *context, const char *name, const char *value)
-{
-    passenger_message_add(context, name, value);
-}
 
 /* Waits until the line takes a message again. */
 static apr_status_t wait_writable(const control_line *line)
@@ -116,25 +73,17 @@ static apr_status_t send_packet(const control_line *line, const char *bytes, siz
 static apr_status_t send_message(const control_line *line, const passenger_message *message, int descriptor)
 {
     size_t length;
-    const char *encoded = passenger_message_encode(message, &length);
+    const char *encoded = passenger_message_encode(message, PASSENGER_CONTROL_MESSAGE_LIMIT, &length);
 
     return encoded != NULL ? send_packet(line, encoded, length, descriptor) : APR_ENOSPC;
 }
 
-static passenger_message *message_of_type(const control_line *line, const char *type)
+static apr_status_t send_begin(const control_line *line, const passenger_server_options *options, apr_int64_t epoch)
 {
-    passenger_message *message = passenger_message_create(line->pool);
+    passenger_message *message = passenger_message_of_type(line->pool, "begin");
 
-    passenger_message_add(message, "type", type);
-    return message;
-}
-
-static apr_status_t send_begin(const control_line *line, const passenger_server_options *options, const char *epoch)
-{
-    passenger_message *message = message_of_type(line, "begin");
-
-    passenger_message_add(message, "epoch", epoch);
-    passenger_server_options_to_wire(options, line->pool, add_option, message);
+    passenger_message_add_number(message, "epoch", epoch);
+    passenger_server_options_to_wire(options, message);
     return send_message(line, message, NO_DESCRIPTOR);
 }
 
@@ -160,7 +109,7 @@ static void warn_no_descriptor(const control_line *line, const server_rec *serve
 
 static apr_status_t send_log(const control_line *line, const server_rec *server, int descriptor)
 {
-    passenger_message *message = message_of_type(line, "log");
+    passenger_message *message = passenger_message_of_type(line->pool, "log");
 
     passenger_message_add(message, "name", passenger_error_log_name(server));
     return send_message(line, message, descriptor);
@@ -196,7 +145,7 @@ static apr_status_t send_prestarts(const control_line *line, const passenger_ser
     apr_status_t status = APR_SUCCESS;
 
     for (int i = 0; urls != NULL && i < urls->nelts && status == APR_SUCCESS; i++) {
-        passenger_message *message = message_of_type(line, "prestart");
+        passenger_message *message = passenger_message_of_type(line->pool, "prestart");
 
         passenger_message_add(message, "url", APR_ARRAY_IDX(urls, i, const char *));
         status = send_message(line, message, NO_DESCRIPTOR);
@@ -211,7 +160,7 @@ static apr_status_t send_vhosts(const control_line *line)
     apr_status_t status = APR_SUCCESS;
 
     while (server != NULL && status == APR_SUCCESS) {
-        passenger_message *message = message_of_type(line, "vhosts");
+        passenger_message *message = passenger_message_of_type(line->pool, "vhosts");
 
         for (int i = 0; server != NULL && i < VHOSTS_IN_A_MESSAGE; i++, server = server->next) {
             passenger_message_add(message, "vhost_id", passenger_vhost_id(server, line->pool));
@@ -230,7 +179,7 @@ static apr_status_t send_hooks(const control_line *line, const passenger_server_
 
     for (int i = 0; entries != NULL && i < entries->nelts && status == APR_SUCCESS; i++) {
         const apr_table_entry_t *hook = &APR_ARRAY_IDX(entries, i, apr_table_entry_t);
-        passenger_message *message = message_of_type(line, "hook");
+        passenger_message *message = passenger_message_of_type(line->pool, "hook");
 
         passenger_message_add(message, "name", hook->key);
         passenger_message_add(message, "command", hook->val);
@@ -243,8 +192,7 @@ apr_status_t passenger_control_configure(int control, server_rec *server, const 
                                          uint64_t epoch, apr_time_t deadline, apr_pool_t *pool)
 {
     control_line line = {.control = control, .deadline = deadline, .pool = pool, .server = server};
-    const char *number = apr_psprintf(pool, "%" APR_UINT64_T_FMT, (apr_uint64_t)epoch);
-    apr_status_t status = send_begin(&line, options, number);
+    apr_status_t status = send_begin(&line, options, (apr_int64_t)epoch);
 
     if (status == APR_SUCCESS) {
         status = send_logs(&line, options);
@@ -259,9 +207,9 @@ apr_status_t passenger_control_configure(int control, server_rec *server, const 
         status = send_hooks(&line, options);
     }
     if (status == APR_SUCCESS) {
-        passenger_message *message = message_of_type(&line, "commit");
+        passenger_message *message = passenger_message_of_type(line.pool, "commit");
 
-        passenger_message_add(message, "epoch", number);
+        passenger_message_add_number(message, "epoch", (apr_int64_t)epoch);
         status = send_message(&line, message, NO_DESCRIPTOR);
     }
     return status;
