@@ -17,6 +17,7 @@ def generated_files() -> dict[str, str]:
     return {
         "apache_module/src/config/generated/options.h": render_c.header(DIRECTIVES),
         "apache_module/src/config/generated/options.c": render_c.source(DIRECTIVES),
+        "apache_module/src/config/generated/commands.c": render_c.commands(DIRECTIVES),
         "docs/directives.md": render_markdown.page(DIRECTIVES),
         "docs/log-messages.md": render_log_messages.page(CHECKOUT),
         "spawner/options.py": render_python.module(DIRECTIVES),

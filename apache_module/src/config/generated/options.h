@@ -112,9 +112,6 @@ typedef struct {
     const char *const *choices; /* pairs of the word allowed and the word that it means; ended by NULL; or NULL */
 } passenger_option;
 
-/* The module's directives, ended by an empty one. */
-extern const command_rec passenger_commands[];
-
 /* Options with nothing configured. */
 passenger_dir_options *passenger_dir_options_create(apr_pool_t *pool);
 passenger_server_options *passenger_server_options_create(apr_pool_t *pool);

@@ -1,4 +1,4 @@
-#include "output/backend_reader.h"
+#include "output/read_ahead.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -7,47 +7,39 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { STACK_SIZE = 256 * 1024, NANOSECONDS = 1000000000 };
+#include "core/deadlines.h"
 
-/* Nanoseconds. A client that takes nothing for so long is slow, and its response goes into a file; how long, in all, the
- * worker waits for one that is not. As in delivery.c. */
-static const int64_t STALL = 10 * 1000 * 1000;
-static const int64_t PATIENCE = 250 * 1000 * 1000;
+enum { STACK_SIZE = 256 * 1024 };
 
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * NANOSECONDS + time.tv_nsec;
-}
+static const int64_t STALL = PASSENGER_STALL_MILLISECONDS * INT64_C(1000);
 
-static void tell(const passenger_backend_reader *reader)
+static void signal_request_thread(const passenger_read_ahead *reader)
 {
     uint64_t one = 1;
-    ssize_t written = write(reader->event, &one, sizeof(one));
+    ssize_t written = write(reader->readable, &one, sizeof(one));
     (void)written;  /* full: it is readable anyway */
 }
 
-/* Waits, while the memory is full, for the client to make room, as long as patience lasts. With the lock. */
-static void be_patient(passenger_backend_reader *reader, size_t length)
+/* While the memory is full, waits for the client to make room, within the budget. With the lock. */
+static void wait_for_client(passenger_read_ahead *reader, size_t length)
 {
-    while (!reader->is_stopping && reader->patience > 0
+    while (!reader->is_stopping && reader->stall_budget > 0
            && passenger_response_spool_needs_file(&reader->spool, length)) {
-        int64_t began = now();
-        int64_t until = began + (reader->patience < STALL ? reader->patience : STALL);
-        struct timespec deadline = {.tv_sec = (time_t)(until / NANOSECONDS), .tv_nsec = (long)(until % NANOSECONDS)};
+        apr_time_t began = passenger_monotonic_now();
+        apr_time_t until = began + (reader->stall_budget < STALL ? reader->stall_budget : STALL);
+        struct timespec deadline = {.tv_sec = (time_t)apr_time_sec(until),
+                                    .tv_nsec = (long)apr_time_usec(until) * 1000};
         int is_slow = pthread_cond_timedwait(&reader->changed, &reader->lock, &deadline) == ETIMEDOUT;
-        reader->patience = is_slow ? 0 : reader->patience - (now() - began);
+        reader->stall_budget = is_slow ? 0 : reader->stall_budget - (passenger_monotonic_now() - began);
     }
 }
 
-/* Keeps what has come; waits for room when there is none. With the lock. */
-static void keep(passenger_backend_reader *reader, size_t length)
+/* Keeps what has been received; waits for room when there is none. With the lock. */
+static void keep_received(passenger_read_ahead *reader, size_t length)
 {
-    be_patient(reader, length);
+    wait_for_client(reader, length);
     while (!reader->is_stopping && !passenger_response_spool_add(&reader->spool, reader->buffer, length)) {
         pthread_cond_wait(&reader->changed, &reader->lock);
     }
@@ -61,13 +53,14 @@ static void move_descriptors(passenger_backend *from, passenger_backend *to)
     }
 }
 
-static int is_going_on(const passenger_backend_reader *reader)
+static int is_running(const passenger_read_ahead *reader)
 {
     return !reader->is_stopping && reader->status == PASSENGER_BACKEND_OK;
 }
 
-/* Receives once and keeps it. A descriptor goes over before more is received, so that each meets its frame. */
-static void take_once(passenger_backend_reader *reader)
+/* Receives once and keeps it. Descriptors go to the request's thread before more is received, so that each is there
+ * with its frame. */
+static void receive_once(passenger_read_ahead *reader)
 {
     size_t length;
     struct pollfd watched = {.fd = reader->source.socket, .events = POLLIN};
@@ -82,35 +75,35 @@ static void take_once(passenger_backend_reader *reader)
     pthread_mutex_lock(&reader->lock);
     reader->status = status;
     if (status == PASSENGER_BACKEND_OK) {
-        keep(reader, length);
+        keep_received(reader, length);
     }
-    move_descriptors(&reader->source, &reader->arrived);
-    tell(reader);
-    while (is_going_on(reader) && reader->arrived.descriptor_count > 0) {
+    move_descriptors(&reader->source, &reader->received);
+    signal_request_thread(reader);
+    while (is_running(reader) && reader->received.descriptor_count > 0) {
         pthread_cond_wait(&reader->changed, &reader->lock);
     }
     pthread_mutex_unlock(&reader->lock);
 }
 
-static int has_more(passenger_backend_reader *reader)
+static int goes_on(passenger_read_ahead *reader)
 {
     pthread_mutex_lock(&reader->lock);
-    int going_on = is_going_on(reader);
+    int runs = is_running(reader);
     pthread_mutex_unlock(&reader->lock);
-    return going_on;
+    return runs;
 }
 
 static void *run(void *data)
 {
-    passenger_backend_reader *reader = data;
-    while (has_more(reader)) {
-        take_once(reader);
+    passenger_read_ahead *reader = data;
+    while (goes_on(reader)) {
+        receive_once(reader);
     }
     return NULL;
 }
 
 /* Signals are for httpd's own threads. */
-static int start_thread(passenger_backend_reader *reader)
+static int start_thread(passenger_read_ahead *reader)
 {
     pthread_attr_t attributes;
     sigset_t all;
@@ -128,7 +121,7 @@ static int start_thread(passenger_backend_reader *reader)
     return error;
 }
 
-static void begin_lock(passenger_backend_reader *reader)
+static void begin_lock(passenger_read_ahead *reader)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -138,11 +131,11 @@ static void begin_lock(passenger_backend_reader *reader)
     pthread_condattr_destroy(&attributes);
 }
 
-static void release(passenger_backend_reader *reader)
+static void release(passenger_read_ahead *reader)
 {
     reader->source.socket = -1;    /* it is the request's */
     passenger_backend_close(&reader->source);
-    passenger_backend_close(&reader->arrived);
+    passenger_backend_close(&reader->received);
     passenger_response_spool_end(&reader->spool);
     if (reader->spool.descriptor >= 0) {
         close(reader->spool.descriptor);
@@ -151,21 +144,21 @@ static void release(passenger_backend_reader *reader)
     pthread_cond_destroy(&reader->changed);
     pthread_mutex_destroy(&reader->lock);
     free(reader->buffer);
-    close(reader->event);
+    close(reader->readable);
     reader->is_started = 0;
 }
 
-int passenger_backend_reader_start(passenger_backend_reader *reader, passenger_backend *backend, int64_t limit,
+int passenger_read_ahead_start(passenger_read_ahead *reader, passenger_backend *backend, int64_t limit,
                                    passenger_response_spool_open open, void *context)
 {
     memset(reader, 0, sizeof(*reader));
     reader->backend = backend;
-    reader->source = (passenger_backend){.socket = backend->socket, .attached = -1};
-    reader->arrived = (passenger_backend){.socket = -1, .attached = -1};
-    reader->patience = PATIENCE;
+    reader->source = (passenger_backend){.socket = backend->socket, .descriptor_to_send = -1};
+    reader->received = (passenger_backend){.socket = -1, .descriptor_to_send = -1};
+    reader->stall_budget = PASSENGER_STALL_BUDGET_MILLISECONDS * INT64_C(1000);
     reader->buffer = malloc(PASSENGER_RESPONSE_SPOOL_PIECE);
-    reader->event = reader->buffer != NULL ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
-    if (reader->event < 0) {
+    reader->readable = reader->buffer != NULL ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+    if (reader->readable < 0) {
         int error = errno;
         free(reader->buffer);
         return error;
@@ -181,7 +174,7 @@ int passenger_backend_reader_start(passenger_backend_reader *reader, passenger_b
     return 0;
 }
 
-static passenger_backend_status receive_kept(passenger_backend_reader *reader, char *bytes, size_t size, size_t *length)
+static passenger_backend_status receive_kept(passenger_read_ahead *reader, char *bytes, size_t size, size_t *length)
 {
     const char *kept = passenger_response_spool_peek(&reader->spool, length);
     if (kept == NULL) {
@@ -191,19 +184,19 @@ static passenger_backend_status receive_kept(passenger_backend_reader *reader, c
     }
     *length = *length < size ? *length : size;
     memcpy(bytes, kept, *length);
-    passenger_response_spool_drop(&reader->spool, *length);
+    passenger_response_spool_discard(&reader->spool, *length);
     return PASSENGER_BACKEND_OK;
 }
 
-passenger_backend_status passenger_backend_reader_receive(passenger_backend_reader *reader, char *bytes, size_t size,
+passenger_backend_status passenger_read_ahead_receive(passenger_read_ahead *reader, char *bytes, size_t size,
                                                           size_t *length)
 {
     uint64_t count;
     pthread_mutex_lock(&reader->lock);
-    move_descriptors(&reader->arrived, reader->backend);
+    move_descriptors(&reader->received, reader->backend);
     passenger_backend_status status = receive_kept(reader, bytes, size, length);
     if (status == PASSENGER_BACKEND_AGAIN) {
-        ssize_t got = read(reader->event, &count, sizeof(count));
+        ssize_t got = read(reader->readable, &count, sizeof(count));
         (void)got;  /* nothing: it was not readable */
     }
     pthread_cond_signal(&reader->changed);
@@ -211,7 +204,7 @@ passenger_backend_status passenger_backend_reader_receive(passenger_backend_read
     return status;
 }
 
-int passenger_backend_reader_file_error(passenger_backend_reader *reader)
+int passenger_read_ahead_file_error(passenger_read_ahead *reader)
 {
     pthread_mutex_lock(&reader->lock);
     int error = reader->spool.file_error;
@@ -219,7 +212,7 @@ int passenger_backend_reader_file_error(passenger_backend_reader *reader)
     return error;
 }
 
-void passenger_backend_reader_stop(passenger_backend_reader *reader)
+void passenger_read_ahead_stop(passenger_read_ahead *reader)
 {
     if (!reader->is_started) {
         return;

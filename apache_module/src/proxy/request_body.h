@@ -1,8 +1,8 @@
 /* request_body.h: the client's request body on its way to the worker.
  *
- * Buffered (PassengerBufferUpload on): read whole before a worker is taken, into memory and then into a file without a
- * name. Streamed: read piece by piece, without blocking, when the worker can take more. One per request; its memory is
- * the request's, its file is closed by passenger_request_body_close(). For the thread that processes the request.
+ * Buffered (PassengerBufferUpload on): read whole before a worker is asked, into memory and, when it grows, into a file
+ * without a name. Streamed: read part by part, without blocking, when the worker can take more. One per request, for
+ * the thread that processes it; memory is the request's, and passenger_request_body_close() closes the file.
  */
 #ifndef JUMPSEAT_REQUEST_BODY_H
 #define JUMPSEAT_REQUEST_BODY_H
@@ -24,13 +24,13 @@ typedef struct passenger_request_body {
     apr_off_t length;             /* 0 while it is not known */
     const char *bytes;
     int descriptor;               /* -1: none */
-    apr_bucket_brigade *unread;   /* streaming: read from httpd, not yet passed on */
-    apr_off_t taken;              /* streaming: bytes passed on */
+    apr_bucket_brigade *unread;   /* streaming: read from httpd, not yet forwarded */
+    apr_off_t forwarded;          /* streaming: bytes given to the worker */
     int is_finished;              /* nothing more is to be read. Invariant: set from the start unless streaming */
 } passenger_request_body;
 
-/* Finds out what body there is and, unless it is to be streamed, reads all of it (blocks). Returns OK, or the HTTP
- * status that the client gets: logged, with nothing left to close. */
+/* Finds out what body there is and, unless it is to be streamed, reads all of it, which blocks for the client and as
+ * disks do. Returns OK, or the HTTP status that the client gets: logged, with nothing left to close. */
 int passenger_request_body_prepare(request_rec *r, passenger_request_body *body);
 
 /* The value of JUMPSEAT_BODY. */
@@ -41,10 +41,10 @@ const char *passenger_request_body_mode(const passenger_request_body *body);
  * body cannot be read to its end. */
 apr_status_t passenger_request_body_read(passenger_request_body *body, char *out, apr_size_t size, apr_size_t *used);
 
-/* Makes the body ready to be given to another worker. Returns 0 when some of it is gone. */
+/* Makes the body ready to be given to another worker. Returns 0 when some of it has been forwarded and is gone. */
 int passenger_request_body_rewind(passenger_request_body *body);
 
-/* Whether httpd may read what is left and keep the connection, because it is known to be little. */
+/* Whether what is left is known to be little, so that httpd may read it to keep the connection. */
 int passenger_request_body_is_nearly_read(const passenger_request_body *body);
 
 /* Closes the file, if there is one. May be called again. */

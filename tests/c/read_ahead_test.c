@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "output/backend_reader.h"
+#include "output/read_ahead.h"
 #include "check.h"
 
 enum { MEGABYTE = 1024 * 1024 };
@@ -25,7 +25,7 @@ static int open_nothing(void *context)
 
 typedef struct connection {
     passenger_backend backend;
-    passenger_backend_reader reader;
+    passenger_read_ahead reader;
     FILE *file;
     int worker;    /* its end of the line */
     pthread_t thread;
@@ -39,14 +39,14 @@ static void begin(connection *it, int64_t limit, passenger_response_spool_open o
     memset(it, 0, sizeof(*it));
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     it->worker = ends[0];
-    it->backend = (passenger_backend){.socket = ends[1], .attached = -1};
-    CHECK(passenger_backend_reader_start(&it->reader, &it->backend, limit, open, &it->file) == 0);
+    it->backend = (passenger_backend){.socket = ends[1], .descriptor_to_send = -1};
+    CHECK(passenger_read_ahead_start(&it->reader, &it->backend, limit, open, &it->file) == 0);
 }
 
 static void end(connection *it)
 {
-    passenger_backend_reader_stop(&it->reader);
-    passenger_backend_reader_stop(&it->reader);
+    passenger_read_ahead_stop(&it->reader);
+    passenger_read_ahead_stop(&it->reader);
     passenger_backend_close(&it->backend);
     if (it->file != NULL) {
         fclose(it->file);
@@ -89,12 +89,12 @@ static size_t receive_all(connection *it)
     size_t total = 0;
     for (;;) {
         size_t length;
-        passenger_backend_status status = passenger_backend_reader_receive(&it->reader, bytes, sizeof(bytes), &length);
+        passenger_backend_status status = passenger_read_ahead_receive(&it->reader, bytes, sizeof(bytes), &length);
         if (status == PASSENGER_BACKEND_CLOSED) {
             return total;
         }
         if (status == PASSENGER_BACKEND_AGAIN) {
-            struct pollfd watched = {.fd = it->reader.event, .events = POLLIN};
+            struct pollfd watched = {.fd = it->reader.readable, .events = POLLIN};
             CHECK(poll(&watched, 1, 20000) == 1);
             continue;
         }
@@ -132,10 +132,10 @@ TEST(without_room_the_worker_waits_and_nothing_is_lost)
     connection it;
     begin(&it, 0, open_nothing);
     start_worker(&it, 4 * MEGABYTE);
-    while (passenger_backend_reader_file_error(&it.reader) == 0) {
+    while (passenger_read_ahead_file_error(&it.reader) == 0) {
         usleep(1000);
     }
-    CHECK(passenger_backend_reader_file_error(&it.reader) == ENOSPC);
+    CHECK(passenger_read_ahead_file_error(&it.reader) == ENOSPC);
     CHECK(it.sent < 4 * MEGABYTE);
     CHECK(receive_all(&it) == 4 * MEGABYTE);
     CHECK(pthread_join(it.thread, NULL) == 0);
@@ -192,7 +192,7 @@ TEST(each_of_many_descriptors_is_there_when_its_byte_is)
     begin(&it, 0, open_file);
     CHECK(pthread_create(&it.thread, NULL, send_descriptors, &it) == 0);
     for (;;) {
-        passenger_backend_status status = passenger_backend_reader_receive(&it.reader, bytes, sizeof(bytes), &length);
+        passenger_backend_status status = passenger_read_ahead_receive(&it.reader, bytes, sizeof(bytes), &length);
         if (status == PASSENGER_BACKEND_CLOSED) {
             break;
         }
