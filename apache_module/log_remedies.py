@@ -7,7 +7,9 @@ from __future__ import annotations
 
 _APP = "The fault is in the app or in a library of the app. Look at the app's own log at this time."
 _DEFECT = "This is a defect of Jumpseat. Report it with the lines below it. Apps continue to serve."
-_BUFFER = "Make space in PassengerDataBufferDir, or set it to another folder. Apache's user must be able to write there."
+_BUFFER = (
+    "Make space in PassengerDataBufferDir, or set it to another folder. Apache's user must be able to write there."
+)
 _NOTHING_LOST = " No response is lost."
 _VERSIONS = "httpd and the spawner have different versions. Stop and start Apache."
 _FRAMES = (
@@ -125,8 +127,8 @@ REMEDIES: dict[int, str] = {
     3534: "Raise PassengerMemoryLimit: a worker has more memory than this before its first request.",
     3535: "If it is rare: nothing. If it happens often, the app leaks memory, or the limit is too small.",
     3536: "See JS2131.",
-    3539: "The app's out-of-band work takes too long. JS3107 in the app's log is followed by the stacks. They show where "
-    "it is.",
-    3540: "The new release serves with the workers that it has. JS3513 says why its other workers did not start. Repair "
-    "the code and touch `restart.txt`.",
+    3539: "The app's out-of-band work takes too long. JS3107 in the app's log is followed by the stacks. They show "
+    "where it is.",
+    3540: "The new release serves with the workers that it has. JS3513 says why its other workers did not start. "
+    "Repair the code and touch `restart.txt`.",
 }
