@@ -22,7 +22,7 @@ def version() -> str:
 
 
 class BuildPackages(build_py):
-    """Copies the packages, and conf.d/spawner.configspec to where spawner/configuration.py looks for it.
+    """Copies the packages, and conf.d/spawner.configspec to where spawner/spawner_conf.py looks for it.
 
     The Apache module is not built here: it holds the path of the packages that it runs, which is known only once they
     are installed. `make setup` and `make install` call apache_module.build then.

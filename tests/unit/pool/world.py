@@ -52,7 +52,7 @@ class World:
         )  # fmt: skip
 
     def adopt_all(self, found: Callable[[int, Process], bool]) -> None:
-        """Another spawner takes over, from what Stock keeps: no targets, no failures, no times.
+        """Another spawner takes over, from what StateStore keeps: no targets, no failures, no times.
 
         :param found: whether a process, by its place and itself, is still there.
         """

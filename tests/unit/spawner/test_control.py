@@ -18,9 +18,9 @@ from spawner.httpd.registrar import Registrar
 from spawner.httpd.registration_wire import fields_of, registration_from
 from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
-from spawner.machine import packets
 from spawner.options import AppOptions
 from spawner.pool.registration import Registration
+from spawner.system import packets
 
 REGISTRATION = [
     ("group", "app"), ("app_root", "/srv/app"), ("app_type", "wsgi"), ("startup_file", "passenger_wsgi.py"),

@@ -6,7 +6,7 @@ import resource
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-from spawner.machine import linux
+from spawner.system import linux
 
 _OOM_SCORE = -500  # apps before the spawner
 _SHELL = "/bin/sh"

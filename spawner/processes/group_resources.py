@@ -10,11 +10,11 @@ from typing import Optional
 
 from spawner.options import ServerOptions
 from spawner.pool.registration import Registration
-from spawner.watching.scoreboard import Scoreboard
+from spawner.processes.scoreboard_reader import ScoreboardReader
 
 
 @dataclass
-class AppGroup:
+class GroupResources:
     """The descriptors of one app group, which it owns.
 
     :ivar path: of the socket.
@@ -27,7 +27,7 @@ class AppGroup:
     key: str
     path: str
     listener: socket.socket
-    scoreboard: Scoreboard
+    scoreboard: ScoreboardReader
     token: str
     user: str = ""
     uid: Optional[int] = None

@@ -10,14 +10,9 @@ import socket
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence
 
-from spawner.app_group import AppGroup
 from spawner.errors import InternalError, PeerError
 from spawner.httpd.registration_wire import fields_of, registration_from
-from spawner.instance.fd_store import FdStore, Record
-from spawner.instance.resistance_wire import resistance_from, text_of
 from spawner.logs.log import Log
-from spawner.machine import packets
-from spawner.machine.linux import Identity
 from spawner.pool.group import Group
 from spawner.pool.pool import Pool
 from spawner.pool.process import Process
@@ -26,6 +21,11 @@ from spawner.pool.replacement import OVERDUE_SECONDS
 from spawner.pool.resistance import Resistance
 from spawner.pool.states import ProcessKind, ProcessState
 from spawner.processes.app_process import AppProcess
+from spawner.processes.group_resources import GroupResources
+from spawner.state_store.descriptor_store import DescriptorStore, Record
+from spawner.state_store.resistance_wire import resistance_from, text_of
+from spawner.system import packets
+from spawner.system.linux import Identity
 from spawner.watching.restart_watch import RestartWatch
 
 # What is known of a process beyond its state, and has been said once only or is nowhere else: fields of Process.
@@ -70,7 +70,7 @@ class FoundGroup:
 
     :ivar restart_key: how its restart file stood, as RestartKey.to_text has it.
     :ivar always_restart: whether its always_restart.txt was there.
-    :ivar warnings: as AppGroup has them.
+    :ivar warnings: as GroupResources has them.
     """
 
     registration: Registration
@@ -92,10 +92,10 @@ class FoundGroup:
             process.close()
 
 
-class Stock:
+class StateStore:
     """Writes to the store whatever has changed since the last time."""
 
-    def __init__(self, store: FdStore, log: Log) -> None:
+    def __init__(self, store: DescriptorStore, log: Log) -> None:
         self._store = store
         self._log = log
         self._groups: dict[str, object] = {}  # what was stored, by key
@@ -147,7 +147,7 @@ class Stock:
     def update(
         self,
         pool: Pool,
-        groups: Mapping[str, AppGroup],
+        groups: Mapping[str, GroupResources],
         processes: Mapping[int, AppProcess],
         watch: RestartWatch,
     ) -> None:
@@ -171,7 +171,7 @@ class Stock:
         """Let go of the store; what is in it stays."""
         self._store.close()
 
-    def _update_group(self, group: AppGroup, entry: Group, restart_key: str) -> None:
+    def _update_group(self, group: GroupResources, entry: Group, restart_key: str) -> None:
         # A restart that waits for its turn is one generation more, which the next spawner starts then.
         generation = max(entry.generation, entry.last_generation) + entry.restart_again
         descriptors = (group.listener.fileno(), group.scoreboard.descriptor)

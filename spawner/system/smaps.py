@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Mapping, Optional
 
-from spawner.machine.linux import Identity, file_system_identity
+from spawner.system.linux import Identity, file_system_identity
 
 # Sizes by their names there, such as `Pss`, in bytes.
 Shares = Mapping[str, int]

@@ -49,7 +49,7 @@ class Slot:
         return self.running > 0 or self.working
 
 
-class Scoreboard:
+class ScoreboardReader:
     """The spawner's view of a group's scoreboard.
 
     :param descriptor: of the sealed memfd, owned from now on. Sealed, because an app that could shrink it would end
@@ -61,7 +61,7 @@ class Scoreboard:
         self._memory = mmap.mmap(descriptor, SLOTS * SLOT_SIZE)
 
     @classmethod
-    def create(cls) -> "Scoreboard":
+    def create(cls) -> "ScoreboardReader":
         """A new one, all slots free.
 
         :raises OSError: the machine has no descriptor or memory left.

@@ -18,15 +18,15 @@ from typing import Callable
 
 from spawner import loaders
 from spawner.errors import OperatorError
-from spawner.machine import linux
 from spawner.processes.users import SystemUsers, described
+from spawner.system import linux
 from spawner.version import VERSION
 
 _ROUTE_BYTES = 8
 _LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))
 
 
-class Instance:
+class InstanceDirectory:
     """One httpd's folder.
 
     :param folder: `<registry>/httpd-<pid>`, absolute.

@@ -12,44 +12,44 @@ import time
 import traceback
 from typing import Any, Optional
 
-from spawner import configuration
+from spawner import spawner_conf
 from spawner.admin.admin import AdminSocket
 from spawner.admin.commands.refusals import Failed
 from spawner.admin.commands.table import make_commands
-from spawner.carrier import Carrier
-from spawner.engine import Engine
+from spawner.daemon.directory_guard import DirectoryGuard
+from spawner.daemon.effect_handlers import EffectHandlers
+from spawner.daemon.event_loop import EventLoop
+from spawner.daemon.recovery import adopt
+from spawner.daemon.shutdown import end_apps
+from spawner.daemon.world import World
 from spawner.errors import OperatorError
 from spawner.httpd import prestart
 from spawner.httpd.control import ParentLine, ServerConfiguration
 from spawner.httpd.parameters import Parameters
 from spawner.httpd.registrar import Registrar
-from spawner.instance import instance
-from spawner.instance.adoption_steps import adopt
-from spawner.instance.fd_store import FdStore
-from spawner.instance.folder_keeper import FolderKeeper
-from spawner.instance.instance import Instance
-from spawner.instance.stock import Stock
 from spawner.logs.app_logs import AppLogs
 from spawner.logs.log import Log
-from spawner.machine.protection import Inherited
-from spawner.machine.scarcity import Scarcity
 from spawner.options import ServerOptions
 from spawner.pages.deployment_notes import DeploymentNotes
 from spawner.pages.failure_answer import FailureAnswers
 from spawner.pool.pool import Pool
 from spawner.pool.registration import Registration
-from spawner.processes import leftovers
-from spawner.processes.ending import end_apps
+from spawner.processes import stray_processes
+from spawner.processes.helper_process import HelperProcesses
 from spawner.processes.hooks import Hooks
 from spawner.processes.launcher import Launcher
 from spawner.processes.reaper import Reaper
-from spawner.processes.short_process import ShortProcesses
 from spawner.processes.stack_capture import Stacks
+from spawner.state_store import instance_directory
+from spawner.state_store.descriptor_store import DescriptorStore
+from spawner.state_store.instance_directory import InstanceDirectory
+from spawner.state_store.state_store import StateStore
+from spawner.system.descriptor_exhaustion import DescriptorExhaustion
+from spawner.system.oom_score import Inherited
 from spawner.watching.memory_reader import MemoryReader
 from spawner.watching.memory_watch import MemoryWatch
 from spawner.watching.restart_watch import FolderEvents, InotifyFolders, RestartWatch
 from spawner.watching.sampling import Sampler
-from spawner.world import World
 
 _LOG_FLUSH = 1.0  # seconds between attempts at logs that did not take their lines
 _FOLDER_CHECK = 1.0  # seconds between looks whether the instance folder is still complete
@@ -77,21 +77,22 @@ class Daemon:
         self._prestarts: set[asyncio.Task[None]] = set()
         self._sessions: dict[int, int] = {}
         self._timers: list[asyncio.TimerHandle] = []
-        self.world = self._make_world(configuration.load(parameters.spawner_config), inherited)
-        self._carrier = Carrier(loop, self.world)
-        self._engine = Engine(loop, self._carrier)
+        self.world = self._make_world(spawner_conf.load(parameters.spawner_config), inherited)
+        self._carrier = EffectHandlers(loop, self.world)
+        self._engine = EventLoop(loop, self._carrier)
         self._sampler = Sampler(loop, self.world, self._engine.feed)
         interval = self.world.configuration.memory_interval
         self._memory = MemoryWatch(loop, self.world, self._engine.feed, self.world.memory, interval)
         self._engine.on_idle = self._wake_watches
         self._engine.before_end = self._look_at_lifeline
-        self._keeper = FolderKeeper(self.world, self._carrier, self._make_folder, self._listen_anew, self._restart)
+        self._keeper = DirectoryGuard(self.world, self._carrier, self._make_folder, self._listen_anew, self._restart)
         self.world.pool.is_busy = self._sampler.is_busy
 
-    def _make_world(self, settings: configuration.Configuration, inherited: Inherited) -> World:
+    def _make_world(self, settings: spawner_conf.SpawnerConf, inherited: Inherited) -> World:
         parameters, log, reaper = self._parameters, self._log, Reaper()
-        short_processes = ShortProcesses(self._loop, reaper, inherited)
-        folder = Instance(parameters.instance_dir, parameters.httpd_pid, parameters.apache_uid, parameters.apache_gid)
+        short_processes = HelperProcesses(self._loop, reaper, inherited)
+        owner = (parameters.apache_uid, parameters.apache_gid)
+        folder = InstanceDirectory(parameters.instance_dir, parameters.httpd_pid, *owner)
         head, tail = socket.socket(fileno=parameters.store_fd), socket.socket(fileno=parameters.store_fd_write)
         return World(
             parameters=parameters,
@@ -101,7 +102,7 @@ class Daemon:
             instance=folder,
             launcher=Launcher(folder.start_program, parameters.server_software, inherited),
             pool=Pool(ServerOptions(), settings.parallel_starts or len(os.sched_getaffinity(0))),
-            stock=Stock(FdStore(head, tail), log),
+            stock=StateStore(DescriptorStore(head, tail), log),
             watch=RestartWatch(
                 self._loop,
                 self._restart,
@@ -114,7 +115,7 @@ class Daemon:
             short_processes=short_processes,
             hooks=Hooks(short_processes, log),
             notes=DeploymentNotes(short_processes, log),
-            scarcity=Scarcity(self._loop, log),
+            scarcity=DescriptorExhaustion(self._loop, log),
             stacks=Stacks(self._loop, lambda: self.world.processes, folder.loaders),
             memory=MemoryReader(self._loop),
         )
@@ -134,7 +135,7 @@ class Daemon:
         """
         world = self.world
         self._make_folder()
-        instance.remove_stale_instances(
+        instance_directory.remove_stale_instances(
             world.instance.registry,
             world.instance.folder,
             lambda name: self._log.notice(3042, "removed stale %s" % name),
@@ -167,7 +168,8 @@ class Daemon:
 
     def _end(self, reason: str) -> None:
         if not self._ending.done():
-            self._sessions = leftovers.sessions_of(self.world.processes.values())  # before the first of them has gone
+            # Before the first of them has gone.
+            self._sessions = stray_processes.sessions_of(self.world.processes.values())
             self._ending.set_result(reason)
 
     def _parent_left(self) -> None:

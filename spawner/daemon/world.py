@@ -6,23 +6,23 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from spawner.admin.restart_progress import RestartProgress
-from spawner.app_group import AppGroup
-from spawner.configuration import Configuration
 from spawner.httpd.parameters import Parameters
-from spawner.instance.instance import Instance
-from spawner.instance.stock import Stock
 from spawner.logs.app_logs import AppLogs
 from spawner.logs.log import Log
-from spawner.machine.scarcity import Scarcity
 from spawner.pages.deployment_notes import DeploymentNotes
 from spawner.pages.failure_answer import FailureAnswers
 from spawner.pool.pool import Pool
 from spawner.processes.app_process import AppProcess
+from spawner.processes.group_resources import GroupResources
+from spawner.processes.helper_process import HelperProcesses
 from spawner.processes.hooks import Hooks
 from spawner.processes.launcher import Launcher
 from spawner.processes.reaper import Reaper
-from spawner.processes.short_process import ShortProcesses
 from spawner.processes.stack_capture import Stacks
+from spawner.spawner_conf import SpawnerConf
+from spawner.state_store.instance_directory import InstanceDirectory
+from spawner.state_store.state_store import StateStore
+from spawner.system.descriptor_exhaustion import DescriptorExhaustion
 from spawner.watching.memory_reader import MemoryReader
 from spawner.watching.restart_watch import RestartWatch
 
@@ -36,24 +36,24 @@ class World:
     """
 
     parameters: Parameters
-    configuration: Configuration
+    configuration: SpawnerConf
     log: Log
     app_logs: AppLogs
-    instance: Instance
+    instance: InstanceDirectory
     launcher: Launcher
     pool: Pool
-    stock: Stock
+    stock: StateStore
     watch: RestartWatch
     answers: FailureAnswers
     reaper: Reaper
-    short_processes: ShortProcesses
+    short_processes: HelperProcesses
     hooks: Hooks
     notes: DeploymentNotes
-    scarcity: Scarcity
+    scarcity: DescriptorExhaustion
     stacks: Stacks
     memory: MemoryReader
     restarts: RestartProgress = field(default_factory=RestartProgress)
-    groups: dict[str, AppGroup] = field(default_factory=dict)
+    groups: dict[str, GroupResources] = field(default_factory=dict)
     processes: dict[int, AppProcess] = field(default_factory=dict)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import Callable
 
-from spawner.carrier import Carrier
+from spawner.daemon.effect_handlers import EffectHandlers
+from spawner.daemon.world import World
 from spawner.errors import OperatorError
-from spawner.world import World
 
 
-class FolderKeeper:
+class DirectoryGuard:
     """Looks for what is missing and makes it anew.
 
     :param make: makes folders and files of the instance, as at the start; may raise OperatorError.
@@ -21,7 +21,7 @@ class FolderKeeper:
     def __init__(
         self,
         world: World,
-        carrier: Carrier,
+        carrier: EffectHandlers,
         make: Callable[[], None],
         listen: Callable[[str], None],
         restart: Callable[[str], None],

@@ -7,11 +7,11 @@ import faulthandler
 import signal
 import traceback
 
-from spawner.daemon import Daemon
+from spawner.daemon.daemon import Daemon
 from spawner.errors import JumpseatError, OperatorError
 from spawner.httpd.parameters import Parameters
 from spawner.logs.log import Log
-from spawner.machine import linux, protection
+from spawner.system import linux, oom_score
 
 _STANDARD_ERROR = 2
 EXIT_OK = 0
@@ -48,7 +48,7 @@ def main(parameters: bytes) -> int:
 async def _run(parameters: Parameters, log: Log) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _log_defect(log, context))
-    await Daemon(loop, parameters, log, protection.protect()).run()
+    await Daemon(loop, parameters, log, oom_score.protect()).run()
     return EXIT_OK
 
 

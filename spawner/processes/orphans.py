@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from spawner.machine import linux
+from spawner.system import linux
 
 
-class Unwanted:
+class Orphan:
     """Lets it go by itself, and ends it if it has not gone after a while.
 
     Its line has ended, which tells it to go, and it may have taken a request before: that it finishes. One that hangs

@@ -7,19 +7,19 @@ import socket
 import time
 import traceback
 
-from spawner.app_group import AppGroup
-from spawner.carrier import Carrier
-from spawner.engine import Engine
+from spawner.daemon.effect_handlers import EffectHandlers
+from spawner.daemon.event_loop import EventLoop
+from spawner.daemon.world import World
 from spawner.errors import PeerError
-from spawner.instance.stock import FoundGroup, FoundProcess, identity_of
-from spawner.machine import linux, packets
 from spawner.pool.process import Process
 from spawner.pool.states import ProcessState
-from spawner.watching.scoreboard import Scoreboard
-from spawner.world import World
+from spawner.processes.group_resources import GroupResources
+from spawner.processes.scoreboard_reader import ScoreboardReader
+from spawner.state_store.state_store import FoundGroup, FoundProcess, identity_of
+from spawner.system import linux, packets
 
 
-def adopt(world: World, carrier: Carrier, engine: Engine) -> int:
+def adopt(world: World, carrier: EffectHandlers, engine: EventLoop) -> int:
     """Enter what was found in the descriptor store into the pool and go on from there.
 
     Groups whose socket has lost its path are not taken over: no client finds them any more. Their processes are
@@ -37,7 +37,7 @@ def adopt(world: World, carrier: Carrier, engine: Engine) -> int:
     return len(adopted)
 
 
-def _adopt_or_drop(world: World, carrier: Carrier, found: FoundGroup) -> bool:
+def _adopt_or_drop(world: World, carrier: EffectHandlers, found: FoundGroup) -> bool:
     """A group that cannot be taken over for a defect of ours must not keep the others from being."""
     key = found.registration.key
     try:
@@ -62,12 +62,12 @@ def _adopt_or_drop(world: World, carrier: Carrier, found: FoundGroup) -> bool:
         return False
 
 
-def _adopt_group(world: World, carrier: Carrier, found: FoundGroup) -> bool:
+def _adopt_group(world: World, carrier: EffectHandlers, found: FoundGroup) -> bool:
     key = found.registration.key
     path = world.instance.app_socket(key)
     try:
         os.stat(path)
-        scoreboard = Scoreboard(found.scoreboard)
+        scoreboard = ScoreboardReader(found.scoreboard)
     except (OSError, ValueError) as error:
         world.log.warn(3060, "%s is not taken over from the spawner before: %s" % (key, error))
         world.stock.discard(found)
@@ -77,7 +77,7 @@ def _adopt_group(world: World, carrier: Carrier, found: FoundGroup) -> bool:
     listener.setblocking(False)
     now = time.monotonic()
     world.pool.adopt_group(found.registration, found.generation, now, found.resisting, found.always_restart)
-    group = AppGroup(key, path, listener, scoreboard, found.token, warnings=found.warnings)
+    group = GroupResources(key, path, listener, scoreboard, found.token, warnings=found.warnings)
     carrier.add_group(group)
     registration = found.registration
     world.watch.watch(key, registration.app_root, registration.options.restart_dir, found.always_restart)
@@ -86,7 +86,7 @@ def _adopt_group(world: World, carrier: Carrier, found: FoundGroup) -> bool:
     return True
 
 
-def _adopt_process(world: World, carrier: Carrier, group: AppGroup, found: FoundProcess) -> None:
+def _adopt_process(world: World, carrier: EffectHandlers, group: GroupResources, found: FoundProcess) -> None:
     entry: Process = found.entry
     if entry.state is ProcessState.LOADING and _waits_for_load(found.line):
         entry.state = ProcessState.STARTING

@@ -8,26 +8,26 @@ import socket
 import time
 from typing import Callable, Optional, Sequence
 
-from spawner.app_group import backlog_for
+from spawner.daemon.world import Feed, World
 from spawner.errors import StartFailure
 from spawner.loaders import steps
 from spawner.logs.line_sink import LineSink
 from spawner.logs.output import AppOutput
-from spawner.machine.linux import Identity
 from spawner.options import AppOptions
 from spawner.pool import effects
 from spawner.pool.group import SLOTS
 from spawner.pool.registration import Registration
 from spawner.pool.states import ProcessKind
 from spawner.processes.app_process import AppProcess, ProcessEvents
+from spawner.processes.group_resources import backlog_for
 from spawner.processes.launcher import Launched, StartError, control_line
 from spawner.processes.stack_capture import BACKTRACE_SIGNAL
-from spawner.world import Feed, World
+from spawner.system.linux import Identity
 
 _RETRY = 1.0  # seconds until a start is tried again that found no descriptors
 
 
-class ProcessCarrier:
+class ProcessEffects:
     """One method per kind of effect. None of them raises for what an app, its files or the machine's limits do."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, world: World) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Iterable, Sequence
 
 from spawner.errors import InternalError
-from spawner.machine.packets import decode, encode
+from spawner.system.packets import decode, encode
 
 MAX_RECORD = 32_000  # bytes: what the kernel surely keeps in one piece
 _CAPACITY = 64 * 1024 * 1024
@@ -48,7 +48,7 @@ class Record:
         self.descriptors = []
 
 
-class FdStore:
+class DescriptorStore:
     """Writes, replaces and removes records, and finds those of the spawner before.
 
     :param head: the end that is read from, non-blocking.

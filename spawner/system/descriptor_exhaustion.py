@@ -9,13 +9,13 @@ import resource
 from typing import Optional
 
 from spawner.logs.log import Log
-from spawner.machine.linux import SCARCE
+from spawner.system.linux import SCARCE
 
 _FOR_A_START = 16  # descriptors: line, output, pidfd, an own socket, and what a start needs for a moment
 _SAY_AGAIN = 60.0  # seconds
 
 
-class Scarcity:
+class DescriptorExhaustion:
     """Says it once when descriptors run out, and once when there are some again."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, log: Log) -> None:

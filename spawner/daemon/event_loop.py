@@ -7,17 +7,17 @@ import collections
 import time
 from typing import Any, Callable, Optional
 
-from spawner.carrier import Carrier
+from spawner.daemon.effect_handlers import EffectHandlers
+from spawner.daemon.slow_starts import SlowStarts
 from spawner.errors import StartFailure
 from spawner.loaders import steps
-from spawner.machine import linux
 from spawner.pool import upkeep
 from spawner.pool.effects import Effect
 from spawner.pool.process import describe_status
 from spawner.pool.states import ProcessKind
 from spawner.processes.app_process import AppProcess
-from spawner.processes.slow_starts import SlowStarts
-from spawner.processes.unwanted import Unwanted
+from spawner.processes.orphans import Orphan
+from spawner.system import linux
 
 _NOT_EXECUTED = (126 << 8, 127 << 8)  # how shells and env(1) say that they could not execute a program
 
@@ -25,13 +25,13 @@ _MOST_WARNINGS = 50  # of one import
 _LONGEST_WARNING = 2000  # characters
 
 
-class Engine:
+class EventLoop:
     """Feeds events to the pool and has its effects carried out.
 
     All of it runs on the loop's thread; nothing in it waits. It is the ProcessEvents of every process.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, carrier: Carrier) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, carrier: EffectHandlers) -> None:
         self._loop = loop
         self._carrier = carrier
         self._world = carrier.world
@@ -172,7 +172,7 @@ class Engine:
             self.feed(self._pool.process_forked, worker.process_id, pid)
             return
         if pidfd is not None and believed:
-            Unwanted(self._loop, pid, pidfd, upkeep.LINGER_SECONDS)
+            Orphan(self._loop, pid, pidfd, upkeep.LINGER_SECONDS)
         elif pidfd is not None:
             linux.close_descriptor(pidfd)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+from spawner.daemon.world import World
 from spawner.processes.stack_capture import NOT_POSSIBLE
-from spawner.world import World
 
 _BEFORE = 0.5  # seconds before a process is given up at which its stacks are asked for, or a quarter of the limit
 

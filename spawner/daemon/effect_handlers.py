@@ -1,4 +1,4 @@
-"""Carries the pool's effects out: sockets, hooks, log lines; those on processes are ProcessCarrier's."""
+"""Carries the pool's effects out: sockets, hooks, log lines; those on processes are ProcessEffects's."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import socket
 import time
 from typing import Callable
 
-from spawner.app_group import AppGroup, backlog_for, new_token
+from spawner.daemon.process_effects import ProcessEffects
+from spawner.daemon.world import Feed, World
 from spawner.errors import StartFailure
-from spawner.machine.linux import Identity
 from spawner.pages.failure_page import FailureResponse, friendly_response, short_response
 from spawner.pool import effects
 from spawner.processes.app_process import ProcessEvents
+from spawner.processes.group_resources import GroupResources, backlog_for, new_token
 from spawner.processes.hooks import Happening
 from spawner.processes.launcher import StartError, identity_for
 from spawner.processes.open_as_user import read_file
-from spawner.processes.process_carrier import ProcessCarrier
-from spawner.watching.scoreboard import Scoreboard
-from spawner.world import Feed, World
+from spawner.processes.scoreboard_reader import ScoreboardReader
+from spawner.system.linux import Identity
 
 _QUEUE_PAUSE = 0.05  # seconds between two looks at a queue that stays readable (no descriptors left to accept with)
 _SCARCE_PAUSE = 1.0  # seconds, while there are no descriptors
 _ERROR_PAGE_LIMIT = 1_048_576  # bytes
 
 
-class Carrier:
+class EffectHandlers:
     """One method per kind of effect. None of them raises for what an app, its files or the machine's limits do."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, world: World) -> None:
         self.world = world
         self._loop = loop
         self._feed: Feed
-        self.processes = ProcessCarrier(loop, world)
+        self.processes = ProcessEffects(loop, world)
         self._kinds: dict[type, Callable[..., None]] = {
             effects.CreateGroup: self._create_group,
             effects.UpdateGroup: self._update_group,
@@ -70,7 +70,7 @@ class Carrier:
         registration = world.pool.groups[effect.key].registration
         path = world.instance.app_socket(effect.key)
         try:
-            scoreboard = Scoreboard.create()
+            scoreboard = ScoreboardReader.create()
             try:
                 listener = self.make_listener(effect.key)
             except OSError:
@@ -80,10 +80,10 @@ class Carrier:
             world.log.error(3020, "no socket could be made for %s: %s" % (effect.key, error))
             self._feed(world.pool.close, world.pool.groups[effect.key])
             return
-        self.add_group(AppGroup(effect.key, path, listener, scoreboard, self._token()))
+        self.add_group(GroupResources(effect.key, path, listener, scoreboard, self._token()))
         world.watch.watch(effect.key, registration.app_root, registration.options.restart_dir)
 
-    def add_group(self, group: AppGroup) -> None:
+    def add_group(self, group: GroupResources) -> None:
         """Take a group over whose descriptors are there."""
         self.world.groups[group.key] = group
 
@@ -144,7 +144,7 @@ class Carrier:
             group.queue_watched = False
             self._loop.remove_reader(group.listener)
 
-    def _queue_readable(self, group: AppGroup) -> None:
+    def _queue_readable(self, group: GroupResources) -> None:
         self._loop.remove_reader(group.listener)
         enough = self.world.scarcity.enough()  # else a start could not be made, and no answer be given either
         if enough:
@@ -153,7 +153,7 @@ class Carrier:
             pause = _QUEUE_PAUSE if enough else _SCARCE_PAUSE
             self._loop.call_later(pause, self._watch_again, group, group.listener)
 
-    def _watch_again(self, group: AppGroup, listener: socket.socket) -> None:
+    def _watch_again(self, group: GroupResources, listener: socket.socket) -> None:
         if group.queue_watched and group.listener is listener:
             self._loop.add_reader(listener, self._queue_readable, group)
 

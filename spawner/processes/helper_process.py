@@ -10,10 +10,10 @@ import subprocess
 from dataclasses import dataclass
 from typing import Callable, Mapping, Optional, Sequence
 
-from spawner.machine import linux
-from spawner.machine.linux import Identity
-from spawner.machine.protection import Inherited
 from spawner.processes.reaper import Reaper
+from spawner.system import linux
+from spawner.system.linux import Identity
+from spawner.system.oom_score import Inherited
 
 _OUTPUT_LIMIT = 16_384  # bytes that are kept of what one program writes
 _READ = 65_536
@@ -38,7 +38,7 @@ class Outcome:
         return self.status == 0 and not self.late
 
 
-class ShortProcesses:
+class HelperProcesses:
     """Starts programs without ever waiting for them, and sees them end.
 
     :param inherited: what programs get back of what the spawner has changed for itself.

@@ -17,12 +17,12 @@ CONFIGSPEC = Path(__file__).resolve().parent.parent / "conf.d" / "spawner.config
 LONGEST_GRACE = 6.0
 
 
-class ConfigurationError(OperatorError):
+class SpawnerConfError(OperatorError):
     """spawner.conf is wrong; the message names file, section and key."""
 
 
 @dataclass(frozen=True)
-class Configuration:
+class SpawnerConf:
     """What spawner.conf can set; what each means stands in conf.d/spawner.conf.
 
     :ivar active_interval: seconds between two looks at workers while requests come in.
@@ -49,11 +49,11 @@ class Configuration:
     answer_timeout: float
 
 
-def load(path: str) -> Configuration:
+def load(path: str) -> SpawnerConf:
     """Read a spawner.conf.
 
     :param path: empty: the defaults.
-    :raises ConfigurationError: it cannot be read, or has a key or value that it cannot have.
+    :raises SpawnerConfError: it cannot be read, or has a key or value that it cannot have.
     """
     name = path or "spawner.conf"
     try:
@@ -64,11 +64,11 @@ def load(path: str) -> Configuration:
             path or None, configspec=specification, file_error=bool(path), interpolation=False, encoding="utf-8"
         )
     except (ConfigObjError, OSError, UnicodeError) as error:
-        raise ConfigurationError("%s: %s" % (name, error)) from error
+        raise SpawnerConfError("%s: %s" % (name, error)) from error
     problems = _problems(found)
     if problems:
-        raise ConfigurationError("\n".join("%s: %s" % (name, problem) for problem in problems))
-    return Configuration(**{key: found[section][key] for section in found.sections for key in found[section]})
+        raise SpawnerConfError("\n".join("%s: %s" % (name, problem) for problem in problems))
+    return SpawnerConf(**{key: found[section][key] for section in found.sections for key in found[section]})
 
 
 def _problems(found: ConfigObj) -> list[str]:

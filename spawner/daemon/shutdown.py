@@ -7,19 +7,19 @@ import signal
 import time
 from typing import Callable, Mapping
 
-from spawner.engine import Engine
-from spawner.processes import leftovers
-from spawner.processes.process_carrier import ProcessCarrier
-from spawner.world import World
+from spawner.daemon.event_loop import EventLoop
+from spawner.daemon.process_effects import ProcessEffects
+from spawner.daemon.world import World
+from spawner.processes import stray_processes
 
 _REAP_GRACE = 1.0  # seconds that killed processes have to be gone in
 _LOOK = 0.02  # seconds between two looks whether they have gone
 
 
-async def end_apps(world: World, engine: Engine, carrier: ProcessCarrier, sessions: Mapping[int, int]) -> None:
+async def end_apps(world: World, engine: EventLoop, carrier: ProcessEffects, sessions: Mapping[int, int]) -> None:
     """End every app, and the hooks that this brings about; nothing of theirs is to outlive httpd.
 
-    :param sessions: of the processes, as leftovers.sessions_of gave them before the first of them had gone.
+    :param sessions: of the processes, as stray_processes.sessions_of gave them before the first of them had gone.
     """
     deadline = time.monotonic() + world.configuration.shutdown_grace
     engine.feed(world.pool.shut_down)
@@ -38,12 +38,12 @@ async def end_apps(world: World, engine: Engine, carrier: ProcessCarrier, sessio
 
 
 async def _end_leftovers(sessions: "dict[int, int]", deadline: float) -> None:
-    left = leftovers.find(sessions)
-    leftovers.signal_all(left, signal.SIGTERM)
+    left = stray_processes.find(sessions)
+    stray_processes.signal_all(left, signal.SIGTERM)
     while left and time.monotonic() < deadline:
         await asyncio.sleep(_LOOK)
-        left = leftovers.living(left)
-    leftovers.signal_all(leftovers.find(sessions), signal.SIGKILL)
+        left = stray_processes.living(left)
+    stray_processes.signal_all(stray_processes.find(sessions), signal.SIGKILL)
 
 
 async def _until(condition: Callable[[], bool], deadline: float) -> None:
