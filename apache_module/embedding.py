@@ -12,7 +12,7 @@ from _jumpseat_embedding import ffi  # type: ignore[import-not-found]
 
 from spawner.daemon.main import main
 
-# As in apache_module/src/embedding.h.
+# As in apache_module/src/parent/embedding.h.
 SPAWNER_RAN = 256
 FAILED = 1
 

@@ -13,7 +13,7 @@ from spawner.errors import OperatorError
 CONFIGSPEC = Path(__file__).resolve().parent.parent / "conf.d" / "spawner.configspec"
 
 
-# httpd waits 8 s for the spawner's end (STOP_SECONDS of apache_module/src/spawner_process.c) and then kills it.
+# httpd waits 8 s for the spawner's end (STOP_SECONDS of apache_module/src/parent/spawner_process.c) and then kills it.
 LONGEST_GRACE = 6.0
 
 

@@ -204,7 +204,7 @@ class Daemon:
         world.app_logs.configure(options.log_level, not options.disable_log_prefix, bool(options.log_file))
         world.watch.poll_every = max(1.0, options.stat_throttle_rate)
         world.hooks.configure(new.hooks)
-        self._engine.feed(world.pool.configure, options, new.epoch, frozenset(new.sites))
+        self._engine.feed(world.pool.configure, options, new.epoch, frozenset(new.vhost_ids))
         if self._registrar is None:
             self._open()
         self._log.notice(3045, "configuration %d is in force" % new.epoch)

@@ -71,13 +71,13 @@ def test_a_configuration_is_handed_on_when_it_is_complete(tmp_path: Path) -> Non
         os.close(write_end)
         os.close(read_end)
         parent.send("prestart", url="http://x/")
-        parent.send("sites", site="aa")
-        parent.send("sites", site="bb")
+        parent.send("vhosts", vhost_id="aa")
+        parent.send("vhosts", vhost_id="bb")
         parent.send("commit", epoch=2)
 
     (got,) = with_parent(tmp_path, act).got
     assert (got.epoch, got.options.max_pool_size, got.prestart, list(got.logs)) == (2, 9, ["http://x/"], ["x"])
-    assert got.sites == {"aa", "bb"}
+    assert got.vhost_ids == {"aa", "bb"}
     os.close(got.take_logs()["x"])
 
 
