@@ -44,11 +44,11 @@ FACTS: dict[str, tuple[str, Callable[[], str]]] = {
 }
 
 
-@click.command(short_help="Where things are, and of what version")
+@click.command(short_help="Show paths and versions of this installation")
 @click.argument("what", required=False, type=click.Choice(list(FACTS)), metavar="[WHAT]")
 @json_option
 def about(what: Optional[str], as_json: bool) -> None:
-    """Print where things are and of what version they are; with WHAT, that alone, for scripts.
+    """Print the paths and versions of this installation. With WHAT, print only that value, for scripts.
 
     \b
     WHAT is one of: version, root, python, python-version, module, loaders, registry, apxs.

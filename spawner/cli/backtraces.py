@@ -15,16 +15,17 @@ from spawner.cli.options import WORD, chosen_instance, json_option, of_an_instan
 from spawner.cli.units import printable
 
 
-@click.command(short_help="The stacks of all threads, as they run on")
+@click.command(short_help="Show the stacks of all threads of running processes")
 @click.argument("app", type=WORD, required=False, metavar="[APP|PID]", shell_complete=complete_app_or_process)
 @json_option
 @of_an_instance
 def backtraces(app: Optional[str], as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
-    """Show the stacks of all threads of running processes, while they run on.
+    """Show the stacks of all threads of running processes. The processes are not stopped.
 
-    APP is an app group's name or a path: of apps whose root it is, or lies below it; PID is one process. A worker that
-    hangs in Python code shows where, also when it does not answer otherwise; a call into C shows as the line that
-    called it. A thread that is in no code of the app says what it waits for.
+    APP is the name of an app group, or a path. A path means every app whose root is this path or lies below it. PID
+    means one process. The command also works for a worker that hangs: the stack shows the line of Python that does
+    not return. For a call into C it shows the line that made the call. For a thread that runs no code of the app it
+    says what the thread waits for.
 
     Exit status: 0; 1 no such app or process, or no instance; 2 wrong usage, no access or no answer.
 

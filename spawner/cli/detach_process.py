@@ -15,21 +15,21 @@ from spawner.cli.options import chosen_instance, json_option, of_an_instance
 from spawner.cli.units import printable
 
 
-@click.command("detach-process", short_help="Have one worker finish and end")
+@click.command("detach-process", short_help="Let one process finish its requests and end")
 @click.argument("pid", type=click.IntRange(min=1), shell_complete=complete_process)
-@click.option("--ignore-nonexistant-pid", is_flag=True, help="No such process is no error.")
+@click.option("--ignore-nonexistant-pid", is_flag=True, help="Exit with 0 when there is no such process.")
 @json_option
 @of_an_instance
 def detach_process(
     pid: int, ignore_nonexistant_pid: bool, as_json: bool, instance: Optional[str], registry: Optional[Path]
 ) -> None:
-    """Take process PID out of its app: it finishes the requests that it has, then it ends.
+    """Take process PID out of its app. It finishes its requests, then it ends.
 
-    Another one takes its place where the app needs it. A preloader ends at once and its workers serve on; the app is
-    loaded again when it needs another worker. Root may detach every process of an app, others those of apps that run
-    as them.
+    Jumpseat starts another worker if the app needs one. A preloader ends at once, and its workers continue to serve;
+    when the app needs another worker, it is loaded again. Root may detach a process of any app. Other users may
+    detach processes of the apps that run as them.
 
-    Exit status: 0 it was told to end; 1 no such process of an app, or no instance; 2 wrong usage (as
+    Exit status: 0 the process was told to end; 1 no such process of an app, or no instance; 2 wrong usage (with
     passenger-config: 1), no access or no answer.
 
     \b

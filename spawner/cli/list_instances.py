@@ -15,16 +15,16 @@ from spawner.cli.page_table import PageTable
 from spawner.cli.units import printable
 
 
-@click.command("list-instances", short_help="The Apaches that have the module loaded")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing where none runs.")
+@click.command("list-instances", short_help="List the running Apaches that have loaded the module")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing when no instance runs.")
 @json_option
 @registry_option
 def list_instances(quiet: bool, as_json: bool, registry: Optional[Path]) -> None:
-    """List the running instances: each is an Apache that has the module loaded.
+    """List the running instances. An instance is one Apache that has loaded the module.
 
-    The name is what other commands take as --instance.
+    Other commands take the name of an instance as --instance.
 
-    Exit status: 0, also where none runs; 2 wrong usage.
+    Exit status: 0, also when no instance runs; 2 wrong usage.
 
     \b
     Example:

@@ -22,7 +22,7 @@ from spawner.version import VERSION
 @click.group(cls=ProgramGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="jumpseat")
 def jumpseat() -> None:
-    """An application server for Apache httpd: look at what runs, restart apps, connect the module."""
+    """An application server for Apache httpd: show what runs, restart apps, check the installation."""
 
 
 for command in (

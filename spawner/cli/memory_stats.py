@@ -22,17 +22,18 @@ _TITLES = ("PID", "Parent", "Kind", "Resident", "Shares", "Private", "Swap", "Of
 Process = dict[str, Any]
 
 
-@click.command("memory-stats", short_help="Memory of Apache, the spawner and the apps")
+@click.command("memory-stats", short_help="Show the memory of Apache, the spawner and the apps")
 @json_option
 @of_an_instance
 def memory_stats(as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
-    """Show what Apache's processes, Jumpseat and each app's processes have in memory.
+    """Show how much memory the processes of Apache, of Jumpseat and of each app use.
 
-    Resident counts pages that are shared with other processes in full in each of them. Shares counts them
-    proportionally: its sum is what everything costs together. Private is what ending that process would free.
-    Root sees everything; others the apps that run as them.
+    Resident (RSS) counts a shared page in full for each process that shares it, so its sum is too large. Shares (PSS)
+    divides a shared page among the processes that share it, so its sum is the real use. Private (USS) is the memory
+    that becomes free when this process ends. Root sees every process. Other users see the apps that run as them.
 
-    Exit status: 0 an instance answered; 1 none runs, several run, or none has the name; 2 no access or no answer.
+    Exit status: 0 an instance answered; 1 no instance runs, several run, or none has the name; 2 wrong usage, no
+    access or no answer.
 
     \b
     Example:

@@ -9,12 +9,12 @@ import click
 from spawner.cli.options import json_option
 
 
-@click.command("module-config", short_help="The lines that load the module")
+@click.command("module-config", short_help="Print the configuration lines that load the module")
 @json_option
 def module_config(as_json: bool) -> None:
-    """Print the lines that make an httpd.conf use the module that belongs to this command.
+    """Print the lines for an httpd.conf that load the module of this installation.
 
-    All paths are absolute; nothing needs to be installed.
+    All paths in the lines are absolute. They also work for a checkout that was built but not installed.
 
     Exit status: 0; 1 the module is not built; 2 wrong usage.
 

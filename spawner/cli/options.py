@@ -45,7 +45,7 @@ registry_option = click.option(
     "--registry",
     type=Folder(),
     metavar="DIRECTORY",
-    help="The folder that PassengerInstanceRegistryDir names; also %s." % REGISTRY_VARIABLE,
+    help="The folder that PassengerInstanceRegistryDir names. Can also be set in %s." % REGISTRY_VARIABLE,
 )
 
 instance_option = click.option(
@@ -53,10 +53,10 @@ instance_option = click.option(
     type=WORD,
     metavar="NAME",
     shell_complete=complete_instance,
-    help="Where several Apaches run: the name (httpd-1203) or the pid of its httpd.",
+    help="The name (httpd-1203) or httpd's pid of the instance. Needed when several run.",
 )
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs (docs/tools.md).")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs (docs/tools.md).")
 
 
 def of_an_instance(function: Function) -> Function:

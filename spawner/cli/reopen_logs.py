@@ -13,14 +13,14 @@ from spawner.cli.options import chosen_instance, json_option, of_an_instance
 from spawner.cli.units import printable
 
 
-@click.command("reopen-logs", short_help="Open log files anew")
+@click.command("reopen-logs", short_help="Reopen the log files")
 @json_option
 @of_an_instance
 def reopen_logs(as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
-    """Open PassengerLogFile and the apps' own log files anew, after they were moved away. For root only.
+    """Reopen PassengerLogFile and the log files of the apps, after they were renamed. For root only.
 
-    Apache's ErrorLog is Apache's: a graceful restart opens it anew, and these files, too. Log rotation that reloads
-    Apache needs nothing of this.
+    Apache itself opens its ErrorLog. A graceful restart of Apache reopens ErrorLog and all these files. So log rotation
+    that reloads Apache does not need this command.
 
     Exit status: 0 done; 1 a file cannot be opened, or no instance; 2 wrong usage, no access or no answer.
 

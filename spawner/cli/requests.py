@@ -19,16 +19,16 @@ from spawner.cli.page_table import PageTable
 from spawner.cli.units import duration, printable
 
 
-@click.command(short_help="Each request that is being worked on")
+@click.command(short_help="Show the requests that workers are serving")
 @click.argument("app", type=WORD, required=False, shell_complete=complete_app_root)
 @json_option
 @of_an_instance
 def requests(app: Optional[str], as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
-    """Show each request that is being worked on, the oldest first.
+    """Show each request that a worker is serving, the oldest first.
 
-    APP is an app group's name or a path: of apps whose root it is, or lies below it. Requests that wait in the queue
-    are with nobody yet and are not shown; `jumpseat status` says how many there are. The query of an address is
-    left out.
+    APP is the name of an app group, or a path. A path means every app whose root is this path or lies below it.
+    Requests in the queue are not shown, because no worker has them yet; `jumpseat status` shows how many wait. The
+    query string of a URL is not shown.
 
     Exit status: 0; 1 no such app, or no instance; 2 wrong usage, no access or no answer.
 

@@ -21,17 +21,17 @@ from spawner.cli.restart_view import RestartView, show_failures, show_started
 INTERRUPTED = 130
 
 
-@click.command("restart-app", short_help="Restart apps, and say whether the code serves")
+@click.command("restart-app", short_help="Restart apps; wait for the new code if wanted")
 @click.argument("path", type=WORD, required=False, shell_complete=complete_app_root)
 @click.option(
-    "--name", "group_name", type=WORD, metavar="GROUP", shell_complete=complete_group, help="The app group's name."
+    "--name", "group_name", type=WORD, metavar="GROUP", shell_complete=complete_group, help="The name of the app group."
 )
-@click.option("--rolling", is_flag=True, help="One worker after the other: no request waits.")
-@click.option("--blocking", is_flag=True, help="The old workers first; requests wait meanwhile.")
-@click.option("--wait", is_flag=True, help="Wait until the new code serves; exit with 1 if it cannot be loaded.")
-@click.option("--timeout", type=click.FloatRange(min=0.001), metavar="SECONDS", help="Wait, but no longer than this.")
-@click.option("--ignore-app-not-running", is_flag=True, help="No such app is no error.")
-@click.option("--ignore-passenger-not-running", is_flag=True, help="No running instance is no error.")
+@click.option("--rolling", is_flag=True, help="Replace one worker after the other. No request waits.")
+@click.option("--blocking", is_flag=True, help="End the old workers first. Requests wait until new ones are ready.")
+@click.option("--wait", is_flag=True, help="Wait until the new code serves. Exit with 1 if it cannot be loaded.")
+@click.option("--timeout", type=click.FloatRange(min=0.001), metavar="SECONDS", help="Wait, but not longer than this.")
+@click.option("--ignore-app-not-running", is_flag=True, help="Exit with 0 when there is no such app.")
+@click.option("--ignore-passenger-not-running", is_flag=True, help="Exit with 0 when no instance runs.")
 @json_option
 @of_an_instance
 def restart_app(
@@ -47,14 +47,16 @@ def restart_app(
     instance: Optional[str],
     registry: Optional[Path],
 ) -> None:
-    """Restart the apps whose root is PATH or lies below it.
+    """Restart the apps whose root is PATH or lies below it. / means all apps.
 
-    Without PATH: the app in whose folder you are; elsewhere a menu on a terminal, and an error otherwise. / means all.
-    Root restarts every app, others those that run as them. Without --rolling and --blocking it is done as
-    PassengerRollingRestarts says. With --wait an app that has no process yet is started to prove that it loads.
+    Without PATH, the command restarts the app in whose folder you are. In any other folder it shows a menu if it runs
+    on a terminal, and fails otherwise. Root may restart every app. Other users may restart the apps that run as them.
+    Without --rolling and --blocking, PassengerRollingRestarts decides how the workers are replaced. With --wait, an
+    app that has no process is started, to show whether it loads.
 
     Exit status: 0 done; 1 no such app, no instance, or the new code cannot be loaded; 2 wrong usage, no access or no
-    answer; 3 not finished within --timeout (the restart goes on).
+    answer; 3 not finished within --timeout (the restart continues); 130 ended by Ctrl-C while it waited (the restart
+    continues).
 
     \b
     Examples:

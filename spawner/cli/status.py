@@ -20,7 +20,7 @@ from spawner.cli.watching import watch
 SCHEMA = 1
 
 
-@click.command(short_help="Apps, processes, restarts, failures")
+@click.command(short_help="Show apps, processes, restarts and failures")
 @click.argument("name", type=WORD, required=False, shell_complete=complete_instance)
 @json_option
 @click.option(
@@ -30,7 +30,7 @@ SCHEMA = 1
     is_flag=False,
     flag_value=2.0,
     metavar="[SECONDS]",
-    help="Show it again every 2 or so many seconds, until Ctrl-C.",
+    help="Repeat every SECONDS seconds (2 if none are given), until Ctrl-C.",
 )
 @instance_option
 @registry_option
@@ -39,10 +39,11 @@ def status(
 ) -> None:
     """Show the apps of a running Apache, their processes and their last failures.
 
-    NAME is an instance's name (httpd-1203) or the pid of its httpd, needed where several run.
-    Root sees all apps, others those that run as them.
+    NAME is the name of an instance (httpd-1203) or the pid of its httpd. It is needed when several instances run.
+    Root sees all apps. Other users see the apps that run as them.
 
-    Exit status: 0 an instance answered; 1 none runs, several run, or none has the name; 2 no access or no answer.
+    Exit status: 0 an instance answered; 1 no instance runs, several run, or none has the name; 2 wrong usage, no
+    access or no answer.
 
     \b
     Examples:

@@ -30,11 +30,11 @@ SPAWNER_CONFIGURATION = Path("/etc/jumpseat/spawner.conf")
 _STYLES = {OK: "green", WARNING: "yellow", ERROR: "bold red"}
 
 
-@click.command("validate-install", short_help="Check the installation, name remedies")
-@click.option("--auto", is_flag=True, help="Ask nothing. (Nothing is ever asked.)")
-@click.option("--httpd", metavar="PROGRAM", help="The httpd or apachectl that is meant.")
+@click.command("validate-install", short_help="Check the installation and say how to repair it")
+@click.option("--auto", is_flag=True, help="No effect: this command never asks anything.")
+@click.option("--httpd", metavar="PROGRAM", help="Check this httpd or apachectl.")
 @click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Its httpd.conf.")
-@click.option("--spawner-conf", type=click.Path(path_type=Path), help="Another spawner.conf than /etc/jumpseat's.")
+@click.option("--spawner-conf", type=click.Path(path_type=Path), help="The spawner.conf to check.")
 @json_option
 @registry_option
 def validate_install(
@@ -45,13 +45,12 @@ def validate_install(
     as_json: bool,
     registry: Optional[Path],
 ) -> None:
-    """Check that everything is in place, and say what to do about what is not. Nothing is changed.
+    """Check the installation. For each fault, say how to repair it. Nothing is changed.
 
-    The interpreter and its packages, the module and the Apache that is to load it, folders and rights, SELinux and
-    PrivateTmp, and the instances that run.
+    The command checks the interpreter and its packages, the module, the Apache that loads it, folders and their
+    permissions, SELinux, PrivateTmp, and the running instances.
 
-    Exit status: 0 everything is right; 1 something does not work; 2 warnings only, or wrong usage; 9 the checks
-    themselves failed.
+    Exit status: 0 no fault; 1 at least one error; 2 only warnings, or wrong usage; 9 the checks themselves failed.
 
     \b
     Example:

@@ -29,17 +29,17 @@ from spawner.version import VERSION
 @click.group("passenger-config", cls=TwinGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="passenger-config")
 def passenger_config() -> None:
-    """Restart apps and look at the installation, under the names that Passenger uses. See also `jumpseat --help`."""
+    """Restart apps and check the installation, with the command names of Passenger. See also `jumpseat --help`."""
 
 
-@passenger_config.command("restart-app", short_help="Restart apps by the beginning of their root")
+@passenger_config.command("restart-app", short_help="Restart the apps whose root begins with PREFIX")
 @click.argument("prefix", type=WORD, required=False, shell_complete=complete_app_root)
 @click.option(
-    "--name", "group_name", type=WORD, metavar="GROUP", shell_complete=complete_group, help="The app group's name."
+    "--name", "group_name", type=WORD, metavar="GROUP", shell_complete=complete_group, help="The name of the app group."
 )
-@click.option("--rolling-restart", is_flag=True, help="One worker after the other, whatever is configured.")
-@click.option("--ignore-app-not-running", is_flag=True, help="No such app is no error.")
-@click.option("--ignore-passenger-not-running", is_flag=True, help="No running instance is no error.")
+@click.option("--rolling-restart", is_flag=True, help="Replace one worker after the other, whatever is configured.")
+@click.option("--ignore-app-not-running", is_flag=True, help="Exit with 0 when there is no such app.")
+@click.option("--ignore-passenger-not-running", is_flag=True, help="Exit with 0 when no instance runs.")
 @of_an_instance
 def restart_app(
     prefix: Optional[str],
@@ -50,12 +50,12 @@ def restart_app(
     instance: Optional[str],
     registry: Optional[Path],
 ) -> None:
-    """Restart every app whose root begins with PREFIX; a dot stands for the working directory, / for all.
+    """Restart every app whose root begins with PREFIX. A dot means the working directory, / means all apps.
 
-    Without PREFIX and --name: a menu on a terminal. PassengerRollingRestarts says how it is done. To wait until the
-    new code serves: `jumpseat restart-app --wait`.
+    Without PREFIX and --name, the command shows a menu if it runs on a terminal. PassengerRollingRestarts decides how
+    the workers are replaced. To wait until the new code serves, use `jumpseat restart-app --wait`.
 
-    Exit status: 0 begun; 1 no such app, no instance, or wrong usage; 2 no access or no answer.
+    Exit status: 0 the restart has begun; 1 no such app, no instance, or wrong usage; 2 no access or no answer.
 
     \b
     Example:
@@ -81,14 +81,14 @@ def restart_app(
     restart(chosen, groups, "rolling" if rolling_restart else None, False, None, False)
 
 
-@passenger_config.command("reopen-logs", short_help="Open log files anew")
-@click.option("--ignore-logs-not-available", is_flag=True, help="A log that cannot be opened is no error.")
+@passenger_config.command("reopen-logs", short_help="Reopen the log files")
+@click.option("--ignore-logs-not-available", is_flag=True, help="Exit with 0 when a log cannot be opened.")
 @of_an_instance
 @click.pass_context
 def reopen_logs(
     context: click.Context, ignore_logs_not_available: bool, instance: Optional[str], registry: Optional[Path]
 ) -> None:
-    """Open log files anew after they were moved away. For root only.
+    """Reopen the log files after they were renamed. For root only.
 
     Exit status: 0 done; 1 a file cannot be opened, or no instance; 2 no access or no answer.
     """
@@ -101,13 +101,13 @@ def reopen_logs(
         click.echo(error.format_message(), err=True)
 
 
-@passenger_config.command("validate-install", short_help="Check the installation, name remedies")
-@click.option("--auto", is_flag=True, help="Ask nothing. (Nothing is ever asked.)")
-@click.option("--validate-apache2", is_flag=True, help="Check Apache, too. (It always is.)")
-@click.option("--no-validate-passenger", is_flag=True, help="Check Apache and its module only.")
+@passenger_config.command("validate-install", short_help="Check the installation and say how to repair it")
+@click.option("--auto", is_flag=True, help="No effect: this command never asks anything.")
+@click.option("--validate-apache2", is_flag=True, help="No effect: this command always checks Apache.")
+@click.option("--no-validate-passenger", is_flag=True, help="Check only Apache and its module.")
 @click.option("--apxs2-path", metavar="PROGRAM", help="Apache's apxs.")
-@click.option("--no-colors", is_flag=True, help="No colours.")
-@click.option("--no-summary", is_flag=True, help="No last line with numbers.")
+@click.option("--no-colors", is_flag=True, help="Print without colours.")
+@click.option("--no-summary", is_flag=True, help="Do not print the last line, which has the counts.")
 @registry_option
 def validate_install(
     auto: bool,
@@ -118,9 +118,9 @@ def validate_install(
     no_summary: bool,
     registry: Optional[Path],
 ) -> None:
-    """Check that everything is in place, and say what to do about what is not, as `jumpseat validate-install` does.
+    """Check the installation, as `jumpseat validate-install` does. For each fault, say how to repair it.
 
-    Exit status: 0 everything is right; 1 something does not work; 2 warnings only; 9 the checks themselves failed.
+    Exit status: 0 no fault; 1 at least one error; 2 only warnings; 9 the checks themselves failed.
     """
     checks = standard_checks(Apache(apxs=apxs2_path), registry_folders(registry))
     console = page_console()
@@ -129,14 +129,14 @@ def validate_install(
 
 
 @passenger_config.command(
-    "about", short_help="One fact of the installation", context_settings={"ignore_unknown_options": True}
+    "about", short_help="Print one fact of the installation", context_settings={"ignore_unknown_options": True}
 )
 @click.argument("what", required=False, metavar="WHAT", type=click.UNPROCESSED)
 @click.pass_context
 def about(context: click.Context, what: Optional[str]) -> None:
     """Print one fact of the installation: version, root, python, module, registry.
 
-    Exit status: 0; 1 there is no such fact here.
+    Exit status: 0; 1 Jumpseat has no such fact.
     """
     if what is None:
         click.echo(context.get_help())
@@ -152,9 +152,9 @@ passenger_config.add_command(detach_process)
 passenger_config.add_command(list_instances)
 for name, reason in (
     ("api-call", "There is no HTTP API: use `jumpseat status --json`, `jumpseat restart-app` and the other commands."),
-    ("system-metrics", "The system's figures: top, vmstat, free; those of apps: `jumpseat memory-stats`."),
-    ("system-properties", "The system's properties are those of hostnamectl; ours: `jumpseat about`."),
-    ("build-native-support", "There is nothing to build for apps; the module is built by `make install`."),
+    ("system-metrics", "Use top, vmstat and free for the system, `jumpseat memory-stats` for the memory of apps."),
+    ("system-properties", "Use hostnamectl for the system, `jumpseat about` for this installation."),
+    ("build-native-support", "Apps need nothing that must be built. `make install` builds the Apache module."),
     ("install-standalone-runtime", "Passenger Standalone is not part of Jumpseat: there is no runtime to install."),
     ("install-agent", "There is no agent: the spawner runs in Python, inside Apache's own process group."),
 ):

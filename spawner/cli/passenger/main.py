@@ -12,9 +12,9 @@ from spawner.version import VERSION
 @click.group("passenger", cls=TwinGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="passenger")
 def passenger() -> None:
-    """Jumpseat under the name of Passenger: apps run inside Apache.
+    """Jumpseat under the name of Passenger. It runs apps behind Apache httpd.
 
-    See `jumpseat --help` for every command, `passenger-config --help` and `passenger-status --help`.
+    For all commands see `jumpseat --help`, `passenger-config --help` and `passenger-status --help`.
     """
 
 

@@ -16,16 +16,16 @@ from spawner.version import VERSION
 
 
 @click.command("passenger-memory-stats", cls=TwinCommand, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--no-apache", is_flag=True, help="Without Apache's processes.")
-@click.option("--no-nginx", is_flag=True, help="Without nginx's processes. (There are none.)")
+@click.option("--no-apache", is_flag=True, help="Do not show Apache's processes.")
+@click.option("--no-nginx", is_flag=True, help="No effect: there are no processes of nginx.")
 @click.version_option(VERSION, prog_name="passenger-memory-stats")
 @of_an_instance
 def passenger_memory_stats(
     no_apache: bool, no_nginx: bool, instance: Optional[str], registry: Optional[Path]
 ) -> None:
-    """Show the memory of Apache, Jumpseat and each app's processes, as `jumpseat memory-stats` does.
+    """Show how much memory the processes of Apache, of Jumpseat and of each app use, as `jumpseat memory-stats` does.
 
-    Exit status: 0; 1 no instance, several, none of that name, or wrong usage; 2 no access or no answer.
+    Exit status: 0; 1 no instance runs, several run, none has the name, or wrong usage; 2 no access or no answer.
 
     \b
     Example:

@@ -29,11 +29,11 @@ _NO_UNION_STATION = "There is no Union Station here: `jumpseat status --json` an
     "--show",
     type=click.Choice(["pool", "server", "requests", "backtraces", "xml", "json", "union_station"]),
     default="pool",
-    help="What to show: pool is the page for people.",
+    help="What to show. pool, the default, is the text for people.",
 )
-@click.option("--no-header", is_flag=True, help="Without the lines about the instance.")
-@click.option("--force-colors", is_flag=True, help="Colours also where the output is no terminal.")
-@click.option("-v", "--verbose", is_flag=True, help="More about each app.")
+@click.option("--no-header", is_flag=True, help="Do not print the lines about the instance.")
+@click.option("--force-colors", is_flag=True, help="Print colours even if the output is not a terminal.")
+@click.option("-v", "--verbose", is_flag=True, help="Print more about each app.")
 @click.version_option(VERSION, prog_name="passenger-status")
 @instance_option
 @registry_option
@@ -48,9 +48,9 @@ def passenger_status(
 ) -> None:
     """Show the apps of a running Apache, as `jumpseat status` does.
 
-    NAME is an instance's name or the pid of its httpd, needed where several run.
+    NAME is the name of an instance or the pid of its httpd. It is needed when several instances run.
 
-    Exit status: 0; 1 no instance, several, none of that name, or wrong usage; 2 no access or no answer.
+    Exit status: 0; 1 no instance runs, several run, none has the name, or wrong usage; 2 no access or no answer.
 
     \b
     Examples:

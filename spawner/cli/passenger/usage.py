@@ -58,7 +58,7 @@ class TwinGroup(ProgramGroup):
 
 
 def refusal(name: str, reason: str) -> click.Command:
-    """A command that Passenger has and that does not exist here; it takes any arguments and says what to use instead.
+    """A command that only Passenger has. It takes any arguments and says what to use instead.
 
     :param reason: one or two sentences.
     """
@@ -71,6 +71,6 @@ def refusal(name: str, reason: str) -> click.Command:
         callback=refuse,
         params=[click.Argument(["words"], nargs=-1, type=click.UNPROCESSED, metavar="...")],
         help=reason,
-        short_help="(not there)",
+        short_help="(not available)",
         context_settings={"ignore_unknown_options": True},
     )
