@@ -24,7 +24,7 @@ TEST_TOOLS := $(VENV)/.test-tools
 
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo 2>/dev/null),sudo -E))
 
-module_sources := $(wildcard apache_module/*.py apache_module/src/*.[ch] apache_module/src/generated/*)
+module_sources := $(wildcard apache_module/*.py) $(shell find apache_module/src -name "*.[ch]")
 
 export PYTHON SANITIZE
 

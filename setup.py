@@ -22,7 +22,7 @@ def version() -> str:
 
 
 class BuildPackages(build_py):
-    """Copies the packages, and conf.d/spawner.configspec to where spawner/configuration.py looks for it.
+    """Copies the packages, and conf.d/spawner.configspec to where spawner/spawner_conf.py looks for it.
 
     The Apache module is not built here: it holds the path of the packages that it runs, which is known only once they
     are installed. `make setup` and `make install` call apache_module.build then.
@@ -46,7 +46,7 @@ setup(
     author="The Jumpseat authors",
     license="MIT",
     packages=find_packages(include=["spawner", "spawner.*", "apache_module", "apache_module.*"]),
-    package_data={"apache_module": ["src/*.[ch]", "src/generated/*"]},
+    package_data={"apache_module": ["src/**/*.[ch]"]},
     cmdclass={"build_py": BuildPackages},
     python_requires=">=3.11",  # watchdog 7's floor
     install_requires=[

@@ -25,6 +25,7 @@ import cffi
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
+SOURCES = PACKAGE / "src"
 DEFAULT_OUTPUT = CHECKOUT / "build"
 MODULE_FILE = "mod_passenger.so"
 
@@ -132,20 +133,20 @@ def _write_embedding(path: Path, site_packages: list[str]) -> None:
 
 
 def _sources() -> list[Path]:
-    return sorted((PACKAGE / "src").glob("*.c")) + sorted((PACKAGE / "src" / "generated").glob("*.c"))
+    return sorted(SOURCES.rglob("*.c"))
 
 
 def _compile_all(jobs: list[tuple[Path, list[str]]], objects: Path, compiler: list[str]) -> list[str]:
     """The object files of the sources, each compiled with its flags."""
 
-    def compile_one(job: tuple[Path, list[str]]) -> str:
+    def compile_one(number: int, job: tuple[Path, list[str]]) -> str:
         source, flags = job
-        target = objects / (source.stem + ".o")
+        target = objects / ("%d-%s.o" % (number, source.stem))
         _run([*compiler, *flags, "-c", str(source), "-o", str(target)])
         return str(target)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(compile_one, jobs))
+        return list(pool.map(compile_one, range(len(jobs)), jobs))
 
 
 def build(
@@ -170,7 +171,7 @@ def build(
     packages = site_packages or _site_packages()
     facts = {"PYTHON_HOME": sys.base_prefix, "SITE_PACKAGES": packages[0], "VERSION": _version()}
     defines = ['-DJUMPSEAT_%s="%s"' % fact for fact in facts.items()]
-    ours = ["-std=c11", "-D_GNU_SOURCE", *WARNINGS, *_apache_flags(), *include, *defines, *extra]
+    ours = ["-std=c11", "-D_GNU_SOURCE", "-I%s" % SOURCES, *WARNINGS, *_apache_flags(), *include, *defines, *extra]
     with tempfile.TemporaryDirectory(prefix="jumpseat-build-") as name:
         folder = Path(name)
         _write_embedding(folder / "jumpseat_embedding.c", packages)

@@ -10,9 +10,9 @@ from typing import Any
 # Exists in no file: the shared object registers it when the interpreter starts.
 from _jumpseat_embedding import ffi  # type: ignore[import-not-found]
 
-from spawner.main import main
+from spawner.daemon.main import main
 
-# As in apache_module/src/embedding.h.
+# As in apache_module/src/parent/embedding.h.
 SPAWNER_RAN = 256
 FAILED = 1
 

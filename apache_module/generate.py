@@ -15,8 +15,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 def generated_files() -> dict[str, str]:
     """The text of each generated file, by its path below the checkout."""
     return {
-        "apache_module/src/generated/options.h": render_c.header(DIRECTIVES),
-        "apache_module/src/generated/options.c": render_c.source(DIRECTIVES),
+        "apache_module/src/config/generated/options.h": render_c.header(DIRECTIVES),
+        "apache_module/src/config/generated/options.c": render_c.source(DIRECTIVES),
         "docs/directives.md": render_markdown.page(DIRECTIVES),
         "docs/log-messages.md": render_log_messages.page(CHECKOUT),
         "spawner/options.py": render_python.module(DIRECTIVES),

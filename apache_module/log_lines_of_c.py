@@ -20,9 +20,9 @@ _NAMES = {"WARNING": "warn", "ERR": "error"}
 def log_lines(folder: Path) -> Iterator[LogLine]:
     """Every numbered line.
 
-    :param folder: where the C sources are.
+    :param folder: where the C sources are, at any depth.
     """
-    for path in sorted(folder.glob("*.c")):
+    for path in sorted(folder.rglob("*.c")):
         for call in _CALL.finditer(path.read_text(encoding="utf-8")):
             levels = [_NAMES.get(name, name.lower()) for name in _LEVEL.findall(call["before"])]
             pieces = ["%d" if macro else literal.replace('\\"', '"') for literal, macro in _PIECE.findall(call["text"])]

@@ -22,6 +22,8 @@ _HEADER_START = """\
 #include <apr_pools.h>
 #include <apr_tables.h>
 
+#include "core/message.h"
+
 /* The value of a flag or number that is not configured; of everything else it is NULL. */
 #define PASSENGER_UNSET INT_MIN
 
@@ -42,9 +44,6 @@ typedef struct {
 /* The module's directives, ended by an empty one. */
 extern const command_rec passenger_commands[];
 
-/* Receives one name and value; both live as long as the pool given. */
-typedef void passenger_wire_field(void *context, const char *name, const char *value);
-
 """
 
 _HEADER_FUNCTIONS = """\
@@ -56,11 +55,9 @@ passenger_server_options *passenger_server_options_create(apr_pool_t *pool);
 passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passenger_dir_options *outer,
                                                    const passenger_dir_options *inner);
 
-/* Gives `add` each option that the spawner is told: the value in force, none for those without value. */
-void passenger_dir_options_to_wire(const passenger_dir_options *options, apr_pool_t *pool,
-                                   passenger_wire_field *add, void *context);
-void passenger_server_options_to_wire(const passenger_server_options *options, apr_pool_t *pool,
-                                      passenger_wire_field *add, void *context);
+/* Adds each option that the spawner is told: the value in force; those without a value are left out. */
+void passenger_dir_options_to_wire(const passenger_dir_options *options, passenger_message *message);
+void passenger_server_options_to_wire(const passenger_server_options *options, passenger_message *message);
 
 /* The values in force: as configured, else the default; NULL where there is neither. */
 """
@@ -199,21 +196,17 @@ def _merge(options: Iterable[Directive]) -> str:
 
 
 def _to_wire(name: str, options: Iterable[Directive]) -> str:
-    start = "void %s_to_wire(" % name
-    lines = [start, "const %s *options, apr_pool_t *pool,\n" % name, " " * len(start)]
-    lines.append("passenger_wire_field *add, void *context)\n{\n")
+    lines = ["void %s_to_wire(const %s *options, passenger_message *message)\n{\n" % (name, name)]
     for option in options:
         if not option.on_wire:
             continue
         value, wire = "%s(options)" % accessor(option), c_string(option.wire_name)
         if option.kind is Kind.FLAG:
-            lines.append('    add(context, %s, %s ? "1" : "0");\n' % (wire, value))
+            lines.append('    passenger_message_add(message, %s, %s ? "1" : "0");\n' % (wire, value))
         elif option.kind is Kind.INTEGER:
-            lines.append("    add(context, %s, apr_itoa(pool, %s));\n" % (wire, value))
-        elif option.default is not None:
-            lines.append("    add(context, %s, %s);\n" % (wire, value))
+            lines.append("    passenger_message_add_number(message, %s, %s);\n" % (wire, value))
         else:
-            lines.append("    if (%s != NULL) {\n        add(context, %s, %s);\n    }\n" % (value, wire, value))
+            lines.append("    passenger_message_add(message, %s, %s);\n" % (wire, value))
     return "".join(lines) + "}\n\n"
 
 
@@ -276,7 +269,7 @@ def source(options: Sequence[Directive]) -> str:
     return "".join(
         [
             BANNER,
-            '#include "options.h"\n#include "../settings.h"\n\n#include <apr_strings.h>\n\n',
+            '#include "config/generated/options.h"\n\n#include <apr_strings.h>\n\n#include "config/settings.h"\n\n',
             _choices(options),
             "static const passenger_option option_table[] = {\n",
             *[_descriptor(option) for option in options],

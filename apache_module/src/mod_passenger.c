@@ -6,11 +6,11 @@
 #include <http_log.h>
 #include <mpm_common.h>
 
-#include "configuration.h"
-#include "handler.h"
-#include "log_numbers.h"
-#include "settings.h"
-#include "spawner_process.h"
+#include "config/configuration.h"
+#include "request/handler.h"
+#include "core/log_numbers.h"
+#include "config/settings.h"
+#include "parent/spawner_process.h"
 
 #if !AP_MODULE_MAGIC_AT_LEAST(20120211, 110)   /* the hook child_stopping */
 #error "Jumpseat needs Apache httpd 2.4.49 or newer; these headers are of an older one"

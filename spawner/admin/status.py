@@ -7,9 +7,9 @@ import time
 from typing import Any, Collection
 
 from spawner.admin.commands.figures import Figures
+from spawner.daemon.world import World
 from spawner.version import VERSION
 from spawner.watching.queue_length import queue_length
-from spawner.world import World
 
 SCHEMA = 1
 

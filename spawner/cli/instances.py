@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
 from spawner.cli.errors import NoInstance, SeveralInstances
-from spawner.machine import linux
+from spawner.system import linux
 
 REGISTRY_VARIABLE = "PASSENGER_INSTANCE_REGISTRY_DIR"
 

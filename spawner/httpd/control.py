@@ -11,9 +11,9 @@ from typing import Callable, Optional
 
 from spawner.errors import PeerError
 from spawner.logs.log import Log
-from spawner.machine import linux, packets
-from spawner.machine.packets import NoDescriptors, Packet
 from spawner.options import ServerOptions
+from spawner.system import linux, packets
+from spawner.system.packets import NoDescriptors, Packet
 
 _PAUSE = 1.0  # seconds until it is tried again to take a message for which there were no descriptors
 _PACKETS_AT_ONCE = 64  # then others have their turn
@@ -26,7 +26,7 @@ class ServerConfiguration:
     epoch: int
     options: ServerOptions
     logs: dict[str, int] = field(default_factory=dict)  # name to descriptor; owned until taken
-    sites: set[str] = field(default_factory=set)  # what its virtual hosts are known by
+    vhost_ids: set[str] = field(default_factory=set)  # of its virtual hosts
     prestart: list[str] = field(default_factory=list)
     hooks: dict[str, str] = field(default_factory=dict)  # name to command
 
@@ -130,8 +130,8 @@ class ParentLine:
             raise PeerError("message %r without a begin" % packet.type)
         if packet.type == "log":
             self._take_log(coming, packet)
-        elif packet.type == "sites":
-            coming.sites.update(packet.get_all("site"))
+        elif packet.type == "vhosts":
+            coming.vhost_ids.update(packet.get_all("vhost_id"))
         elif packet.type == "prestart":
             coming.prestart.append(packet.get("url"))
         elif packet.type == "hook":

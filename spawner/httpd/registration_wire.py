@@ -36,7 +36,7 @@ def registration_from(fields: Sequence[tuple[str, str]]) -> Registration:
         error_log=named.get("error_log", ""),
         options=AppOptions.from_wire(named),
         epoch=_epoch(named),
-        site=named.get("site", ""),
+        vhost_id=named.get("vhost_id", ""),
         environment=_environment(fields),
     )
 
@@ -53,7 +53,7 @@ def fields_of(registration: Registration) -> list[tuple[str, str]]:
         ("server_name", registration.server_name),
         ("error_log", registration.error_log),
         ("epoch", str(registration.epoch)),
-        ("site", registration.site),
+        ("vhost_id", registration.vhost_id),
     ]
     fields += _option_fields(registration.options)
     fields += [(_ENVIRONMENT + name, value) for name, value in registration.environment.items()]

@@ -9,10 +9,10 @@ from typing import Optional
 
 from spawner.errors import StartFailure
 from spawner.logs.log import Log
-from spawner.machine.linux import Identity
 from spawner.pool.registration import Registration
 from spawner.processes.app_environment import PATH
-from spawner.processes.short_process import Outcome, ShortProcesses
+from spawner.processes.helper_process import HelperProcesses, Outcome
+from spawner.system.linux import Identity
 from spawner.watching.restart_keys import restart_file
 
 NAME = "restart.error.txt"
@@ -44,7 +44,7 @@ def note_text(generation: int, failure: StartFailure, when: datetime.datetime) -
 class DeploymentNotes:
     """Writes and removes the file by short-lived processes of the app's user, one after the other for each app."""
 
-    def __init__(self, processes: ShortProcesses, log: Log) -> None:
+    def __init__(self, processes: HelperProcesses, log: Log) -> None:
         self._processes = processes
         self._log = log
         # What is still to be done, by folder; the first entry of each is under way, a second one waits.

@@ -72,7 +72,7 @@ class Pool:
         self.is_busy = is_busy
         self.parallel_starts = parallel_starts
         self.epoch = 0
-        self.sites: AbstractSet[str] = frozenset()
+        self.vhost_ids: AbstractSet[str] = frozenset()
         self.groups: dict[str, Group] = {}
         self.processes: dict[int, Process] = {}
         self.waiting_for_room: dict[str, None] = {}
@@ -99,13 +99,13 @@ class Pool:
 
     # What httpd says
 
-    def configure(self, server: ServerOptions, epoch: int, sites: AbstractSet[str], now: float) -> None:
-        """A configuration was loaded, with such virtual hosts (`Registration.site`): those of others end when idle."""
+    def configure(self, server: ServerOptions, epoch: int, vhost_ids: AbstractSet[str], now: float) -> None:
+        """A configuration was loaded. Apps whose `Registration.vhost_id` is not among `vhost_ids` end when idle."""
         switched = self.server.respawn_key() != server.respawn_key()
-        former, self.server, self.epoch, self.sites = self.epoch, server, epoch, sites
+        former, self.server, self.epoch, self.vhost_ids = self.epoch, server, epoch, vhost_ids
         self.excess = max(0, self.active() - server.max_pool_size)
         for group in list(self.groups.values()):
-            if group.registration.epoch == former or group.registration.site not in sites:
+            if group.registration.epoch == former or group.registration.vhost_id not in vhost_ids:
                 group.last_active = max(group.last_active, now)
             if switched:
                 self.restart(group.key, now)

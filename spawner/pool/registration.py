@@ -17,7 +17,7 @@ class Registration:
     :ivar error_log: the name of the virtual host's ErrorLog, as in the `log` messages.
     :ivar environment: variables of SetEnv and PassEnv, for the app's processes.
     :ivar epoch: the configuration that this comes from; later ones are larger.
-    :ivar site: what the virtual host is known by in later configurations; empty: an earlier version did not say.
+    :ivar vhost_id: the same for the same virtual host in later configurations; empty: an earlier version did not say.
     """
 
     key: str
@@ -31,7 +31,7 @@ class Registration:
     options: AppOptions
     epoch: int
     environment: Mapping[str, str] = field(default_factory=dict)
-    site: str = ""
+    vhost_id: str = ""
 
     def needs_respawn(self, newer: "Registration") -> bool:
         """Whether running processes of this registration do not fit the newer one."""

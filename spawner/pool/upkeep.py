@@ -145,7 +145,7 @@ def _act(pool: Pool, group: Group, process: Process, now: float) -> None:
 
 def is_configured(pool: Pool, group: Group) -> bool:
     """Whether the present configuration has the group, or at least the virtual host that it was asked for at."""
-    return group.registration.epoch >= pool.epoch or group.registration.site in pool.sites
+    return group.registration.epoch >= pool.epoch or group.registration.vhost_id in pool.vhost_ids
 
 
 def _abandoned_at(pool: Pool, group: Group) -> float:

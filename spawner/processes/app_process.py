@@ -11,12 +11,12 @@ from spawner.errors import PeerError, StartFailure
 from spawner.loaders import masking, steps
 from spawner.loaders.exposition import Raised
 from spawner.logs.output import AppOutput
-from spawner.machine import linux
-from spawner.machine.linux import Identity
-from spawner.machine.packets import Packet
 from spawner.pages.failure_details import FailureDetails, hidden, raised_from, variables_from
 from spawner.pool.states import ProcessKind
 from spawner.processes.process_line import ProcessLine
+from spawner.system import linux
+from spawner.system.linux import Identity
+from spawner.system.packets import Packet
 
 _STATUS_PATIENCE = 0.2  # seconds in which the preloader of a worker that ended may report its status
 _MUTE_PATIENCE = 5.0  # seconds in which a process whose line has ended is to end

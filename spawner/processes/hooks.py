@@ -12,7 +12,7 @@ from typing import Mapping, Sequence
 from spawner.logs.log import Log
 from spawner.pool.process import describe_status
 from spawner.processes.app_environment import PATH
-from spawner.processes.short_process import Outcome, ShortProcesses
+from spawner.processes.helper_process import HelperProcesses, Outcome
 
 NAMES = ("attached_process", "detached_process", "spawn_failed", "queue_full_error", "max_request_time_reached")
 _SECONDS = 60.0  # that one command may take
@@ -84,7 +84,7 @@ class _Job:
 class Hooks:
     """Runs the commands of hooks: those of one happening in turn, a few happenings at once, nobody waits for them."""
 
-    def __init__(self, processes: ShortProcesses, log: Log) -> None:
+    def __init__(self, processes: HelperProcesses, log: Log) -> None:
         self._processes = processes
         self._log = log
         self._commands: Mapping[str, str] = {}

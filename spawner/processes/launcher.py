@@ -10,9 +10,6 @@ from typing import Mapping
 
 from spawner.errors import JumpseatError, StartFailure
 from spawner.loaders import steps
-from spawner.machine import linux
-from spawner.machine.linux import Identity, file_system_identity
-from spawner.machine.protection import Inherited
 from spawner.options import ServerOptions
 from spawner.pool.registration import Registration
 from spawner.processes.app_environment import (
@@ -33,6 +30,9 @@ from spawner.processes.users import (
     look_at,
     own_identity,
 )
+from spawner.system import linux
+from spawner.system.linux import Identity, file_system_identity
+from spawner.system.oom_score import Inherited
 
 _UMASK = 0o022
 

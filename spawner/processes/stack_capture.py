@@ -10,9 +10,9 @@ import re
 import signal
 from typing import Callable, Optional
 
-from spawner.machine import linux
 from spawner.processes import app_stacks
 from spawner.processes.app_process import AppProcess
+from spawner.system import linux
 
 # Not one of those that C libraries, debuggers and runtimes take: these begin at SIGRTMIN or end at SIGRTMAX.
 BACKTRACE_SIGNAL = signal.SIGRTMAX - 9

@@ -1,4 +1,4 @@
-#include "accept.h"
+#include "core/accept.h"
 #include "check.h"
 
 static int prefers_json(const char *accept, const char *content_type)

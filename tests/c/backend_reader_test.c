@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "backend_reader.h"
+#include "output/backend_reader.h"
 #include "check.h"
 
 enum { MEGABYTE = 1024 * 1024 };

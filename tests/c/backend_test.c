@@ -1,4 +1,4 @@
-#include "backend.h"
+#include "core/backend.h"
 #include "check.h"
 
 #include <errno.h>

@@ -3,9 +3,13 @@
 #ifndef JUMPSEAT_CHECK_H
 #define JUMPSEAT_CHECK_H
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <apr_general.h>
+#include <apr_pools.h>
 
 typedef struct check_test {
     const char *name;
@@ -33,6 +37,16 @@ typedef struct check_test {
             exit(1);                                                                       \
         }                                                                                  \
     } while (0)
+
+/* A pool that lives as long as the program. */
+static inline apr_pool_t *check_pool(void)
+{
+    static apr_pool_t *pool;
+    if (pool == NULL && (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS)) {
+        exit(1);
+    }
+    return pool;
+}
 
 /* The same numbers on every machine and in every run. */
 static inline unsigned check_random(unsigned *state)
@@ -62,7 +76,9 @@ static inline int check_main(const check_test *tests, size_t count, const char *
     int main(int argc, char **argv)                                                        \
     {                                                                                      \
         static const check_test tests[] = {__VA_ARGS__};                                   \
-        return check_main(tests, sizeof(tests) / sizeof(tests[0]), argc > 1 ? argv[1] : NULL); \
+        int status = check_main(tests, sizeof(tests) / sizeof(tests[0]), argc > 1 ? argv[1] : NULL); \
+        apr_terminate();                                                                   \
+        return status;                                                                     \
     }
 
 #endif

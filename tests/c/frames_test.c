@@ -1,5 +1,5 @@
 #include "check.h"
-#include "frames.h"
+#include "core/frames.h"
 
 /* What came out of a body: its bytes with files written as [offset+length], and how it ended. */
 typedef struct outcome {

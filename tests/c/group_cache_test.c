@@ -1,5 +1,5 @@
 #include "check.h"
-#include "group_cache.h"
+#include "core/group_cache.h"
 
 static passenger_group_address address(const char *path, const char *token)
 {

@@ -1,5 +1,5 @@
 #include "check.h"
-#include "heartbeat.h"
+#include "core/heartbeat.h"
 
 static const int64_t second = 1000 * 1000;
 static const int64_t start = 7 * 1000 * 1000;

@@ -1,5 +1,5 @@
 #include "check.h"
-#include "netstring.h"
+#include "core/netstring.h"
 
 static passenger_field field(const char *name, const char *value)
 {

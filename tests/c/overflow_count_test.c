@@ -1,5 +1,5 @@
 #include "check.h"
-#include "overflow_count.h"
+#include "core/overflow_count.h"
 
 enum { SECOND = 1000 * 1000, START = 5 * SECOND };
 

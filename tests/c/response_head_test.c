@@ -1,5 +1,5 @@
 #include "check.h"
-#include "response_head.h"
+#include "core/response_head.h"
 
 /* Memory that is released all at once, as an httpd pool is. */
 typedef struct arena {

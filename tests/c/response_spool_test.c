@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "response_spool.h"
+#include "output/response_spool.h"
 
 enum { PIECE = PASSENGER_RESPONSE_SPOOL_PIECE, MEMORY = PASSENGER_RESPONSE_SPOOL_MEMORY };
 

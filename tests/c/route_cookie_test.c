@@ -1,5 +1,5 @@
 #include "check.h"
-#include "route_cookie.h"
+#include "core/route_cookie.h"
 
 #define ROUTE "0123456789abcdef"
 #define OTHER "fedcba9876543210"

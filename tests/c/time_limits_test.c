@@ -1,5 +1,5 @@
 #include "check.h"
-#include "time_limits.h"
+#include "core/time_limits.h"
 
 enum { SECOND = 1000 * 1000, START = 7 * SECOND };
 

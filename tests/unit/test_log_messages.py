@@ -14,7 +14,7 @@ LINES = render_log_messages.lines(CHECKOUT)
 
 
 def test_every_number_of_the_c_sources_has_a_line() -> None:
-    sources = "".join(path.read_text() for path in (CHECKOUT / "apache_module/src").glob("*.c"))
+    sources = "".join(path.read_text() for path in (CHECKOUT / "apache_module/src").rglob("*.c"))
     numbers = {int(number) for number in re.findall(r"PSGLOGNO\((\d+)\)", sources)}
     assert {line.number for line in LINES if line.number < 3000} == numbers
 

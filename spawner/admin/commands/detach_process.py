@@ -8,13 +8,13 @@ from spawner.admin.commands import fields
 from spawner.admin.commands.command import Caller, SendProgress
 from spawner.admin.commands.refusals import BadCommand, NotFound
 from spawner.admin.commands.selection import find_process
-from spawner.world import Feed, World
+from spawner.daemon.world import Feed, World
 
 
 class DetachProcess:
     """Detaches one process by its pid.
 
-    :param feed: tells the pool something (`Engine.feed`).
+    :param feed: tells the pool something (`EventLoop.feed`).
     """
 
     def __init__(self, world: World, feed: Feed) -> None:

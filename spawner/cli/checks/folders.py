@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Iterator, Sequence
 
-from spawner import configuration
+from spawner import spawner_conf
 from spawner.cli.checks.finding import ERROR, OK, WARNING, Finding
 
 _REMEDY = "chown root: and chmod go-w it, or set PassengerInstanceRegistryDir to another folder"
@@ -71,8 +71,8 @@ class SpawnerConfiguration:
             yield Finding(OK, "spawner.conf", "there is none: every setting has its default")
             return
         try:
-            configuration.load(str(self._path))
-        except configuration.ConfigurationError as error:
+            spawner_conf.load(str(self._path))
+        except spawner_conf.SpawnerConfError as error:
             told = " / ".join(str(error).splitlines())
             yield Finding(ERROR, "spawner.conf", told, "mend it: the spawner does not start with it")
             return

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from instance_registry import Registry
 
 from spawner.cli.main import jumpseat
-from spawner.machine import linux
+from spawner.system import linux
 
 AsLine = Callable[[dict[str, Any]], bytes]
 

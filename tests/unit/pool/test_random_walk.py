@@ -137,11 +137,11 @@ class RandomWalk(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.world.advance(seconds)
 
-    @rule(keys=st.sets(KEYS), pool_size=st.integers(1, 4), changed=st.none() | OPTIONS, sites=st.sets(KEYS))
-    def reload(self, keys: set[str], pool_size: int, changed: Optional[dict[str, Any]], sites: set[str]) -> None:
+    @rule(keys=st.sets(KEYS), pool_size=st.integers(1, 4), changed=st.none() | OPTIONS, vhost_ids=st.sets(KEYS))
+    def reload(self, keys: set[str], pool_size: int, changed: Optional[dict[str, Any]], vhost_ids: set[str]) -> None:
         self.epoch += 1
         self.world.server = dataclasses.replace(self.world.server, max_pool_size=pool_size)
-        self.world.step(self.world.pool.configure, self.world.server, self.epoch, sites)
+        self.world.step(self.world.pool.configure, self.world.server, self.epoch, vhost_ids)
         for key in sorted(keys):
             self.options[key] = changed or self.options[key]
             self.world.register(key, epoch=self.epoch, **self.options[key])

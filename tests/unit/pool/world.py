@@ -48,16 +48,16 @@ class World:
         """The message for a group."""
         return Registration(
             key, "/srv/" + key, "wsgi", "passenger_wsgi.py", "/srv/%s/public" % key, "", "example", "",
-            dataclasses.replace(AppOptions(), **options), epoch, site=key,
+            dataclasses.replace(AppOptions(), **options), epoch, vhost_id=key,
         )  # fmt: skip
 
     def adopt_all(self, found: Callable[[int, Process], bool]) -> None:
-        """Another spawner takes over, from what Stock keeps: no targets, no failures, no times.
+        """Another spawner takes over, from what StateStore keeps: no targets, no failures, no times.
 
         :param found: whether a process, by its place and itself, is still there.
         """
         older, self.pool = self.pool, Pool(self.server, parallel_starts=2)
-        self.pool.epoch, self.pool.sites = older.epoch, older.sites
+        self.pool.epoch, self.pool.vhost_ids = older.epoch, older.vhost_ids
         for group in older.groups.values():
             generation = max(group.generation, group.last_generation) + group.restart_again
             kept = (group.resisting, group.always_restart)

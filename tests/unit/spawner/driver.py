@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, TypeVar
 
 from spawner.loaders import wire
-from spawner.machine import packets
+from spawner.system import packets
 
 DEADLINE = 20.0  # seconds; the machine may be busy
 TOKEN = "f" * 64
 Of = TypeVar("Of")
 
-_PROGRAM = "import sys; from spawner.main import main; sys.exit(main(bytes.fromhex(sys.argv[1])))"
+_PROGRAM = "import sys; from spawner.daemon.main import main; sys.exit(main(bytes.fromhex(sys.argv[1])))"
 
 HELLO_APP = """
 import os

@@ -11,12 +11,12 @@ from typing import AsyncIterator, Awaitable, Callable, Optional
 
 from spawner.errors import StartFailure
 from spawner.logs.output import AppOutput, OutputFormat
-from spawner.machine import linux, packets
-from spawner.machine.linux import Identity
 from spawner.pool.states import ProcessKind
 from spawner.processes import app_process
 from spawner.processes.app_process import AppProcess
 from spawner.processes.launcher import prepare_line
+from spawner.system import linux, packets
+from spawner.system.linux import Identity
 
 NOBODY = 65534  # the kernel's overflowuid
 

@@ -18,9 +18,9 @@ from spawner.httpd.registrar import Registrar
 from spawner.httpd.registration_wire import fields_of, registration_from
 from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
-from spawner.machine import packets
 from spawner.options import AppOptions
 from spawner.pool.registration import Registration
+from spawner.system import packets
 
 REGISTRATION = [
     ("group", "app"), ("app_root", "/srv/app"), ("app_type", "wsgi"), ("startup_file", "passenger_wsgi.py"),
@@ -71,13 +71,13 @@ def test_a_configuration_is_handed_on_when_it_is_complete(tmp_path: Path) -> Non
         os.close(write_end)
         os.close(read_end)
         parent.send("prestart", url="http://x/")
-        parent.send("sites", site="aa")
-        parent.send("sites", site="bb")
+        parent.send("vhosts", vhost_id="aa")
+        parent.send("vhosts", vhost_id="bb")
         parent.send("commit", epoch=2)
 
     (got,) = with_parent(tmp_path, act).got
     assert (got.epoch, got.options.max_pool_size, got.prestart, list(got.logs)) == (2, 9, ["http://x/"], ["x"])
-    assert got.sites == {"aa", "bb"}
+    assert got.vhost_ids == {"aa", "bb"}
     os.close(got.take_logs()["x"])
 
 

@@ -12,12 +12,12 @@ import pytest
 from spawner.errors import StartFailure
 from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
-from spawner.machine.linux import Identity
 from spawner.options import AppOptions
 from spawner.pages.deployment_notes import NAME, DeploymentNotes, note_text
 from spawner.pool.registration import Registration
-from spawner.processes.short_process import Outcome, ShortProcesses
+from spawner.processes.helper_process import HelperProcesses, Outcome
 from spawner.processes.users import own_identity
+from spawner.system.linux import Identity
 from tests.unit.spawner.loops import run_with_processes, until
 
 FAILURE = StartFailure(
@@ -34,7 +34,7 @@ def write(folder: Path, *failures: Optional[StartFailure], identity: Optional[Id
         "app", str(folder), "wsgi", "passenger_wsgi.py", str(folder / "public"), "", "test", "", AppOptions(), 1
     )
 
-    async def test(processes: ShortProcesses) -> None:
+    async def test(processes: HelperProcesses) -> None:
         notes = DeploymentNotes(processes, log)
         for failure in failures:
             notes.note(registration, identity or own_identity(), 3, failure)

@@ -9,8 +9,8 @@ import pytest
 
 from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
+from spawner.processes.helper_process import HelperProcesses
 from spawner.processes.hooks import Happening, Hooks, arguments_of, commands_of
-from spawner.processes.short_process import ShortProcesses
 from tests.unit.spawner.loops import run_with_processes, until
 
 SHOP = Happening("spawn_failed", "shop (production)", "/srv/shop", 0, "0123abcd", "No module named 'x'")
@@ -21,7 +21,7 @@ def run_hooks(folder: Path, commands: dict[str, str], test: Callable[[Hooks], Aw
     log = Log(LineSink.open(str(folder / "log")))
     log.level = 5
 
-    async def main(processes: ShortProcesses) -> None:
+    async def main(processes: HelperProcesses) -> None:
         hooks = Hooks(processes, log)
         hooks.configure(commands)
         await test(hooks)

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from spawner.app_group import backlog_for
 from spawner.errors import OperatorError
-from spawner.instance.instance import Instance, remove_stale_instances
 from spawner.options import AppOptions, ServerOptions
 from spawner.pool.registration import Registration
+from spawner.processes.group_resources import backlog_for
+from spawner.state_store.instance_directory import InstanceDirectory, remove_stale_instances
 
 
-def make(folder: Path, pid: int = 4711) -> Instance:
-    return Instance(str(folder / "run" / ("httpd-%d" % pid)), pid, os.getuid(), os.getgid())
+def make(folder: Path, pid: int = 4711) -> InstanceDirectory:
+    return InstanceDirectory(str(folder / "run" / ("httpd-%d" % pid)), pid, os.getuid(), os.getgid())
 
 
 def test_what_a_cleaner_has_taken_is_missed_and_made_anew(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ if os.geteuid() == 0:
             make(tmp_path).create("/", 1.0)
 
     def test_sockets_belong_to_apache_s_user(tmp_path: Path) -> None:
-        instance = Instance(str(tmp_path / "run" / "httpd-1"), 1, 65534, 65533)
+        instance = InstanceDirectory(str(tmp_path / "run" / "httpd-1"), 1, 65534, 65533)
         instance.create("/", 1.0)
         instance.listen(instance.app_socket("a"), socket.SOCK_STREAM, 0o600, 1).close()
         found = os.stat(instance.app_socket("a"))

@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 
 from spawner.loaders import steps
-from spawner.machine.linux import Identity
-from spawner.machine.protection import present
 from spawner.options import AppOptions, ServerOptions
 from spawner.pool.registration import Registration
 from spawner.processes.app_environment import (
@@ -25,6 +23,8 @@ from spawner.processes.app_environment import (
     login_shell,
 )
 from spawner.processes.launcher import Launched, Launcher, StartError
+from spawner.system.linux import Identity
+from spawner.system.oom_score import present
 
 ALICE = Identity("alice", 1001, 2001, (2001,), "/home/alice", "/bin/bash")
 AS_ROOT = os.geteuid() == 0

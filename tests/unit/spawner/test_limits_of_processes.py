@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from spawner.daemon.process_effects import limits_of, threads_of
 from spawner.errors import StartFailure
-from spawner.instance.fd_store import FdStore
-from spawner.instance.resistance_wire import resistance_from, text_of
-from spawner.instance.stock import Stock, kept_warnings
 from spawner.logs.log import Log
 from spawner.options import AppOptions
 from spawner.pool.registration import Registration
 from spawner.pool.resistance import Resistance
-from spawner.processes.process_carrier import limits_of, threads_of
+from spawner.state_store.descriptor_store import DescriptorStore
+from spawner.state_store.resistance_wire import resistance_from, text_of
+from spawner.state_store.state_store import StateStore, kept_warnings
 
 
 def registration(**options: Any) -> Registration:
@@ -73,10 +73,10 @@ def test_a_record_without_room_goes_without_its_warnings_and_then_without_its_va
     variable: int, left: list[str]
 ) -> None:
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    store = FdStore(*ends)
+    store = DescriptorStore(*ends)
     fields = [("group", "app"), ("env:A", "a" * variable), ("warning", "w" * 20_000)]
     with open(os.devnull, "rb") as null:
-        Stock(store, Log())._put("group", "group app", fields, [null.fileno()])
+        StateStore(store, Log())._put("group", "group app", fields, [null.fileno()])
     (record,) = store.recover()
     record.close()
     store.close()

@@ -12,9 +12,9 @@ from typing import Awaitable, Callable, Optional
 
 import pytest
 
-from spawner.machine.linux import Identity
-from spawner.machine.smaps import Shares, shares_of
 from spawner.processes.users import own_identity
+from spawner.system.linux import Identity
+from spawner.system.smaps import Shares, shares_of
 from spawner.watching import memory_reader
 from spawner.watching.memory_reader import MemoryReader
 

@@ -12,9 +12,9 @@ import pytest
 
 from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
-from spawner.machine.linux import Identity
-from spawner.machine.smaps import Shares
 from spawner.options import AppOptions
+from spawner.system.linux import Identity
+from spawner.system.smaps import Shares
 from spawner.watching import memory_watch
 from spawner.watching.memory_reader import MemoryReader
 from spawner.watching.memory_watch import MemoryWatch

@@ -12,9 +12,9 @@ import pytest
 from spawner.logs.app_logs import AppLogs
 from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
-from spawner.machine.linux import Identity
 from spawner.processes.open_as_user import first_unreachable, open_log, read_file
 from spawner.processes.users import own_identity
+from spawner.system.linux import Identity
 
 
 def someone() -> Identity:

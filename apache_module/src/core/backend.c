@@ -1,0 +1,165 @@
+#include "core/backend.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int connect_socket(int descriptor, const struct sockaddr_un *address)
+{
+    while (connect(descriptor, (const struct sockaddr *)address, sizeof(*address)) != 0) {
+        if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+int passenger_backend_connect(passenger_backend *backend, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memset(backend, 0, sizeof(*backend));
+    backend->socket = backend->attached = -1;
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        return ENAMETOOLONG;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    backend->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (backend->socket < 0) {
+        return errno;
+    }
+    int error = connect_socket(backend->socket, &address);
+    if (error != 0) {
+        passenger_backend_close(backend);
+    }
+    return error;
+}
+
+void passenger_backend_queue(passenger_backend *backend, const char *bytes, size_t length)
+{
+    struct iovec *piece = backend->pieces[0].iov_len == 0 ? &backend->pieces[0] : &backend->pieces[1];
+    piece->iov_base = (void *)bytes;
+    piece->iov_len = length;
+}
+
+int passenger_backend_is_sending(const passenger_backend *backend)
+{
+    return backend->pieces[0].iov_len > 0 || backend->pieces[1].iov_len > 0;
+}
+
+static void attach_descriptor(struct msghdr *message, char *control, size_t size, int descriptor)
+{
+    message->msg_control = control;
+    message->msg_controllen = size;
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
+}
+
+static void drop_sent(passenger_backend *backend, size_t sent)
+{
+    for (int index = 0; index < PASSENGER_BACKEND_PIECES; index++) {
+        struct iovec *piece = &backend->pieces[index];
+        size_t part = sent < piece->iov_len ? sent : piece->iov_len;
+        piece->iov_base = (char *)piece->iov_base + part;
+        piece->iov_len -= part;
+        sent -= part;
+    }
+}
+
+passenger_backend_status passenger_backend_send(passenger_backend *backend)
+{
+    while (passenger_backend_is_sending(backend)) {
+        _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+        struct msghdr message = {.msg_iov = backend->pieces, .msg_iovlen = PASSENGER_BACKEND_PIECES};
+        if (backend->attached >= 0) {
+            attach_descriptor(&message, control, sizeof(control), backend->attached);
+        }
+        ssize_t sent = sendmsg(backend->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0) {
+            backend->attached = -1;
+            drop_sent(backend, (size_t)sent);
+        }
+        else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return PASSENGER_BACKEND_AGAIN;
+        }
+        else if (errno == EPIPE || errno == ECONNRESET) {
+            memset(backend->pieces, 0, sizeof(backend->pieces));
+            return PASSENGER_BACKEND_CLOSED;
+        }
+        else if (errno != EINTR) {
+            return PASSENGER_BACKEND_FAILED;
+        }
+    }
+    return PASSENGER_BACKEND_OK;
+}
+
+/* Keeps the descriptors that came with a message; closes those that nobody can be waiting for. */
+static void keep_descriptors(passenger_backend *backend, struct msghdr *message)
+{
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t index = 0; index < count; index++) {
+            int descriptor;
+            memcpy(&descriptor, CMSG_DATA(header) + index * sizeof(int), sizeof(int));
+            if (backend->descriptor_count < PASSENGER_BACKEND_DESCRIPTORS) {
+                backend->descriptors[backend->descriptor_count++] = descriptor;
+            }
+            else {
+                close(descriptor);
+            }
+        }
+    }
+}
+
+passenger_backend_status passenger_backend_receive(passenger_backend *backend, char *bytes, size_t size,
+                                                   size_t *length)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(PASSENGER_BACKEND_DESCRIPTORS * sizeof(int))];
+    struct iovec room = {.iov_base = bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &room, .msg_iovlen = 1, .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t received;
+    do {
+        received = recvmsg(backend->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (received < 0 && errno == EINTR);
+    *length = received > 0 ? (size_t)received : 0;
+    if (received > 0) {
+        keep_descriptors(backend, &message);
+        return PASSENGER_BACKEND_OK;
+    }
+    /* A worker that closes with bytes of ours unread resets the connection: for us that is its end. */
+    if (received == 0 || errno == ECONNRESET) {
+        return PASSENGER_BACKEND_CLOSED;
+    }
+    return errno == EAGAIN || errno == EWOULDBLOCK ? PASSENGER_BACKEND_AGAIN : PASSENGER_BACKEND_FAILED;
+}
+
+int passenger_backend_take_descriptor(passenger_backend *backend)
+{
+    if (backend->descriptor_count == 0) {
+        return -1;
+    }
+    int oldest = backend->descriptors[0];
+    backend->descriptor_count--;
+    memmove(backend->descriptors, backend->descriptors + 1, (size_t)backend->descriptor_count * sizeof(int));
+    return oldest;
+}
+
+void passenger_backend_close(passenger_backend *backend)
+{
+    while (backend->descriptor_count > 0) {
+        close(backend->descriptors[--backend->descriptor_count]);
+    }
+    if (backend->socket >= 0) {
+        close(backend->socket);
+        backend->socket = -1;
+    }
+    memset(backend->pieces, 0, sizeof(backend->pieces));
+}

@@ -1,0 +1,108 @@
+#include "core/frames.h"
+
+#include <string.h>
+
+static const uint32_t FILE_MARK = 0xffffffffu;
+
+void passenger_frames_begin(passenger_frames *frames)
+{
+    memset(frames, 0, sizeof(*frames));
+    frames->finished = PASSENGER_FRAME_MORE;
+}
+
+static uint64_t big_endian(const unsigned char *bytes, size_t size)
+{
+    uint64_t number = 0;
+    for (size_t index = 0; index < size; index++) {
+        number = number << 8 | bytes[index];
+    }
+    return number;
+}
+
+/* Moves input into the header until it has `size` bytes; returns 0 when the input does not suffice. */
+static int fill_header(passenger_frames *frames, size_t size, const unsigned char **bytes, size_t *length)
+{
+    size_t wanted = size - frames->header_used;
+    size_t piece = *length < wanted ? *length : wanted;
+    memcpy(frames->header + frames->header_used, *bytes, piece);
+    frames->header_used += piece;
+    *bytes += piece;
+    *length -= piece;
+    return frames->header_used == size;
+}
+
+static passenger_frame_event finish(passenger_frames *frames, passenger_frame_event event)
+{
+    frames->finished = event;
+    return event;
+}
+
+static passenger_frame_event take_data(passenger_frames *frames, const unsigned char **bytes, size_t *length)
+{
+    size_t piece = *length < frames->data_left ? *length : frames->data_left;
+    frames->data = *bytes;
+    frames->length = piece;
+    frames->data_left -= (uint32_t)piece;
+    *bytes += piece;
+    *length -= piece;
+    return PASSENGER_FRAME_DATA;
+}
+
+static passenger_frame_event take_file(passenger_frames *frames)
+{
+    uint64_t offset = big_endian(frames->header + 4, 8);
+    uint64_t size = big_endian(frames->header + 12, 8);
+    frames->header_used = 0;
+    if (offset > INT64_MAX || size > INT64_MAX || offset > INT64_MAX - size) {
+        return finish(frames, PASSENGER_FRAME_BAD_SIZE);
+    }
+    frames->file_offset = (int64_t)offset;
+    frames->file_length = (int64_t)size;
+    return PASSENGER_FRAME_FILE;
+}
+
+passenger_frame_event passenger_frames_next(passenger_frames *frames, const unsigned char **bytes, size_t *length)
+{
+    if (frames->finished == PASSENGER_FRAME_END && *length > 0) {
+        return finish(frames, PASSENGER_FRAME_AFTER_END);
+    }
+    if (frames->finished == PASSENGER_FRAME_END) {
+        return PASSENGER_FRAME_MORE;
+    }
+    if (frames->finished != PASSENGER_FRAME_MORE) {
+        return frames->finished;
+    }
+    while (*length > 0) {
+        if (frames->data_left > 0) {
+            return take_data(frames, bytes, length);
+        }
+        if (frames->header_used < PASSENGER_FRAME_HEADER_SIZE
+            && !fill_header(frames, PASSENGER_FRAME_HEADER_SIZE, bytes, length)) {
+            return PASSENGER_FRAME_MORE;
+        }
+        uint32_t mark = (uint32_t)big_endian(frames->header, PASSENGER_FRAME_HEADER_SIZE);
+        if (mark == FILE_MARK) {
+            if (!fill_header(frames, PASSENGER_FILE_FRAME_SIZE, bytes, length)) {
+                return PASSENGER_FRAME_MORE;
+            }
+            return take_file(frames);
+        }
+        frames->header_used = 0;
+        if (mark == 0) {
+            return finish(frames, PASSENGER_FRAME_END);
+        }
+        if (mark > PASSENGER_FRAME_DATA_LIMIT) {
+            return finish(frames, PASSENGER_FRAME_BAD_SIZE);
+        }
+        frames->data_left = mark;
+    }
+    return PASSENGER_FRAME_MORE;
+}
+
+void passenger_frame_write_header(unsigned char *out, uint32_t length)
+{
+    out[0] = (unsigned char)(length >> 24);
+    out[1] = (unsigned char)(length >> 16);
+    out[2] = (unsigned char)(length >> 8);
+    out[3] = (unsigned char)length;
+}

@@ -1,0 +1,91 @@
+/* response_head.h: the strict reader of a worker's response head (docs/protocol.md, section 3).
+ *
+ * What an app answers is untrusted, and the worker's own check of it does not count here. Bytes are fed as they
+ * arrive; the reader says how many belong to the head. Each line is checked when it is complete, so that a bad one is
+ * named at once. Knows no httpd and no I/O. One reader serves one response and one thread.
+ */
+#ifndef JUMPSEAT_RESPONSE_HEAD_H
+#define JUMPSEAT_RESPONSE_HEAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/route.h"
+
+enum {
+    PASSENGER_ERROR_ID_LENGTH = 8,
+    PASSENGER_HEAD_LIMIT = 256 * 1024,    /* most bytes of a head */
+    PASSENGER_HEAD_SUBJECT_SIZE = 96      /* room for what a refusal is about, escaped, with its NUL */
+};
+
+typedef enum passenger_head_status {
+    PASSENGER_HEAD_MORE,      /* the head is not complete yet */
+    PASSENGER_HEAD_CONTINUE,  /* an interim `100` has been read; the head itself is still to come: feed what is left */
+    PASSENGER_HEAD_TAKEN,     /* the same of the `102` that says that the worker has taken the request; see `route` */
+    PASSENGER_HEAD_LATE,      /* the same of the `102` behind it that takes it back: the queue time was over */
+    PASSENGER_HEAD_COMPLETE,  /* the fields of the reader are valid */
+    PASSENGER_HEAD_REFUSED    /* see `refusal` and `subject` */
+} passenger_head_status;
+
+typedef enum passenger_head_refusal {
+    PASSENGER_HEAD_NOT_REFUSED,
+    PASSENGER_HEAD_NO_STATUS,        /* the first line is not `Status: ...` */
+    PASSENGER_HEAD_BAD_STATUS,       /* not a number from 200 to 599, or a control character in the reason */
+    PASSENGER_HEAD_BAD_LINE_END,     /* a line that does not end with CR LF */
+    PASSENGER_HEAD_BAD_NAME,         /* a header name that is not a token (also: a folded line) */
+    PASSENGER_HEAD_BAD_VALUE,        /* CR, NUL or another control character in a value */
+    PASSENGER_HEAD_BAD_LENGTH,       /* Content-Length is not a decimal number */
+    PASSENGER_HEAD_SECOND_LENGTH,    /* Content-Length twice */
+    PASSENGER_HEAD_FORBIDDEN,        /* a header that only the server may set: Transfer-Encoding, Upgrade, ... */
+    PASSENGER_HEAD_BAD_INTERIM,      /* a line in a `100` or `102` that does not belong there */
+    PASSENGER_HEAD_TOO_LONG,         /* more than PASSENGER_HEAD_LIMIT bytes */
+    PASSENGER_HEAD_NO_MEMORY
+} passenger_head_refusal;
+
+/* Gives `size` bytes that live as long as the reader, or NULL. There is no release: the owner frees all at once. */
+typedef void *(*passenger_allocate)(void *context, size_t size);
+
+/* Read-only for callers but through the functions below. */
+typedef struct passenger_response_head {
+    passenger_allocate allocate;
+    void *context;
+    char *bytes;              /* the head so far; complete lines are cut into NUL-terminated name and value */
+    size_t used;
+    size_t capacity;
+    size_t line_start;        /* offset of the line that is being read */
+    size_t headers_start;     /* offset of the first line after the status */
+    size_t status_start;      /* offset of `NNN Reason` */
+    passenger_head_status state;
+    int continue_allowed;     /* set by the caller when the worker was told to say `100`; it may do so once */
+    int taken_allowed;        /* the same of `102`, first of all */
+    int late_allowed;         /* right behind that `102` */
+    passenger_head_status interim;        /* CONTINUE, TAKEN or LATE while the lines being read belong to such a head */
+    char route[PASSENGER_ROUTE_SIZE];     /* of the worker's own socket, by its `102`; empty: it has none */
+
+    char error_id[PASSENGER_ERROR_ID_LENGTH + 1];  /* of the error that is answered, as the log has it; empty: the answer is the app's own */
+
+    int status;               /* Invariant: 200 to 599 once COMPLETE */
+    int64_t content_length;   /* -1: not given */
+
+    passenger_head_refusal refusal;
+    char subject[PASSENGER_HEAD_SUBJECT_SIZE];  /* the header or line that was refused, safe to log */
+} passenger_response_head;
+
+void passenger_head_begin(passenger_response_head *head, passenger_allocate allocate, void *context);
+
+/* Feeds `length` bytes. `*taken` says how many of them the head used: all of them unless COMPLETE, CONTINUE,
+ * TAKEN or LATE. */
+passenger_head_status passenger_head_feed(passenger_response_head *head, const char *bytes, size_t length,
+                                          size_t *taken);
+
+/* `NNN Reason` as the app gave it, NUL-terminated; the reason may be empty. Only when COMPLETE. */
+const char *passenger_head_status_line(const passenger_response_head *head);
+
+/* Walks the headers in order: `*position` begins at 0; returns 0 when there are no more. Connection, Keep-Alive and
+ * Status are left out. Only when COMPLETE; the texts live as long as the reader. */
+int passenger_head_next(const passenger_response_head *head, size_t *position, const char **name, const char **value);
+
+/* What a refusal means, for the log: "has a bad value". Never NULL. */
+const char *passenger_head_refusal_text(passenger_head_refusal refusal);
+
+#endif

@@ -1,0 +1,184 @@
+#include "request/environment.h"
+
+#include <http_core.h>
+#include <http_protocol.h>
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include "config/configuration.h"
+
+static int is_one_of(const char *name, const char *const *names, int ignore_case)
+{
+    for (; *names != NULL; names++) {
+        if ((ignore_case ? strcasecmp(name, *names) : strcmp(name, *names)) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The client's path without scheme and host, which an absolute-form target carries (RFC 9112, section 3.2.2). */
+static const char *origin_form(const char *target)
+{
+    if (target[0] == '/') {
+        return target;
+    }
+    const char *authority = strstr(target, "://");
+    const char *path = authority != NULL ? strchr(authority + 3, '/') : NULL;
+    return path != NULL ? path : "/";
+}
+
+/* The target as the client sent it, unless a rewrite has replaced it: then the new path, escaped anew. */
+static const char *request_uri(request_rec *r, const passenger_mapping *mapping)
+{
+    int is_rewritten = r->prev != NULL || mapping->original_uri == NULL || strcmp(mapping->original_uri, r->uri) != 0;
+    int keep_encoded = passenger_dir_allow_encoded_slashes(passenger_options_of(r));
+    if (r->unparsed_uri != NULL && (!is_rewritten || keep_encoded)) {
+        return origin_form(r->unparsed_uri);
+    }
+    const char *path = ap_os_escape_path(r->pool, r->uri, 1);
+    return r->args != NULL ? apr_pstrcat(r->pool, path, "?", r->args, NULL) : path;
+}
+
+int passenger_environment_is_https(request_rec *r)
+{
+    const char *said = apr_table_get(r->subprocess_env, "HTTPS");
+    return strcmp(ap_http_scheme(r), "https") == 0
+           || (said != NULL && (strcasecmp(said, "on") == 0 || strcmp(said, "1") == 0));
+}
+
+static void add_server(request_rec *r, passenger_message *head)
+{
+    conn_rec *c = r->connection;
+    int https = passenger_environment_is_https(r);
+    passenger_message_add(head, "GATEWAY_INTERFACE", "CGI/1.1");
+    passenger_message_add(head, "SERVER_SOFTWARE", ap_get_server_banner());
+    passenger_message_add(head, "SERVER_NAME", ap_escape_html(r->pool, ap_get_server_name_for_url(r)));
+    passenger_message_add(head, "SERVER_PORT", apr_psprintf(r->pool, "%u", ap_get_server_port(r)));
+    passenger_message_add(head, "SERVER_ADDR", c->local_ip);
+    passenger_message_add(head, "DOCUMENT_ROOT", ap_document_root(r));
+    passenger_message_add(head, "REQUEST_SCHEME", https ? "https" : "http");
+    passenger_message_add(head, "HTTPS", https ? "on" : NULL);
+}
+
+static void add_client(request_rec *r, passenger_message *head)
+{
+    passenger_message_add(head, "REMOTE_ADDR", r->useragent_ip);
+    passenger_message_add(head, "REMOTE_PORT", apr_itoa(r->pool, r->connection->client_addr->port));
+    passenger_message_add(head, "REMOTE_HOST", ap_get_useragent_host(r, REMOTE_HOST, NULL));
+    passenger_message_add(head, "REMOTE_USER", r->user);
+    passenger_message_add(head, "AUTH_TYPE", r->ap_auth_type);
+}
+
+/* Where the app is mounted. Another module may have led the request out of there after the mapping was decided. */
+static const char *script_name(request_rec *r, const passenger_mapping *mapping)
+{
+    return strncmp(r->uri, mapping->base_uri, strlen(mapping->base_uri)) == 0 ? mapping->base_uri : "";
+}
+
+static void add_request(request_rec *r, const passenger_mapping *mapping, passenger_message *head)
+{
+    const char *mounted_at = script_name(r, mapping);
+    /* First what says which request it is, so that the beginning of the head shows it. */
+    passenger_message_add(head, "REQUEST_METHOD", r->method);
+    passenger_message_add(head, "HTTP_HOST", apr_table_get(r->headers_in, "Host"));
+    passenger_message_add(head, "REQUEST_URI", request_uri(r, mapping));
+    passenger_message_add(head, "SCRIPT_NAME", mounted_at);
+    passenger_message_add(head, "PATH_INFO", r->uri + strlen(mounted_at));
+    passenger_message_add(head, "QUERY_STRING", r->args != NULL ? r->args : "");
+    passenger_message_add(head, "SERVER_PROTOCOL", r->protocol);
+    passenger_message_add(head, "CONTENT_TYPE", apr_table_get(r->headers_in, "Content-Type"));
+}
+
+/* `HTTP_` and the name in capitals; NULL for a name with other than letters, digits and dashes, which could pass for
+ * another header (X_Forwarded_For for X-Forwarded-For), for headers that are not the app's, and for those that it gets
+ * elsewhere. */
+static const char *variable_of_header(apr_pool_t *pool, const char *name)
+{
+    static const char *const withheld[] = {"Content-Type", "Content-Length", "Host", "Connection", "Keep-Alive", "TE",
+                                           "Trailer", "Transfer-Encoding", "Upgrade", "Proxy", "Proxy-Connection",
+                                           NULL};
+    if (is_one_of(name, withheld, 1)) {
+        return NULL;
+    }
+    char *variable = apr_pstrcat(pool, "HTTP_", name, NULL);
+    for (char *byte = variable + strlen("HTTP_"); *byte != '\0'; byte++) {
+        if (*byte == '-') {
+            *byte = '_';
+        }
+        else if (apr_isalnum(*byte) && (unsigned char)*byte < 0x80) {
+            *byte = (char)apr_toupper(*byte);
+        }
+        else {
+            return NULL;
+        }
+    }
+    return variable;
+}
+
+/* Repeated headers become one list (RFC 9110, section 5.3); cookies are joined in their own way (RFC 6265bis). */
+static void add_headers(request_rec *r, passenger_message *head)
+{
+    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
+    int start = head->fields->nelts;
+    for (int index = 0; index < headers->nelts; index++) {
+        const apr_table_entry_t *header = &APR_ARRAY_IDX(headers, index, apr_table_entry_t);
+        const char *variable = variable_of_header(r->pool, header->key);
+        if (variable == NULL) {
+            continue;
+        }
+        passenger_field *known = passenger_message_find(head, start, variable);
+        if (known == NULL) {
+            passenger_message_add(head, variable, header->val);
+            continue;
+        }
+        const char *separator = strcmp(variable, "HTTP_COOKIE") == 0 ? "; " : ", ";
+        known->value = apr_pstrcat(r->pool, known->value, separator, header->val, NULL);
+        known->value_length = strlen(known->value);
+    }
+}
+
+/* Names that a configuration's SetEnv may not give: what the server computes, what names request headers, what belongs
+ * to the protocol between us and the worker, and the keys of PEP 3333. */
+static int is_reserved(const char *name)
+{
+    static const char *const computed[] = {
+        "AUTH_TYPE",      "CONTENT_LENGTH", "CONTENT_TYPE",   "DOCUMENT_ROOT",   "GATEWAY_INTERFACE", "HTTPS",
+        "PATH_INFO",      "QUERY_STRING",   "REMOTE_ADDR",    "REMOTE_HOST",     "REMOTE_PORT",       "REMOTE_USER",
+        "REQUEST_METHOD", "REQUEST_SCHEME", "REQUEST_URI",    "SCGI",            "SCRIPT_NAME",       "SERVER_ADDR",
+        "SERVER_NAME",    "SERVER_PORT",    "SERVER_PROTOCOL", "SERVER_SOFTWARE", NULL};
+    return strncmp(name, "HTTP_", 5) == 0 || strncmp(name, "JUMPSEAT_", 9) == 0 || strncmp(name, "wsgi.", 5) == 0
+           || is_one_of(name, computed, 0);
+}
+
+/* Reserved, but welcome where the server itself has nothing to say: some auth modules leave them here. */
+static int is_missing_identity(const char *name, passenger_message *head)
+{
+    static const char *const identity[] = {"AUTH_TYPE", "REMOTE_HOST", "REMOTE_USER", NULL};
+    return is_one_of(name, identity, 0) && passenger_message_find(head, 0, name) == NULL;
+}
+
+static void add_modules(request_rec *r, passenger_message *head)
+{
+    const apr_array_header_t *variables = apr_table_elts(r->subprocess_env);
+    for (int index = 0; index < variables->nelts; index++) {
+        const apr_table_entry_t *variable = &APR_ARRAY_IDX(variables, index, apr_table_entry_t);
+        if (variable->key != NULL && (!is_reserved(variable->key) || is_missing_identity(variable->key, head))) {
+            passenger_message_add(head, variable->key, variable->val != NULL ? variable->val : "");
+        }
+    }
+}
+
+passenger_message *passenger_environment_of(request_rec *r, const passenger_mapping *mapping,
+                                            apr_off_t content_length)
+{
+    passenger_message *head = passenger_message_create(r->pool, 64);
+    passenger_message_add(head, "CONTENT_LENGTH", apr_off_t_toa(r->pool, content_length));
+    passenger_message_add(head, "SCGI", "1");
+    add_request(r, mapping, head);
+    add_server(r, head);
+    add_client(r, head);
+    add_headers(r, head);
+    add_modules(r, head);
+    return head;
+}

@@ -1,0 +1,21 @@
+/* environment.h: the CGI variables that the app gets (PEP 3333, RFC 3875 section 4.1), and nothing else.
+ *
+ * Everything lives in the request's pool; called by the thread that processes the request; does not block.
+ */
+#ifndef JUMPSEAT_ENVIRONMENT_H
+#define JUMPSEAT_ENVIRONMENT_H
+
+#include <httpd.h>
+
+#include "core/message.h"
+#include "request/mapping.h"
+
+/* The request's variables as the head of a request: CONTENT_LENGTH (`content_length`, 0 for none) first.
+ * Variables that modules and SetEnv left in r->subprocess_env come last and never replace one of the server's. */
+passenger_message *passenger_environment_of(request_rec *r, const passenger_mapping *mapping,
+                                            apr_off_t content_length);
+
+/* Whether the client came by TLS, or the administrator says so (SetEnvIf HTTPS, behind a proxy that ends TLS). */
+int passenger_environment_is_https(request_rec *r);
+
+#endif

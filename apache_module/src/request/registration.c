@@ -1,0 +1,198 @@
+#include "request/registration.h"
+
+#include <http_log.h>
+#include <http_request.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+
+#include "config/configuration.h"
+#include "config/instance.h"
+#include "errors/error_answer.h"
+#include "core/log_numbers.h"
+#include "core/monotonic.h"
+#include "core/message.h"
+#include "request/spawner_call.h"
+
+APLOG_USE_MODULE(passenger);
+
+enum { KNOWN_GROUPS_LIMIT = 1024 };
+
+static struct {
+    apr_thread_mutex_t *lock;        /* NULL: without threads or memory for it; nothing is remembered then */
+    passenger_group_cache *groups;
+    ap_HOOK_fixups_t *fixup_of_mod_env;   /* NULL: there is no mod_env */
+} memory;
+
+static ap_HOOK_fixups_t *find_fixup(const char *module_file)
+{
+    const apr_array_header_t *fixups = ap_hook_get_fixups();
+    for (int index = 0; fixups != NULL && index < fixups->nelts; index++) {
+        const ap_LINK_fixups_t *link = &APR_ARRAY_IDX(fixups, index, ap_LINK_fixups_t);
+        if (strcmp(link->szName, module_file) == 0) {
+            return link->pFunc;
+        }
+    }
+    return NULL;
+}
+
+void passenger_registration_child_init(apr_pool_t *child_pool)
+{
+    memory.fixup_of_mod_env = find_fixup("mod_env.c");
+    memory.groups = passenger_group_cache_create(KNOWN_GROUPS_LIMIT);
+    if (memory.groups == NULL
+        || apr_thread_mutex_create(&memory.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
+        memory.lock = NULL;
+    }
+}
+
+/* What SetEnv and PassEnv give this request, and nothing that other modules add: mod_env's own fixup, run once more
+ * with an empty table. */
+static const apr_array_header_t *app_environment_of(request_rec *r)
+{
+    if (memory.fixup_of_mod_env == NULL) {
+        return apr_table_elts(apr_table_make(r->pool, 1));
+    }
+    apr_table_t *all = r->subprocess_env;
+    r->subprocess_env = apr_table_make(r->pool, 4);
+    memory.fixup_of_mod_env(r);
+    const apr_array_header_t *given = apr_table_elts(r->subprocess_env);
+    r->subprocess_env = all;
+    return given;
+}
+
+static const char *key_of_group(request_rec *r, const passenger_mapping *mapping)
+{
+    const passenger_dir_options *options = passenger_options_of(r);
+    const char *name = passenger_dir_app_group_name(options);
+    return name != NULL ? name
+                        : apr_pstrcat(r->pool, mapping->app_root, " (", passenger_dir_app_env(options), ")", NULL);
+}
+
+/* One registration stands for a group as one server names it with one environment. */
+static const char *cache_key_of(request_rec *r, const passenger_mapping *mapping, const char *key,
+                                const apr_array_header_t *environment)
+{
+    uint64_t digest = PASSENGER_DIGEST_START;
+    for (int index = 0; index < environment->nelts; index++) {
+        const apr_table_entry_t *variable = &APR_ARRAY_IDX(environment, index, apr_table_entry_t);
+        digest = passenger_digest(passenger_digest(digest, variable->key), variable->val);
+    }
+    return apr_psprintf(r->pool, "%pp %" APR_UINT64_T_HEX_FMT " %s %s", (void *)r->server, (apr_uint64_t)digest,
+                        mapping->base_uri, key);
+}
+
+static passenger_message *question_of(request_rec *r, const passenger_mapping *mapping, const char *key,
+                                      const apr_array_header_t *environment, const passenger_instance *instance)
+{
+    const passenger_dir_options *options = passenger_options_of(r);
+    const char *app_type = passenger_dir_app_type(options);
+    passenger_message *question = passenger_message_of_type(r->pool, "register");
+    passenger_message_add(question, "token", instance->token);
+    passenger_message_add_number(question, "epoch", (apr_int64_t)instance->epoch);
+    passenger_message_add(question, "group", key);
+    passenger_message_add(question, "app_root", mapping->app_root);
+    passenger_message_add(question, "app_type", app_type != NULL ? app_type : "wsgi");
+    passenger_message_add(question, "startup_file", passenger_dir_startup_file(options));
+    passenger_message_add(question, "public_dir", mapping->public_dir);
+    passenger_message_add(question, "base_uri", mapping->base_uri);
+    passenger_message_add(question, "server_name", r->server->server_hostname);
+    passenger_message_add(question, "error_log", passenger_error_log_name(r->server));
+    passenger_message_add(question, "vhost_id", passenger_vhost_id(r->server, r->pool));
+    passenger_dir_options_to_wire(options, question);
+    for (int index = 0; index < environment->nelts; index++) {
+        const apr_table_entry_t *variable = &APR_ARRAY_IDX(environment, index, apr_table_entry_t);
+        passenger_message_add(question, apr_pstrcat(r->pool, "env:", variable->key, NULL), variable->val);
+    }
+    return question;
+}
+
+/* Returns OK and the group's address, or a status, logged. */
+static int read_answer(request_rec *r, const passenger_answer *answer, passenger_group *group)
+{
+    const char *type = passenger_netstring_find(answer->bytes, answer->length, "type");
+    group->address.socket_path = passenger_netstring_find(answer->bytes, answer->length, "socket");
+    group->address.token = passenger_netstring_find(answer->bytes, answer->length, "app_token");
+    if (type != NULL && strcmp(type, "refused") == 0) {
+        const char *reason = passenger_netstring_find(answer->bytes, answer->length, "reason");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2080) "the spawner refuses the app %s: %s (error id %s)",
+                      group->key, reason != NULL ? reason : "no reason given", passenger_error_id(r));
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (type == NULL || strcmp(type, "registered") != 0 || group->address.socket_path == NULL
+        || group->address.token == NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2081) "the spawner's answer about the app %s is not understood (error id %s)", group->key, passenger_error_id(r));
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const apr_array_header_t *environment,
+                       passenger_group *group)
+{
+    const passenger_instance *instance = passenger_instance_get();
+    passenger_answer answer;
+    if (instance == NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2082) "no spawner has been started (error id %s)",
+                      passenger_error_id(r));
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    size_t size;
+    const char *question = passenger_message_encode(question_of(r, mapping, group->key, environment, instance),
+                                                    PASSENGER_CONTROL_MESSAGE_LIMIT, &size);
+    if (question == NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2083)
+                      "the options and SetEnv variables of the app %s are more than 256 KiB (error id %s)", group->key,
+                      passenger_error_id(r));
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    apr_time_t deadline = passenger_monotonic_now() + apr_time_from_sec(PASSENGER_REGISTRATION_SECONDS);
+    apr_status_t rv = passenger_spawner_ask(r->pool, instance->spawner_socket, question, size, deadline, &answer);
+    if (rv != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, PSGLOGNO(2084) "the spawner cannot be reached at %s (error id %s)",
+                      instance->spawner_socket, passenger_error_id(r));
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    return read_answer(r, &answer, group);
+}
+
+static int recall(request_rec *r, passenger_group *group)
+{
+    passenger_group_address found;
+    int known = 0;
+    if (memory.lock != NULL) {
+        apr_thread_mutex_lock(memory.lock);
+        known = passenger_group_cache_find(memory.groups, group->cache_key, &found);
+        if (known) {
+            group->address.socket_path = apr_pstrdup(r->pool, found.socket_path);
+            group->address.token = apr_pstrdup(r->pool, found.token);
+        }
+        apr_thread_mutex_unlock(memory.lock);
+    }
+    return known;
+}
+
+int passenger_group_find(request_rec *r, const passenger_mapping *mapping, passenger_group *group)
+{
+    const apr_array_header_t *environment = app_environment_of(r);
+    group->key = key_of_group(r, mapping);
+    group->cache_key = cache_key_of(r, mapping, group->key, environment);
+    if (recall(r, group)) {
+        return OK;
+    }
+    int status = ask_spawner(r, mapping, environment, group);
+    if (status == OK && memory.lock != NULL) {
+        apr_thread_mutex_lock(memory.lock);
+        passenger_group_cache_store(memory.groups, group->cache_key, group->address);
+        apr_thread_mutex_unlock(memory.lock);
+    }
+    return status;
+}
+
+void passenger_group_forget(const passenger_group *group)
+{
+    if (memory.lock != NULL) {
+        apr_thread_mutex_lock(memory.lock);
+        passenger_group_cache_forget(memory.groups, group->cache_key, group->address);
+        apr_thread_mutex_unlock(memory.lock);
+    }
+}
