@@ -13,10 +13,10 @@ _BUFFER = (
 _NOTHING_LOST = " No response is lost."
 _VERSIONS = "httpd and the spawner have different versions. Stop and start Apache."
 _FRAMES = (
-    "The response is cut. Either the app writes to file descriptors that are not its own, or this is a defect of "
-    "Jumpseat: report it."
+    "The client gets a 502 or a cut response. Either the app writes to file descriptors that are not its own, or this "
+    "is a defect of Jumpseat: report it."
 )
-_FILE = "The response is cut. Look at the file that the app returned with `wsgi.file_wrapper`."
+_FILE = "The client gets a 502 or a cut response. Look at the file that the app returned with `wsgi.file_wrapper`."
 _STORE = "A defect of Jumpseat, or the machine has no memory left: the line has the reason. Apps continue to serve."
 
 REMEDIES: dict[int, str] = {
