@@ -46,7 +46,7 @@ def _line(call: ast.Call, names: dict[str, ast.expr]) -> Optional[LogLine]:
         return LogLine(int(match[1]), "notice", readable(match[2])) if match else None
     words = [argument.value if isinstance(argument, ast.Constant) else None for argument in call.args]
     for place, word in enumerate(words[:-1]):
-        if isinstance(word, int) and 3000 <= word <= 3999 and (method in _LEVELS or method == "say"):
+        if isinstance(word, int) and 3000 <= word <= 3999 and (method in _LEVELS or method in ("say", "log")):
             level = method if method in _LEVELS else str(words[0])
             return LogLine(word, level, readable(_text(call.args[place + 1], names)))
     return None

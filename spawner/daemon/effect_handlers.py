@@ -45,7 +45,7 @@ class EffectHandlers:
             effects.RunHook: self._run_hook,
             effects.NoteDeployment: self._note_deployment,
             effects.Progress: world.restarts.publish,
-            effects.Say: self._say,
+            effects.Log: self._log,
             **self.processes.kinds,
         }
 
@@ -78,7 +78,7 @@ class EffectHandlers:
                 raise
         except OSError as error:
             world.log.error(3020, "no socket could be made for %s: %s" % (effect.key, error))
-            self._feed(world.pool.close, world.pool.groups[effect.key])
+            self._feed(world.pool.close_group, effect.key)
             return
         self.add_group(GroupResources(effect.key, path, listener, scoreboard, self._token()))
         world.watch.watch(effect.key, registration.app_root, registration.options.restart_dir)
@@ -211,7 +211,7 @@ class EffectHandlers:
             self.world.notes.note(registration, identity, effect.generation, effect.failure)
 
 
-    def _say(self, effect: effects.Say) -> None:
+    def _log(self, effect: effects.Log) -> None:
         """What is wrong with an app goes into its virtual host's log, too: those who can mend it read that one."""
         group = self.world.pool.groups.get(effect.key)
         theirs = group.registration.error_log if group is not None and effect.level in ("error", "warn") else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import spawner
 
-LEVELS = {"crit", "error", "warn", "notice", "info", "debug", "say"}
+LEVELS = {"crit", "error", "warn", "notice", "info", "debug", "say", "log"}
 
 
 def numbers() -> "Counter[int]":
