@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
-from spawner.cli.errors import NoInstance, SeveralInstances
+from spawner.cli.program import NoInstance, SeveralInstances
 from spawner.system import linux
 
 REGISTRY_VARIABLE = "PASSENGER_INSTANCE_REGISTRY_DIR"

@@ -191,6 +191,6 @@ def test_a_page_can_be_told_again_and_again(
         if len(naps) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("spawner.cli.watching.time.sleep", nap)
+    monkeypatch.setattr("spawner.cli.commands.status.time.sleep", nap)
     result = run(registry, "status", "--watch", "3")
     assert (result.exit_code, naps, result.output.count("/var/www/shop (production)")) == (0, [3.0, 3.0], 2)

@@ -12,13 +12,13 @@ from typing import Callable, Optional
 
 import click
 
+from spawner.cli.arguments import json_option
 from spawner.cli.instances import registry_folders
-from spawner.cli.options import json_option
 from spawner.version import VERSION
 
 
 def _packages() -> str:
-    return str(Path(__file__).resolve().parents[2])
+    return str(Path(__file__).resolve().parents[3])
 
 
 def _module() -> str:

@@ -9,13 +9,13 @@ from typing import Optional
 import click
 
 from spawner.cli.admin_client import ask
-from spawner.cli.options import chosen_instance, json_option, of_an_instance
-from spawner.cli.units import printable
+from spawner.cli.arguments import chosen_instance, instance_options, json_option
+from spawner.cli.console import printable
 
 
 @click.command("reopen-logs", short_help="Reopen the log files")
 @json_option
-@of_an_instance
+@instance_options
 def reopen_logs(as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
     """Reopen PassengerLogFile and the log files of the apps, after they were renamed. For root only.
 
