@@ -30,7 +30,8 @@ def ask(admin_socket: Path, command: str, **fields: Any) -> dict[str, Any]:
     except NotInTime:
         text = (
             "The spawner at %s did not answer within %d seconds: it hangs, or it was stopped (`ps -C jumpseat "
-            "-o pid,stat` shows T: `kill -CONT` it). Apps serve on; Apache ends one that hangs after half a minute."
+            "-o pid,stat` shows T: `kill -CONT` it). Apps continue to serve. Apache replaces a spawner that hangs "
+            "after half a minute."
         )
         raise NoAnswer(text % (admin_socket, TIMEOUT)) from None
 
@@ -46,7 +47,7 @@ def follow(
 
     :param progress: called with each step.
     :param timeout: seconds for the whole answer; None: without end.
-    :raises NotInTime: they have passed; what was begun goes on.
+    :raises NotInTime: they have passed; the spawner continues with what it began.
     :raises NoAnswer: as with `ask`; so are the other errors.
     """
     question = json.dumps({"command": command, **fields}).encode() + b"\n"
@@ -62,10 +63,10 @@ def follow(
         raise NotInTime("No end within %g seconds" % (timeout or 0.0)) from None
     except OSError as error:
         raise NoAnswer(
-            "The spawner at %s does not answer (%s): it may just be starting; Apache's error log says more"
+            "The spawner at %s does not answer (%s): it may just be starting; see Apache's error log"
             % (admin_socket, error.strerror)
         ) from None
-    raise NoAnswer("The spawner closed the connection without a whole answer: Apache's error log says more")
+    raise NoAnswer("The spawner closed the connection without a whole answer: see Apache's error log")
 
 
 def _exchange(admin_socket: Path, question: bytes, timeout: Optional[float]) -> Iterator[bytes]:

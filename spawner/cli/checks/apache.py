@@ -19,7 +19,7 @@ _ENABLE = "a2enmod passenger, or put the lines of `jumpseat module-config` into 
 
 
 class Apache:
-    """One httpd.
+    """One httpd: where it is, and what it reports about itself.
 
     :param control: the program that is asked; None: apachectl and its other names, which know the distribution's
         variables.
@@ -37,7 +37,7 @@ class Apache:
         self._problem = ""
 
     def load(self) -> None:
-        """Have it read its configuration; `modules` and `problem` say what came of it."""
+        """Have it read its configuration, for `modules` and `problem`."""
         done = _run([str(self.control), "-t", "-D", "DUMP_MODULES", *self._configuration])
         if done.returncode == 0:
             self._modules = [line.split()[0] for line in done.stdout.splitlines() if "_module (" in line]
@@ -94,7 +94,7 @@ def find_program(*names: str) -> Optional[str]:
 
 
 def last_lines(text: str, count: int = 3) -> str:
-    """The end of what a program said, on one line."""
+    """The last lines of a program's output, on one line."""
     return " / ".join(line.strip() for line in text.strip().splitlines()[-count:])
 
 
@@ -113,19 +113,19 @@ class Module:
         self._apache = apache
 
     def run(self) -> Iterator[Finding]:
-        """Apache, its configuration, the file, and whether both fit."""
+        """Look for Apache, read its configuration, and try whether it can load the module."""
         if self._apache.control is None or self._apache.binary is None:
             yield Finding(ERROR, "Apache", "there is no httpd on this machine", "install apache2 (Debian) or httpd")
             return
         if find_program(self._apache.control) is None:
             text = "there is no program %s" % self._apache.control
-            yield Finding(ERROR, "Apache", text, "give the httpd or apachectl that is meant")
+            yield Finding(ERROR, "Apache", text, "name an httpd or apachectl that exists")
             return
         self._apache.load()
         modules = self._apache.modules
         if modules is None:
             text = "%s cannot read its configuration: %s" % (self._apache.control, self._apache.problem)
-            yield Finding(ERROR, "Apache's configuration", text, "mend what it names: %s -t" % self._apache.control)
+            yield Finding(ERROR, "Apache's configuration", text, "correct what it names: %s -t" % self._apache.control)
         else:
             yield from self._configured(modules)
         yield from self._built()
@@ -138,8 +138,8 @@ class Module:
         else:
             yield Finding(ERROR, "Apache's configuration", "it does not load the module", _ENABLE)
         if "wsgi_module" in modules:
-            text = "mod_wsgi is loaded, too: a path belongs to one of them only"
-            yield Finding(WARNING, "other modules", text, "a2dismod wsgi, where nothing needs it")
+            text = "mod_wsgi is loaded, too: a path can belong to only one of them"
+            yield Finding(WARNING, "other modules", text, "a2dismod wsgi, if nothing needs it")
 
     def _built(self) -> Iterator[Finding]:
         module = self._file()

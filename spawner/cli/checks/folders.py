@@ -36,7 +36,7 @@ class RegistryFolders:
         if not stat.S_ISDIR(status.st_mode):
             yield Finding(ERROR, "registry folder", "%s is not a folder" % folder, "remove it, or choose another")
         elif status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
-            text = "%s belongs to uid %d, mode %03o: others may change what is in it"
+            text = "%s belongs to uid %d, mode %03o: other users may change what is in it"
             values = (folder, status.st_uid, stat.S_IMODE(status.st_mode))
             yield Finding(ERROR, "registry folder", text % values, _REMEDY)
         else:
@@ -74,10 +74,10 @@ class SpawnerConfiguration:
             spawner_conf.load(str(self._path))
         except spawner_conf.SpawnerConfError as error:
             text = " / ".join(str(error).splitlines())
-            yield Finding(ERROR, "spawner.conf", text, "mend it: the spawner does not start with it")
+            yield Finding(ERROR, "spawner.conf", text, "correct it: the spawner does not start with it")
             return
         if os.stat(self._path).st_mode & 0o022:
-            text = "others than its owner may write to it"
+            text = "other users than its owner may write to it"
             yield Finding(WARNING, "spawner.conf", text, "chmod go-w %s" % self._path)
         else:
             yield Finding(OK, "spawner.conf", str(self._path))

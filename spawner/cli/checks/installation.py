@@ -75,7 +75,7 @@ class Permissions:
             yield Finding(WARNING, "users", text, "set PassengerDefaultUser, or give each app an owner")
         yield self._packages_are_safe()
         if os.geteuid() != 0:
-            text = "these checks run as uid %d and do not see everything" % os.geteuid()
+            text = "these checks run as uid %d and cannot see everything" % os.geteuid()
             yield Finding(WARNING, "rights", text, "run them with sudo")
 
     def _packages_are_safe(self) -> Finding:
@@ -84,4 +84,4 @@ class Permissions:
             if status.st_mode & 0o002:
                 text = "everybody may write to %s, which the spawner runs as root" % folder
                 return Finding(ERROR, "packages' rights", text, "chmod o-w %s" % folder)
-        return Finding(OK, "packages' rights", "%s is not writable for others" % self._packages)
+        return Finding(OK, "packages' rights", "%s is not writable for other users" % self._packages)

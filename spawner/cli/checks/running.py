@@ -26,7 +26,7 @@ class Running:
         found = find_instances(self._folders)
         if not found:
             text = "none runs in %s" % " or ".join(str(folder) for folder in self._folders)
-            yield Finding(WARNING, "instances", text, "start Apache; its error log says why, if none comes up")
+            yield Finding(WARNING, "instances", text, "start Apache; if no instance runs then, see its error log")
         for instance in found:
             yield _look_at(instance)
 
@@ -42,6 +42,6 @@ def _look_at(instance: Instance) -> Finding:
         return Finding(WARNING, instance.name, text, "stop and start Apache (a reload keeps the old one running)")
     failed = [group["name"] for group in answer["groups"] if group["failure"]]
     if failed:
-        text = "it runs; the last start failed of: %s" % ", ".join(failed)
+        text = "it runs; the last start of these apps failed: %s" % ", ".join(failed)
         return Finding(WARNING, instance.name, text, "jumpseat status shows why")
     return Finding(OK, instance.name, "it runs and answers")

@@ -39,8 +39,8 @@ FACTS: dict[str, tuple[str, Callable[[], str]]] = {
     "python-version": ("its version", platform.python_version),
     "module": ("the Apache module that was built with these packages", _module),
     "loaders": ("what runs in the apps' own interpreters", lambda: os.path.join(_packages(), "spawner", "loaders")),
-    "registry": ("where running instances are looked for", lambda: " ".join(map(str, registry_folders()))),
-    "apxs": ("Apache's build tool, empty where there is none", _apxs),
+    "registry": ("where the commands look for running instances", lambda: " ".join(map(str, registry_folders()))),
+    "apxs": ("Apache's build tool; empty if there is none", _apxs),
 }
 
 

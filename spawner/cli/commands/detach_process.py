@@ -1,4 +1,4 @@
-"""`jumpseat detach-process`: has one process finish what it has and go."""
+"""`jumpseat detach-process`: has one process finish its requests and end."""
 
 from __future__ import annotations
 
@@ -50,5 +50,5 @@ def detach_process(
     elif group is not None:
         text = "Process %d of %s finishes its requests and ends."
         if kind == "preloader":
-            text = "Preloader %d of %s ends; its workers serve on."
+            text = "Preloader %d of %s ends; its workers continue to serve."
         click.echo(text % (pid, printable(group)))

@@ -75,7 +75,7 @@ def render(processes: Sequence[Process]) -> Iterator[Any]:
     text = "All together: %s resident, %s shares, %s private, %s swap" % tuple(megabytes(sums[size]) for size in SIZES)
     yield Text(text if processes else "No process runs.", style="bold")
     if any(process["pss"] is None for process in processes):
-        yield Text("A dash stands where the kernel does not tell (before Linux 4.14, or a spawner that is not root).")
+        yield Text("A dash means that the kernel does not say (before Linux 4.14, or a spawner that is not root).")
     if not any(one["kind"] == "spawner" for one in processes):
         yield Text("Only apps that run as uid %d are shown: root sees everything." % os.getuid(), style="dim")
 

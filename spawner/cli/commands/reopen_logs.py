@@ -1,4 +1,4 @@
-"""`jumpseat reopen-logs`: has log files opened anew."""
+"""`jumpseat reopen-logs`: has the spawner reopen the log files."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def reopen_logs(as_json: bool, instance: Optional[str], registry: Optional[Path]
         return
     for path in logs:
         click.echo("Reopened %s" % printable(path))
-    nothing = "There was nothing to open: neither PassengerLogFile nor an app's PassengerAppLogFile is in use."
+    nothing = "There was nothing to reopen: neither PassengerLogFile nor an app's PassengerAppLogFile is in use."
     click.echo("All done." if logs else nothing)

@@ -1,4 +1,4 @@
-"""`jumpseat requests`: each request that a worker is in."""
+"""`jumpseat requests`: each request that a worker is serving."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def requests(app: Optional[str], as_json: bool, instance: Optional[str], registr
 def render(found: Sequence[dict[str, Any]]) -> RenderableType:
     """The table."""
     if not found:
-        return Text("No request is being worked on.")
+        return Text("No request is being served.")
     table = PageTable(
         "Age", "Time left", "PID", "Thread", "Method", "Host", "Path", "App",
         numeric=("PID", "Thread"),

@@ -1,4 +1,4 @@
-"""`jumpseat restart-app`: restarts apps, and shows how it goes on until the new code serves where that is wanted."""
+"""`jumpseat restart-app`: restarts apps, and with --wait shows the progress until the new code serves."""
 
 from __future__ import annotations
 
@@ -114,9 +114,10 @@ def restart(
             with RestartDisplay(as_json) as display:
                 answer = follow(instance.admin_socket, "restart_app", display.show, timeout, **fields)
     except NotInTime:
-        raise NotInTime("Not finished after %g s; the restart goes on: see jumpseat status" % (timeout or 0)) from None
+        text = "Not finished after %g s; the restart continues: see jumpseat status"
+        raise NotInTime(text % (timeout or 0)) from None
     except KeyboardInterrupt:
-        click.echo("The restart goes on: see jumpseat status", err=True)
+        click.echo("The restart continues: see jumpseat status", err=True)
         raise SystemExit(INTERRUPTED) from None
     _show_outcome(answer["groups"], as_json)
 
@@ -218,19 +219,19 @@ def step_in_words(step: dict[str, Any]) -> str:
         "loading": "loading generation %d" % step["generation"],
         "completed": "the new code serves (generation %d)" % step["generation"],
         "failed": "generation %d cannot be loaded" % step["generation"],
-        "superseded": "a newer restart has taken over",
+        "superseded": "a newer restart has replaced this one",
     }.get(stage, printable(str(stage)))
 
 
 def show_started(groups: Iterable[dict[str, Any]]) -> None:
-    """A line for each app whose restart was begun and is not waited for."""
+    """Print a line for each app whose restart was started without --wait."""
     for group in groups:
         if group["outcome"] == "started":
             click.echo("Restarting %s" % printable(group["group"]))
 
 
 def show_failures(groups: Iterable[dict[str, Any]]) -> None:
-    """Step, reason and traceback of each restart that failed, on standard error."""
+    """Print step, reason and traceback of each restart that failed, on standard error."""
     console = page_console(file=sys.stderr)
     for group in groups:
         if group["outcome"] == "failed":
@@ -241,7 +242,7 @@ def _failure(group: dict[str, Any]) -> Text:
     page = Text()
     name, failure = printable(group["group"]), group["failure"]
     if failure is None:
-        page.append("%s: the restart failed: jumpseat status says more" % name, style="bold red")
+        page.append("%s: the restart failed: see jumpseat status" % name, style="bold red")
         return page
     page.append("%s: the restart failed at step %s" % (name, printable(failure["step"])), style="bold red")
     page.append(error_mark(failure))

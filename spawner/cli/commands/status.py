@@ -108,7 +108,7 @@ _STATE_STYLES = {"serving": "green", "failed": "bold red", "restarting": "yellow
 def render(answer: dict[str, Any], now: Optional[float] = None) -> Iterable[RenderableType]:
     """The page, part by part.
 
-    :param answer: what the admin socket said, of schema 1.
+    :param answer: of the admin socket, schema 1.
     :param now: Unix time in seconds.
     :raises KeyError: the answer lacks what the schema promises.
     """
@@ -142,7 +142,7 @@ def _head(answer: dict[str, Any], now: float) -> Text:
     if hidden > 0:
         page.append("\n%s of other users not shown: root sees all" % counted(hidden, "app"), style="dim")
     if not pool["groups"]:
-        page.append("\nNo app has been asked for yet: an app starts with its first request.")
+        page.append("\nNo app has had a request yet: an app starts with its first request.")
     return page
 
 
@@ -155,8 +155,8 @@ def _group_head(group: dict[str, Any]) -> Text:
     page.append_text(_restart(group))
     page.append(", %s" % printable(group["app_type"]))
     page.append(", as %s" % printable(group["user"]) if group["user"] else "")
-    page.append(", each request starts it anew (always_restart.txt)" if group.get("always_restart") else "")
-    page.append("" if group.get("configured", True) else ", not configured any more: ends when idle", style="yellow")
+    page.append(", each request starts it again (always_restart.txt)" if group.get("always_restart") else "")
+    page.append("" if group.get("configured", True) else ", no longer configured: ends when idle", style="yellow")
     page.append("\n  %s" % printable(group["app_root"]))
     page.append("\n  ")
     page.append_text(_load(group))
@@ -177,11 +177,11 @@ def _progress(group: dict[str, Any], restart: dict[str, Any]) -> str:
     if restart["generation"] > group["generation"]:
         return " to be replaced by %d (%s, %d of %d workers, for %s)" % (restart["generation"], *values)
     older = [process for process in group["processes"] if process["generation"] < restart["generation"]]
-    return " (%s, %d of %d workers, for %s; older processes that finish: %d)" % (*values, len(older))
+    return " (%s, %d of %d workers, for %s; older processes that are finishing: %d)" % (*values, len(older))
 
 
 def _load(group: dict[str, Any]) -> Text:
-    """What the workers are at, what waits, what they have in memory together."""
+    """What the workers are doing, what waits, and their memory together."""
     workers = [process for process in group["processes"] if process["kind"] != "preloader"]
     running = sum(process.get("running", int(process["busy"])) for process in workers)
     page = Text("%d of %d requests at a time" % (running, sum(process.get("capacity", 1) for process in workers)))
@@ -200,7 +200,7 @@ def _resisting(failure: dict[str, Any]) -> Text:
     page = Text()
     values = (failure["generation"], printable(failure["step"]), duration(failure["age"]))
     page.append("Deployment error: generation %d failed at step %s %s ago" % values, style="bold red")
-    page.append("; the release before goes on serving")
+    page.append("; the previous release continues to serve")
     page.append(error_mark(failure))
     page.append_text(failure_details(failure))
     return page
@@ -257,7 +257,7 @@ _REASONS = {
 
 
 def _state(process: dict[str, Any]) -> str:
-    """The state, what it is at, and why it is to be replaced: `serving, busy 2/8, too large`."""
+    """The state, what the process is doing, and why it will be replaced: `serving, busy 2/8, too large`."""
     words = [str(process["state"])]
     running, capacity = process.get("running", 0), process.get("capacity", 1)
     if process.get("working"):

@@ -1,4 +1,4 @@
-"""`jumpseat validate-install`: whether everything is in place, and what to do about what is not."""
+"""`jumpseat validate-install`: checks the installation, and says how to repair what is wrong."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def standard_checks(apache: Apache, folders: Sequence[Path], spawner_conf: Optio
 
 
 def validate(checks: Sequence[Check], as_json: bool, console: Console, summary: bool) -> None:
-    """Run checks, report, and end the program with the status that says what was found."""
+    """Run the checks, print what they find, and end the program with the exit status that follows."""
     try:
         found = [finding for check in checks for finding in check.run()]
     except Exception:  # noqa: BLE001 - the boundary of this command: a check that fails is no finding of an installation

@@ -97,7 +97,7 @@ def test_a_wait_that_is_over_ends_with_3(registry: Registry, answer: dict[str, A
     finally:
         listener.close()
     assert result.exit_code == 3
-    assert "the restart goes on" in result.stderr
+    assert "the restart continues" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [["/srv"], ["--name", "other"], []])
