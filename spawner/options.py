@@ -61,7 +61,7 @@ def _integer(fields: Mapping[str, str], name: str, default: int, minimum: int, m
 class AppOptions:
     """What is configured for an app (`register`, docs/protocol.md section 4).
 
-    :ivar python: PassengerPython. None: the app's own `venv/` or `.venv/`, else `python3` from PATH.
+    :ivar python: PassengerPython. None: `python` in the app's own `venv/` or `.venv/`, else `python3` from PATH.
     :ivar app_env: PassengerAppEnv.
     :ivar spawn_method: PassengerSpawnMethod.
     :ivar load_shell_envvars: PassengerLoadShellEnvvars.
@@ -80,11 +80,11 @@ class AppOptions:
     :ivar max_request_queue_size: PassengerMaxRequestQueueSize. In requests.
     :ivar sticky_sessions: PassengerStickySessions.
     :ivar friendly_error_pages: PassengerFriendlyErrorPages.
-    :ivar custom_error_page: PassengerCustomErrorPage. None: a short page that names no cause.
+    :ivar custom_error_page: PassengerCustomErrorPage. None: a short page that does not name the reason.
     :ivar restart_dir: PassengerRestartDir.
     :ivar rolling_restarts: PassengerRollingRestarts.
     :ivar resist_deployment_errors: PassengerResistDeploymentErrors.
-    :ivar app_log_file: PassengerAppLogFile. None: PassengerLogFile where set, else the ErrorLog of the virtual host.
+    :ivar app_log_file: PassengerAppLogFile. None: PassengerLogFile if it is set, else the ErrorLog of the virtual host.
     """
 
     python: Optional[str] = None
