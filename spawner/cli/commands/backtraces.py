@@ -9,16 +9,15 @@ from typing import Any, Optional, Sequence
 import click
 
 from spawner.cli.admin_client import ask
-from spawner.cli.app_fields import fields_of
+from spawner.cli.arguments import NON_EMPTY, app_fields, chosen_instance, instance_options, json_option
 from spawner.cli.completion import complete_app_or_process
-from spawner.cli.options import WORD, chosen_instance, json_option, of_an_instance
-from spawner.cli.units import printable
+from spawner.cli.console import printable
 
 
 @click.command(short_help="Show the stacks of all threads of running processes")
-@click.argument("app", type=WORD, required=False, metavar="[APP|PID]", shell_complete=complete_app_or_process)
+@click.argument("app", type=NON_EMPTY, required=False, metavar="[APP|PID]", shell_complete=complete_app_or_process)
 @json_option
-@of_an_instance
+@instance_options
 def backtraces(app: Optional[str], as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
     """Show the stacks of all threads of running processes. The processes are not stopped.
 
@@ -36,7 +35,7 @@ def backtraces(app: Optional[str], as_json: bool, instance: Optional[str], regis
       jumpseat backtraces 4711
     """
     chosen = chosen_instance(instance, registry)
-    processes = ask(chosen.admin_socket, "backtraces", **fields_of(chosen, app, pids_too=True))["processes"]
+    processes = ask(chosen.admin_socket, "backtraces", **app_fields(chosen, app, pids_too=True))["processes"]
     if as_json:
         click.echo(json.dumps({"processes": processes}, indent=2))
     else:

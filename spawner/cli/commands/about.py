@@ -12,13 +12,13 @@ from typing import Callable, Optional
 
 import click
 
+from spawner.cli.arguments import json_option
 from spawner.cli.instances import registry_folders
-from spawner.cli.options import json_option
 from spawner.version import VERSION
 
 
 def _packages() -> str:
-    return str(Path(__file__).resolve().parents[2])
+    return str(Path(__file__).resolve().parents[3])
 
 
 def _module() -> str:
@@ -39,8 +39,8 @@ FACTS: dict[str, tuple[str, Callable[[], str]]] = {
     "python-version": ("its version", platform.python_version),
     "module": ("the Apache module that was built with these packages", _module),
     "loaders": ("what runs in the apps' own interpreters", lambda: os.path.join(_packages(), "spawner", "loaders")),
-    "registry": ("where running instances are looked for", lambda: " ".join(map(str, registry_folders()))),
-    "apxs": ("Apache's build tool, empty where there is none", _apxs),
+    "registry": ("where the commands look for running instances", lambda: " ".join(map(str, registry_folders()))),
+    "apxs": ("Apache's build tool; empty if there is none", _apxs),
 }
 
 

@@ -1,4 +1,4 @@
-"""`jumpseat validate-install`: whether everything is in place, and what to do about what is not."""
+"""`jumpseat validate-install`: checks the installation, and says how to repair what is wrong."""
 
 from __future__ import annotations
 
@@ -10,24 +10,19 @@ from typing import Optional, Sequence
 
 import click
 from rich.console import Console
-from rich.text import Text
 
-from spawner.cli.checks.apache import Apache
+from spawner.cli.arguments import json_option, registry_option
+from spawner.cli.checks.apache import Apache, Module
 from spawner.cli.checks.confinement import PrivateFolders, SecurityModule
-from spawner.cli.checks.finding import ERROR, OK, WARNING, Check, Finding
+from spawner.cli.checks.findings import Check, exit_status, report
 from spawner.cli.checks.folders import RegistryFolders, SpawnerConfiguration
-from spawner.cli.checks.module import Module
-from spawner.cli.checks.packages import Packages
-from spawner.cli.checks.permissions import Permissions
+from spawner.cli.checks.installation import Packages, Permissions
 from spawner.cli.checks.running import Running
 from spawner.cli.console import page_console
 from spawner.cli.instances import registry_folders
-from spawner.cli.options import json_option, registry_option
-from spawner.cli.units import counted, printable
 
-EXIT_OK, EXIT_ERRORS, EXIT_WARNINGS, EXIT_INTERNAL = 0, 1, 2, 9
+CHECKS_FAILED = 9
 SPAWNER_CONFIGURATION = Path("/etc/jumpseat/spawner.conf")
-_STYLES = {OK: "green", WARNING: "yellow", ERROR: "bold red"}
 
 
 @click.command("validate-install", short_help="Check the installation and say how to repair it")
@@ -70,7 +65,7 @@ def standard_checks(apache: Apache, folders: Sequence[Path], spawner_conf: Optio
         Module(apache),
         SpawnerConfiguration(spawner_conf or SPAWNER_CONFIGURATION, needed=spawner_conf is not None),
         RegistryFolders(folders),
-        Permissions(Path(__file__).resolve().parents[2]),
+        Permissions(Path(__file__).resolve().parents[3]),
         SecurityModule(),
         PrivateFolders(folders[0]),
         Running(folders),
@@ -78,34 +73,15 @@ def standard_checks(apache: Apache, folders: Sequence[Path], spawner_conf: Optio
 
 
 def validate(checks: Sequence[Check], as_json: bool, console: Console, summary: bool) -> None:
-    """Run checks, report, and end the program with the status that says what was found."""
+    """Run the checks, print what they find, and end the program with the exit status that follows."""
     try:
         found = [finding for check in checks for finding in check.run()]
     except Exception:  # noqa: BLE001 - the boundary of this command: a check that fails is no finding of an installation
         click.echo(traceback.format_exc(), err=True)
-        raise SystemExit(EXIT_INTERNAL) from None
+        raise SystemExit(CHECKS_FAILED) from None
     status = exit_status(found)
     if as_json:
         click.echo(json.dumps({"status": status, "findings": [asdict(finding) for finding in found]}, indent=2))
     else:
-        _report(found, console, summary)
+        report(found, console, summary)
     raise SystemExit(status)
-
-
-def exit_status(found: Sequence[Finding]) -> int:
-    """The worst of what was found."""
-    levels = {finding.level for finding in found}
-    return EXIT_ERRORS if ERROR in levels else EXIT_WARNINGS if WARNING in levels else EXIT_OK
-
-
-def _report(found: Sequence[Finding], console: Console, summary: bool) -> None:
-    for finding in found:
-        line = Text("%-8s" % finding.level, style=_STYLES[finding.level])
-        line.append("%s: %s" % (finding.subject, printable(finding.told)), style="default not bold")
-        console.print(line)
-        if finding.remedy:
-            console.print(Text("          %s" % finding.remedy))
-    if summary:
-        count = {level: sum(finding.level == level for finding in found) for level in _STYLES}
-        words = "%d in order, %s, %s" % (count[OK], counted(count[WARNING], "warning"), counted(count[ERROR], "error"))
-        console.print(Text("\n%s" % words, style="bold"))

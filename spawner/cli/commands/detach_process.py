@@ -1,4 +1,4 @@
-"""`jumpseat detach-process`: has one process finish what it has and go."""
+"""`jumpseat detach-process`: has one process finish its requests and end."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, Optional
 import click
 
 from spawner.cli.admin_client import ask
+from spawner.cli.arguments import chosen_instance, instance_options, json_option
 from spawner.cli.completion import complete_process
-from spawner.cli.errors import NoSuchApp
-from spawner.cli.options import chosen_instance, json_option, of_an_instance
-from spawner.cli.units import printable
+from spawner.cli.console import printable
+from spawner.cli.program import NoSuchApp
 
 
 @click.command("detach-process", short_help="Let one process finish its requests and end")
 @click.argument("pid", type=click.IntRange(min=1), shell_complete=complete_process)
 @click.option("--ignore-nonexistant-pid", is_flag=True, help="Exit with 0 when there is no such process.")
 @json_option
-@of_an_instance
+@instance_options
 def detach_process(
     pid: int, ignore_nonexistant_pid: bool, as_json: bool, instance: Optional[str], registry: Optional[Path]
 ) -> None:
@@ -48,7 +48,7 @@ def detach_process(
     if as_json:
         click.echo(json.dumps({"pid": pid, "detached": detached is not None, "group": group, "kind": kind}))
     elif group is not None:
-        told = "Process %d of %s finishes its requests and ends."
+        text = "Process %d of %s finishes its requests and ends."
         if kind == "preloader":
-            told = "Preloader %d of %s ends; its workers serve on."
-        click.echo(told % (pid, printable(group)))
+            text = "Preloader %d of %s ends; its workers continue to serve."
+        click.echo(text % (pid, printable(group)))

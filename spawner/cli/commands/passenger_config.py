@@ -8,39 +8,44 @@ from typing import Optional
 
 import click
 
-from spawner.cli import app_choice
-from spawner.cli.about import FACTS
 from spawner.cli.admin_client import ask
+from spawner.cli.arguments import (
+    NON_EMPTY,
+    app_from_menu,
+    apps_named,
+    apps_with_root_prefix,
+    chosen_instance,
+    group_name_option,
+    instance_options,
+    registry_option,
+)
 from spawner.cli.checks.apache import Apache
-from spawner.cli.completion import complete_app_root, complete_group
+from spawner.cli.commands.about import FACTS
+from spawner.cli.commands.detach_process import detach_process
+from spawner.cli.commands.list_instances import list_instances
+from spawner.cli.commands.reopen_logs import reopen_logs as reopen
+from spawner.cli.commands.restart_app import ask_for_number, report_missing, restart
+from spawner.cli.commands.validate_install import standard_checks, validate
+from spawner.cli.completion import complete_app_root
 from spawner.cli.console import page_console
-from spawner.cli.detach_process import detach_process
-from spawner.cli.errors import NoInstance, NoSuchApp, SeveralInstances
 from spawner.cli.instances import registry_folders
-from spawner.cli.list_instances import list_instances
-from spawner.cli.options import WORD, chosen_instance, of_an_instance, registry_option
-from spawner.cli.passenger.usage import TwinGroup, refusal
-from spawner.cli.reopen_logs import reopen_logs as reopen
-from spawner.cli.restart_app import ask_for_number, missing, restart
-from spawner.cli.validate_install import standard_checks, validate
+from spawner.cli.program import NoInstance, NoSuchApp, PassengerCommandGroup, SeveralInstances, unavailable
 from spawner.version import VERSION
 
 
-@click.group("passenger-config", cls=TwinGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("passenger-config", cls=PassengerCommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="passenger-config")
 def passenger_config() -> None:
     """Restart apps and check the installation, with the command names of Passenger. See also `jumpseat --help`."""
 
 
 @passenger_config.command("restart-app", short_help="Restart the apps whose root begins with PREFIX")
-@click.argument("prefix", type=WORD, required=False, shell_complete=complete_app_root)
-@click.option(
-    "--name", "group_name", type=WORD, metavar="GROUP", shell_complete=complete_group, help="The name of the app group."
-)
+@click.argument("prefix", type=NON_EMPTY, required=False, shell_complete=complete_app_root)
+@group_name_option
 @click.option("--rolling-restart", is_flag=True, help="Replace one worker after the other, whatever is configured.")
 @click.option("--ignore-app-not-running", is_flag=True, help="Exit with 0 when there is no such app.")
 @click.option("--ignore-passenger-not-running", is_flag=True, help="Exit with 0 when no instance runs.")
-@of_an_instance
+@instance_options
 def restart_app(
     prefix: Optional[str],
     group_name: Optional[str],
@@ -69,21 +74,21 @@ def restart_app(
         chosen = chosen_instance(instance, registry)
         groups = ask(chosen.admin_socket, "status")["groups"]
         if group_name is not None:
-            groups = app_choice.named(groups, group_name)
+            groups = apps_named(groups, group_name)
         elif prefix is not None:
-            groups = app_choice.with_prefix(groups, prefix)
+            groups = apps_with_root_prefix(groups, prefix)
         else:
-            groups = app_choice.from_menu(groups, ask_for_number)
+            groups = app_from_menu(groups, ask_for_number)
     except NoInstance as error:
-        return missing(error, ignore_passenger_not_running)
+        return report_missing(error, ignore_passenger_not_running)
     except NoSuchApp as error:
-        return missing(error, ignore_app_not_running)
+        return report_missing(error, ignore_app_not_running)
     restart(chosen, groups, "rolling" if rolling_restart else None, False, None, False)
 
 
 @passenger_config.command("reopen-logs", short_help="Reopen the log files")
 @click.option("--ignore-logs-not-available", is_flag=True, help="Exit with 0 when a log cannot be opened.")
-@of_an_instance
+@instance_options
 @click.pass_context
 def reopen_logs(
     context: click.Context, ignore_logs_not_available: bool, instance: Optional[str], registry: Optional[Path]
@@ -158,4 +163,4 @@ for name, reason in (
     ("install-standalone-runtime", "Passenger Standalone is not part of Jumpseat: there is no runtime to install."),
     ("install-agent", "There is no agent: the spawner runs in Python, inside Apache's own process group."),
 ):
-    passenger_config.add_command(refusal(name, reason))
+    passenger_config.add_command(unavailable(name, reason))

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from spawner.cli.options import json_option
+from spawner.cli.arguments import json_option
 
 
 @click.command("module-config", short_help="Print the configuration lines that load the module")

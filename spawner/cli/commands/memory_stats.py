@@ -1,4 +1,4 @@
-"""`jumpseat memory-stats`: what Apache, the spawner and the apps cost."""
+"""`jumpseat memory-stats` and `passenger-memory-stats`: what Apache, the spawner and the apps have in memory."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import click
 from rich.text import Text
 
 from spawner.cli.admin_client import ask
-from spawner.cli.console import page_console
-from spawner.cli.options import chosen_instance, json_option, of_an_instance
-from spawner.cli.page_table import PageTable
-from spawner.cli.units import megabytes, printable
+from spawner.cli.arguments import chosen_instance, instance_options, json_option
+from spawner.cli.console import PageTable, megabytes, page_console, printable
+from spawner.cli.program import PassengerCommand
+from spawner.version import VERSION
 
 SIZES = ("rss", "pss", "uss", "swap")
+_LAST = ("Resident", "Shares")
 _TITLES = ("PID", "Parent", "Kind", "Resident", "Shares", "Private", "Swap", "Of")
 
 Process = dict[str, Any]
@@ -24,7 +25,7 @@ Process = dict[str, Any]
 
 @click.command("memory-stats", short_help="Show the memory of Apache, the spawner and the apps")
 @json_option
-@of_an_instance
+@instance_options
 def memory_stats(as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
     """Show how much memory the processes of Apache, of Jumpseat and of each app use.
 
@@ -71,15 +72,12 @@ def render(processes: Sequence[Process]) -> Iterator[Any]:
             yield _table(members)
             yield Text()
     sums = totals(processes)
-    told = "All together: %s resident, %s shares, %s private, %s swap" % tuple(megabytes(sums[size]) for size in SIZES)
-    yield Text(told if processes else "No process runs.", style="bold")
+    text = "All together: %s resident, %s shares, %s private, %s swap" % tuple(megabytes(sums[size]) for size in SIZES)
+    yield Text(text if processes else "No process runs.", style="bold")
     if any(process["pss"] is None for process in processes):
-        yield Text("A dash stands where the kernel does not tell (before Linux 4.14, or a spawner that is not root).")
+        yield Text("A dash means that the kernel does not say (before Linux 4.14, or a spawner that is not root).")
     if not any(one["kind"] == "spawner" for one in processes):
         yield Text("Only apps that run as uid %d are shown: root sees everything." % os.getuid(), style="dim")
-
-
-_LAST = ("Resident", "Shares")
 
 
 def _table(processes: Sequence[Process]) -> PageTable:
@@ -93,3 +91,23 @@ def _table(processes: Sequence[Process]) -> PageTable:
     count = "%d process%s" % (len(processes), "" if len(processes) == 1 else "es")
     table.add_row("", "", "Sum", *[megabytes(sums[size]) for size in SIZES], count, style="bold")
     return table
+
+
+@click.command("passenger-memory-stats", cls=PassengerCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--no-apache", is_flag=True, help="Do not show Apache's processes.")
+@click.option("--no-nginx", is_flag=True, help="No effect: there are no processes of nginx.")
+@click.version_option(VERSION, prog_name="passenger-memory-stats")
+@instance_options
+def passenger_memory_stats(no_apache: bool, no_nginx: bool, instance: Optional[str], registry: Optional[Path]) -> None:
+    """Show how much memory the processes of Apache, of Jumpseat and of each app use, as `jumpseat memory-stats` does.
+
+    Exit status: 0; 1 no instance runs, several run, none has the name, or wrong usage; 2 no access or no answer.
+
+    \b
+    Example:
+      sudo passenger-memory-stats
+    """
+    processes = ask(chosen_instance(instance, registry).admin_socket, "memory")["processes"]
+    console = page_console()
+    for part in render([one for one in processes if not (no_apache and one["kind"] == "httpd")]):
+        console.print(part)

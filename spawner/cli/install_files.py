@@ -1,4 +1,8 @@
-"""Writes a manual page per program from the commands' own help: `python -m spawner.cli.man_page FOLDER`."""
+"""What `make install` writes from the commands' own help: manual pages, and what bash and zsh complete with.
+
+`python -m spawner.cli.install_files MAN SHARE`: MAN is a folder for manual pages, such as /usr/local/share/man/man1;
+SHARE is a share folder, such as /usr/local/share, below which both shells look.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,16 @@ from pathlib import Path
 from typing import Iterator
 
 import click
+from click.shell_completion import ZshComplete
 
-from spawner.cli.programs import PROGRAMS
+from spawner.cli.completion import QuotingBash
+from spawner.cli.main import PROGRAMS
 from spawner.version import VERSION
 
-_AS_TYPED = "\b"  # click's mark of a paragraph that is not to be filled
+BASH_FOLDER = "bash-completion/completions"
+ZSH_FOLDER = "zsh/site-functions"
+
+_AS_TYPED = "\b"  # click's mark of a paragraph whose lines stay as they are
 _ENVIRONMENT = (
     ("PASSENGER_INSTANCE_REGISTRY_DIR", "The registry folder, where --registry is not given."),
     ("NO_COLOR", "Set to anything: no colours (https://no-color.org)."),
@@ -83,15 +92,27 @@ def _escaped(text: str) -> str:
     return "\\&" + text if text[:1] in (".", "'") else text
 
 
-def main(folder: Path) -> None:
-    """Write all pages.
-
-    :param folder: made when missing.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
+def completion_scripts() -> dict[str, str]:
+    """What each file holds, by its path below the share folder."""
+    found = {}
     for name, command in PROGRAMS.items():
-        (folder / ("%s.1" % name)).write_text(man_page(command), encoding="utf-8")
+        variable = "_%s_COMPLETE" % name.replace("-", "_").upper()
+        bash, zsh = QuotingBash(command, {}, name, variable), ZshComplete(command, {}, name, variable)
+        found["%s/%s" % (BASH_FOLDER, name)] = bash.source_template % bash.source_vars()
+        found["%s/_%s" % (ZSH_FOLDER, name)] = zsh.source()
+    return found
+
+
+def main(man_folder: Path, share_folder: Path) -> None:
+    """Write all files; folders are made when they are missing."""
+    man_folder.mkdir(parents=True, exist_ok=True)
+    for name, command in PROGRAMS.items():
+        (man_folder / ("%s.1" % name)).write_text(man_page(command), encoding="utf-8")
+    for name, text in completion_scripts().items():
+        path = share_folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,17 +1,106 @@
-"""The status answer (docs/status-json.md) as a page for people."""
+"""`jumpseat status`: what runs in an instance, as a page for people or as JSON, once or again and again."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
-from typing import Any, Iterable, Optional
+from pathlib import Path
+from typing import Any, Callable, Iterable, Optional
 
-from rich.console import RenderableType
+import click
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
-from spawner.cli.failure_view import error_mark, failure_details
-from spawner.cli.page_table import PageTable
-from spawner.cli.units import counted, duration, megabytes, printable
+from spawner.cli.admin_client import ask
+from spawner.cli.arguments import NON_EMPTY, instance_option, json_option, named_instance, registry_option
+from spawner.cli.completion import complete_instance
+from spawner.cli.console import (
+    PageTable,
+    counted,
+    duration,
+    error_mark,
+    failure_details,
+    megabytes,
+    page_console,
+    printable,
+)
+from spawner.cli.instances import Instance
+from spawner.cli.program import NoAnswer
+
+SCHEMA = 1
+
+
+@click.command(short_help="Show apps, processes, restarts and failures")
+@click.argument("name", type=NON_EMPTY, required=False, shell_complete=complete_instance)
+@json_option
+@click.option(
+    "--watch",
+    "interval",
+    type=click.FloatRange(min=0.1),
+    is_flag=False,
+    flag_value=2.0,
+    metavar="[SECONDS]",
+    help="Repeat every SECONDS seconds (2 if none are given), until Ctrl-C.",
+)
+@instance_option
+@registry_option
+def status(
+    name: Optional[str], as_json: bool, interval: Optional[float], instance: Optional[str], registry: Optional[Path]
+) -> None:
+    """Show the apps of a running Apache, their processes and their last failures.
+
+    NAME is the name of an instance (httpd-1203) or the pid of its httpd. It is needed when several instances run.
+    Root sees all apps. Other users see the apps that run as them.
+
+    Exit status: 0 an instance answered; 1 no instance runs, several run, or none has the name; 2 wrong usage, no
+    access or no answer.
+
+    \b
+    Examples:
+      sudo jumpseat status
+      sudo jumpseat status --watch 1
+      sudo jumpseat status --json | jq '.groups[] | {name, state}'
+    """
+    chosen = named_instance(name, instance, registry)
+    if interval is not None:
+        watch(interval, lambda: describe(chosen), as_json)
+        return
+    answer = describe(chosen)
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=True))
+        return
+    console = page_console()
+    for part in page_of(answer):
+        console.print(part)
+
+
+def describe(instance: Instance) -> dict[str, Any]:
+    """The instance's answer.
+
+    :raises NoAnswer: it does not answer, or is of another version.
+    """
+    answer = ask(instance.admin_socket, "status")
+    if answer.get("schema") != SCHEMA:
+        raise NoAnswer(
+            "The running spawner answers in schema %s, this command reads %d: restart Apache after the upgrade"
+            % (answer.get("schema"), SCHEMA)
+        )
+    return answer
+
+
+def page_of(answer: dict[str, Any]) -> list[Any]:
+    """The page for people, part by part.
+
+    :raises NoAnswer: the answer lacks what the schema promises.
+    """
+    try:
+        return list(render(answer))
+    except KeyError as missing:
+        raise NoAnswer("The spawner's answer lacks %s" % missing) from None
+
 
 _STATE_STYLES = {"serving": "green", "failed": "bold red", "restarting": "yellow", "starting": "yellow"}
 
@@ -19,7 +108,7 @@ _STATE_STYLES = {"serving": "green", "failed": "bold red", "restarting": "yellow
 def render(answer: dict[str, Any], now: Optional[float] = None) -> Iterable[RenderableType]:
     """The page, part by part.
 
-    :param answer: what the admin socket said, of schema 1.
+    :param answer: of the admin socket, schema 1.
     :param now: Unix time in seconds.
     :raises KeyError: the answer lacks what the schema promises.
     """
@@ -53,7 +142,7 @@ def _head(answer: dict[str, Any], now: float) -> Text:
     if hidden > 0:
         page.append("\n%s of other users not shown: root sees all" % counted(hidden, "app"), style="dim")
     if not pool["groups"]:
-        page.append("\nNo app has been asked for yet: an app starts with its first request.")
+        page.append("\nNo app has had a request yet: an app starts with its first request.")
     return page
 
 
@@ -66,8 +155,8 @@ def _group_head(group: dict[str, Any]) -> Text:
     page.append_text(_restart(group))
     page.append(", %s" % printable(group["app_type"]))
     page.append(", as %s" % printable(group["user"]) if group["user"] else "")
-    page.append(", each request starts it anew (always_restart.txt)" if group.get("always_restart") else "")
-    page.append("" if group.get("configured", True) else ", not configured any more: ends when idle", style="yellow")
+    page.append(", each request starts it again (always_restart.txt)" if group.get("always_restart") else "")
+    page.append("" if group.get("configured", True) else ", no longer configured: ends when idle", style="yellow")
     page.append("\n  %s" % printable(group["app_root"]))
     page.append("\n  ")
     page.append_text(_load(group))
@@ -88,11 +177,11 @@ def _progress(group: dict[str, Any], restart: dict[str, Any]) -> str:
     if restart["generation"] > group["generation"]:
         return " to be replaced by %d (%s, %d of %d workers, for %s)" % (restart["generation"], *values)
     older = [process for process in group["processes"] if process["generation"] < restart["generation"]]
-    return " (%s, %d of %d workers, for %s; older processes that finish: %d)" % (*values, len(older))
+    return " (%s, %d of %d workers, for %s; older processes that are finishing: %d)" % (*values, len(older))
 
 
 def _load(group: dict[str, Any]) -> Text:
-    """What the workers are at, what waits, what they have in memory together."""
+    """What the workers are doing, what waits, and their memory together."""
     workers = [process for process in group["processes"] if process["kind"] != "preloader"]
     running = sum(process.get("running", int(process["busy"])) for process in workers)
     page = Text("%d of %d requests at a time" % (running, sum(process.get("capacity", 1) for process in workers)))
@@ -111,7 +200,7 @@ def _resisting(failure: dict[str, Any]) -> Text:
     page = Text()
     values = (failure["generation"], printable(failure["step"]), duration(failure["age"]))
     page.append("Deployment error: generation %d failed at step %s %s ago" % values, style="bold red")
-    page.append("; the release before goes on serving")
+    page.append("; the previous release continues to serve")
     page.append(error_mark(failure))
     page.append_text(failure_details(failure))
     return page
@@ -168,7 +257,7 @@ _REASONS = {
 
 
 def _state(process: dict[str, Any]) -> str:
-    """The state, what it is at, and why it is to be replaced: `serving, busy 2/8, too large`."""
+    """The state, what the process is doing, and why it will be replaced: `serving, busy 2/8, too large`."""
     words = [str(process["state"])]
     running, capacity = process.get("running", 0), process.get("capacity", 1)
     if process.get("working"):
@@ -184,3 +273,46 @@ def _last_used(process: dict[str, Any]) -> str:
     if process["state"] in ("starting", "loading", "booting") or process["idle"] is None:
         return "-"
     return "%s ago" % duration(process["idle"])
+
+
+def watch(interval: float, describe: Callable[[], dict[str, Any]], as_json: bool) -> None:
+    """Show the status again and again until Ctrl-C: a live page on a terminal, pages one below the other elsewhere.
+
+    If the spawner does not answer, the page says so, and it is asked again: it may just be starting.
+
+    :param interval: seconds.
+    :param as_json: a line of JSON each time instead.
+    """
+    console = page_console()
+    with contextlib.suppress(KeyboardInterrupt):
+        if as_json:
+            while True:
+                click.echo(json.dumps(describe()))
+                time.sleep(interval)
+        elif console.is_terminal:
+            _live(console, interval, describe)
+        else:
+            _pages(console, interval, describe)
+
+
+def _live(console: Console, interval: float, describe: Callable[[], dict[str, Any]]) -> None:
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(_page(describe), refresh=True)
+            time.sleep(interval)
+
+
+def _pages(console: Console, interval: float, describe: Callable[[], dict[str, Any]]) -> None:
+    while True:
+        console.print(_page(describe))
+        console.print()
+        time.sleep(interval)
+
+
+def _page(describe: Callable[[], dict[str, Any]]) -> RenderableType:
+    clock = Text(time.strftime("%Y-%m-%d %H:%M:%S"), style="dim")
+    try:
+        return Group(clock, *render(describe()))
+    except (NoAnswer, KeyError) as error:
+        reason = error.format_message() if isinstance(error, NoAnswer) else "The spawner's answer lacks %s" % error
+        return Group(clock, Text(reason, style="bold red"))

@@ -1,4 +1,4 @@
-"""`jumpseat requests`: each request that a worker is in."""
+"""`jumpseat requests`: each request that a worker is serving."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from spawner.cli.admin_client import ask
-from spawner.cli.app_fields import fields_of
+from spawner.cli.arguments import NON_EMPTY, app_fields, chosen_instance, instance_options, json_option
 from spawner.cli.completion import complete_app_root
-from spawner.cli.console import page_console
-from spawner.cli.options import WORD, chosen_instance, json_option, of_an_instance
-from spawner.cli.page_table import PageTable
-from spawner.cli.units import duration, printable
+from spawner.cli.console import PageTable, duration, page_console, printable
 
 
 @click.command(short_help="Show the requests that workers are serving")
-@click.argument("app", type=WORD, required=False, shell_complete=complete_app_root)
+@click.argument("app", type=NON_EMPTY, required=False, shell_complete=complete_app_root)
 @json_option
-@of_an_instance
+@instance_options
 def requests(app: Optional[str], as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
     """Show each request that a worker is serving, the oldest first.
 
@@ -38,7 +35,7 @@ def requests(app: Optional[str], as_json: bool, instance: Optional[str], registr
       jumpseat requests /var/www/shop --json
     """
     chosen = chosen_instance(instance, registry)
-    found = ask(chosen.admin_socket, "requests", **fields_of(chosen, app))["requests"]
+    found = ask(chosen.admin_socket, "requests", **app_fields(chosen, app))["requests"]
     if as_json:
         click.echo(json.dumps({"requests": found}, indent=2))
     else:
@@ -48,7 +45,7 @@ def requests(app: Optional[str], as_json: bool, instance: Optional[str], registr
 def render(found: Sequence[dict[str, Any]]) -> RenderableType:
     """The table."""
     if not found:
-        return Text("No request is being worked on.")
+        return Text("No request is being served.")
     table = PageTable(
         "Age", "Time left", "PID", "Thread", "Method", "Host", "Path", "App",
         numeric=("PID", "Thread"),

@@ -1,4 +1,4 @@
-"""`jumpseat reopen-logs`: has log files opened anew."""
+"""`jumpseat reopen-logs`: has the spawner reopen the log files."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Optional
 import click
 
 from spawner.cli.admin_client import ask
-from spawner.cli.options import chosen_instance, json_option, of_an_instance
-from spawner.cli.units import printable
+from spawner.cli.arguments import chosen_instance, instance_options, json_option
+from spawner.cli.console import printable
 
 
 @click.command("reopen-logs", short_help="Reopen the log files")
 @json_option
-@of_an_instance
+@instance_options
 def reopen_logs(as_json: bool, instance: Optional[str], registry: Optional[Path]) -> None:
     """Reopen PassengerLogFile and the log files of the apps, after they were renamed. For root only.
 
@@ -36,5 +36,5 @@ def reopen_logs(as_json: bool, instance: Optional[str], registry: Optional[Path]
         return
     for path in logs:
         click.echo("Reopened %s" % printable(path))
-    nothing = "There was nothing to open: neither PassengerLogFile nor an app's PassengerAppLogFile is in use."
+    nothing = "There was nothing to reopen: neither PassengerLogFile nor an app's PassengerAppLogFile is in use."
     click.echo("All done." if logs else nothing)

@@ -8,11 +8,9 @@ from typing import Optional
 
 import click
 
-from spawner.cli.console import page_console
+from spawner.cli.arguments import json_option, registry_option
+from spawner.cli.console import PageTable, page_console, printable
 from spawner.cli.instances import find_instances, registry_folders
-from spawner.cli.options import json_option, registry_option
-from spawner.cli.page_table import PageTable
-from spawner.cli.units import printable
 
 
 @click.command("list-instances", short_help="List the running Apaches that have loaded the module")
