@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from typing import AbstractSet, Any, Callable, Mapping, Optional
 
-from spawner.errors import InternalError, StartFailure
+from spawner.errors import InternalError
 from spawner.options import ServerOptions
 from spawner.pool import (
     adoption,
@@ -47,6 +47,7 @@ from spawner.pool.reading import Reading
 from spawner.pool.registration import Registration
 from spawner.pool.resistance import Resistance
 from spawner.pool.states import GroupEvent, GroupState, ProcessEvent, ProcessKind, ProcessState
+from spawner.start_failure import StartFailure
 
 _WAITING_STATES = (GroupState.COLD, GroupState.FAILED)
 

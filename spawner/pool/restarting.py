@@ -6,9 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
-from spawner.errors import StartFailure
 from spawner.pool.effects import NoteDeployment, Progress, Terminate
 from spawner.pool.states import GroupEvent, GroupState, ProcessKind
+from spawner.start_failure import StartFailure
 
 if TYPE_CHECKING:
     from spawner.pool.group import Group

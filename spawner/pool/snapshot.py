@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from spawner.errors import StartFailure
 from spawner.pool.group import Group
 from spawner.pool.process import Process
 from spawner.pool.resistance import Resistance
 from spawner.pool.restarting import Restart
+from spawner.start_failure import StartFailure
 
 
 def describe_group(group: Group, configured: bool, now: float) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterator, Optional
 
-from spawner.errors import StartFailure
-from spawner.loaders import steps
 from spawner.pool import always_restart, out_of_band_work, room
 from spawner.pool.effects import Kill
 from spawner.pool.group import Group
 from spawner.pool.process import Process
 from spawner.pool.states import GroupState, ProcessKind, ProcessState
+from spawner.shared import start_steps
+from spawner.start_failure import StartFailure
 
 if TYPE_CHECKING:
     from spawner.pool.pool import Pool
@@ -20,16 +20,16 @@ FORGET_SECONDS = 60.0  # a group whose virtual host the newest configuration doe
 LONGEST_QUIET = 14 * 86_400.0  # seconds without a request, if it has it: a mount within it may have been taken away
 
 _STEPS = {
-    ProcessState.STARTING: steps.START_LOADER,
-    ProcessState.LOADING: steps.IMPORT,
-    ProcessState.BOOTING: steps.ACCEPT,
+    ProcessState.STARTING: start_steps.START_LOADER,
+    ProcessState.LOADING: start_steps.IMPORT,
+    ProcessState.BOOTING: start_steps.ACCEPT,
 }
 
 
 def step_of(process: Process) -> str:
     """The name of the step that a coming process is in."""
     if process.kind is ProcessKind.WORKER and process.state is ProcessState.STARTING:
-        return steps.FORK
+        return start_steps.FORK
     return _STEPS[process.state]
 
 

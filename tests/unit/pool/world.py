@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Callable, Optional, TypeVar
 
-from spawner.errors import StartFailure
 from spawner.options import AppOptions, ServerOptions
 from spawner.pool import effects
 from spawner.pool.pool import Pool
@@ -13,6 +12,7 @@ from spawner.pool.process import Process
 from spawner.pool.reading import Reading
 from spawner.pool.registration import Registration
 from spawner.pool.states import ProcessKind, ProcessState
+from spawner.start_failure import StartFailure
 
 Of = TypeVar("Of")
 
