@@ -11,7 +11,6 @@ from typing import Callable
 
 from spawner.daemon.process_effects import ProcessEffects
 from spawner.daemon.world import Feed, World
-from spawner.errors import StartFailure
 from spawner.pages.failure_page import FailureResponse, friendly_response, short_response
 from spawner.pool import effects
 from spawner.processes.app_process import ProcessEvents
@@ -20,6 +19,7 @@ from spawner.processes.hooks import Happening
 from spawner.processes.launcher import StartError, identity_for
 from spawner.processes.open_as_user import read_file
 from spawner.processes.scoreboard_reader import ScoreboardReader
+from spawner.start_failure import StartFailure
 from spawner.system.linux import Identity
 
 _QUEUE_PAUSE = 0.05  # seconds between two looks at a queue that stays readable (no descriptors left to accept with)

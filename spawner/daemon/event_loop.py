@@ -9,13 +9,13 @@ from typing import Any, Callable, Optional
 
 from spawner.daemon.effect_handlers import EffectHandlers
 from spawner.daemon.slow_starts import SlowStarts
-from spawner.errors import StartFailure
-from spawner.loaders import steps
 from spawner.pool.effects import Effect
 from spawner.pool.process import LINGER_SECONDS, describe_status
 from spawner.pool.states import ProcessKind
 from spawner.processes.app_process import AppProcess
 from spawner.processes.orphans import Orphan
+from spawner.shared import start_steps
+from spawner.start_failure import StartFailure
 from spawner.system import linux
 
 _NOT_EXECUTED = (126 << 8, 127 << 8)  # how shells and env(1) say that they could not execute a program
@@ -179,7 +179,7 @@ class EventLoop:
         """A preloader could not fork the worker of a slot."""
         worker = self._awaited(process, slot)
         if worker is not None:
-            self.feed(self._pool.start_failed, worker.process_id, worker.failure(steps.FORK, summary))
+            self.feed(self._pool.start_failed, worker.process_id, worker.failure(start_steps.FORK, summary))
 
     def _awaited(self, preloader: AppProcess, slot: int) -> Optional[AppProcess]:
         """The worker of a slot that a preloader was to fork, while nothing has been heard of it."""
@@ -211,7 +211,7 @@ class EventLoop:
             step, summary = entry.start_step, "the process ended (%s) before it was up" % describe_status(status)
             if not process.heard and status in _NOT_EXECUTED:
                 interpreter = next((value for name, value in process.facts if name == "interpreter"), "the interpreter")
-                step, summary = steps.EXECUTE, "%s could not be executed" % interpreter
+                step, summary = start_steps.EXECUTE, "%s could not be executed" % interpreter
             self.feed(self._pool.start_failed, process.process_id, process.failure(step, summary))
         else:
             self.feed(self._pool.process_exited, process.process_id, status)

@@ -9,8 +9,6 @@ import time
 from typing import Callable, Optional, Sequence
 
 from spawner.daemon.world import Feed, World
-from spawner.errors import StartFailure
-from spawner.loaders import steps
 from spawner.logs.line_sink import LineSink
 from spawner.logs.output import AppOutput
 from spawner.options import AppOptions
@@ -22,6 +20,8 @@ from spawner.processes.app_process import AppProcess, ProcessEvents
 from spawner.processes.group_resources import backlog_for
 from spawner.processes.launcher import Launched, StartError, control_line
 from spawner.processes.stack_capture import BACKTRACE_SIGNAL
+from spawner.shared import start_steps
+from spawner.start_failure import StartFailure
 from spawner.system.linux import Identity
 
 _RETRY = 1.0  # seconds until a start is tried again that found no descriptors
@@ -158,7 +158,7 @@ class ProcessEffects:
         ]
         descriptors = (group.listener.fileno(), group.scoreboard.descriptor, world.parameters.lifeline_fd)
         if not process.line.send(fields, descriptors):
-            failure = process.failure(steps.START_LOADER, "the process does not read its control line")
+            failure = process.failure(start_steps.START_LOADER, "the process does not read its control line")
             self._feed(world.pool.start_failed, process.process_id, failure)
 
     def _fork_worker(self, effect: effects.ForkWorker) -> None:
@@ -170,7 +170,7 @@ class ProcessEffects:
                 raise OSError("the preloader is gone")
             self._fork(effect, preloader)
         except OSError as error:
-            failure = StartFailure(steps.FORK, str(error.strerror or error))
+            failure = StartFailure(start_steps.FORK, str(error.strerror or error))
             self._feed(self._world.pool.start_failed, effect.process_id, failure)
 
     def _fork(self, effect: effects.ForkWorker, preloader: AppProcess) -> None:
@@ -217,7 +217,7 @@ class ProcessEffects:
         finally:
             _close_all(given)
         if not sent:
-            self._feed(self._world.pool.start_failed, effect.process_id, process.failure(steps.ACCEPT, summary))
+            self._feed(self._world.pool.start_failed, effect.process_id, process.failure(start_steps.ACCEPT, summary))
 
     def _add_own_socket(self, key: str, given: list[int]) -> str:
         """Make a worker's own socket for PassengerStickySessions and add it to what the worker is given.

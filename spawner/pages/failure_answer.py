@@ -7,8 +7,8 @@ import contextlib
 import socket
 from typing import Optional
 
-from spawner.loaders import wire
 from spawner.pages.failure_page import FailureResponse, as_sent
+from spawner.shared import wire
 
 _AT_ONCE = 512  # connections that are answered at the same time; more are closed, which httpd answers by itself
 _DRAIN = 262_144  # bytes of a body that are read away at a time

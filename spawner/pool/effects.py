@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Union
 
-from spawner.errors import StartFailure
 from spawner.pool.states import ProcessKind
+from spawner.start_failure import StartFailure
 
 
 @dataclass(frozen=True)

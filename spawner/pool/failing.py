@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spawner.errors import StartFailure
 from spawner.pool import restarting
 from spawner.pool.effects import FailWaiting, Kill, RunHook
 from spawner.pool.group import BACK_OFF
 from spawner.pool.release import PinnedRelease
 from spawner.pool.states import GroupEvent, GroupState, ProcessKind
+from spawner.start_failure import StartFailure
 
 if TYPE_CHECKING:
     from spawner.pool.group import Group

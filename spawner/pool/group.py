@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Iterator, Optional
 
-from spawner.errors import StartFailure
 from spawner.pool.process import SLOTS, Process
 from spawner.pool.registration import Registration
 from spawner.pool.release import PinnedRelease, Restart
 from spawner.pool.states import GROUP_TRANSITIONS, GroupEvent, GroupState, ProcessKind, ProcessState, move
+from spawner.start_failure import StartFailure
 
 BACK_OFF = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds until the next try, by failures in a row
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from typing import AbstractSet, Any, Callable, Mapping, Optional
 
-from spawner.errors import InternalError, StartFailure
+from spawner.errors import InternalError
 from spawner.options import ServerOptions
 from spawner.pool import (
     adoption,
@@ -46,6 +46,7 @@ from spawner.pool.process import Process, Reading, describe_status
 from spawner.pool.registration import Registration
 from spawner.pool.release import PinnedRelease
 from spawner.pool.states import GroupEvent, GroupState, ProcessEvent, ProcessKind, ProcessState
+from spawner.start_failure import StartFailure
 
 _WAITING_STATES = (GroupState.COLD, GroupState.FAILED)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from spawner.loaders import steps
 from spawner.pool.states import PROCESS_TRANSITIONS, ProcessEvent, ProcessKind, ProcessState, move
+from spawner.shared import start_steps
 
 SLOTS = 1024  # of a scoreboard; more workers than this of one app are never started
 LINGER_SECONDS = 60.0  # a retired process that is in no request and yet does not end is killed after this
@@ -14,9 +14,9 @@ LINGER_SECONDS = 60.0  # a retired process that is in no request and yet does no
 _STARTING = (ProcessState.SPAWNED, ProcessState.LOADING, ProcessState.BOOTING)
 
 _STEPS = {
-    ProcessState.SPAWNED: steps.START_LOADER,
-    ProcessState.LOADING: steps.IMPORT,
-    ProcessState.BOOTING: steps.ACCEPT,
+    ProcessState.SPAWNED: start_steps.START_LOADER,
+    ProcessState.LOADING: start_steps.IMPORT,
+    ProcessState.BOOTING: start_steps.ACCEPT,
 }
 
 
@@ -145,7 +145,7 @@ class Process:
     def start_step(self) -> str:
         """The name of the step that a starting process is in."""
         if self.kind is ProcessKind.WORKER and self.state is ProcessState.SPAWNED:
-            return steps.FORK
+            return start_steps.FORK
         return _STEPS[self.state]
 
     @property

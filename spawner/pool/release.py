@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spawner.errors import StartFailure
+from spawner.start_failure import StartFailure
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Mapping
 
-from spawner.errors import StartFailure
 from spawner.pool import resistance, restarting
 from spawner.pool.effects import DumpStacks, Kill, RunHook, Terminate
 from spawner.pool.states import ProcessKind, ProcessState
+from spawner.start_failure import StartFailure
 
 if TYPE_CHECKING:
     from spawner.pool.group import Group

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spawner.errors import StartFailure
 from spawner.pool.states import ProcessState
+from spawner.start_failure import StartFailure
 
 if TYPE_CHECKING:
     from spawner.pool.group import Group

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Optional
 
-from spawner.errors import StartFailure
 from spawner.pool.effects import NoteDeployment, Progress, Terminate
 from spawner.pool.release import Restart
 from spawner.pool.states import GroupEvent, GroupState, ProcessKind
+from spawner.start_failure import StartFailure
 
 if TYPE_CHECKING:
     from spawner.pool.group import Group

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from spawner.errors import StartFailure
 from spawner.pool.group import Group
 from spawner.pool.process import Process
 from spawner.pool.release import PinnedRelease, Restart
+from spawner.start_failure import StartFailure
 
 
 def describe_group(group: Group, configured: bool, now: float) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterator, Optional
 
-from spawner.errors import StartFailure
 from spawner.pool import always_restart, out_of_band_work, room
 from spawner.pool.effects import Kill
 from spawner.pool.group import Group
 from spawner.pool.process import LINGER_SECONDS, Process
 from spawner.pool.states import GroupState, ProcessState
+from spawner.start_failure import StartFailure
 
 if TYPE_CHECKING:
     from spawner.pool.pool import Pool

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Optional
 
-from spawner.errors import StartFailure
 from spawner.pool.release import PinnedRelease
+from spawner.start_failure import StartFailure
 
 _LONGEST = 6_000  # characters of the detail and of the facts: a record of the store holds 32,000 bytes
 

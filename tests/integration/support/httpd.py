@@ -263,7 +263,7 @@ def _name(process: psutil.Process) -> str:
 
 def _runs_a_loader(process: psutil.Process) -> bool:
     try:
-        return any("loaders/start.py" in word for word in process.cmdline()) or _name_says_app(process)
+        return any("loaders/python/start.py" in word for word in process.cmdline()) or _name_says_app(process)
     except psutil.Error:
         return False
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from spawner.errors import IllegalTransition
-from spawner.loaders import steps
 from spawner.pool import effects
 from spawner.pool.states import GroupState, ProcessKind, ProcessState
+from spawner.shared import start_steps
 from tests.unit.pool.world import World
 
 
@@ -211,7 +211,7 @@ def test_a_start_that_takes_too_long_is_killed_and_named() -> None:
     assert "FailWaiting" in kinds(found)
     failure = world.pool.groups["app"].failure
     assert failure is not None
-    assert failure.step == steps.IMPORT
+    assert failure.step == start_steps.IMPORT
     assert "PassengerStartTimeout" in failure.summary
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Callable, Optional, TypeVar
 
-from spawner.errors import StartFailure
 from spawner.options import AppOptions, ServerOptions
 from spawner.pool import effects
 from spawner.pool.pool import Pool
 from spawner.pool.process import Process, Reading
 from spawner.pool.registration import Registration
 from spawner.pool.states import ProcessKind, ProcessState
+from spawner.start_failure import StartFailure
 
 Of = TypeVar("Of")
 

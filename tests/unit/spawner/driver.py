@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, TypeVar
 
-from spawner.loaders import wire
+from spawner.shared import wire
 from spawner.system import packets
 
 DEADLINE = 20.0  # seconds; the machine may be busy

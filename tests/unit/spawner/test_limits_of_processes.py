@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from spawner.daemon.process_effects import limits_of, threads_of
-from spawner.errors import StartFailure
 from spawner.logs.log import Log
 from spawner.options import AppOptions
 from spawner.pool.registration import Registration
 from spawner.pool.release import PinnedRelease
+from spawner.start_failure import StartFailure
 from spawner.state_store.descriptor_store import DescriptorStore
 from spawner.state_store.resistance_wire import resistance_from, text_of
 from spawner.state_store.state_store import StateStore, kept_warnings
