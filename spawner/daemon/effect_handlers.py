@@ -179,7 +179,7 @@ class EffectHandlers:
                 answer = dataclasses.replace(answer, html=page, operators_own=True)
             except OSError as error:
                 text = "PassengerCustomErrorPage %s, opened as the app's user: %s"
-                self.world.log.say("error", 3022, text % (custom, error.strerror or error), registration.error_log)
+                self.world.log.write("error", 3022, text % (custom, error.strerror or error), registration.error_log)
         return answer
 
     def _identity_of(self, key: str) -> Identity:
@@ -215,4 +215,4 @@ class EffectHandlers:
         """What is wrong with an app goes into its virtual host's log, too: those who can mend it read that one."""
         group = self.world.pool.groups.get(effect.key)
         theirs = group.registration.error_log if group is not None and effect.level in ("error", "warn") else ""
-        self.world.log.say(effect.level, effect.number, effect.text, theirs)
+        self.world.log.write(effect.level, effect.number, effect.text, theirs)

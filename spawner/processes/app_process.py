@@ -10,7 +10,7 @@ from typing import Mapping, Optional, Protocol
 from spawner.errors import PeerError, StartFailure
 from spawner.loaders import masking, steps
 from spawner.loaders.exposition import Raised
-from spawner.logs.output import AppOutput
+from spawner.logs.app_output import AppOutput
 from spawner.pages.failure_details import FailureDetails, hidden, raised_from, variables_from
 from spawner.pool.states import ProcessKind
 from spawner.processes.process_line import ProcessLine

@@ -10,8 +10,8 @@ from typing import Any, Callable, Optional
 import pytest
 
 from spawner.errors import StartFailure
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
+from spawner.logs.log_writer import LogWriter
 from spawner.options import AppOptions
 from spawner.pages.deployment_notes import NAME, DeploymentNotes, note_text
 from spawner.pool.registration import Registration
@@ -28,7 +28,7 @@ NOBODY = Identity("nobody", 65534, 65534, (65534,), "/", "/bin/sh")
 
 def write(folder: Path, *failures: Optional[StartFailure], identity: Optional[Identity] = None) -> str:
     """Have notes made of what happened, in order; gives the log."""
-    log = Log(LineSink.open(str(folder / "log")))
+    log = Log(LogWriter.open(str(folder / "log")))
     log.level = 5
     registration = Registration(
         "app", str(folder), "wsgi", "passenger_wsgi.py", str(folder / "public"), "", "test", "", AppOptions(), 1
@@ -135,7 +135,7 @@ class _Stuck:
 
 def test_while_one_is_written_only_the_newest_waits(tmp_path: Path) -> None:
     stuck = _Stuck()
-    notes = DeploymentNotes(stuck, Log(LineSink.open(str(tmp_path / "log"))))  # type: ignore[arg-type]
+    notes = DeploymentNotes(stuck, Log(LogWriter.open(str(tmp_path / "log"))))  # type: ignore[arg-type]
     registration = Registration("app", str(tmp_path), "wsgi", "passenger_wsgi.py", "", "", "test", "", AppOptions(), 1)
     for generation in range(100):
         notes.note(registration, own_identity(), generation, FAILURE)
