@@ -30,8 +30,8 @@ from spawner.httpd.registrar import Registrar
 from spawner.logs.app_logs import AppLogs
 from spawner.logs.log import Log
 from spawner.options import ServerOptions
-from spawner.pages.deployment_notes import DeploymentNotes
-from spawner.pages.failure_answer import FailureAnswers
+from spawner.pages.error_responder import ErrorResponder
+from spawner.pages.restart_error_file import RestartErrorFiles
 from spawner.pool.pool import Pool
 from spawner.pool.registration import Registration
 from spawner.processes import stray_processes
@@ -110,11 +110,11 @@ class Daemon:
                 ServerOptions().stat_throttle_rate,
                 self._always_restart,
             ),
-            answers=FailureAnswers(self._loop, settings.answer_timeout),
+            answers=ErrorResponder(self._loop, settings.answer_timeout),
             reaper=reaper,
             short_processes=short_processes,
             hooks=Hooks(short_processes, log),
-            notes=DeploymentNotes(short_processes, log),
+            notes=RestartErrorFiles(short_processes, log),
             scarcity=DescriptorExhaustion(self._loop, log),
             stacks=Stacks(self._loop, lambda: self.world.processes, folder.loaders),
             memory=MemoryReader(self._loop),
