@@ -41,14 +41,14 @@ def _assignments(function: ast.AST, before: int) -> dict[str, ast.expr]:
 
 def _line(call: ast.Call, names: dict[str, ast.expr]) -> Optional[LogLine]:
     method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    if method == "remark":  # a line among what an app prints, which has this level
+    if method == "write_own_lines":  # a line among what an app prints, which has this level
         match = _NUMBERED.match(_text(call.args[0], names))
         return LogLine(int(match[1]), "notice", readable(match[2])) if match else None
     words = [argument.value if isinstance(argument, ast.Constant) else None for argument in call.args]
     for place, word in enumerate(words[:-1]):
-        if isinstance(word, int) and 3000 <= word <= 3999 and (method in _LEVELS or method in ("say", "log")):
-            level = method if method in _LEVELS else str(words[0])
-            return LogLine(word, level, readable(_text(call.args[place + 1], names)))
+        level = method if method in _LEVELS else words[0]
+        if isinstance(word, int) and 3000 <= word <= 3999 and level in _LEVELS:
+            return LogLine(word, str(level), readable(_text(call.args[place + 1], names)))
     return None
 
 

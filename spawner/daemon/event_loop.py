@@ -127,9 +127,9 @@ class EventLoop:
             return  # a direct process shares nothing with any other
         group.warnings = tuple(warning[:_LONGEST_WARNING] for warning in warnings[:_MOST_WARNINGS])
         for warning in group.warnings:
-            self._world.log.say("warn", 3011, "%s: %s" % (process.key, warning), entry.registration.error_log)
+            self._world.log.write("warn", 3011, "%s: %s" % (process.key, warning), entry.registration.error_log)
             if entry.registration.options.app_log_file:
-                process.output.note("warning: %s" % warning)
+                process.output.add_line("warning: %s" % warning)
 
     def said_ready(self, process: AppProcess) -> None:
         """A worker accepts connections."""

@@ -9,8 +9,8 @@ import time
 from typing import Callable, Optional, Sequence
 
 from spawner.daemon.world import Feed, World
-from spawner.logs.line_sink import LineSink
-from spawner.logs.output import AppOutput
+from spawner.logs.app_output import AppOutput
+from spawner.logs.log_writer import LogWriter
 from spawner.options import AppOptions
 from spawner.pool import effects
 from spawner.pool.process import SLOTS
@@ -126,12 +126,12 @@ class ProcessEffects:
         logs, pool = self._world.app_logs, self._world.pool
         registration = pool.groups[key].registration
 
-        def sink() -> Optional[LineSink]:
+        def writer() -> Optional[LogWriter]:
             group = pool.groups.get(key)
             now = group.registration if group is not None else registration
-            return logs.sink(now.options.app_log_file, now.app_root, now.error_log, identity)
+            return logs.writer(now.options.app_log_file, now.app_root, now.error_log, identity)
 
-        app_output = AppOutput(output, 0, sink, lambda: logs.form, self._world.configuration.line_length)
+        app_output = AppOutput(output, 0, writer, lambda: logs.output_format, self._world.configuration.line_length)
         process = AppProcess(
             self._loop, self._events, process_id, key, kind, generation, slot, identity, line, app_output
         )

@@ -59,7 +59,7 @@ def test_a_text_of_c_is_put_together_from_literals_and_format_macros(tmp_path: P
 def test_a_text_of_python_is_what_its_name_was_set_to_last(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text(
         'def one(log):\n    text = "first"\n    log.warn(3001, text)\n    text = "second %s"\n'
-        '    log.say("error", 3002, text % 1)\n'
+        '    log.write("error", 3002, text % 1)\n'
     )
     assert list(log_lines_of_python.log_lines(tmp_path)) == [
         LogLine(3001, "warn", "first"),

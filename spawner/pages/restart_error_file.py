@@ -1,4 +1,4 @@
-"""restart.error.txt: beside restart.txt, why a release did not come up, for whoever deploys without root's rights."""
+"""restart.error.txt: says beside restart.txt why a release did not start, for users without root's rights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spawner.watching.restart_keys import restart_file
 
 NAME = "restart.error.txt"
 _SECONDS = 10.0
-# With the rights of the app's user: links lead no further than that user may go. A rename follows none.
+# Runs with the rights of the app's user, so a link leads only to where that user may write. A rename follows no link.
 _WRITE = (
     'cd -- "$1" && t=$(mktemp ./.restart.error.XXXXXXXX) || exit 1; '
     'cat > "$t" && chmod 640 "$t" && mv -fT -- "$t" "$2" && exit 0; rm -f -- "$t"; exit 1'
@@ -25,10 +25,10 @@ _WRITE = (
 _REMOVE = 'cd -- "$1" && rm -f -- "$2"'
 
 
-def note_text(generation: int, failure: StartFailure, when: datetime.datetime) -> str:
-    """What stands in the file."""
+def file_text(generation: int, failure: StartFailure, when: datetime.datetime) -> str:
+    """The text of the file."""
     lines = [
-        "The release did not start; the one before goes on serving if it can.",
+        "The release did not start. The previous release continues to serve if it can.",
         "",
         "time: %s" % when.isoformat(" ", "seconds"),
         "generation: %d" % generation,
@@ -41,21 +41,21 @@ def note_text(generation: int, failure: StartFailure, when: datetime.datetime) -
     return "\n".join(lines) + "\n"
 
 
-class DeploymentNotes:
-    """Writes and removes the file by short-lived processes of the app's user, one after the other for each app."""
+class RestartErrorFiles:
+    """Writes and removes the files, by helper processes of the app's user, one after the other for each app."""
 
     def __init__(self, processes: HelperProcesses, log: Log) -> None:
         self._processes = processes
         self._log = log
-        # What is still to be done, by folder; the first entry of each is under way, a second one waits.
+        # What is to be done, by folder: the first entry is being done, a second one waits. None removes the file.
         self._steps: "dict[str, collections.deque[tuple[Identity, Optional[bytes]]]]" = {}
 
     @property
     def idle(self) -> bool:
-        """Whether everything has been written."""
+        """Whether nothing is left to be written or removed."""
         return not self._steps
 
-    def note(
+    def update(
         self, registration: Registration, identity: Identity, generation: int, failure: Optional[StartFailure]
     ) -> None:
         """Write why a release did not start, or, with no failure, remove what was written."""
@@ -63,11 +63,11 @@ class DeploymentNotes:
         text = None
         if failure is not None:
             when = datetime.datetime.now().astimezone()
-            text = note_text(generation, failure, when).encode("utf-8", "surrogateescape")
+            text = file_text(generation, failure, when).encode("utf-8", "surrogateescape")
         elif folder not in self._steps and not os.path.lexists(os.path.join(folder, NAME)):
             return
         steps = self._steps.setdefault(folder, collections.deque())
-        while len(steps) > 1:  # what waits is outdated: one under way that is made to take long keeps no more than one
+        while len(steps) > 1:  # what waits is outdated; an app that makes its process slow can keep only one waiting
             steps.pop()
         steps.append((identity, text))
         if len(steps) == 1:
@@ -94,18 +94,18 @@ class DeploymentNotes:
 
     def _ended(self, folder: str, outcome: Outcome) -> None:
         if outcome.succeeded:
-            self._done(folder)
+            self._finish(folder)
         else:
             self._failed(folder, "it took too long" if outcome.late else outcome.output)
 
     def _failed(self, folder: str, reason: str) -> None:
         identity, text = self._steps[folder][0]
         what = "removed" if text is None else "written"
-        place = os.path.join(folder, NAME)
-        self._log.info(3110, "%s cannot be %s as user %s: %s" % (place, what, identity.user, reason))
-        self._done(folder)
+        message = "restart.error.txt cannot be %s as user %s in %s: %s"
+        self._log.info(3110, message % (what, identity.user, folder, reason))
+        self._finish(folder)
 
-    def _done(self, folder: str) -> None:
+    def _finish(self, folder: str) -> None:
         steps = self._steps[folder]
         steps.popleft()
         if steps:
@@ -115,7 +115,7 @@ class DeploymentNotes:
 
 
 def _file_of(content: bytes) -> int:
-    """A file without a name, at its beginning: a pipe would hold only so much.
+    """A file in memory with this content, at its beginning. A pipe would hold only 64 KiB.
 
     :raises OSError: there is no descriptor or memory left.
     """

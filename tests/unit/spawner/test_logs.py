@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spawner.logs.line_sink import PENDING_LIMIT, LineSink
+from spawner.logs.app_output import AppOutput, LineSplitter, OutputFormat
 from spawner.logs.log import Log
-from spawner.logs.output import AppOutput, LineSplitter, OutputFormat
+from spawner.logs.log_writer import PENDING_LIMIT, LogWriter
 
 
 @given(st.lists(st.binary(max_size=30)), st.integers(1, 9))
@@ -65,100 +65,100 @@ def test_the_output_of_apps_is_of_level_three() -> None:
     assert not OutputFormat(2, True).wanted
 
 
-def make_output(sink: LineSink, level: int = 3) -> tuple[AppOutput, int]:
+def make_output(writer: LogWriter, level: int = 3) -> tuple[AppOutput, int]:
     read_end, write_end = os.pipe()
     form = OutputFormat(level, False)
-    return AppOutput(read_end, 7, lambda: sink, lambda: form), write_end
+    return AppOutput(read_end, 7, lambda: writer, lambda: form), write_end
 
 
 def test_what_is_left_in_the_pipe_is_logged_at_the_end_with_its_unfinished_line(tmp_path: Path) -> None:
-    sink = LineSink.open(str(tmp_path / "log"))
-    output, write_end = make_output(sink)
+    writer = LogWriter.open(str(tmp_path / "log"))
+    output, write_end = make_output(writer)
     os.write(write_end, b"one\ntwo")
     assert output.read_some()
     os.write(write_end, b"\nthree")
     os.close(write_end)
     output.close()
-    sink.close()
+    writer.close()
     assert (tmp_path / "log").read_bytes() == b"one\ntwo\nthree\n"
 
 
 def test_the_end_of_the_pipe_is_told(tmp_path: Path) -> None:
-    sink = LineSink.open(str(tmp_path / "log"))
-    output, write_end = make_output(sink)
+    writer = LogWriter.open(str(tmp_path / "log"))
+    output, write_end = make_output(writer)
     assert output.read_some(), "an empty pipe is not its end"
     os.close(write_end)
     assert not output.read_some()
     output.close()
-    sink.close()
+    writer.close()
 
 
 def test_the_last_lines_are_kept_for_a_report_even_when_they_are_not_logged(tmp_path: Path) -> None:
-    sink = LineSink.open(str(tmp_path / "log"))
-    output, write_end = make_output(sink, level=1)
+    writer = LogWriter.open(str(tmp_path / "log"))
+    output, write_end = make_output(writer, level=1)
     os.write(write_end, b"".join(b"line %d\n" % number for number in range(60)))
     output.read_some()
     assert output.tail().startswith("line 10\n")
     assert output.tail().endswith("line 59")
     os.close(write_end)
     output.close()
-    sink.close()
+    writer.close()
     assert (tmp_path / "log").read_bytes() == b""
 
 
 def test_a_log_pipe_that_nobody_reads_does_not_hang_and_tells_how_much_was_lost() -> None:
     read_end, write_end = os.pipe()
-    sink = LineSink(write_end)
+    writer = LogWriter(write_end)
     line = b"x" * 1023 + b"\n"
     count = PENDING_LIMIT // len(line) + 200
     for _ in range(count):
-        sink.write(line)
-    assert sink.blocked
-    assert sink.dropped > 0
-    dropped = sink.dropped
+        writer.write(line)
+    assert writer.blocked
+    assert writer.dropped > 0
+    dropped = writer.dropped
     received = b""
     os.set_blocking(read_end, False)
-    while sink.blocked or sink.dropped:
+    while writer.blocked or writer.dropped:
         received += os.read(read_end, 1 << 20)
-        sink.flush()
-    sink.write(b"after\n")
+        writer.flush()
+    writer.write(b"after\n")
     received += os.read(read_end, 1 << 20)
     assert received.count(line) == count - dropped
     assert b"%d lines were dropped" % dropped in received
     assert received.endswith(b"after\n")
-    sink.close()
+    writer.close()
     os.close(read_end)
 
 
 def test_a_log_socket_that_nobody_reads_does_not_hang_either() -> None:
-    reader, writer = socket.socketpair()
-    sink = LineSink(writer.detach())
+    reader, other_end = socket.socketpair()
+    writer = LogWriter(other_end.detach())
     for _ in range(600):
-        sink.write(b"x" * 4095 + b"\n")
-    assert sink.dropped > 0
+        writer.write(b"x" * 4095 + b"\n")
+    assert writer.dropped > 0
     reader.close()
-    sink.close()
+    writer.close()
 
 
 def test_the_pipe_s_other_writers_keep_their_blocking_descriptor() -> None:
     read_end, write_end = os.pipe()
-    sink = LineSink(os.dup(write_end))
+    writer = LogWriter(os.dup(write_end))
     assert os.get_blocking(write_end)
-    sink.close()
+    writer.close()
     os.close(write_end)
     os.close(read_end)
 
 
 def test_a_log_pipe_whose_reader_has_gone_costs_lines_only() -> None:
     read_end, write_end = os.pipe()
-    sink = LineSink(write_end)
+    writer = LogWriter(write_end)
     os.close(read_end)
-    sink.write(b"lost\n")
-    sink.close()
+    writer.write(b"lost\n")
+    writer.close()
 
 
 def own_log(tmp_path: Path) -> Log:
-    return Log(LineSink.open(str(tmp_path / "own")))
+    return Log(LogWriter.open(str(tmp_path / "own")))
 
 
 def test_a_line_of_the_spawner_looks_like_apache_s_and_has_its_number(tmp_path: Path) -> None:
@@ -174,35 +174,35 @@ def test_lines_above_the_configured_level_are_not_written(tmp_path: Path, level:
     log = own_log(tmp_path)
     log.level = level
     for name in ("crit", "error", "warn", "notice", "info", "debug"):
-        log.say(name, 3999, name)
+        log.write(name, 3999, name)
     log.close()
     assert len((tmp_path / "own").read_text().splitlines()) == expected
 
 
 def test_logs_that_httpd_sends_again_replace_those_before(tmp_path: Path) -> None:
     log = own_log(tmp_path)
-    log.set_named("site", os.open(tmp_path / "1", os.O_WRONLY | os.O_CREAT))
-    log.set_named("site", os.open(tmp_path / "2", os.O_WRONLY | os.O_CREAT))
-    sink = log.named("site")
-    assert sink is not None
-    sink.write(b"here\n")
+    log.set_error_log("site", os.open(tmp_path / "1", os.O_WRONLY | os.O_CREAT))
+    log.set_error_log("site", os.open(tmp_path / "2", os.O_WRONLY | os.O_CREAT))
+    writer = log.error_log("site")
+    assert writer is not None
+    writer.write(b"here\n")
     log.close()
     assert ((tmp_path / "1").read_bytes(), (tmp_path / "2").read_bytes()) == (b"", b"here\n")
 
 
 def test_a_log_that_is_not_known_is_the_main_one(tmp_path: Path) -> None:
-    log = Log(LineSink.open(str(tmp_path / "stderr")))
-    log.set_named("", os.open(tmp_path / "main", os.O_WRONLY | os.O_CREAT))
-    log.set_own_path(None)
-    assert log.named("no such") is log.own()
+    log = Log(LogWriter.open(str(tmp_path / "stderr")))
+    log.set_error_log("", os.open(tmp_path / "main", os.O_WRONLY | os.O_CREAT))
+    log.set_log_file(None)
+    assert log.error_log("no such") is log.main_writer()
     log.error(3999, "x")
     log.close()
     assert "JS3999" in (tmp_path / "main").read_text()
 
 
 def test_a_flood_of_short_lines_is_read_in_bounded_parts_and_written_at_once(tmp_path: Path) -> None:
-    sink = LineSink.open(str(tmp_path / "log"))
-    output, write_end = make_output(sink)
+    writer = LogWriter.open(str(tmp_path / "log"))
+    output, write_end = make_output(writer)
     os.write(write_end, b"\n" * 60_000)
     began = time.process_time()
     assert output.read_some()
@@ -210,5 +210,5 @@ def test_a_flood_of_short_lines_is_read_in_bounded_parts_and_written_at_once(tmp
     assert 0 < (tmp_path / "log").read_bytes().count(b"\n") < 60_000
     os.close(write_end)
     output.close()
-    sink.close()
+    writer.close()
     assert (tmp_path / "log").read_bytes().count(b"\n") == 60_000

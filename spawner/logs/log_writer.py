@@ -1,4 +1,4 @@
-"""A log that lines are written to without ever waiting: a file, a pipe to a logger, a terminal, a socket."""
+"""Writes lines to a log without ever waiting: a file, a pipe to a logger, a terminal, a socket."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ PENDING_LIMIT = 262_144  # bytes that are kept for a log that does not take them
 _PIPE_CHUNK = 4096  # a pipe that polls writable takes this much without blocking (PIPE_BUF, pipe(7))
 
 
-class LineSink:
-    """One log, opened by someone else. It owns its descriptor.
+class LogWriter:
+    """One open log. It owns its descriptor.
 
-    A log pipe whose reader is stuck must not hang the spawner: what it does not take waits in a bounded buffer, and
-    what does not fit there is dropped and counted; the count is written once the log moves again.
+    A log pipe that nobody reads must not block the spawner. Lines that the pipe does not take wait in a bounded
+    buffer. Lines that do not fit into the buffer are dropped and counted. The count is written when the pipe takes
+    lines again.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -31,7 +32,7 @@ class LineSink:
         self.dropped = 0
 
     @classmethod
-    def open(cls, path: str) -> "LineSink":
+    def open(cls, path: str) -> "LogWriter":
         """Open a file of the operator's to append to.
 
         :raises OSError: it cannot be opened.
@@ -44,7 +45,7 @@ class LineSink:
         return bool(self._pending)
 
     def fileno(self) -> int:
-        """The log's descriptor, which stays the sink's."""
+        """The log's descriptor, which still belongs to this object."""
         return self._descriptor
 
     def write(self, line: bytes) -> None:
@@ -66,7 +67,7 @@ class LineSink:
                 self.write(line)
 
     def flush(self) -> None:
-        """Write what waits, as far as the log takes it."""
+        """Write the lines that wait, as far as the log takes them."""
         while self._pending:
             rest = self._write_now(self._pending[0])
             self._pending_bytes -= len(self._pending[0]) - len(rest)
@@ -91,12 +92,12 @@ class LineSink:
         self._pending_bytes += len(line)
 
     def _report_dropped(self) -> bool:
-        """Say how many lines were lost; False while even that cannot be written."""
+        """Write how many lines were lost; False if even that cannot be written."""
         if not self.dropped:
             return True
-        note = b"[passenger] %d lines were dropped: this log did not take them\n" % self.dropped
-        rest = self._write_now(note)
-        if len(rest) == len(note):
+        message = b"[passenger] %d lines were dropped: this log did not take them\n" % self.dropped
+        rest = self._write_now(message)
+        if len(rest) == len(message):
             return False
         self.dropped = 0
         if rest:
@@ -104,7 +105,7 @@ class LineSink:
         return not rest
 
     def _write_now(self, data: bytes) -> bytes:
-        """Write as much as goes without waiting; what is left is returned."""
+        """Write as much as the log takes without waiting; return the rest."""
         while data:
             if not self._regular and not self._poll.poll(0):
                 return data
@@ -112,16 +113,16 @@ class LineSink:
                 written = os.write(self._descriptor, data if self._regular else data[:_PIPE_CHUNK])
             except InterruptedError:
                 continue
-            except OSError:  # full, a reader that has gone, a full disk: kept for later within the bound
+            except OSError:  # a full pipe, no reader, a full disk: kept for later, within the bound
                 return data
             data = data[written:]
         return b""
 
 
 def _without_blocking(descriptor: int) -> int:
-    """A descriptor of the same pipe with an open file description of its own, so that O_NONBLOCK is ours alone.
+    """A descriptor of the same pipe with an open file description of its own: O_NONBLOCK holds for this process alone.
 
-    httpd's processes write to the same pipe; setting O_NONBLOCK on what is shared would lose their lines.
+    httpd's processes write to the same pipe. With O_NONBLOCK on the shared description they would lose lines.
     """
     if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         with contextlib.suppress(OSError):
@@ -132,9 +133,9 @@ def _without_blocking(descriptor: int) -> int:
     return descriptor
 
 
-def stderr_sink() -> Optional[LineSink]:
-    """A sink on standard error, where nothing better is known yet."""
+def stderr_writer() -> Optional[LogWriter]:
+    """A writer to standard error, until a log is known."""
     try:
-        return LineSink(os.dup(2))
+        return LogWriter(os.dup(2))
     except OSError:
         return None

@@ -6,17 +6,17 @@ import collections
 import os
 from typing import Callable, Optional, Sequence
 
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import LEVELS, escaped, prefix
+from spawner.logs.log_writer import LogWriter
 
 DEFAULT_LINE_LENGTH = 8192  # bytes; a longer line is split
 TAIL_LINES = 50  # kept for the report on a start that fails
-_READ = 16_384  # bytes at a time: short lines take their time, and others wait for their turn
+_READ = 16_384  # bytes at a time: short lines take long, and other apps wait for their turn
 _PIPE = 65_536  # bytes that a pipe holds (pipe(7)), unless the app has made it larger
 
 
 class LineSplitter:
-    """Bytes in, lines out: pure, so that every cut can be tested.
+    """Splits bytes into lines. No I/O, so that every split can be tested.
 
     :param line_length: the most bytes of a line.
     """
@@ -72,26 +72,26 @@ class AppOutput:
     """The spawner's end of the output pipe of one process. It owns the pipe's descriptor.
 
     :param pipe: read end; it is made non-blocking.
-    :param sink: gives the log of the moment, which changes when logs are rotated.
-    :param form: gives the format of the moment.
+    :param writer: gives the current log, which changes when logs are rotated.
+    :param output_format: gives the current format.
     """
 
     def __init__(
         self,
         pipe: int,
         pid: int,
-        sink: Callable[[], Optional[LineSink]],
-        form: Callable[[], OutputFormat],
+        writer: Callable[[], Optional[LogWriter]],
+        output_format: Callable[[], OutputFormat],
         line_length: int = DEFAULT_LINE_LENGTH,
     ) -> None:
         os.set_blocking(pipe, False)
         self._pipe = pipe
         self.pid = pid
-        self._sink = sink
-        self._form = form
+        self._writer = writer
+        self._format = output_format
         self._splitter = LineSplitter(line_length)
-        # Sees every line first; what it returns is logged (stack_capture).
-        self.sieve: Optional[Callable[[list[bytes]], list[bytes]]] = None
+        # Sees every line first; what it returns is logged (processes/stack_capture.py).
+        self.line_filter: Optional[Callable[[list[bytes]], list[bytes]]] = None
         self._tail: collections.deque[bytes] = collections.deque(maxlen=TAIL_LINES)
 
     def fileno(self) -> int:
@@ -116,15 +116,15 @@ class AppOutput:
         """The last lines, for the report on a start that failed."""
         return b"\n".join(self._tail).decode("utf-8", "replace")
 
-    def note(self, text: str) -> None:
-        """Write a line of ours among the app's own."""
+    def add_line(self, text: str) -> None:
+        """Write a line of the spawner's into the app's output, and keep it for the report."""
         self._log([("jumpseat: " + text).encode("utf-8", "surrogateescape")])
 
     def close(self) -> None:
         """Log what is still in the pipe and close it."""
         if self._pipe < 0:
             return
-        for _ in range(_PIPE // _READ):  # a process that goes on writing does not keep us here
+        for _ in range(_PIPE // _READ):  # bounded: the process may continue to write
             if not self._has_more():
                 break
         self._log(self._splitter.finish())
@@ -139,19 +139,19 @@ class AppOutput:
         self._log(self._splitter.feed(data))
         return bool(data)
 
-    def remark(self, *lines: str) -> None:
-        """Write lines of the spawner's own among those of the app."""
+    def write_own_lines(self, *lines: str) -> None:
+        """Write numbered lines of the spawner's into the app's log."""
         self._write([line.encode("utf-8", "surrogateescape") for line in lines])
 
     def _log(self, lines: list[bytes]) -> None:
-        if self.sieve is not None and lines:
-            lines = self.sieve(lines)
+        if self.line_filter is not None and lines:
+            lines = self.line_filter(lines)
         self._tail.extend(lines)
         self._write(lines)
 
     def _write(self, lines: list[bytes]) -> None:
-        form, sink = self._form(), self._sink()
-        if sink is None or not form.wanted:
+        output_format, writer = self._format(), self._writer()
+        if writer is None or not output_format.wanted:
             return
         if lines:
-            sink.write_lines(form.lines(self.pid, lines))
+            writer.write_lines(output_format.lines(self.pid, lines))

@@ -1,4 +1,4 @@
-"""What a visitor sees when an app did not start: a short page, a friendly one, or JSON."""
+"""The error page of an app that did not start: a short page, a friendly page with the cause, or JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Mapping, Optional
 
-from spawner.pages.first_checks import first_checks, retry_sentence
+from spawner.pages.start_advice import advice, retry_sentence
 from spawner.pool.registration import Registration
 from spawner.shared import accept_header, error_page, masking
 from spawner.shared.error_page import Markup, Row, element, folded, lines, section, table
@@ -18,12 +18,12 @@ _SENTENCE = "The web server could not start the application that answers here. P
 
 
 @dataclass(frozen=True)
-class FailureResponse:
-    """The answer to everybody who waits, in both forms.
+class ErrorResponse:
+    """The answer to every request that waits, as HTML and as JSON.
 
-    :ivar error_id: under which the log tells the cause.
-    :ivar retry_after: seconds until the next try; None where none is due.
-    :ivar operators_own: the page is the operator's file: what it loads is for it to say.
+    :ivar error_id: the log has the cause under this id.
+    :ivar retry_after: seconds until the next attempt; None if no attempt is planned.
+    :ivar operators_own: the page is the operator's file, which decides itself what it loads (no security policy).
     """
 
     error_id: str
@@ -33,15 +33,15 @@ class FailureResponse:
     operators_own: bool = False
 
 
-def short_response(failure: StartFailure, retry_after: Optional[int]) -> FailureResponse:
-    """The answer that names no cause."""
+def short_response(failure: StartFailure, retry_after: Optional[int]) -> ErrorResponse:
+    """The answer without the cause."""
     error_id = failure.error_id
     html = error_page.short(_TITLE, _SENTENCE, error_id)
-    return FailureResponse(error_id, html, error_page.as_json(_STATUS, _TITLE, error_id, retry_after), retry_after)
+    return ErrorResponse(error_id, html, error_page.as_json(_STATUS, _TITLE, error_id, retry_after), retry_after)
 
 
-def friendly_response(registration: Registration, failure: StartFailure, retry_after: Optional[int]) -> FailureResponse:
-    """The answer that says everything; whatever came from the app is escaped."""
+def friendly_response(registration: Registration, failure: StartFailure, retry_after: Optional[int]) -> ErrorResponse:
+    """The answer with everything that is known. Text from the app is escaped."""
     json = error_page.as_json(
         _STATUS,
         _TITLE,
@@ -52,7 +52,7 @@ def friendly_response(registration: Registration, failure: StartFailure, retry_a
         traceback=failure.details.traceback.splitlines(),
     )
     page = _friendly_page(registration, failure, retry_after)
-    return FailureResponse(failure.error_id, page, json, retry_after)
+    return ErrorResponse(failure.error_id, page, json, retry_after)
 
 
 def _friendly_page(registration: Registration, failure: StartFailure, retry_after: Optional[int]) -> bytes:
@@ -64,7 +64,7 @@ def _friendly_page(registration: Registration, failure: StartFailure, retry_afte
         element("p", element("strong", masking.text(failure.summary))),
         element("p", "It failed at the step: ", element("strong", failure.step), ". ", retry_sentence(retry_after)),
         element("p", "Error id, also in the log: ", element("code", failure.error_id)),
-        _checks(first_checks(failure, registration.options)),
+        _advice(advice(failure, registration.options)),
         _traceback(failure),
         section("Output of the process", element("pre", details.output)) if details.output else Markup(""),
         section("Process", table(facts)),
@@ -75,7 +75,7 @@ def _friendly_page(registration: Registration, failure: StartFailure, retry_afte
     )
 
 
-def _checks(sentences: list[str]) -> Markup:
+def _advice(sentences: list[str]) -> Markup:
     if not sentences:
         return Markup("")
     return section("What to check first", element("ul", *[element("li", sentence) for sentence in sentences]))
@@ -92,7 +92,7 @@ def _traceback(failure: StartFailure) -> Markup:
 
 
 def _options(registration: Registration) -> list[Row]:
-    """Every option of the app by its directive's name (which the wire names follow)."""
+    """Every option of the app by its directive's name, made from the wire name."""
     given = dataclasses.asdict(registration.options)
     return [("Passenger" + name.title().replace("_", ""), _shown(value)) for name, value in given.items()]
 
@@ -103,8 +103,8 @@ def _shown(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def as_sent(response: FailureResponse, request: Mapping[bytes, bytes]) -> bytes:
-    """The whole response as one peer wants it (docs/protocol.md, section 3).
+def response_bytes(response: ErrorResponse, request: Mapping[bytes, bytes]) -> bytes:
+    """The whole response, in the form that the request asks for (docs/protocol.md, section 3).
 
     :param request: the request's head.
     """

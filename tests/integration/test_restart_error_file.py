@@ -24,7 +24,7 @@ def release(httpd: CheckedHttpd, apps: AppFolders) -> AppFolder:
     return app
 
 
-def note(release: AppFolder) -> Path:
+def error_file(release: AppFolder) -> Path:
     return release.restart_file.with_name("restart.error.txt")
 
 
@@ -35,8 +35,8 @@ def deploy(release: AppFolder, loading: str) -> None:
 
 def test_it_says_why_a_release_did_not_come_up(release: AppFolder) -> None:
     deploy(release, "raise")
-    eventually(note(release).exists, "restart.error.txt")
-    text = note(release).read_text()
+    eventually(error_file(release).exists, "restart.error.txt")
+    text = error_file(release).read_text()
     assert "reason: RuntimeError: release first <cannot> load\n" in text
     assert "Traceback (most recent call last)" in text
     assert "interpreter: " in text
@@ -44,16 +44,16 @@ def test_it_says_why_a_release_did_not_come_up(release: AppFolder) -> None:
 
 def test_it_belongs_to_the_app_s_user(release: AppFolder) -> None:
     deploy(release, "raise")
-    eventually(note(release).exists, "restart.error.txt")
+    eventually(error_file(release).exists, "restart.error.txt")
     owner = pwd.getpwnam(release.owner).pw_uid if os.geteuid() == 0 else os.geteuid()
-    assert note(release).stat().st_uid == owner
+    assert error_file(release).stat().st_uid == owner
 
 
 def test_a_release_that_comes_up_removes_it(release: AppFolder) -> None:
     deploy(release, "raise")
-    eventually(note(release).exists, "restart.error.txt")
+    eventually(error_file(release).exists, "restart.error.txt")
     deploy(release, "")
-    eventually(lambda: not note(release).exists(), "its end")
+    eventually(lambda: not error_file(release).exists(), "its end")
     assert os.listdir(release.restart_file.parent) == ["restart.txt"]
 
 
@@ -68,5 +68,5 @@ def test_where_the_user_may_not_write_one_line_says_so(httpd: CheckedHttpd, rele
     httpd.logs.wait_for("JS3045: configuration 2 is in force")
     deploy(release, "raise")
     httpd.logs.wait_for("JS3110: .*restart.error.txt cannot be written as user")
-    assert not note(release).exists()
+    assert not error_file(release).exists()
     assert httpd.get("/").status == 200

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from spawner.options import AppOptions
-from spawner.pages.first_checks import first_checks, retry_sentence
+from spawner.pages.start_advice import advice, retry_sentence
 from spawner.shared.start_steps import AFTER_FORK, COMPILE, ENTER_ROOT, EXECUTE, FIND, IMPORT, START_LOADER
 from spawner.start_failure import StartFailure
 
@@ -44,9 +44,9 @@ CASES = [
     Case(EXECUTE, "x could not be executed", "PassengerPython name an interpreter", "/opt/bin/python"),
     Case(START_LOADER, "the process ended (exit status 1) before it was up", "PassengerLoadShellEnvvars off"),
     Case(IMPORT, "not up within 90 s (PassengerStartTimeout)", "PassengerStartTimeout is 90 seconds"),
-    Case(IMPORT, "the process ended (signal 9) before it was up", "want of memory"),
+    Case(IMPORT, "the process ended (signal 9) before it was up", "out of memory?"),
     Case(IMPORT, "the process ended (signal 11) before it was up", "extension module has crashed"),
-    Case(IMPORT, "the app exits while it is loaded: SystemExit(0)", "take out sys.exit()"),
+    Case(IMPORT, "the app exits while it is loaded: SystemExit(0)", "remove sys.exit()"),
     Case(IMPORT, "the process ended (exit status 5) before it was up", "os._exit()"),
     Case(IMPORT, "ConnectionRefusedError: [Errno 111] Connection refused", "Does the service"),
     Case(IMPORT, "ImportError: libpq.so.5: cannot open shared object file", "--force-reinstall"),
@@ -57,21 +57,21 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.step}: {case.summary}"[:60])
 def test_a_common_cause_has_its_advice(case: Case) -> None:
     failure = StartFailure(case.step, case.summary, "", FACTS)
-    assert case.advice in "\n".join(first_checks(failure, AppOptions(python=case.python)))
+    assert case.advice in "\n".join(advice(failure, AppOptions(python=case.python)))
 
 
 def test_an_interpreter_in_the_app_root_is_told_from_others() -> None:
     facts = (("interpreter", "/srv/shop/.venv/bin/python"), ("app root", "/srv/shop"))
     failure = StartFailure(IMPORT, "ModuleNotFoundError: No module named 'flask'", "", facts)
-    assert "that of the virtual environment in the app root" in "\n".join(first_checks(failure, AppOptions()))
+    assert "that of the virtual environment in the app root" in "\n".join(advice(failure, AppOptions()))
 
 
 def test_nothing_is_advised_where_nothing_is_known() -> None:
-    assert first_checks(StartFailure(IMPORT, "ValueError: odd"), AppOptions()) == []
+    assert advice(StartFailure(IMPORT, "ValueError: odd"), AppOptions()) == []
 
 
 def test_a_login_shell_that_is_not_used_is_not_suspected() -> None:
-    assert first_checks(StartFailure(START_LOADER, "not heard of", "", FACTS[:3]), AppOptions()) == []
+    assert advice(StartFailure(START_LOADER, "not heard of", "", FACTS[:3]), AppOptions()) == []
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ import contextlib
 import socket
 from typing import Optional
 
-from spawner.pages.failure_page import FailureResponse, as_sent
+from spawner.pages.start_error_page import ErrorResponse, response_bytes
 from spawner.shared import wire
 
-_AT_ONCE = 512  # connections that are answered at the same time; more are closed, which httpd answers by itself
-_DRAIN = 262_144  # bytes of a body that are read away at a time
+_CONNECTIONS = 512  # answered at the same time; further ones are closed, and httpd answers these requests itself
+_DRAIN = 262_144  # bytes of a body that are read and thrown away at a time
 _LINGER = 2.0  # seconds in which a client may read the answer and finish its body
 
 
-class FailureAnswers:
-    """Accepts what waits at a listening socket and answers it, each connection by itself.
+class ErrorResponder:
+    """Accepts the connections that wait at a listening socket, and answers each in a task of its own.
 
     :param timeout: seconds that a request's head may take to arrive.
     """
@@ -26,20 +26,20 @@ class FailureAnswers:
         self._timeout = timeout
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def answer_waiting(self, listener: socket.socket, answer: FailureResponse) -> int:
+    def answer_waiting(self, listener: socket.socket, answer: ErrorResponse) -> int:
         """Answer every connection that waits now.
 
-        :param answer: what they get.
+        :param answer: the answer to each of them.
         :returns: how many there were.
         """
         count = 0
         while True:
             try:
                 connection, _ = listener.accept()
-            except OSError:  # none left; or no descriptors, then the next look at the queue tries again
+            except OSError:  # none left, or no descriptors: then the next check of the queue tries again
                 return count
             count += 1
-            if len(self._tasks) >= _AT_ONCE:
+            if len(self._tasks) >= _CONNECTIONS:
                 connection.close()
                 continue
             connection.setblocking(False)
@@ -48,7 +48,7 @@ class FailureAnswers:
             task.add_done_callback(self._tasks.discard)
 
     async def finish(self, timeout: float) -> None:
-        """Wait for the answers under way, then give up on them.
+        """Wait for the answers that are being sent, then cancel the rest.
 
         :param timeout: seconds.
         """
@@ -59,18 +59,18 @@ class FailureAnswers:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _answer(self, connection: socket.socket, answer: FailureResponse) -> None:
+    async def _answer(self, connection: socket.socket, answer: ErrorResponse) -> None:
         with connection, contextlib.suppress(OSError, asyncio.TimeoutError):
             head = await asyncio.wait_for(self._head(connection), self._timeout)
             if head is None:
                 return
-            await asyncio.wait_for(self._loop.sock_sendall(connection, as_sent(answer, head)), self._timeout)
+            await asyncio.wait_for(self._loop.sock_sendall(connection, response_bytes(answer, head)), self._timeout)
             connection.shutdown(socket.SHUT_WR)
-            # Closing with a body unread would reset the connection before the answer is read.
+            # Closing while a part of the body is unread would reset the connection before the client reads the answer.
             await asyncio.wait_for(self._drain(connection), _LINGER)
 
     async def _head(self, connection: socket.socket) -> Optional[dict[bytes, bytes]]:
-        """The request's head; None if it is none. A file that comes with it is closed unread."""
+        """The request's head; None if it is invalid. A file descriptor that comes with it is discarded."""
         decoder = wire.Decoder(wire.REQUEST_HEAD_LIMIT)
         while True:
             data = await self._loop.sock_recv(connection, 65_536)

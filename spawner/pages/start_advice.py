@@ -1,4 +1,4 @@
-"""What to look at first when an app did not start: advice by step and message. Pure."""
+"""Advice for the error page: what to check first when an app did not start, by step and message. No I/O."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _REFUSED = ("Connection refused", "could not connect to server", "Can't connect 
 _BINARY = ("cannot open shared object file", "undefined symbol", "invalid ELF header", "GLIBC_")
 
 
-def first_checks(failure: StartFailure, options: AppOptions) -> list[str]:
-    """Sentences that say what to look at, the likeliest first; none where nothing better than the failure is known."""
+def advice(failure: StartFailure, options: AppOptions) -> list[str]:
+    """Sentences that say what to check, the likeliest cause first. Empty if no rule knows more than the failure."""
     facts = dict(failure.facts)
     return [sentence for rule in _RULES for sentence in rule(failure, facts, options)]
 
@@ -66,8 +66,8 @@ def _missing_name(failure: StartFailure, facts: Mapping[str, str], options: AppO
 
 def _syntax(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     if failure.summary.startswith(("SyntaxError", "IndentationError", "TabError")):
-        yield "Look at the marked line, and at the one before: an open bracket or quote shows only there."
-        yield "If the line is right: is it written for a newer Python than %s?" % facts.get("python", "this one")
+        yield "Look at the marked line and at the line before it: an open bracket or quote is reported only there."
+        yield "If the line is correct: does it need a newer Python than %s?" % facts.get("python", "this one")
 
 
 def _no_application(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _permission(failure: StartFailure, facts: Mapping[str, str], options: AppOpt
             "setfacl -m u:%s:x %s, or chmod o+x." % (entered.group(1), entered.group(2))
         )
     elif refused is not None:
-        yield "May the user %s read, or write, %s?" % (facts.get("user", "of the app"), refused.group(1))
+        yield "May the user %s read or write %s?" % (facts.get("user", "of the app"), refused.group(1))
     if failure.step in (start_steps.CHOOSE_USER, start_steps.ENTER_ROOT):
         yield "Apps run as the owner of their entry file, unless PassengerUser says otherwise."
 
@@ -112,8 +112,9 @@ def _interpreter(failure: StartFailure, facts: Mapping[str, str], options: AppOp
         yield "Does PassengerPython name an interpreter that exists? It is %s." % interpreter
     else:
         yield (
-            "%s is a link into a Python installation that may have gone, as after an upgrade of the system. Make the "
-            "environment anew: python3 -m venv --clear, then install the app's packages." % interpreter
+            "%s is a link into a Python installation that may no longer exist, for example after an upgrade of the "
+            "system. Make the environment again: python3 -m venv --clear, then install the app's packages."
+            % interpreter
         )
     yield "May the user %s execute it, and pass through the folders on the way?" % facts.get("user", "of the app")
 
@@ -123,37 +124,37 @@ def _login_shell(failure: StartFailure, facts: Mapping[str, str], options: AppOp
     if shell and failure.step in (start_steps.EXECUTE, start_steps.START_LOADER):
         yield (
             "The app is started by its user's login shell, %s. Does a file like ~/.profile or ~/.bash_profile end the "
-            "shell, wait for something, or execute another one? PassengerLoadShellEnvvars off starts the app without."
-            % shell
+            "shell, wait for something, or execute another shell? PassengerLoadShellEnvvars off starts the app without "
+            "a login shell." % shell
         )
 
 
 def _time_out(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     if "PassengerStartTimeout" in failure.summary:
-        yield "Does the app, while it is loaded, wait for a database, another service, a lock or a download?"
+        yield "While it is loaded, does the app wait for a database, another service, a lock or a download?"
         yield "If it needs that long: PassengerStartTimeout is %d seconds now." % options.start_timeout
 
 
 def _ended(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     if "signal 9" in failure.summary:
-        yield "Did the kernel end it for want of memory? See: journalctl -k --grep 'out of memory'"
+        yield "Did the kernel kill it because the machine was out of memory? See: journalctl -k --grep 'out of memory'"
     elif "signal 11" in failure.summary or "signal 6" in failure.summary:
         yield "An extension module has crashed. Was it compiled for this version of Python and of the system?"
     elif "the app exits while it is loaded" in failure.summary:
-        yield "An entry file defines the application and does not run a server: take out sys.exit() and app.run()."
+        yield "An entry file defines the application and does not run a server: remove sys.exit() and app.run()."
     elif "exit status" in failure.summary and not failure.detail:
-        yield "The process said nothing. Does the app, or a file that Python runs at its start, call os._exit()?"
+        yield "The process printed nothing. Does the app, or a file that Python runs at its start, call os._exit()?"
 
 
 def _services(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     if any(text in failure.summary for text in _REFUSED):
-        yield "Does the service that the app connects to run, at the address and with the password that the app uses?"
+        yield "Does the service that the app connects to run? Does the app use the right address and password?"
 
 
 def _binaries(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     if any(text in failure.summary for text in _BINARY):
         yield (
-            "A compiled package does not fit this system or this Python: install it anew with %s -m pip install "
+            "A compiled package does not fit this system or this Python: install it again with %s -m pip install "
             "--force-reinstall." % (facts.get("executable") or facts.get("interpreter", "python3"))
         )
 
@@ -181,7 +182,7 @@ _RULES: tuple[_Rule, ...] = (
 
 
 def retry_sentence(retry_in: Optional[int]) -> str:
-    """When it is tried again."""
+    """When the app is started again."""
     touch = "at once when restart.txt is touched"
     if retry_in is None:
         return "It is tried again %s." % touch

@@ -9,10 +9,10 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
+from spawner.logs.log_writer import LogWriter
 from spawner.options import AppOptions
-from spawner.pages.deployment_notes import NAME, DeploymentNotes, note_text
+from spawner.pages.restart_error_file import NAME, RestartErrorFiles, file_text
 from spawner.pool.registration import Registration
 from spawner.processes.helper_process import HelperProcesses, Outcome
 from spawner.processes.users import own_identity
@@ -27,18 +27,18 @@ NOBODY = Identity("nobody", 65534, 65534, (65534,), "/", "/bin/sh")
 
 
 def write(folder: Path, *failures: Optional[StartFailure], identity: Optional[Identity] = None) -> str:
-    """Have notes made of what happened, in order; gives the log."""
-    log = Log(LineSink.open(str(folder / "log")))
+    """Write what happened, one after the other. Returns the log."""
+    log = Log(LogWriter.open(str(folder / "log")))
     log.level = 5
     registration = Registration(
         "app", str(folder), "wsgi", "passenger_wsgi.py", str(folder / "public"), "", "test", "", AppOptions(), 1
     )
 
     async def test(processes: HelperProcesses) -> None:
-        notes = DeploymentNotes(processes, log)
+        files = RestartErrorFiles(processes, log)
         for failure in failures:
-            notes.note(registration, identity or own_identity(), 3, failure)
-        await until(lambda: notes.idle, "the notes")
+            files.update(registration, identity or own_identity(), 3, failure)
+        await until(lambda: files.idle, "the files")
 
     run_with_processes(test)
     log.close()
@@ -53,7 +53,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_it_says_when_and_why(file: Path) -> None:
     when = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
-    text = note_text(3, FAILURE, when)
+    text = file_text(3, FAILURE, when)
     for line in (
         "time: 2026-01-02 03:04:05+00:00",
         "generation: 3",
@@ -135,11 +135,11 @@ class _Stuck:
 
 def test_while_one_is_written_only_the_newest_waits(tmp_path: Path) -> None:
     stuck = _Stuck()
-    notes = DeploymentNotes(stuck, Log(LineSink.open(str(tmp_path / "log"))))  # type: ignore[arg-type]
+    files = RestartErrorFiles(stuck, Log(LogWriter.open(str(tmp_path / "log"))))  # type: ignore[arg-type]
     registration = Registration("app", str(tmp_path), "wsgi", "passenger_wsgi.py", "", "", "test", "", AppOptions(), 1)
     for generation in range(100):
-        notes.note(registration, own_identity(), generation, FAILURE)
+        files.update(registration, own_identity(), generation, FAILURE)
     for number in range(2):
-        assert not notes.idle
+        assert not files.idle
         stuck.ends[number](Outcome(0, False, ""))
-    assert notes.idle
+    assert files.idle

@@ -12,9 +12,9 @@ from typing import Iterable
 import pytest
 
 from spawner.options import AppOptions
-from spawner.pages import failure_page
-from spawner.pages.failure_answer import FailureAnswers
-from spawner.pages.failure_page import FailureResponse, as_sent
+from spawner.pages import start_error_page
+from spawner.pages.error_responder import ErrorResponder
+from spawner.pages.start_error_page import ErrorResponse, response_bytes
 from spawner.pool.registration import Registration
 from spawner.shared import wire
 from spawner.shared.exception_serializer import Frame, SerializedException
@@ -36,11 +36,11 @@ FAILURE = StartFailure(
 
 
 def friendly(failure: StartFailure = FAILURE) -> str:
-    return failure_page.friendly_response(REGISTRATION, failure, 5).html.decode()
+    return start_error_page.friendly_response(REGISTRATION, failure, 5).html.decode()
 
 
 def test_the_short_page_names_the_error_id_and_no_cause() -> None:
-    page = failure_page.short_response(FAILURE, 5).html
+    page = start_error_page.short_response(FAILURE, 5).html
     assert b"0123abcd" in page
     for cause in (b"Traceback", b"import", b"NameError", b"/srv"):
         assert cause not in page
@@ -68,7 +68,7 @@ def test_the_friendly_page_escapes_everything() -> None:
         assert raw not in page
 
 
-@pytest.mark.parametrize("page", [failure_page.short_response(FAILURE, 1).html.decode(), friendly()])
+@pytest.mark.parametrize("page", [start_error_page.short_response(FAILURE, 1).html.decode(), friendly()])
 def test_a_page_is_whole_html_and_asks_for_nothing_from_elsewhere(page: str) -> None:
     check = WellFormed()
     check.feed(page)
@@ -109,7 +109,7 @@ def test_control_characters_of_an_app_become_visible() -> None:
     assert "\u241b[31mred\u2400" in friendly(StartFailure("import the app", "\x1b[31mred\0"))
 
 
-ANSWER = FailureResponse("1f2e3d4c", b"page", b'{"error": {}}\n', 7)
+ANSWER = ErrorResponse("1f2e3d4c", b"page", b'{"error": {}}\n', 7)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ ANSWER = FailureResponse("1f2e3d4c", b"page", b'{"error": {}}\n', 7)
 def test_the_response_is_framed_when_asked_for_and_bodiless_for_head(
     request_head: dict[bytes, bytes], rest: bytes
 ) -> None:
-    head, _, body = as_sent(ANSWER, request_head).partition(b"\r\n\r\n")
+    head, _, body = response_bytes(ANSWER, request_head).partition(b"\r\n\r\n")
     assert body == rest
     lines = head.split(b"\r\n")
     assert lines[0] == b"Status: 500 Internal Server Error"
@@ -138,8 +138,8 @@ def test_the_response_is_framed_when_asked_for_and_bodiless_for_head(
 
 
 def test_a_peer_that_knows_frames_and_no_other_is_told_the_id_apart_from_the_headers() -> None:
-    assert as_sent(ANSWER, {b"JUMPSEAT_FRAMED": b"1"}).split(b"\r\n")[1] == b"Error id: 1f2e3d4c"
-    assert b"1f2e3d4c" not in as_sent(ANSWER, {})
+    assert response_bytes(ANSWER, {b"JUMPSEAT_FRAMED": b"1"}).split(b"\r\n")[1] == b"Error id: 1f2e3d4c"
+    assert b"1f2e3d4c" not in response_bytes(ANSWER, {})
 
 
 @pytest.mark.parametrize(
@@ -164,12 +164,12 @@ def test_a_peer_that_knows_frames_and_no_other_is_told_the_id_apart_from_the_hea
 )
 def test_who_asks_for_json_gets_json(accept: bytes | None, content_type: bytes | None, as_json: bool) -> None:
     given = {b"HTTP_ACCEPT": accept, b"CONTENT_TYPE": content_type}
-    answer = as_sent(ANSWER, {name: value for name, value in given.items() if value is not None})
+    answer = response_bytes(ANSWER, {name: value for name, value in given.items() if value is not None})
     assert (b"\r\nContent-Type: application/json\r\n" in answer, answer.endswith(b"{}}\n")) == (as_json, as_json)
 
 
 def test_the_json_names_status_title_id_and_the_next_try_and_no_cause() -> None:
-    assert json.loads(failure_page.short_response(FAILURE, 7).json) == {
+    assert json.loads(start_error_page.short_response(FAILURE, 7).json) == {
         "error": {
             "status": 500,
             "title": "This application could not be started",
@@ -180,7 +180,7 @@ def test_the_json_names_status_title_id_and_the_next_try_and_no_cause() -> None:
 
 
 def test_the_json_of_friendly_pages_has_the_cause_too() -> None:
-    error = json.loads(failure_page.friendly_response(REGISTRATION, FAILURE, 7).json)["error"]
+    error = json.loads(start_error_page.friendly_response(REGISTRATION, FAILURE, 7).json)["error"]
     assert (error["step"], error["summary"], error["traceback"]) == ("import the app", "no <b>", ["Traceback & more"])
 
 
@@ -202,7 +202,7 @@ def answers(folder: Path, sent: list[bytes], timeout: float = 10.0) -> list[byte
             client.setblocking(False)
         loop = asyncio.get_running_loop()
         sending = [loop.create_task(loop.sock_sendall(client, data)) for client, data in zip(clients, sent)]
-        answering = FailureAnswers(asyncio.get_running_loop(), timeout)
+        answering = ErrorResponder(asyncio.get_running_loop(), timeout)
         assert answering.answer_waiting(listener, ANSWER) == len(sent)
         received = list(await asyncio.gather(*map(read_all, clients)))
         await asyncio.gather(*sending)
