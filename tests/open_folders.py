@@ -40,6 +40,13 @@ def make_open_folder(prefix: str) -> Path:
     return folder
 
 
+def everybody_can_read(path: Path) -> bool:
+    """Whether users without any rights of their own can get at the file or folder."""
+    way = stat.S_IXOTH
+    own = stat.S_IROTH | (way if path.is_dir() else 0)
+    return path.stat().st_mode & own == own and all(folder.stat().st_mode & way for folder in path.resolve().parents)
+
+
 def let_everybody_read(root: Path) -> None:
     """Give a copy from the checkout the modes that a checkout usually has. Of the checkout's own, x alone is known."""
     for path in (root, *root.rglob("*")):
