@@ -48,7 +48,7 @@ def printable(text: str) -> str:
 def page_console(force_colors: bool = False, file: Optional[IO[str]] = None) -> Console:
     """A console for a page: no colours where NO_COLOR is set, no folding where the output is no terminal.
 
-    :param force_colors: as on a terminal, whatever the output is.
+    :param force_colors: colours, whatever the output and the environment are.
     :param file: standard output by default.
     """
     output = sys.stdout if file is None else file
@@ -61,7 +61,7 @@ def page_console(force_colors: bool = False, file: Optional[IO[str]] = None) -> 
 
 def _colors(forced: bool) -> dict[str, Any]:
     if forced:
-        return {"force_terminal": True}
+        return {"force_terminal": True, "no_color": False, "color_system": "standard"}
     return {"color_system": None} if os.environ.get("NO_COLOR") else {}
 
 

@@ -116,7 +116,7 @@ class Daemon:
             hooks=Hooks(short_processes, log),
             notes=RestartErrorFiles(short_processes, log),
             scarcity=DescriptorExhaustion(self._loop, log),
-            stacks=Stacks(self._loop, lambda: self.world.processes, folder.loaders),
+            stacks=Stacks(self._loop, lambda: self.world.processes, folder.folder),
             memory=MemoryReader(self._loop),
         )
 

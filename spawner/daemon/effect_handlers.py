@@ -11,7 +11,6 @@ from typing import Callable
 
 from spawner.daemon.process_effects import ProcessEffects
 from spawner.daemon.world import Feed, World
-from spawner.errors import StartFailure
 from spawner.pages.start_error_page import ErrorResponse, friendly_response, short_response
 from spawner.pool import effects
 from spawner.processes.app_process import ProcessEvents
@@ -20,6 +19,7 @@ from spawner.processes.hooks import Happening
 from spawner.processes.launcher import StartError, identity_for
 from spawner.processes.open_as_user import read_file
 from spawner.processes.scoreboard_reader import ScoreboardReader
+from spawner.start_failure import StartFailure
 from spawner.system.linux import Identity
 
 _QUEUE_PAUSE = 0.05  # seconds between two looks at a queue that stays readable (no descriptors left to accept with)
@@ -45,7 +45,7 @@ class EffectHandlers:
             effects.RunHook: self._run_hook,
             effects.NoteDeployment: self._note_deployment,
             effects.Progress: world.restarts.publish,
-            effects.Say: self._say,
+            effects.Log: self._log,
             **self.processes.kinds,
         }
 
@@ -78,7 +78,7 @@ class EffectHandlers:
                 raise
         except OSError as error:
             world.log.error(3020, "no socket could be made for %s: %s" % (effect.key, error))
-            self._feed(world.pool.close, world.pool.groups[effect.key])
+            self._feed(world.pool.close_group, effect.key)
             return
         self.add_group(GroupResources(effect.key, path, listener, scoreboard, self._token()))
         world.watch.watch(effect.key, registration.app_root, registration.options.restart_dir)
@@ -211,7 +211,7 @@ class EffectHandlers:
             self.world.notes.update(registration, identity, effect.generation, effect.failure)
 
 
-    def _say(self, effect: effects.Say) -> None:
+    def _log(self, effect: effects.Log) -> None:
         """What is wrong with an app goes into its virtual host's log, too: those who can mend it read that one."""
         group = self.world.pool.groups.get(effect.key)
         theirs = group.registration.error_log if group is not None and effect.level in ("error", "warn") else ""

@@ -9,19 +9,19 @@ import time
 from typing import Callable, Optional, Sequence
 
 from spawner.daemon.world import Feed, World
-from spawner.errors import StartFailure
-from spawner.loaders import steps
 from spawner.logs.app_output import AppOutput
 from spawner.logs.log_writer import LogWriter
 from spawner.options import AppOptions
 from spawner.pool import effects
-from spawner.pool.group import SLOTS
+from spawner.pool.process import SLOTS
 from spawner.pool.registration import Registration
 from spawner.pool.states import ProcessKind
 from spawner.processes.app_process import AppProcess, ProcessEvents
 from spawner.processes.group_resources import backlog_for
 from spawner.processes.launcher import Launched, StartError, control_line
 from spawner.processes.stack_capture import BACKTRACE_SIGNAL
+from spawner.shared import start_steps
+from spawner.start_failure import StartFailure
 from spawner.system.linux import Identity
 
 _RETRY = 1.0  # seconds until a start is tried again that found no descriptors
@@ -42,7 +42,7 @@ class ProcessEffects:
             effects.StartProcess: self._start_process,
             effects.ForkWorker: self._fork_worker,
             effects.ServeDirect: self._serve_direct,
-            effects.Work: self._work,
+            effects.DoOutOfBandWork: self._work,
             effects.DumpStacks: self._dump_stacks,
             effects.Retire: self._retire,
             effects.Terminate: self._terminate,
@@ -154,11 +154,11 @@ class ProcessEffects:
             ("multiprocess", "1" if cap > 1 else "0"),
             ("server_software", world.parameters.server_software),
             ("friendly", "1" if entry.registration.options.friendly_error_pages else "0"),
-            *limits_of(entry.registration, world.pool.processes[process.process_id].once),
+            *limits_of(entry.registration, world.pool.processes[process.process_id].single_request),
         ]
         descriptors = (group.listener.fileno(), group.scoreboard.descriptor, world.parameters.lifeline_fd)
         if not process.line.send(fields, descriptors):
-            failure = process.failure(steps.START_LOADER, "the process does not read its control line")
+            failure = process.failure(start_steps.START_LOADER, "the process does not read its control line")
             self._feed(world.pool.start_failed, process.process_id, failure)
 
     def _fork_worker(self, effect: effects.ForkWorker) -> None:
@@ -170,7 +170,7 @@ class ProcessEffects:
                 raise OSError("the preloader is gone")
             self._fork(effect, preloader)
         except OSError as error:
-            failure = StartFailure(steps.FORK, str(error.strerror or error))
+            failure = StartFailure(start_steps.FORK, str(error.strerror or error))
             self._feed(self._world.pool.start_failed, effect.process_id, failure)
 
     def _fork(self, effect: effects.ForkWorker, preloader: AppProcess) -> None:
@@ -217,7 +217,7 @@ class ProcessEffects:
         finally:
             _close_all(given)
         if not sent:
-            self._feed(self._world.pool.start_failed, effect.process_id, process.failure(steps.ACCEPT, summary))
+            self._feed(self._world.pool.start_failed, effect.process_id, process.failure(start_steps.ACCEPT, summary))
 
     def _add_own_socket(self, key: str, given: list[int]) -> str:
         """Make a worker's own socket for PassengerStickySessions and add it to what the worker is given.
@@ -236,7 +236,7 @@ class ProcessEffects:
 
     # While they run
 
-    def _work(self, effect: effects.Work) -> None:
+    def _work(self, effect: effects.DoOutOfBandWork) -> None:
         process = self._world.processes.get(effect.process_id)
         if process is not None:  # on a line that takes nothing it is not told, and goes on serving
             process.line.send([("type", "work")])
@@ -302,17 +302,17 @@ class ProcessEffects:
         self._world.instance.remove_worker_socket(process.key, process.route)
 
 
-def limits_of(registration: Registration, once: bool) -> list[tuple[str, str]]:
+def limits_of(registration: Registration, single_request: bool) -> list[tuple[str, str]]:
     """What `load` says of the limits of a process.
 
-    :param once: it is to serve one request and end.
+    :param single_request: it is to serve one request and end.
     """
     options = registration.options
-    smart = options.spawn_method == "smart" and not once
+    smart = options.spawn_method == "smart" and not single_request
     return [
         ("threads", str(threads_of(options))),
-        ("max_requests", str(1 if once else options.max_requests)),
-        ("stops_when_worn", "1" if smart or once else "0"),
+        ("max_requests", str(1 if single_request else options.max_requests)),
+        ("stops_when_worn", "1" if smart or single_request else "0"),
         ("backtrace_signal", str(BACKTRACE_SIGNAL)),
     ]
 

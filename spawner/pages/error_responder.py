@@ -7,8 +7,8 @@ import contextlib
 import socket
 from typing import Optional
 
-from spawner.loaders import wire
 from spawner.pages.start_error_page import ErrorResponse, response_bytes
+from spawner.shared import wire
 
 _CONNECTIONS = 512  # answered at the same time; further ones are closed, and httpd answers these requests itself
 _DRAIN = 262_144  # bytes of a body that are read and thrown away at a time

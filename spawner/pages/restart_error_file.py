@@ -7,11 +7,11 @@ import datetime
 import os
 from typing import Optional
 
-from spawner.errors import StartFailure
 from spawner.logs.log import Log
 from spawner.pool.registration import Registration
 from spawner.processes.app_environment import PATH
 from spawner.processes.helper_process import HelperProcesses, Outcome
+from spawner.start_failure import StartFailure
 from spawner.system.linux import Identity
 from spawner.watching.restart_keys import restart_file
 

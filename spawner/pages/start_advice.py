@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Callable, Iterator, Mapping, Optional
 
-from spawner.errors import StartFailure
-from spawner.loaders import steps
 from spawner.options import AppOptions
+from spawner.shared import start_steps
+from spawner.start_failure import StartFailure
 
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'|ImportError: No module named '?([\w.]+)")
 _NO_NAME = re.compile(r"ImportError: cannot import name '([^']+)' from (?:partially initialized module )?'([^']+)'")
@@ -71,7 +71,7 @@ def _syntax(failure: StartFailure, facts: Mapping[str, str], options: AppOptions
 
 
 def _no_application(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
-    if failure.step == steps.FIND:
+    if failure.step == start_steps.FIND:
         yield (
             "The entry file has to define a WSGI callable named application. Django: from django.core.wsgi import "
             "get_wsgi_application; application = get_wsgi_application(). Flask: from myapp import app as application."
@@ -100,12 +100,12 @@ def _permission(failure: StartFailure, facts: Mapping[str, str], options: AppOpt
         )
     elif refused is not None:
         yield "May the user %s read or write %s?" % (facts.get("user", "of the app"), refused.group(1))
-    if failure.step in (steps.CHOOSE_USER, steps.ENTER_ROOT):
+    if failure.step in (start_steps.CHOOSE_USER, start_steps.ENTER_ROOT):
         yield "Apps run as the owner of their entry file, unless PassengerUser says otherwise."
 
 
 def _interpreter(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
-    if failure.step != steps.EXECUTE:
+    if failure.step != start_steps.EXECUTE:
         return
     interpreter = facts.get("interpreter", "the interpreter")
     if options.python:
@@ -121,7 +121,7 @@ def _interpreter(failure: StartFailure, facts: Mapping[str, str], options: AppOp
 
 def _login_shell(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     shell = facts.get("login shell")
-    if shell and failure.step in (steps.EXECUTE, steps.START_LOADER):
+    if shell and failure.step in (start_steps.EXECUTE, start_steps.START_LOADER):
         yield (
             "The app is started by its user's login shell, %s. Does a file like ~/.profile or ~/.bash_profile end the "
             "shell, wait for something, or execute another shell? PassengerLoadShellEnvvars off starts the app without "
@@ -160,7 +160,7 @@ def _binaries(failure: StartFailure, facts: Mapping[str, str], options: AppOptio
 
 
 def _after_fork(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
-    if failure.step in (steps.AFTER_FORK, steps.ACCEPT):
+    if failure.step in (start_steps.AFTER_FORK, start_steps.ACCEPT):
         yield "after_fork() of the entry file runs in each worker before its first request: what does it wait for?"
 
 

@@ -6,12 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Mapping, Optional
 
-from spawner.errors import StartFailure
-from spawner.loaders import error_page, masking, negotiation
-from spawner.loaders.error_page import Row, folded, lines, section, table
-from spawner.loaders.markup import Markup, element
 from spawner.pages.start_advice import advice, retry_sentence
 from spawner.pool.registration import Registration
+from spawner.shared import accept_header, error_page, masking
+from spawner.shared.error_page import Markup, Row, element, folded, lines, section, table
+from spawner.start_failure import StartFailure
 
 _STATUS = 500
 _TITLE = "This application could not be started"
@@ -110,7 +109,7 @@ def response_bytes(response: ErrorResponse, request: Mapping[bytes, bytes]) -> b
     :param request: the request's head.
     """
     kind, body = error_page.HTML_TYPE, response.html
-    if negotiation.wants_json(_text(request, b"HTTP_ACCEPT"), _text(request, b"CONTENT_TYPE")):
+    if accept_header.wants_json(_text(request, b"HTTP_ACCEPT"), _text(request, b"CONTENT_TYPE")):
         kind, body = error_page.JSON_TYPE, response.json
     framed = request.get(b"JUMPSEAT_FRAMED") == b"1"
     headers = [("Status", "500 Internal Server Error")]

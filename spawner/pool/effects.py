@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Union
 
-from spawner.errors import StartFailure
 from spawner.options import HookName
 from spawner.pool.states import ProcessKind
+from spawner.start_failure import StartFailure
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class StartProcess:
     """Exec the loader in the app's interpreter as the app's user.
 
     :ivar slot: the scoreboard slot, for a direct process; None for a preloader.
-    :ivar once: a direct process that is to serve one request (always_restart.txt): `max_requests` is 1 for it.
+    :ivar single_request: a direct process that is to serve one request (always_restart.txt).
     """
 
     key: str
@@ -44,7 +44,7 @@ class StartProcess:
     kind: ProcessKind
     generation: int
     slot: Optional[int]
-    once: bool = False
+    single_request: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class WatchQueue:
 
 @dataclass(frozen=True)
 class UnwatchQueue:
-    """Workers are there or coming: the queue is theirs."""
+    """Workers are there or starting: the queue is theirs."""
 
     key: str
 
@@ -134,7 +134,7 @@ class DumpStacks:
 
 
 @dataclass(frozen=True)
-class Work:
+class DoOutOfBandWork:
     """Tell a worker that has asked for it to do its out-of-band work."""
 
     process_id: int
@@ -191,7 +191,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Say:
+class Log:
     """A line for the log.
 
     :ivar level: one of crit, error, warn, notice, info, debug.
@@ -219,9 +219,9 @@ Effect = Union[
     UnwatchQueue,
     FailWaiting,
     DumpStacks,
-    Work,
+    DoOutOfBandWork,
     RunHook,
     NoteDeployment,
     Progress,
-    Say,
+    Log,
 ]

@@ -66,15 +66,15 @@ class Capture:
 class Stacks:
     """Has processes show their stacks and gives these to whoever wants them.
 
-    :param loaders: the folder of what runs in the apps' interpreters, whose calls at the outer ends are left out.
+    :param instance: the instance folder: calls of the code in it are left out at the outer ends.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, processes: Callable[[], "dict[int, AppProcess]"], loaders: str
+        self, loop: asyncio.AbstractEventLoop, processes: Callable[[], "dict[int, AppProcess]"], instance: str
     ) -> None:
         self._loop = loop
         self._processes = processes
-        self._loaders = loaders
+        self._instance = instance
         self._running: dict[int, _Dump] = {}
 
     async def stacks_of(self, process_id: int) -> str:
@@ -116,7 +116,7 @@ class Stacks:
             future: "asyncio.Future[str]" = self._loop.create_future()
             future.set_result(NOT_POSSIBLE)
             return future
-        dump = self._running[process.process_id] = _Dump(self._loop, process, self._loaders, logged)
+        dump = self._running[process.process_id] = _Dump(self._loop, process, self._instance, logged)
         dump.future.add_done_callback(lambda _: self._running.pop(process.process_id))
         process.signal(BACKTRACE_SIGNAL)
         return dump.future
@@ -133,12 +133,12 @@ class _Dump:
     :ivar logged: whether its stacks go to the app's log, too.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, process: AppProcess, loaders: str, logged: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, process: AppProcess, instance: str, logged: bool) -> None:
         self.future: "asyncio.Future[str]" = loop.create_future()
         self.logged = logged
         self._loop = loop
         self._process = process
-        self._loaders = loaders
+        self._instance = instance
         self._capture = Capture()
         self._ends: float = loop.time() + _LONGEST
         self._timer: Optional[asyncio.TimerHandle] = loop.call_later(_PATIENCE, self._finish)
@@ -155,7 +155,7 @@ class _Dump:
     def _finish(self) -> None:
         self._timer = None
         self._output.line_filter = None
-        text = app_stacks.shown(self._capture.text(), self._loaders) if self._capture.begun else NO_ANSWER
+        text = app_stacks.shown(self._capture.text(), self._instance) if self._capture.begun else NO_ANSWER
         if self.logged and self._capture.begun:
             self._process.output.write_own_lines(*text.split("\n"))
         self.future.set_result(text)

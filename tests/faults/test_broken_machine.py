@@ -187,7 +187,7 @@ def test_the_instance_folder_removed_by_a_cleaner_is_made_anew(burdened: Burdene
     judge(load, "instance folder removed", late=20, note="answers wait until it is made anew")
 
 
-@pytest.mark.parametrize("what", ["*.sock", "loaders/*", "apps/*", "instance.json"])
+@pytest.mark.parametrize("what", ["*.sock", "loaders/**/*.py", "shared/*", "apps/*", "instance.json"])
 def test_a_cleaner_that_takes_aged_files_only_stops_nothing(burdened: Burdened, judge: Judge, what: str) -> None:
     server = burdened.server
     server.logs.allow("JS")

@@ -79,7 +79,8 @@ class Permissions:
             yield Finding(WARNING, "rights", text, "run them with sudo")
 
     def _packages_are_safe(self) -> Finding:
-        for folder in (self._packages, self._packages / "spawner", self._packages / "spawner" / "loaders"):
+        for name in ("", "spawner", "spawner/shared", "spawner/loaders", "spawner/loaders/python"):
+            folder = self._packages / name
             status = folder.stat()
             if status.st_mode & 0o002:
                 text = "everybody may write to %s, which the spawner runs as root" % folder

@@ -66,4 +66,4 @@ def _is_app(pid: int) -> bool:
         title = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-    return b"loaders/start.py" in title or title.startswith(TITLES)
+    return b"loaders/python/start.py" in title or title.startswith(TITLES)

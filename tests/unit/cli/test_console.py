@@ -61,6 +61,16 @@ def test_no_color_takes_bold_and_dim_letters_away_too(monkeypatch: pytest.Monkey
     assert output.getvalue() == "text\n"
 
 
+@pytest.mark.parametrize(("name", "value"), [("TERM", "dumb"), ("TERM", ""), ("NO_COLOR", "1")])
+def test_colours_that_are_asked_for_come_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    output = io.StringIO()
+    page_console(force_colors=True, file=output).print("text", style="red")
+    assert output.getvalue() == "\x1b[31mtext\x1b[0m\n"
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -134,7 +134,8 @@ def test_a_registry_below_tmp_is_a_warning(folder: str, level: str) -> None:
 
 
 def test_packages_that_everybody_may_change_are_an_error(tmp_path: Path) -> None:
-    (tmp_path / "spawner" / "loaders").mkdir(parents=True)
+    for folder in ("loaders/python", "shared"):
+        (tmp_path / "spawner" / folder).mkdir(parents=True)
     assert levels(Permissions(tmp_path))["packages' rights"] == OK
     (tmp_path / "spawner").chmod(0o777)
     assert levels(Permissions(tmp_path))["packages' rights"] == ERROR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spawner.loaders.negotiation import wants_json
+from spawner.shared.accept_header import wants_json
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from spawner import loaders
+import spawner
 from spawner.processes.app_stacks import WAITS, shown
 
-FOLDER = "/run/jumpseat/httpd-7/loaders"
+FOLDER = "/run/jumpseat/httpd-7"
 HEAD = "Current thread 0x00007f20 (most recent call first):"
 
 
@@ -19,7 +19,7 @@ def call(file: str, function: str) -> str:
 
 
 def ours(file: str, function: str) -> str:
-    return call("%s/%s" % (FOLDER, file), function)
+    return call("%s/loaders/python/%s" % (FOLDER, file), function)
 
 
 def stack(*calls: str) -> str:
@@ -72,5 +72,5 @@ def test_without_calls_nothing_changes(text: str) -> None:
 
 @pytest.mark.parametrize(("file", "function"), sorted(WAITS))
 def test_the_loaders_have_the_function_whose_waiting_has_words(file: str, function: str) -> None:
-    tree = ast.parse((Path(loaders.__file__).parent / file).read_text())
+    tree = ast.parse((Path(spawner.__file__).parent / file).read_text())
     assert function in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

@@ -9,7 +9,6 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from spawner.errors import StartFailure
 from spawner.logs.log import Log
 from spawner.logs.log_writer import LogWriter
 from spawner.options import AppOptions
@@ -17,6 +16,7 @@ from spawner.pages.restart_error_file import NAME, RestartErrorFiles, file_text
 from spawner.pool.registration import Registration
 from spawner.processes.helper_process import HelperProcesses, Outcome
 from spawner.processes.users import own_identity
+from spawner.start_failure import StartFailure
 from spawner.system.linux import Identity
 from tests.unit.spawner.loops import run_with_processes, until
 

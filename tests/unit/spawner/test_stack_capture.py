@@ -83,7 +83,7 @@ class Shown:
 def with_process(log: Path, test: Callable[[Stacks, Shown], Awaitable[None]], program: str = PROGRAM) -> None:
     async def main() -> None:
         shown = Shown(program, log)
-        stacks = Stacks(asyncio.get_running_loop(), lambda: {7: shown}, "/run/loaders")  # type: ignore[dict-item]
+        stacks = Stacks(asyncio.get_running_loop(), lambda: {7: shown}, "/run/instance")  # type: ignore[dict-item]
         try:
             await until(lambda: "up" in log.read_text(), "the program's start")
             await test(stacks, shown)
@@ -136,7 +136,7 @@ def test_a_dump_is_in_the_log_as_it_is_shown(tmp_path: Path) -> None:
 
     started = "threading.Thread(target=slow, daemon=True).start()"
     program = PROGRAM.replace(started, "import _thread; _thread.start_new_thread(idle, ())")  # as the loaders do
-    source = "exec(compile('def _run():\\n  time.sleep(100)', '/run/loaders/threads.py', 'exec'))\n"
+    source = "exec(compile('def _run():\\n  time.sleep(100)', '/run/instance/loaders/python/threads.py', 'exec'))\n"
     with_process(tmp_path / "log", test, program.replace("def slow", source + "idle = _run\ndef slow"))
 
 

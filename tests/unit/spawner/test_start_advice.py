@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from spawner.errors import StartFailure
-from spawner.loaders import steps
 from spawner.options import AppOptions
 from spawner.pages.start_advice import advice, retry_sentence
+from spawner.shared.start_steps import AFTER_FORK, COMPILE, ENTER_ROOT, EXECUTE, FIND, IMPORT, START_LOADER
+from spawner.start_failure import StartFailure
 
 FACTS = (
     ("interpreter", "python3"),
@@ -30,27 +30,27 @@ class Case:
 
 
 CASES = [
-    Case(steps.IMPORT, "ModuleNotFoundError: No module named 'flask.views'", "/usr/bin/python3 -m pip install flask"),
-    Case(steps.IMPORT, "ModuleNotFoundError: No module named 'flask'", "no virtual environment at venv/ or .venv/"),
-    Case(steps.IMPORT, "ModuleNotFoundError: No module named 'flask'", "chosen by PassengerPython", "/opt/bin/python"),
-    Case(steps.IMPORT, "ImportError: cannot import name 'app' from 'shop.views' (/x)", "named views.py"),
-    Case(steps.COMPILE, "SyntaxError: invalid syntax (a.py, line 3)", "newer Python than 3.11.2"),
-    Case(steps.FIND, "/x defines no 'application'", "a WSGI callable named application"),
-    Case(steps.IMPORT, "KeyError: 'DATABASE_URL'", "SetEnv DATABASE_URL"),
-    Case(steps.IMPORT, "ImproperlyConfigured: ... DJANGO_SETTINGS_MODULE ...", "SetEnv DJANGO_SETTINGS_MODULE"),
-    Case(steps.ENTER_ROOT, "user shop cannot enter the folder /srv", "setfacl -m u:shop:x /srv"),
-    Case(steps.IMPORT, "PermissionError: [Errno 13] Permission denied: '/var/x'", "May the user shop"),
-    Case(steps.EXECUTE, "python3 could not be executed", "python3 -m venv --clear"),
-    Case(steps.EXECUTE, "x could not be executed", "PassengerPython name an interpreter", "/opt/bin/python"),
-    Case(steps.START_LOADER, "the process ended (exit status 1) before it was up", "PassengerLoadShellEnvvars off"),
-    Case(steps.IMPORT, "not up within 90 s (PassengerStartTimeout)", "PassengerStartTimeout is 90 seconds"),
-    Case(steps.IMPORT, "the process ended (signal 9) before it was up", "out of memory?"),
-    Case(steps.IMPORT, "the process ended (signal 11) before it was up", "extension module has crashed"),
-    Case(steps.IMPORT, "the app exits while it is loaded: SystemExit(0)", "remove sys.exit()"),
-    Case(steps.IMPORT, "the process ended (exit status 5) before it was up", "os._exit()"),
-    Case(steps.IMPORT, "ConnectionRefusedError: [Errno 111] Connection refused", "Does the service"),
-    Case(steps.IMPORT, "ImportError: libpq.so.5: cannot open shared object file", "--force-reinstall"),
-    Case(steps.AFTER_FORK, "ValueError: x", "after_fork()"),
+    Case(IMPORT, "ModuleNotFoundError: No module named 'flask.views'", "/usr/bin/python3 -m pip install flask"),
+    Case(IMPORT, "ModuleNotFoundError: No module named 'flask'", "no virtual environment at venv/ or .venv/"),
+    Case(IMPORT, "ModuleNotFoundError: No module named 'flask'", "chosen by PassengerPython", "/opt/bin/python"),
+    Case(IMPORT, "ImportError: cannot import name 'app' from 'shop.views' (/x)", "named views.py"),
+    Case(COMPILE, "SyntaxError: invalid syntax (a.py, line 3)", "newer Python than 3.11.2"),
+    Case(FIND, "/x defines no 'application'", "a WSGI callable named application"),
+    Case(IMPORT, "KeyError: 'DATABASE_URL'", "SetEnv DATABASE_URL"),
+    Case(IMPORT, "ImproperlyConfigured: ... DJANGO_SETTINGS_MODULE ...", "SetEnv DJANGO_SETTINGS_MODULE"),
+    Case(ENTER_ROOT, "user shop cannot enter the folder /srv", "setfacl -m u:shop:x /srv"),
+    Case(IMPORT, "PermissionError: [Errno 13] Permission denied: '/var/x'", "May the user shop"),
+    Case(EXECUTE, "python3 could not be executed", "python3 -m venv --clear"),
+    Case(EXECUTE, "x could not be executed", "PassengerPython name an interpreter", "/opt/bin/python"),
+    Case(START_LOADER, "the process ended (exit status 1) before it was up", "PassengerLoadShellEnvvars off"),
+    Case(IMPORT, "not up within 90 s (PassengerStartTimeout)", "PassengerStartTimeout is 90 seconds"),
+    Case(IMPORT, "the process ended (signal 9) before it was up", "out of memory?"),
+    Case(IMPORT, "the process ended (signal 11) before it was up", "extension module has crashed"),
+    Case(IMPORT, "the app exits while it is loaded: SystemExit(0)", "remove sys.exit()"),
+    Case(IMPORT, "the process ended (exit status 5) before it was up", "os._exit()"),
+    Case(IMPORT, "ConnectionRefusedError: [Errno 111] Connection refused", "Does the service"),
+    Case(IMPORT, "ImportError: libpq.so.5: cannot open shared object file", "--force-reinstall"),
+    Case(AFTER_FORK, "ValueError: x", "after_fork()"),
 ]
 
 
@@ -62,16 +62,16 @@ def test_a_common_cause_has_its_advice(case: Case) -> None:
 
 def test_an_interpreter_in_the_app_root_is_told_from_others() -> None:
     facts = (("interpreter", "/srv/shop/.venv/bin/python"), ("app root", "/srv/shop"))
-    failure = StartFailure(steps.IMPORT, "ModuleNotFoundError: No module named 'flask'", "", facts)
+    failure = StartFailure(IMPORT, "ModuleNotFoundError: No module named 'flask'", "", facts)
     assert "that of the virtual environment in the app root" in "\n".join(advice(failure, AppOptions()))
 
 
 def test_nothing_is_advised_where_nothing_is_known() -> None:
-    assert advice(StartFailure(steps.IMPORT, "ValueError: odd"), AppOptions()) == []
+    assert advice(StartFailure(IMPORT, "ValueError: odd"), AppOptions()) == []
 
 
 def test_a_login_shell_that_is_not_used_is_not_suspected() -> None:
-    assert advice(StartFailure(steps.START_LOADER, "not heard of", "", FACTS[:3]), AppOptions()) == []
+    assert advice(StartFailure(START_LOADER, "not heard of", "", FACTS[:3]), AppOptions()) == []
 
 
 @pytest.mark.parametrize(

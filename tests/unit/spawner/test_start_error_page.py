@@ -11,19 +11,18 @@ from typing import Iterable
 
 import pytest
 
-from spawner.errors import StartFailure
-from spawner.loaders import wire
-from spawner.loaders.exposition import Frame, Raised
 from spawner.options import AppOptions
 from spawner.pages import start_error_page
 from spawner.pages.error_responder import ErrorResponder
-from spawner.pages.failure_details import FailureDetails
 from spawner.pages.start_error_page import ErrorResponse, response_bytes
 from spawner.pool.registration import Registration
+from spawner.shared import wire
+from spawner.shared.exception_serializer import Frame, SerializedException
+from spawner.start_failure import FailureDetails, StartFailure
 
 OPTIONS = AppOptions(start_timeout=77)
 REGISTRATION = Registration("k", "/srv/<app>", "wsgi", "passenger_wsgi.py", "/srv/<app>/public", "", "", "", OPTIONS, 1)
-RAISED = Raised(
+RAISED = SerializedException(
     "NameError: <x>", "", (Frame("/srv/<app>/a.py", 7, "<module>", True, 6, ("# <before>", "x & y")),), left_out=0
 )
 FAILURE = StartFailure(

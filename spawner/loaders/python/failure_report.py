@@ -4,8 +4,8 @@ import os
 import sys
 from typing import List, Optional, Tuple
 
-from . import exposition, masking, wire
-from .app_files import AppFiles
+from ...shared import exception_serializer, masking, wire
+from ...shared.app_files import AppFiles
 from .control_line import ControlLine
 from .errors import LoadFailure
 
@@ -45,10 +45,12 @@ def _sendable(fields: List[Field]) -> List[Field]:
 
 
 def _for_friendly_pages(error: Optional[BaseException], files: AppFiles) -> List[Field]:
+    told: List[Field] = []
     try:
-        told = [("exceptions", exposition.as_json(exposition.of_error(error, files)))] if error is not None else []
+        if error is not None:
+            told.append(("exceptions", exception_serializer.to_json(exception_serializer.serialize(error, files))))
     except Exception:  # noqa: BLE001 - an exception class of the app's own may do anything; the traceback stands
-        told = []
+        pass
     room = _LONGEST_ENVIRONMENT
     for name, value in sorted(os.environ.items()):
         shown = masking.variable(name, value)[:_LONGEST_VALUE]

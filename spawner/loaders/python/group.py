@@ -3,9 +3,9 @@
 import socket
 from typing import Callable
 
+from ...shared.app_files import AppFiles
 from . import originals
 from .app import App
-from .app_files import AppFiles
 from .control_line import Message
 from .random_state import RandomState
 from .request import RequestReader

@@ -8,8 +8,8 @@ import linecache
 import traceback
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
-from . import masking, report
-from .app_files import AppFiles
+from . import masking
+from .app_files import AppFiles, is_ours
 
 _CONTEXT = 5  # lines before and behind the one in question, of the app's own files
 _MOST_FRAMES = 50  # of one exception; of more, those in the middle are left out
@@ -32,7 +32,7 @@ class Frame(NamedTuple):
     source: Tuple[str, ...]
 
 
-class Raised(NamedTuple):
+class SerializedException(NamedTuple):
     """An exception. `link`: how it led to the next one (CAUSE, CONTEXT), PART of a group, or empty for the last."""
 
     title: str
@@ -41,16 +41,16 @@ class Raised(NamedTuple):
     left_out: int
 
 
-def of_error(error: BaseException, files: AppFiles) -> List[Raised]:
+def serialize(error: BaseException, files: AppFiles) -> List[SerializedException]:
     """Return what led to `error`, the first cause first, and it; then the parts of an exception group."""
-    raised = [_raised(each, link, files) for each, link in _chain(error)]
+    raised = [_serialize_one(each, link, files) for each, link in _chain(error)]
     raised.reverse()
     for part in list(getattr(error, "exceptions", None) or ())[: _MOST_EXCEPTIONS - 1]:
-        raised.append(_raised(part, PART, files))
+        raised.append(_serialize_one(part, PART, files))
     return raised
 
 
-def as_json(raised: List[Raised]) -> str:
+def to_json(raised: List[SerializedException]) -> str:
     """Return the exceptions as JSON, with as many lines of source as fit into LONGEST_JSON."""
     import json  # not before the first failure: an app may do without it
 
@@ -77,13 +77,13 @@ def _chain(error: BaseException) -> Iterator[Tuple[BaseException, str]]:
             current = None
 
 
-def _raised(error: BaseException, link: str, files: AppFiles) -> Raised:
-    frames = [frame for frame in _places(error, files) if not frame.file.startswith(report.OUR_FOLDER)]
+def _serialize_one(error: BaseException, link: str, files: AppFiles) -> SerializedException:
+    frames = [frame for frame in _places(error, files) if not is_ours(frame.file)]
     left_out = max(0, len(frames) - _MOST_FRAMES)
     if left_out:
         half = _MOST_FRAMES // 2
         frames[half : len(frames) - half] = []
-    return Raised(masking.text(_title(error))[:_LONGEST_TITLE], link, tuple(frames), left_out)
+    return SerializedException(masking.text(_title(error))[:_LONGEST_TITLE], link, tuple(frames), left_out)
 
 
 def _title(error: BaseException) -> str:
@@ -112,7 +112,7 @@ def _place(file: str, line: int, function: str, files: AppFiles) -> Frame:
     return Frame(file, line, function, of_app, first, shown)
 
 
-def _without_source(raised: List[Raised], keep_app: bool) -> List[Raised]:
+def _without_source(raised: List[SerializedException], keep_app: bool) -> List[SerializedException]:
     return [
         each._replace(
             frames=tuple(
@@ -129,21 +129,21 @@ def _only_line(frame: Frame) -> Tuple[str, ...]:
     return frame.source[index : index + 1]
 
 
-def _as_dictionary(raised: Raised) -> Dict[str, Any]:
+def _as_dictionary(raised: SerializedException) -> Dict[str, Any]:
     return dict(raised._asdict(), frames=[frame._asdict() for frame in raised.frames])
 
 
-def from_json(text: str) -> List[Raised]:
-    """Return what `as_json` was given. Raises ValueError when `text`, which an app may have written, is not that."""
+def from_json(text: str) -> List[SerializedException]:
+    """Return what `to_json` was given. Raises ValueError when `text`, which an app may have written, is not that."""
     import json
 
     try:
-        return [_raised_from(each) for each in json.loads(text)[: 2 * _MOST_EXCEPTIONS]]
+        return [_from_dictionary(each) for each in json.loads(text)[: 2 * _MOST_EXCEPTIONS]]
     except (TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError("no exceptions as JSON: {}".format(error)) from error
 
 
-def _raised_from(given: Dict[str, Any]) -> Raised:
+def _from_dictionary(given: Dict[str, Any]) -> SerializedException:
     frames = tuple(
         Frame(
             str(frame["file"]),
@@ -155,4 +155,4 @@ def _raised_from(given: Dict[str, Any]) -> Raised:
         )
         for frame in given["frames"]
     )
-    return Raised(str(given["title"]), str(given["link"]), frames, int(given["left_out"]))
+    return SerializedException(str(given["title"]), str(given["link"]), frames, int(given["left_out"]))

@@ -4,8 +4,8 @@ import os
 import sys
 from typing import Any, Callable, Iterator, List, Tuple
 
+from ...shared.app_files import AppFiles
 from . import module_globals
-from .app_files import AppFiles
 from .module_globals import Holder
 
 _EXTENSION_ENDINGS = (".so", ".pyd")

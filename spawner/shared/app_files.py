@@ -1,9 +1,15 @@
-"""Which files are the app's own, and which are its libraries'."""
+"""Whose a source file is: the app's own, its libraries', or ours."""
 
 import os
 import sys
 
 _OF_LIBRARIES = ("site-packages", "dist-packages")
+_OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+
+
+def is_ours(path: str) -> bool:
+    """Whether `path` is a file of the loader or of what it shares with the spawner: of no interest to an app."""
+    return path.startswith(_OUR_FOLDER)
 
 
 class AppFiles:

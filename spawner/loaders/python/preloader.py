@@ -12,6 +12,8 @@ import sys
 import time
 from typing import List, NoReturn, Optional, Set, Tuple
 
+from ...shared import wire
+from ...shared.app_files import AppFiles
 from . import app as hosted
 from . import (
     backtraces,
@@ -23,9 +25,7 @@ from . import (
     report,
     standard_streams,
     survey,
-    wire,
 )
-from .app_files import AppFiles
 from .control_line import ControlLine, Message
 from .errors import LineClosed, LoadFailure, UnexpectedMessage
 from .group import Group

@@ -1,11 +1,11 @@
 """How an error of the app is shown: its own frames only, never ours."""
 
-import os
 import sys
 import traceback
 from typing import Any, List, Optional
 
-OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+from ...shared.app_files import is_ours
+
 _LONGEST_TRACEBACK = 64 * 1024  # characters; a traceback travels in one control message
 
 
@@ -53,7 +53,7 @@ def _without_our_frames(error: BaseException) -> traceback.TracebackException:
         part = waiting.pop()
         if part is None:
             continue
-        part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(OUR_FOLDER)]
+        part.stack[:] = [frame for frame in part.stack if not is_ours(frame.filename)]
         waiting += [part.__cause__, part.__context__]
         waiting += getattr(part, "exceptions", None) or ()
     return report

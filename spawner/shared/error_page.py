@@ -1,14 +1,12 @@
 """The look of every error page, and the pages for errors within a request.
 
 No script, nothing from elsewhere, readable without styles. What is shown of an exception, and what is hidden of it,
-is decided where it is collected (exposition.py, masking.py).
+is decided where it is collected (exception_serializer.py, masking.py).
 """
 
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from . import exposition
-from .exposition import Frame, Raised
-from .markup import Markup, element, encode, escape, join
+from .exception_serializer import CAUSE, CONTEXT, PART, Frame, SerializedException
 
 Row = Tuple[str, str]
 
@@ -20,6 +18,46 @@ HEADERS = (
 POLICY = ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 HTML_TYPE = "text/html; charset=utf-8"
 JSON_TYPE = "application/json"
+
+_UNPRINTABLE: Dict[int, int] = {number: 0x2400 + number for number in range(32) if number not in (9, 10)}
+_UNPRINTABLE[127] = 0x2421
+_UNPRINTABLE.update({number: 0xFFFD for number in range(128, 160)})
+_SPECIAL = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#x27;"))
+
+
+class Markup(str):
+    """Text that is HTML already: whatever else is put into a page is escaped."""
+
+    __slots__ = ()
+
+
+def escape(text: str) -> Markup:
+    """Return `text` as HTML shows it; controls, which HTML does not allow, become visible signs."""
+    if isinstance(text, Markup):
+        return text
+    shown = text.translate(_UNPRINTABLE)
+    for character, entity in _SPECIAL:
+        shown = shown.replace(character, entity)
+    return Markup(shown)
+
+
+def join(parts: Iterable[str]) -> Markup:
+    """Return the parts one behind the other."""
+    return Markup("".join(escape(part) for part in parts))
+
+
+def element(tag: str, *children: str, **attributes: str) -> Markup:
+    """Return an element; `tag` and the attributes' names are the programmer's (`class_` for class), values are text."""
+    given = "".join(' {}="{}"'.format(name.rstrip("_"), escape(value)) for name, value in attributes.items())
+    return Markup("<{}{}>{}</{}>".format(tag, given, join(children), tag))
+
+
+def encode(page: Markup) -> bytes:
+    """Return the bytes of a page; characters that no encoding has (of undecodable names) become question marks."""
+    return page.encode("utf-8", "replace")
+
+
+# The pages
 
 _STYLE = Markup(
     ":root{color-scheme:light dark}"
@@ -33,9 +71,9 @@ _STYLE = Markup(
     "summary{cursor:pointer}details{margin:.5em 0}"
 )
 _LINKS = {
-    exposition.CAUSE: "This was the direct cause of:",
-    exposition.CONTEXT: "While that was being handled:",
-    exposition.PART: "One of the exceptions in the group:",
+    CAUSE: "This was the direct cause of:",
+    CONTEXT: "While that was being handled:",
+    PART: "One of the exceptions in the group:",
 }
 
 
@@ -109,13 +147,13 @@ def friendly_note() -> Markup:
     )
 
 
-def exceptions(raised: Sequence[Raised]) -> Markup:
+def exceptions(raised: Sequence[SerializedException]) -> Markup:
     """Return tracebacks, the first cause first: the app's own frames with their source, those of libraries folded."""
     return join(_exception(each) for each in raised)
 
 
-def _exception(raised: Raised) -> Markup:
-    parts: List[str] = [element("p", _LINKS[raised.link])] if raised.link == exposition.PART else []
+def _exception(raised: SerializedException) -> Markup:
+    parts: List[str] = [element("p", _LINKS[raised.link])] if raised.link == PART else []
     libraries: List[Frame] = []
     for frame in raised.frames:
         if frame.of_app:
@@ -128,7 +166,7 @@ def _exception(raised: Raised) -> Markup:
     if raised.left_out:
         parts.append(element("p", "{} frames in the middle are left out.".format(raised.left_out)))
     parts.append(element("pre", element("strong", raised.title)))
-    if raised.link in (exposition.CAUSE, exposition.CONTEXT):
+    if raised.link in (CAUSE, CONTEXT):
         parts.append(element("p", _LINKS[raised.link]))
     return join(parts)
 

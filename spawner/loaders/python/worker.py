@@ -11,7 +11,8 @@ import signal
 import socket
 from typing import Iterable, List, NamedTuple, NoReturn, Optional, Tuple, Union
 
-from . import failure_report, originals, process_title, report, standard_streams, steps
+from ...shared import start_steps
+from . import failure_report, originals, process_title, report, standard_streams
 from .control_line import ControlLine, Message
 from .doors import MOST_EVENTS, Doors
 from .errors import LineClosed, LoadFailure, UnexpectedMessage
@@ -85,7 +86,7 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - the app's own code, which may raise anything
             traceback = report.app_traceback(error)
             report.log("jumpseat: after_fork() failed\n" + traceback)
-            failure = LoadFailure(steps.AFTER_FORK, report.summary(error), traceback)
+            failure = LoadFailure(start_steps.AFTER_FORK, report.summary(error), traceback)
             failure.__cause__ = error
             pages = self._group.pages
             failure_report.tell(self._line, failure, pages.friendly, pages.files)

@@ -8,8 +8,9 @@ import socket
 import sys
 from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
 
+from ...shared import wire
 from . import input as bodies
-from . import originals, wire
+from . import originals
 from . import terms as terms_of
 from .control_line import CLOSE_ON_EXEC, passed_descriptors
 from .errors import BadRequest, ClientLeft

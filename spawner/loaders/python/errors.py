@@ -38,7 +38,8 @@ class InvalidResponse(ValueError):
 class LoadFailure(Exception):
     """The app's fault: it cannot be loaded.
 
-    `step`, one of steps.py, names how far it came; `summary` is one line, `traceback` the app's own frames, if any.
+    `step`, one of start_steps.OF_LOADERS, names how far it came; `summary` is one line, `traceback` the app's own
+    frames, if any.
     """
 
     def __init__(self, step: str, summary: str, traceback: str = "") -> None:

@@ -11,8 +11,8 @@ import sys
 from types import FrameType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from . import module_globals, report
-from .app_files import AppFiles
+from ...shared.app_files import AppFiles, is_ours
+from . import module_globals
 
 _STARTERS = ("start_new_thread", "start_new", "start_joinable_thread")  # of _thread; threading has `_` before them
 _CALLS = ("connect", "connect_ex", "listen")
@@ -128,7 +128,7 @@ class Observer:
         place = own = None
         while frame is not None and own is None:
             file = frame.f_code.co_filename
-            if not file.startswith(("<", report.OUR_FOLDER)) and not file.endswith(_PASSED_OVER):
+            if not file.startswith("<") and not is_ours(file) and not file.endswith(_PASSED_OVER):
                 here = "{}:{}".format(file, frame.f_lineno)
                 place = place or here
                 own = here if self._files.holds(file) else None

@@ -4,10 +4,10 @@ import os
 import sys
 from typing import Any, Dict, List, Mapping, Tuple
 
-from . import error_page, exposition, masking, negotiation, report
-from .app_files import AppFiles
-from .error_page import Row
-from .markup import element
+from ...shared import accept_header, error_page, exception_serializer, masking
+from ...shared.app_files import AppFiles
+from ...shared.error_page import Row, element
+from . import report
 
 _STATUS = 500
 _TITLE = "The application could not answer this request"
@@ -28,7 +28,7 @@ class FailurePages:
 
     def answer(self, environ: Mapping[str, Any], error: BaseException, error_id: str) -> Tuple[str, bytes]:
         """Return Content-Type and body for a request that `error` ended; `error_id` stands in the log, too."""
-        as_json = negotiation.wants_json(_text(environ, "HTTP_ACCEPT"), _text(environ, "CONTENT_TYPE"))
+        as_json = accept_header.wants_json(_text(environ, "HTTP_ACCEPT"), _text(environ, "CONTENT_TYPE"))
         if self.friendly:
             try:
                 return self._friendly(environ, error, error_id, as_json)
@@ -46,7 +46,7 @@ class FailurePages:
             more: Dict[str, Any] = {"step": None, "summary": summary}
             more["traceback"] = masking.lines(report.app_traceback(error)).splitlines()
             return error_page.JSON_TYPE, error_page.as_json(_STATUS, _TITLE, error_id, None, **more)
-        raised = exposition.of_error(error, self.files)
+        raised = exception_serializer.serialize(error, self.files)
         return error_page.HTML_TYPE, error_page.document(
             _TITLE,
             element("p", element("strong", summary)),

@@ -7,7 +7,8 @@ from importlib.util import module_from_spec, spec_from_file_location
 from types import CodeType, ModuleType
 from typing import Any, Callable, Optional
 
-from . import report, steps
+from ...shared import start_steps
+from . import report
 from .errors import LoadFailure
 
 
@@ -66,14 +67,14 @@ def _read(loader: SourceFileLoader, path: str) -> bytes:
         return loader.get_data(path)
     except OSError as error:
         what = "the entry file {} cannot be read: {}".format(path, error.strerror)
-        raise LoadFailure(steps.READ, what) from error
+        raise LoadFailure(start_steps.READ, what) from error
 
 
 def _compile(source: bytes, path: str) -> CodeType:
     try:
         code = compile(source, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise LoadFailure(steps.COMPILE, report.summary(error), report.app_traceback(error)) from error
+        raise LoadFailure(start_steps.COMPILE, report.summary(error), report.app_traceback(error)) from error
     return code
 
 
@@ -91,9 +92,9 @@ def _run(code: CodeType, module: ModuleType) -> None:
         exec(code, module.__dict__)
     except SystemExit as error:
         what = "the app exits while it is loaded: SystemExit({!r})".format(error.code)
-        raise LoadFailure(steps.IMPORT, what, report.app_traceback(error)) from error
+        raise LoadFailure(start_steps.IMPORT, what, report.app_traceback(error)) from error
     except BaseException as error:
-        raise LoadFailure(steps.IMPORT, report.summary(error), report.app_traceback(error)) from error
+        raise LoadFailure(start_steps.IMPORT, report.summary(error), report.app_traceback(error)) from error
 
 
 def _application(module: ModuleType, path: str) -> Callable[..., Any]:
@@ -104,4 +105,4 @@ def _application(module: ModuleType, path: str) -> Callable[..., Any]:
         what = "{} defines no 'application'".format(path)
     else:
         what = "'application' in {} is not callable: it is of type {}".format(path, type(application).__name__)
-    raise LoadFailure(steps.FIND, what)
+    raise LoadFailure(start_steps.FIND, what)

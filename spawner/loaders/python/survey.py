@@ -8,8 +8,8 @@ import sys
 import time
 from typing import Any, Iterator, List, Sequence
 
+from ...shared.app_files import AppFiles
 from . import random_state, report
-from .app_files import AppFiles
 from .held_descriptors import Descriptors
 from .observation import Observer, StartedThread
 

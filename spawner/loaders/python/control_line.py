@@ -4,7 +4,7 @@ import array
 import socket
 from typing import Iterable, List, Optional, Sequence, Tuple
 
-from . import wire
+from ...shared import wire
 from .errors import LineClosed
 from .originals import Socket
 

@@ -7,7 +7,8 @@ import io
 import socket
 from typing import Any, Callable, Optional
 
-from . import error_page, forks, report
+from ...shared import error_page
+from . import forks, report
 from .errors import BadRequest, ClientLeft, InvalidResponse, TooLate
 from .file_wrapper import FileWrapper, regular_file
 from .originals import Connection
