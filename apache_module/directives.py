@@ -14,6 +14,9 @@ THREAD_LIMIT = 128  # cells of a scoreboard slot (docs/protocol.md, section 6)
 MEGABYTE_LIMIT = 16777216
 SECONDS_LIMIT = 604800
 
+# What the spawner runs commands for (docs/hooks.md).
+HOOKS = ("attached_process", "detached_process", "spawn_failed", "queue_full_error", "max_request_time_reached")
+
 _S, _A, _L, _O = Scope.SERVER, Scope.APPLICATION, Scope.LOCATION, Scope.OPTIONS
 _ALSO_HTACCESS = "Not allowed in `.htaccess`, so that a tenant cannot remove a limit of the administrator."
 
@@ -329,10 +332,10 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.SETTINGS,
         _S,
         None,
-        "A command that runs when something happens. The name is `hook_attached_process`, `hook_detached_process`, "
-        "`hook_spawn_failed`, `hook_queue_full_error` or `hook_max_request_time_reached`; the value is the command "
+        "A command that runs when something happens. The name is %s or `hook_%s`; the value is the command "
         "([hooks.md](hooks.md)). You may give the directive several times. If a name is given twice, the last one "
-        "counts.",
+        "counts." % (", ".join("`hook_%s`" % name for name in HOOKS[:-1]), HOOKS[-1]),
+        choices={"hook_" + name: name for name in HOOKS},
         default_text="none",
         difference="Only these names have an effect. Any other name brings a warning.",
     ),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from apache_module import log_lines_of_c, log_lines_of_python
-from apache_module.log_line import LogLine
+from apache_module.log_lines import LogLine, lines_of_c, lines_of_python
 from apache_module.log_remedies import REMEDIES
 
 _START = """\
@@ -38,8 +37,8 @@ def lines(checkout: Path) -> list[LogLine]:
     :param checkout: the project's folder.
     """
     found = [
-        *log_lines_of_c.log_lines(checkout / "apache_module" / "src"),
-        *log_lines_of_python.log_lines(checkout / "spawner"),
+        *lines_of_c(checkout / "apache_module" / "src"),
+        *lines_of_python(checkout / "spawner"),
     ]
     return sorted(found, key=lambda line: line.number)
 

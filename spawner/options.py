@@ -6,7 +6,7 @@ Generated from apache_module/directives.py by `python -m apache_module.generate`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, Optional
+from typing import Literal, Mapping, Optional
 
 from spawner.errors import PeerError
 
@@ -55,6 +55,16 @@ def _integer(fields: Mapping[str, str], name: str, default: int, minimum: int, m
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and minimum <= int(value) <= maximum):
         raise OptionError(name, value, "a number from %d to %d" % (minimum, maximum))
     return int(value)
+
+
+# What PassengerCtl can set a command for (docs/hooks.md).
+HookName = Literal[
+    "attached_process",
+    "detached_process",
+    "spawn_failed",
+    "queue_full_error",
+    "max_request_time_reached",
+]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Union
 
+from spawner.options import HookName
 from spawner.pool.states import ProcessKind
 from spawner.start_failure import StartFailure
 
@@ -143,13 +144,12 @@ class DoOutOfBandWork:
 class RunHook:
     """Run the command that is configured for a hook, if there is one; nobody waits for it.
 
-    :ivar name: attached_process, detached_process, spawn_failed, queue_full_error or max_request_time_reached.
     :ivar pid: of the process that it is about; 0 where it is about none.
     :ivar error_id: of a failed start, else empty.
     :ivar message: one line, for the hooks that tell of an error, else empty.
     """
 
-    name: str
+    name: HookName
     key: str
     pid: int
     error_id: str = ""

@@ -9,6 +9,7 @@ static const char *const app_type_choices[] = {"wsgi", "wsgi", "python", "wsgi",
 static const char *const spawn_method_choices[] = {"smart", "smart", "smart-lv2", "smart", "direct", "direct", "conservative", "direct", NULL};
 static const char *const concurrency_model_choices[] = {"process", "process", "thread", "thread", NULL};
 static const char *const group_choices[] = {"!STARTUP_FILE!", "!STARTUP_FILE!", NULL};
+static const char *const ctl_choices[] = {"hook_attached_process", "attached_process", "hook_detached_process", "detached_process", "hook_spawn_failed", "spawn_failed", "hook_queue_full_error", "queue_full_error", "hook_max_request_time_reached", "max_request_time_reached", NULL};
 
 static const passenger_option option_table[] = {
     {"PassengerEnabled", PASSENGER_FLAG, offsetof(passenger_dir_options, enabled), 0, 1, 0, 2147483647, NULL},
@@ -41,7 +42,7 @@ static const passenger_option option_table[] = {
     {"PassengerMemoryLimit", PASSENGER_INTEGER, offsetof(passenger_dir_options, memory_limit), 0, 0, 0, 16777216, NULL},
     {"PassengerHardMemoryLimit", PASSENGER_INTEGER, offsetof(passenger_dir_options, hard_memory_limit), 0, 0, 0, 16777216, NULL},
     {"PassengerPreStart", PASSENGER_URL_LIST, offsetof(passenger_server_options, pre_start), 1, 0, 0, 2147483647, NULL},
-    {"PassengerCtl", PASSENGER_SETTINGS, offsetof(passenger_server_options, ctl), 1, 0, 0, 2147483647, NULL},
+    {"PassengerCtl", PASSENGER_SETTINGS, offsetof(passenger_server_options, ctl), 1, 0, 0, 2147483647, ctl_choices},
     {"PassengerMaxRequestQueueSize", PASSENGER_INTEGER, offsetof(passenger_dir_options, max_request_queue_size), 0, 0, 0, 2147483647, NULL},
     {"PassengerMaxRequestQueueTime", PASSENGER_INTEGER, offsetof(passenger_dir_options, max_request_queue_time), 0, 0, 0, 604800, NULL},
     {"PassengerMaxRequestTime", PASSENGER_INTEGER, offsetof(passenger_dir_options, max_request_time), 0, 0, 0, 604800, NULL},
