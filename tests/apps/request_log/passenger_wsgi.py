@@ -1,7 +1,7 @@
-"""An app whose answers can be checked, and that keeps a ledger: each request it begins and each that it ends.
+"""An app whose answers can be checked. It logs each request that it begins, and each that it ends.
 
-Every request has an `id`; the ledger of a process is `events/ledger-<pid>`, a line for each begin ("+id") and end ("-id").
-LEDGER_FOLDER in the environment takes the place of `events`. `loading.txt` says how loading goes wrong, `work.txt` how
+Every request has an `id`; the log of a process is `events/requests-<pid>`, a line for each begin ("+id") and end ("-id").
+REQUEST_LOG_FOLDER in the environment takes the place of `events`. `loading.txt` says how loading goes wrong, `work.txt` how
 many seconds out-of-band work takes. `at_import.py`, where it is there, is imported, and has what the kind `use` calls.
 """
 import hashlib
@@ -22,7 +22,7 @@ def _read(name, default):
         return default
 
 
-FOLDER = os.environ.get("LEDGER_FOLDER", os.path.join(ROOT, "events"))
+FOLDER = os.environ.get("REQUEST_LOG_FOLDER", os.path.join(ROOT, "events"))
 RELEASE = _read("release.txt", "0")
 LOADING = _read("loading.txt", "")
 if LOADING == "raise":
@@ -38,22 +38,22 @@ if os.path.exists(os.path.join(ROOT, "at_import.py")):
     import at_import
 
 
-class Ledger:
+class RequestLog:
     """One line per call, written at once: what a killed process has begun is known."""
 
     def __init__(self):
         self._pid, self._descriptor, self._lock = 0, -1, threading.Lock()
 
-    def note(self, line):
+    def write(self, line):
         with self._lock:
             if self._pid != os.getpid():
                 self._pid = os.getpid()
-                path = os.path.join(FOLDER, "ledger-%d" % self._pid)
+                path = os.path.join(FOLDER, "requests-%d" % self._pid)
                 self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.write(self._descriptor, line.encode() + b"\n")
 
 
-LEDGER = Ledger()
+REQUEST_LOG = RequestLog()
 
 
 def pattern(identity, size):
@@ -63,7 +63,7 @@ def pattern(identity, size):
 
 
 class Body:
-    """The head line, then the parts; the ledger hears of the end when the server closes it."""
+    """The head line, then the parts. The end is logged when the server closes it."""
 
     def __init__(self, kind, identity, parts):
         self._identity = identity
@@ -76,7 +76,7 @@ class Body:
             yield part
 
     def close(self):
-        LEDGER.note("-" + self._identity)
+        REQUEST_LOG.write("-" + self._identity)
 
 
 def fast(environ, fields):
@@ -130,10 +130,10 @@ def ask(environ, fields):
 
 
 def out_of_band_work():
-    """The ledger has a line for each that is done: "w", and CLOCK_MONOTONIC at begin and end."""
+    """Each one that is done has a line in the log: "w", and CLOCK_MONOTONIC at begin and end."""
     begun = time.monotonic()
     time.sleep(WORK_SECONDS)
-    LEDGER.note("w%.6f %.6f" % (begun, time.monotonic()))
+    REQUEST_LOG.write("w%.6f %.6f" % (begun, time.monotonic()))
 
 
 def use(environ, fields):
@@ -157,7 +157,7 @@ KINDS = {
 def application(environ, start_response):
     fields = {name: values[-1] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
     kind, identity = environ["PATH_INFO"].strip("/").split("/")[-1], fields["id"]
-    LEDGER.note("+" + identity)
+    REQUEST_LOG.write("+" + identity)
     headers = [("Content-Type", "text/plain")]
     body = Body(kind, identity, KINDS[kind](environ, fields))
     if kind == "fast":

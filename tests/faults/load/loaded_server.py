@@ -1,4 +1,4 @@
-"""The server that the cases load, and what they share."""
+"""The server that the tests put under load, and what these tests share."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SITE = f"PassengerMinInstances {WORKERS}\n<Location /direct>\nPassengerBufferUpl
 
 
 @dataclass
-class Burdened:
-    """A server, not yet started, and the ledger app, which will be its site `site.example`."""
+class LoadedServer:
+    """A server, not yet started, and the app request_log, which will be its site `site.example`."""
 
     server: CheckedHttpd
     app: AppFolder
@@ -90,16 +90,14 @@ class Burdened:
         assert kept is not None
         eventually(lambda: not kept.running and not kept.descendants(), "the end of everything", seconds)
 
-    def load(
-        self, kinds: Sequence[Kind] = MIXED, clients: int = 10, pause: float = 0.01, sticky: bool = False
-    ) -> Load:
+    def load(self, kinds: Sequence[Kind] = MIXED, clients: int = 10, pause: float = 0.01, sticky: bool = False) -> Load:
         """With `offer_http2`, a third of the clients more, who speak that."""
         http2 = (max(1, clients // 3), self.http2_port) if self.http2_port else (0, 0)
         return Load(self.server.port, self.app.events, kinds, clients, pause, sticky=sticky, http2=http2)
 
 
-class Judge(Protocol):
-    """Judges a load that has ended."""
+class LoadCheck(Protocol):
+    """Checks a load that has ended."""
 
     def __call__(
         self, load: Load, case: str, failed: int = 0, late: int = 0, note: str = "", least: int = 30

@@ -1,7 +1,8 @@
-"""Imported by the ledger app: threads that go on for ever, a pool of threads, OpenMP.
+"""Imported by the app request_log: threads that never end, a pool of threads, OpenMP.
 
 Forks meet the threads at any point of what they do, with whatever lock of the interpreter they hold there.
 """
+
 import concurrent.futures
 import ctypes
 import importlib

@@ -1,4 +1,4 @@
-"""What the spawner knows of the app, asked at its admin socket: in a millisecond, and without one that answers, too."""
+"""What the spawner says of the app, asked at its admin socket: fast, and also while no spawner answers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from support.httpd import Httpd
 
 #: Seconds within which a spawner that has been stopped for a moment answers.
-PATIENCE = 10.0
+TIMEOUT = 10.0
 
 
 def ask(server: Httpd, **question: Any) -> dict[str, Any]:
     """The answer to one question; empty while no spawner answers."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(TIMEOUT)
         try:
             connection.connect(str(server.instance_folder() / "admin.sock"))
             connection.sendall(json.dumps(question).encode() + b"\n")
@@ -28,14 +28,14 @@ def ask(server: Httpd, **question: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class View:
-    """The one group, as the spawner had it. `spawner`: its pid."""
+class GroupStatus:
+    """The state of the one app group in an answer of the spawner. `spawner`: its pid."""
 
     spawner: int
     group: dict[str, Any]
 
     @classmethod
-    def take(cls, server: Httpd) -> View | None:
+    def take(cls, server: Httpd) -> GroupStatus | None:
         """None while no spawner answers, or it does not know the app (yet)."""
         told = ask(server, command="status")
         groups = told.get("groups", [])

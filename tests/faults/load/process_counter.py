@@ -1,4 +1,4 @@
-"""Counts workers and preloaders as the kernel has them, again and again while a `with` block runs."""
+"""Counts workers and preloaders in /proc, again and again while a `with` block runs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Callable, Iterator
 
-EVERY = 0.01  # seconds
+INTERVAL = 0.01  # seconds
 TITLES = (b"jumpseat: worker of", b"jumpseat: preloader of", b"jumpseat: loading")
 
 
-class Census:
-    """A preloader was born of the spawner, a worker of a preloader: told by its parent when it is first seen."""
+class ProcessCounter:
+    """A child of the spawner is a preloader, a child of a preloader is a worker (its first parent that was seen)."""
 
     def __init__(self, spawner: Callable[[], int]) -> None:
         self._spawner = spawner
@@ -22,9 +22,9 @@ class Census:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.most_workers = 0
         self.most_preloaders = 0
-        self.looks = 0
+        self.samples = 0
 
-    def __enter__(self) -> Census:
+    def __enter__(self) -> ProcessCounter:
         self._thread.start()
         return self
 
@@ -35,10 +35,10 @@ class Census:
         self._thread.join(10)
 
     def _run(self) -> None:
-        while not self._over.wait(EVERY):
-            self._look()
+        while not self._over.wait(INTERVAL):
+            self._sample()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         spawner = self._spawner()
         seen = set()
         for parent, pid in _descendants(spawner):
@@ -47,7 +47,7 @@ class Census:
                 seen.add(pid)
         alive = {pid for pid in seen if _is_app(pid)}  # all at the same moment: behind the last that was seen
         preloaders = {pid for pid in alive if self._parents[pid] == spawner}
-        self.looks += 1
+        self.samples += 1
         self.most_preloaders = max(self.most_preloaders, len(preloaders))
         self.most_workers = max(self.most_workers, len(alive) - len(preloaders))
 
