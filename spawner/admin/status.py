@@ -39,7 +39,7 @@ def describe(world: World, keys: Collection[str], figures: Figures, started: flo
         },
         "pool": {
             "max_pool_size": pool.server.max_pool_size,
-            "workers": sum(len(group.active()) for group in pool.groups.values()),
+            "workers": pool.worker_count(),
             "groups": len(pool.groups),
         },
         "groups": shown,

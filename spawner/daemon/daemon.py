@@ -30,8 +30,8 @@ from spawner.httpd.registrar import Registrar
 from spawner.logs.app_logs import AppLogs
 from spawner.logs.log import Log
 from spawner.options import ServerOptions
-from spawner.pages.deployment_notes import DeploymentNotes
-from spawner.pages.failure_answer import FailureAnswers
+from spawner.pages.error_responder import ErrorResponder
+from spawner.pages.restart_error_file import RestartErrorFiles
 from spawner.pool.pool import Pool
 from spawner.pool.registration import Registration
 from spawner.processes import stray_processes
@@ -110,11 +110,11 @@ class Daemon:
                 ServerOptions().stat_throttle_rate,
                 self._always_restart,
             ),
-            answers=FailureAnswers(self._loop, settings.answer_timeout),
+            answers=ErrorResponder(self._loop, settings.answer_timeout),
             reaper=reaper,
             short_processes=short_processes,
             hooks=Hooks(short_processes, log),
-            notes=DeploymentNotes(short_processes, log),
+            notes=RestartErrorFiles(short_processes, log),
             scarcity=DescriptorExhaustion(self._loop, log),
             stacks=Stacks(self._loop, lambda: self.world.processes, folder.folder),
             memory=MemoryReader(self._loop),
@@ -191,14 +191,14 @@ class Daemon:
     def _committed(self, new: ServerConfiguration) -> None:
         """A configuration is complete. The first one makes the spawner open for registrations."""
         world, options = self.world, new.options
-        self._log.keep_named(set(new.logs))
+        self._log.keep_error_logs(set(new.logs))
         for name, descriptor in new.take_logs().items():
             if name == "":
                 _use_for_output(descriptor)
-            self._log.set_named(name, descriptor)
+            self._log.set_error_log(name, descriptor)
         self._log.level = options.log_level
         try:
-            self._log.set_own_path(options.log_file)
+            self._log.set_log_file(options.log_file)
         except OSError as error:
             self._log.error(3044, "PassengerLogFile %s cannot be opened: %s" % (options.log_file, error.strerror))
         world.app_logs.configure(options.log_level, not options.disable_log_prefix, bool(options.log_file))
@@ -269,7 +269,7 @@ class Daemon:
         """
         path = self.world.pool.server.log_file
         try:
-            self._log.set_own_path(path)
+            self._log.set_log_file(path)
         except OSError as error:
             raise Failed("PassengerLogFile %s cannot be opened: %s" % (path, error.strerror)) from error
         return ([path] if path else []) + self.world.app_logs.reopen()

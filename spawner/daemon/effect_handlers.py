@@ -11,7 +11,7 @@ from typing import Callable
 
 from spawner.daemon.process_effects import ProcessEffects
 from spawner.daemon.world import Feed, World
-from spawner.pages.failure_page import FailureResponse, friendly_response, short_response
+from spawner.pages.start_error_page import ErrorResponse, friendly_response, short_response
 from spawner.pool import effects
 from spawner.processes.app_process import ProcessEvents
 from spawner.processes.group_resources import GroupResources, backlog_for, new_token
@@ -45,7 +45,7 @@ class EffectHandlers:
             effects.RunHook: self._run_hook,
             effects.NoteDeployment: self._note_deployment,
             effects.Progress: world.restarts.publish,
-            effects.Say: self._say,
+            effects.Log: self._log,
             **self.processes.kinds,
         }
 
@@ -78,7 +78,7 @@ class EffectHandlers:
                 raise
         except OSError as error:
             world.log.error(3020, "no socket could be made for %s: %s" % (effect.key, error))
-            self._feed(world.pool.close, world.pool.groups[effect.key])
+            self._feed(world.pool.close_group, effect.key)
             return
         self.add_group(GroupResources(effect.key, path, listener, scoreboard, self._token()))
         world.watch.watch(effect.key, registration.app_root, registration.options.restart_dir)
@@ -164,7 +164,7 @@ class EffectHandlers:
             count = self.world.answers.answer_waiting(group.listener, answer)
             self.world.log.debug(3021, "%s: %d requests were answered 500" % (effect.key, count))
 
-    def _failure_response(self, key: str, failure: StartFailure) -> FailureResponse:
+    def _failure_response(self, key: str, failure: StartFailure) -> ErrorResponse:
         group = self.world.pool.groups[key]
         registration = group.registration
         retry_after = max(1, math.ceil(group.retry_at - time.monotonic()))
@@ -179,7 +179,7 @@ class EffectHandlers:
                 answer = dataclasses.replace(answer, html=page, operators_own=True)
             except OSError as error:
                 text = "PassengerCustomErrorPage %s, opened as the app's user: %s"
-                self.world.log.say("error", 3022, text % (custom, error.strerror or error), registration.error_log)
+                self.world.log.write("error", 3022, text % (custom, error.strerror or error), registration.error_log)
         return answer
 
     def _identity_of(self, key: str) -> Identity:
@@ -208,11 +208,11 @@ class EffectHandlers:
                 identity = self._identity_of(effect.key)
             except OSError:  # no user can be found: the failure says it, and nobody may write
                 return
-            self.world.notes.note(registration, identity, effect.generation, effect.failure)
+            self.world.notes.update(registration, identity, effect.generation, effect.failure)
 
 
-    def _say(self, effect: effects.Say) -> None:
+    def _log(self, effect: effects.Log) -> None:
         """What is wrong with an app goes into its virtual host's log, too: those who can mend it read that one."""
         group = self.world.pool.groups.get(effect.key)
         theirs = group.registration.error_log if group is not None and effect.level in ("error", "warn") else ""
-        self.world.log.say(effect.level, effect.number, effect.text, theirs)
+        self.world.log.write(effect.level, effect.number, effect.text, theirs)

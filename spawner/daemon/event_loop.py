@@ -9,9 +9,8 @@ from typing import Any, Callable, Optional
 
 from spawner.daemon.effect_handlers import EffectHandlers
 from spawner.daemon.slow_starts import SlowStarts
-from spawner.pool import upkeep
 from spawner.pool.effects import Effect
-from spawner.pool.process import describe_status
+from spawner.pool.process import LINGER_SECONDS, describe_status
 from spawner.pool.states import ProcessKind
 from spawner.processes.app_process import AppProcess
 from spawner.processes.orphans import Orphan
@@ -67,7 +66,7 @@ class EventLoop:
     def watch_starts(self) -> None:
         """Look after the starts that an earlier spawner has begun, as after those of this one."""
         for entry in self._pool.processes.values():
-            if entry.coming:
+            if entry.starting:
                 self._slow_starts.watch(entry.process_id)
 
     def close(self) -> None:
@@ -86,20 +85,20 @@ class EventLoop:
     def _tick(self) -> None:
         self._deadline = None
         now = time.monotonic()
-        for process_id in [process.process_id for process in self._pool.processes.values() if process.coming]:
+        for process_id in [process.process_id for process in self._pool.processes.values() if process.starting]:
             self._check_start_timeout(process_id, now)
         self.feed(self._pool.tick)
 
     def _check_start_timeout(self, process_id: int, now: float) -> None:
         """Report a start that took too long with what the process has written so far, which the pool cannot know."""
         entry, process = self._pool.processes.get(process_id), self._world.processes.get(process_id)
-        if entry is None or process is None or not entry.coming:
+        if entry is None or process is None or not entry.starting:
             return
         limit = self._pool.groups[entry.key].registration.options.start_timeout
         if now >= entry.started + limit:
             summary = "not up within %d s (PassengerStartTimeout)" % limit
             detail = self._slow_starts.take(process_id)
-            self.feed(self._pool.start_failed, process_id, process.failure(upkeep.step_of(entry), summary, detail))
+            self.feed(self._pool.start_failed, process_id, process.failure(entry.start_step, summary, detail))
 
     # What processes do: ProcessEvents
 
@@ -128,9 +127,9 @@ class EventLoop:
             return  # a direct process shares nothing with any other
         group.warnings = tuple(warning[:_LONGEST_WARNING] for warning in warnings[:_MOST_WARNINGS])
         for warning in group.warnings:
-            self._world.log.say("warn", 3011, "%s: %s" % (process.key, warning), entry.registration.error_log)
+            self._world.log.write("warn", 3011, "%s: %s" % (process.key, warning), entry.registration.error_log)
             if entry.registration.options.app_log_file:
-                process.output.note("warning: %s" % warning)
+                process.output.add_line("warning: %s" % warning)
 
     def said_ready(self, process: AppProcess) -> None:
         """A worker accepts connections."""
@@ -141,12 +140,12 @@ class EventLoop:
         """A worker has served PassengerMaxRequests."""
         self._world.log.info(3108, "%s: worker %d has served %d requests" % (process.key, process.pid, requests))
         if process.process_id in self._pool.processes:
-            self.feed(self._pool.process_worn, process.process_id)
+            self.feed(self._pool.max_requests_reached, process.process_id)
 
     def said_work_wanted(self, process: AppProcess) -> None:
         """A worker's app has asked for out-of-band work."""
         if process.process_id in self._pool.processes:
-            self.feed(self._pool.work_wanted, process.process_id)
+            self.feed(self._pool.work_requested, process.process_id)
 
     def said_work_done(self, process: AppProcess, seconds: str) -> None:
         """A worker has done its out-of-band work."""
@@ -172,7 +171,7 @@ class EventLoop:
             self.feed(self._pool.process_forked, worker.process_id, pid)
             return
         if pidfd is not None and believed:
-            Orphan(self._loop, pid, pidfd, upkeep.LINGER_SECONDS)
+            Orphan(self._loop, pid, pidfd, LINGER_SECONDS)
         elif pidfd is not None:
             linux.close_descriptor(pidfd)
 
@@ -208,8 +207,8 @@ class EventLoop:
         self.before_end()
         self._slow_starts.take(process.process_id)
         entry = self._pool.processes.get(process.process_id)
-        if entry is not None and entry.coming and not entry.killed:
-            step, summary = upkeep.step_of(entry), "the process ended (%s) before it was up" % describe_status(status)
+        if entry is not None and entry.starting and not entry.killed:
+            step, summary = entry.start_step, "the process ended (%s) before it was up" % describe_status(status)
             if not process.heard and status in _NOT_EXECUTED:
                 interpreter = next((value for name, value in process.facts if name == "interpreter"), "the interpreter")
                 step, summary = start_steps.EXECUTE, "%s could not be executed" % interpreter

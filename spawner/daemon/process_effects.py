@@ -9,11 +9,11 @@ import time
 from typing import Callable, Optional, Sequence
 
 from spawner.daemon.world import Feed, World
-from spawner.logs.line_sink import LineSink
-from spawner.logs.output import AppOutput
+from spawner.logs.app_output import AppOutput
+from spawner.logs.log_writer import LogWriter
 from spawner.options import AppOptions
 from spawner.pool import effects
-from spawner.pool.group import SLOTS
+from spawner.pool.process import SLOTS
 from spawner.pool.registration import Registration
 from spawner.pool.states import ProcessKind
 from spawner.processes.app_process import AppProcess, ProcessEvents
@@ -42,7 +42,7 @@ class ProcessEffects:
             effects.StartProcess: self._start_process,
             effects.ForkWorker: self._fork_worker,
             effects.ServeDirect: self._serve_direct,
-            effects.Work: self._work,
+            effects.DoOutOfBandWork: self._work,
             effects.DumpStacks: self._dump_stacks,
             effects.Retire: self._retire,
             effects.Terminate: self._terminate,
@@ -126,12 +126,12 @@ class ProcessEffects:
         logs, pool = self._world.app_logs, self._world.pool
         registration = pool.groups[key].registration
 
-        def sink() -> Optional[LineSink]:
+        def writer() -> Optional[LogWriter]:
             group = pool.groups.get(key)
             now = group.registration if group is not None else registration
-            return logs.sink(now.options.app_log_file, now.app_root, now.error_log, identity)
+            return logs.writer(now.options.app_log_file, now.app_root, now.error_log, identity)
 
-        app_output = AppOutput(output, 0, sink, lambda: logs.form, self._world.configuration.line_length)
+        app_output = AppOutput(output, 0, writer, lambda: logs.output_format, self._world.configuration.line_length)
         process = AppProcess(
             self._loop, self._events, process_id, key, kind, generation, slot, identity, line, app_output
         )
@@ -154,7 +154,7 @@ class ProcessEffects:
             ("multiprocess", "1" if cap > 1 else "0"),
             ("server_software", world.parameters.server_software),
             ("friendly", "1" if entry.registration.options.friendly_error_pages else "0"),
-            *limits_of(entry.registration, world.pool.processes[process.process_id].once),
+            *limits_of(entry.registration, world.pool.processes[process.process_id].single_request),
         ]
         descriptors = (group.listener.fileno(), group.scoreboard.descriptor, world.parameters.lifeline_fd)
         if not process.line.send(fields, descriptors):
@@ -236,7 +236,7 @@ class ProcessEffects:
 
     # While they run
 
-    def _work(self, effect: effects.Work) -> None:
+    def _work(self, effect: effects.DoOutOfBandWork) -> None:
         process = self._world.processes.get(effect.process_id)
         if process is not None:  # on a line that takes nothing it is not told, and goes on serving
             process.line.send([("type", "work")])
@@ -302,17 +302,17 @@ class ProcessEffects:
         self._world.instance.remove_worker_socket(process.key, process.route)
 
 
-def limits_of(registration: Registration, once: bool) -> list[tuple[str, str]]:
+def limits_of(registration: Registration, single_request: bool) -> list[tuple[str, str]]:
     """What `load` says of the limits of a process.
 
-    :param once: it is to serve one request and end.
+    :param single_request: it is to serve one request and end.
     """
     options = registration.options
-    smart = options.spawn_method == "smart" and not once
+    smart = options.spawn_method == "smart" and not single_request
     return [
         ("threads", str(threads_of(options))),
-        ("max_requests", str(1 if once else options.max_requests)),
-        ("stops_when_worn", "1" if smart or once else "0"),
+        ("max_requests", str(1 if single_request else options.max_requests)),
+        ("stops_when_worn", "1" if smart or single_request else "0"),
         ("backtrace_signal", str(BACKTRACE_SIGNAL)),
     ]
 

@@ -76,7 +76,7 @@ def _adopt_group(world: World, carrier: EffectHandlers, found: FoundGroup) -> bo
     listener = socket.socket(fileno=found.listener)
     listener.setblocking(False)
     now = time.monotonic()
-    world.pool.adopt_group(found.registration, found.generation, now, found.resisting, found.always_restart)
+    world.pool.adopt_group(found.registration, found.generation, now, found.pinned, found.always_restart)
     group = GroupResources(key, path, listener, scoreboard, found.token, warnings=found.warnings)
     carrier.add_group(group)
     registration = found.registration
@@ -89,8 +89,8 @@ def _adopt_group(world: World, carrier: EffectHandlers, found: FoundGroup) -> bo
 def _adopt_process(world: World, carrier: EffectHandlers, group: GroupResources, found: FoundProcess) -> None:
     entry: Process = found.entry
     if entry.state is ProcessState.LOADING and _waits_for_load(found.line):
-        entry.state = ProcessState.STARTING
-    age = linux.age_of(entry.pid) if entry.pid and not entry.coming else None
+        entry.state = ProcessState.SPAWNED
+    age = linux.age_of(entry.pid) if entry.pid and not entry.starting else None
     entry.started -= age or 0.0
     process_id = world.pool.adopt_process(entry)
     process = carrier.processes.add_process(
@@ -98,8 +98,8 @@ def _adopt_process(world: World, carrier: EffectHandlers, group: GroupResources,
     )
     process.route = found.route
     group.user, group.uid = found.user, found.uid
-    process.heard = entry.state is not ProcessState.STARTING
-    process.loaded = entry.state not in (ProcessState.STARTING, ProcessState.LOADING)
+    process.heard = entry.state is not ProcessState.SPAWNED
+    process.loaded = entry.state not in (ProcessState.SPAWNED, ProcessState.LOADING)
     process.ready = entry.state in (ProcessState.SERVING, ProcessState.RETIRING)
     world.stock.adopted(process_id, found.store_key)
     if entry.pid:

@@ -50,4 +50,4 @@ class SlowStarts:
 
     def _is_coming(self, process_id: int) -> bool:
         entry = self._world.pool.processes.get(process_id)
-        return entry is not None and entry.coming
+        return entry is not None and entry.starting

@@ -9,8 +9,8 @@ from spawner.admin.restart_progress import RestartProgress
 from spawner.httpd.parameters import Parameters
 from spawner.logs.app_logs import AppLogs
 from spawner.logs.log import Log
-from spawner.pages.deployment_notes import DeploymentNotes
-from spawner.pages.failure_answer import FailureAnswers
+from spawner.pages.error_responder import ErrorResponder
+from spawner.pages.restart_error_file import RestartErrorFiles
 from spawner.pool.pool import Pool
 from spawner.processes.app_process import AppProcess
 from spawner.processes.group_resources import GroupResources
@@ -44,11 +44,11 @@ class World:
     pool: Pool
     stock: StateStore
     watch: RestartWatch
-    answers: FailureAnswers
+    answers: ErrorResponder
     reaper: Reaper
     short_processes: HelperProcesses
     hooks: Hooks
-    notes: DeploymentNotes
+    notes: RestartErrorFiles
     scarcity: DescriptorExhaustion
     stacks: Stacks
     memory: MemoryReader

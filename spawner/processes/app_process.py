@@ -8,7 +8,7 @@ import socket
 from typing import Mapping, Optional, Protocol
 
 from spawner.errors import PeerError
-from spawner.logs.output import AppOutput
+from spawner.logs.app_output import AppOutput
 from spawner.pool.states import ProcessKind
 from spawner.processes.process_line import ProcessLine
 from spawner.shared import masking, start_steps

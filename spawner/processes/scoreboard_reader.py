@@ -8,7 +8,7 @@ import os
 import struct
 from dataclasses import dataclass
 
-from spawner.pool.group import SLOTS
+from spawner.pool.process import SLOTS
 from spawner.watching.request_in_flight import RequestInFlight, read_request
 
 CELL_SIZE = 512  # bytes; the header of a slot is as long

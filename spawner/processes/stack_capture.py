@@ -89,7 +89,7 @@ class Stacks:
 
     def dump(self, process: AppProcess, reason: str) -> None:
         """Leave them in the app's log, behind a line that says why."""
-        process.output.remark("JS3107: process %d: %s; its threads are at:" % (process.pid, reason))
+        process.output.write_own_lines("JS3107: process %d: %s; its threads are at:" % (process.pid, reason))
         self._begin(process, True).add_done_callback(lambda done: self._say_if_none(process, done.result()))
 
     def begin(self, process: AppProcess, done: Callable[[str], None]) -> None:
@@ -124,7 +124,7 @@ class Stacks:
     @staticmethod
     def _say_if_none(process: AppProcess, text: str) -> None:
         if text in (NO_ANSWER, NOT_POSSIBLE):
-            process.output.remark(text)
+            process.output.write_own_lines(text)
 
 
 class _Dump:
@@ -143,9 +143,9 @@ class _Dump:
         self._ends: float = loop.time() + _LONGEST
         self._timer: Optional[asyncio.TimerHandle] = loop.call_later(_PATIENCE, self._finish)
         self._output = process.stderr
-        self._output.sieve = self._sieve
+        self._output.line_filter = self._filter
 
-    def _sieve(self, lines: list[bytes]) -> list[bytes]:
+    def _filter(self, lines: list[bytes]) -> list[bytes]:
         others = self._capture.take(lines)
         if len(others) < len(lines) and self._timer is not None:
             self._timer.cancel()
@@ -154,8 +154,8 @@ class _Dump:
 
     def _finish(self) -> None:
         self._timer = None
-        self._output.sieve = None
+        self._output.line_filter = None
         text = app_stacks.shown(self._capture.text(), self._instance) if self._capture.begun else NO_ANSWER
         if self.logged and self._capture.begun:
-            self._process.output.remark(*text.split("\n"))
+            self._process.output.write_own_lines(*text.split("\n"))
         self.future.set_result(text)

@@ -1,4 +1,7 @@
-"""Whether a client wants its errors as JSON (RFC 9110, 12.5.1): the module in httpd decides alike (accept.c)."""
+"""Whether a client wants its errors as JSON (RFC 9110, 12.5.1).
+
+The module in httpd decides alike (core/accept.c). Both are tested with tests/protocol/accept_header.tsv.
+"""
 
 from typing import Optional, Tuple
 

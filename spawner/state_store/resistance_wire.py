@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Optional
 
-from spawner.pool.resistance import Resistance
+from spawner.pool.release import PinnedRelease
 from spawner.start_failure import StartFailure
 
 _LONGEST = 6_000  # characters of the detail and of the facts: a record of the store holds 32,000 bytes
 
 
-def text_of(resisting: Optional[Resistance]) -> str:
+def text_of(resisting: Optional[PinnedRelease]) -> str:
     """As JSON; empty: nothing is resisted. A long traceback loses its beginning: its end says what is wrong."""
     if resisting is None:
         return ""
@@ -29,7 +29,7 @@ def text_of(resisting: Optional[Resistance]) -> str:
     return json.dumps(told)
 
 
-def resistance_from(text: str) -> Optional[Resistance]:
+def resistance_from(text: str) -> Optional[PinnedRelease]:
     """What `text_of` made; None for anything else: then the newest code is tried again."""
     try:
         told = json.loads(text)
@@ -37,6 +37,6 @@ def resistance_from(text: str) -> Optional[Resistance]:
         failure = StartFailure(
             str(told["step"]), str(told["summary"]), str(told["detail"]), facts, str(told["error_id"])
         )
-        return Resistance(int(told["generation"]), float(told["since"]), failure)
+        return PinnedRelease(int(told["generation"]), float(told["since"]), failure)
     except (ValueError, KeyError, TypeError):
         return None

@@ -17,8 +17,7 @@ from spawner.pool.group import Group
 from spawner.pool.pool import Pool
 from spawner.pool.process import Process
 from spawner.pool.registration import Registration
-from spawner.pool.replacement import OVERDUE_SECONDS
-from spawner.pool.resistance import Resistance
+from spawner.pool.release import PinnedRelease
 from spawner.pool.states import ProcessKind, ProcessState
 from spawner.processes.app_process import AppProcess
 from spawner.processes.group_resources import GroupResources
@@ -28,8 +27,16 @@ from spawner.system import packets
 from spawner.system.linux import Identity
 from spawner.watching.restart_watch import RestartWatch
 
-# What is known of a process beyond its state, and has been said once only or is nowhere else: fields of Process.
-_MARKS = ("once", "worn", "too_large", "overdue", "work_asked", "work_granted")
+# What is known of a process beyond its state, and has been said once only or is nowhere else: the marks of a record and
+# the fields of Process that they stand for. The names of the marks stay: a spawner of another version reads them.
+_MARKS = {
+    "once": "single_request",
+    "worn": "max_requests_reached",
+    "too_large": "too_large",
+    "overdue": "overdue",
+    "work_asked": "work_requested_at",
+    "work_granted": "work_granted_at",
+}
 _LEFT_OUT = ("warning", "env:")  # by how their names begin: fields that a record without room goes without, in turn
 _WARNINGS = 8_000  # bytes of an import's warnings that are kept
 _SINCE = ("work_asked", "work_granted")  # those that say since when
@@ -79,7 +86,7 @@ class FoundGroup:
     restart_key: str
     listener: int
     scoreboard: int
-    resisting: Optional[Resistance] = None
+    pinned: Optional[PinnedRelease] = None
     always_restart: bool = False
     warnings: tuple[str, ...] = ()
     processes: list[FoundProcess] = field(default_factory=list)
@@ -172,10 +179,9 @@ class StateStore:
         self._store.close()
 
     def _update_group(self, group: GroupResources, entry: Group, restart_key: str) -> None:
-        # A restart that waits for its turn is one generation more, which the next spawner starts then.
-        generation = max(entry.generation, entry.last_generation) + entry.restart_again
+        generation = entry.generation_to_store
         descriptors = (group.listener.fileno(), group.scoreboard.descriptor)
-        standing = (entry.resisting, entry.always_restart)
+        standing = (entry.pinned, entry.always_restart)
         shown = (entry.registration, generation, restart_key, descriptors, standing, group.warnings)
         if self._groups.get(group.key) == shown:
             return
@@ -185,13 +191,13 @@ class StateStore:
             ("generation", str(generation)),
             ("restart_key", restart_key),
             ("always_restart", "1" if entry.always_restart else "0"),
-            ("resisting", text_of(entry.resisting)),
+            ("resisting", text_of(entry.pinned)),
             *(("warning", text) for text in kept_warnings(group.warnings)),
         ]
         self._put("group", _group_key(group.key), fields_of(entry.registration) + extra, descriptors)
 
     def _update_process(self, process: AppProcess, entry: Process) -> None:
-        marks = [name for name in _MARKS if getattr(entry, name)]
+        marks = [mark for mark, name in _MARKS.items() if getattr(entry, name)]
         shown = (process.pid, entry.state, process.pidfd, marks)
         if self._processes.get(process.process_id) == shown or process.line.descriptor < 0:
             return
@@ -208,7 +214,7 @@ class StateStore:
             ("uid", str(process.identity.uid)),
             ("gid", str(process.identity.gid)),
             ("route", process.route),
-            *(("mark", name) for name in marks),
+            *(("mark", mark) for mark in marks),
         ]
         descriptors = [process.line.descriptor, process.output.fileno()]
         if process.pidfd is not None:  # a pid alone may be another process's by the time it is read
@@ -290,11 +296,9 @@ def _process_from(record: Record, now: float) -> FoundProcess:
         idle_since=now,
         retired_at=now,
     )
-    for name in _MARKS:
-        if ("mark", name) in record.fields:
-            setattr(entry, name, now if name in _SINCE else True)
-    if entry.overdue:  # the spawner before has told it to end, and was to kill it
-        entry.kill_at = now + OVERDUE_SECONDS
+    for mark, name in _MARKS.items():
+        if ("mark", mark) in record.fields:
+            setattr(entry, name, now if mark in _SINCE else True)
     uid, gid = int(record.get("uid")), int(record.get("gid"))
     pidfd = pidfds[0] if pidfds else None
     sock = socket.socket(fileno=line)

@@ -9,8 +9,7 @@ from typing import Optional
 
 from spawner.daemon.world import Feed, World
 from spawner.pool.group import Group
-from spawner.pool.process import Process
-from spawner.pool.reading import Reading
+from spawner.pool.process import Process, Reading
 from spawner.processes.group_resources import GroupResources
 
 _SHORTEST_LIMIT = 1.0  # seconds

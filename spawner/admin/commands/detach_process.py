@@ -32,5 +32,5 @@ class DetachProcess:
         process = find_process(self._world, pid, caller)
         if process.retiring:
             raise NotFound("process %d has been told to end already" % pid)
-        self._feed(self._world.pool.detach, process.process_id)
+        self._feed(self._world.pool.detach_process, process.process_id)
         return {"group": process.key, "kind": process.kind.value}

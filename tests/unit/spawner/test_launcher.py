@@ -25,6 +25,7 @@ from spawner.processes.launcher import Launched, Launcher, StartError
 from spawner.shared import start_steps
 from spawner.system.linux import Identity
 from spawner.system.oom_score import present
+from tests.open_folders import APP_PYTHON
 
 ALICE = Identity("alice", 1001, 2001, (2001,), "/home/alice", "/bin/bash")
 AS_ROOT = os.geteuid() == 0
@@ -148,7 +149,7 @@ def app(folder: Path, owner: int = 0, mode: int = 0o755, **options: str) -> Regi
         for path in (root, root / "passenger_wsgi.py"):
             os.chown(path, owner, owner)
     os.chmod(root, mode)
-    wire = {"python": sys.executable, "load_shell_envvars": "0", **options}
+    wire = {"python": APP_PYTHON, "load_shell_envvars": "0", **options}
     return Registration("app", str(root), "wsgi", "passenger_wsgi.py", "", "", "", "", AppOptions.from_wire(wire), 1)
 
 
