@@ -11,14 +11,14 @@ from typing import Optional
 _FRAME = re.compile(r'  File "(.*)", line (?:\d+|\?\?\?) in (.+)\Z')
 # What a thread waits for that is in no code of the app, by the innermost call: its file and function.
 WAITS = {
-    ("loaders/python/worker.py", "_take_connections"): "waits for its next request",
-    ("loaders/python/threads.py", "_run"): "waits for its next request",
-    ("loaders/python/signal_queue.py", "wait"): "waits for the requests of the other threads to end",
+    ("loaders/python/worker.py", "_accept_connections"): "waits for its next request",
+    ("loaders/python/executors/thread_executor.py", "_run"): "waits for its next request",
+    ("loaders/python/core/signal_queue.py", "wait"): "waits for the requests of the other threads to end",
     ("loaders/python/preloader.py", "_step"): "waits until another worker is needed",
-    ("loaders/python/control_line.py", "_receive"): "waits for the spawner",
-    ("loaders/python/request.py", "_wait"): "waits for the head of a request",
-    ("loaders/python/input.py", "_receive_into"): "waits for the body of a request",
-    ("loaders/python/response.py", "_send"): "sends a response",
+    ("loaders/python/core/control_line.py", "_receive"): "waits for the spawner",
+    ("loaders/python/wsgi/request.py", "_wait"): "waits for the head of a request",
+    ("loaders/python/wsgi/request_body.py", "_receive_into"): "waits for the body of a request",
+    ("loaders/python/wsgi/response.py", "_send"): "sends a response",
 }
 
 

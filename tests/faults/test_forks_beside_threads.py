@@ -38,7 +38,7 @@ def start(threaded: LoadedServer, method: str, limit: int) -> None:
 def test_no_fork_of_an_app_with_threads_hangs(threaded: LoadedServer, check_load: LoadCheck) -> None:
     """Each worker serves one request, in which it takes every lock that a thread may have held at the fork."""
     threaded.server.logs.allow("JS3011")
-    threaded.server.logs.expect("JS3011: .*thread 'talk', .* started at import at .*/at_import.py:[0-9]+")
+    threaded.server.logs.expect("JS3011: .*thread 'talk', .* started during the import at .*/at_import.py:[0-9]+")
     start(threaded, "smart", 1)
     with threaded.load([USE], clients=4) as load:
         load.wait_for_more(FORKS, 120 * ROUNDS)

@@ -1,4 +1,4 @@
-"""A worker: takes connections from the group's socket, and from its own if it has one, until it is told to retire.
+"""A worker: accepts on the group's socket, and on its own if it has one, until it is told to retire.
 
 docs/protocol.md, sections 2, 5 and 6. An idle worker waits in one epoll for its sockets, its control line, the lifeline
 and its own signals; the group's socket is watched exclusively, so that one connection wakes one worker.
@@ -12,28 +12,29 @@ import socket
 from typing import Iterable, List, NamedTuple, NoReturn, Optional, Tuple, Union
 
 from ...shared import start_steps
-from . import failure_report, originals, process_title, report, standard_streams
-from .control_line import ControlLine, Message
-from .doors import MOST_EVENTS, Doors
-from .errors import LineClosed, LoadFailure, UnexpectedMessage
-from .group import Group
-from .one_by_one import OneByOne
-from .out_of_band_work import OutOfBandWork, RequestForWork
-from .scoreboard import SharedSlot, Slot
-from .signal_queue import SignalQueue
-from .threads import Threads
+from .core import unpatched
+from .core.control_line import ControlLine, ControlMessage
+from .core.errors import LineClosed, LoadFailure, UnexpectedMessage
+from .core.listeners import MOST_EVENTS, Listeners
+from .core.scoreboard_writer import SharedSlotWriter, SlotWriter
+from .core.signal_queue import SignalQueue
+from .diagnostics import error_log, failed_message, process_inspection
+from .executors.out_of_band_executor import OutOfBandExecutor, RequestOutOfBandWork
+from .executors.sync_executor import SyncExecutor
+from .executors.thread_executor import ThreadExecutor
+from .worker_context import WorkerContext
 
-_RETIRING = frozenset((signal.SIGTERM, signal.SIGINT))
-_NOT_TAKEN = frozenset((errno.EAGAIN, errno.ECONNABORTED, errno.EINTR))
+_RETIRE_SIGNALS = frozenset((signal.SIGTERM, signal.SIGINT))
+_NOT_ACCEPTED = frozenset((errno.EAGAIN, errno.ECONNABORTED, errno.EINTR))
 _NO_LIMIT = 1 << 62  # requests
 
-Server = Union[OneByOne, Threads]
+Executor = Union[SyncExecutor, ThreadExecutor]
 
 
-class Place(NamedTuple):
-    """Which of its group's workers one is. `listener`: the descriptor of its own socket, if it has one."""
+class WorkerSlot(NamedTuple):
+    """Which worker of its group this is. `listener`: the descriptor of its own socket, if it has one."""
 
-    slot: int
+    number: int
     route: str
     listener: Optional[int]
 
@@ -41,38 +42,39 @@ class Place(NamedTuple):
 class Worker:
     """The process from the fork (or from `serve`) to its end.
 
-    Invariants: while `_unsettled`, something may have changed that decides what the worker waits for, and it takes
-    nothing but what has woken it. `_retiring` and `_worn` stay when they are set.
+    Invariants: while `_state_changed`, what the worker has to wait for may be another, and it accepts nothing but what
+    has woken it. `_retiring` and `_limit_reached` stay when they are set.
     """
 
-    def __init__(self, group: Group, line: ControlLine, place: Place) -> None:
-        self._group = group
+    def __init__(self, context: WorkerContext, line: ControlLine, slot: WorkerSlot) -> None:
+        self._context = context
         self._line = line
-        self._place = place
-        self._signals = SignalQueue(_RETIRING)
-        self._work = OutOfBandWork(self._signals.wake)
-        self._reader = group.reader(place.route, RequestForWork(self._work.ask))
-        self._doors = Doors(group.listener, place.listener, [line.fileno(), group.lifeline, self._signals.fileno()])
-        self._unsettled = False
+        self._slot = slot
+        self._signals = SignalQueue(_RETIRE_SIGNALS)
+        self._out_of_band = OutOfBandExecutor(self._signals.wake)
+        self._reader = context.request_reader(slot.route, RequestOutOfBandWork(self._out_of_band.request))
+        control = [line.fileno(), context.lifeline, self._signals.fileno()]
+        self._listeners = Listeners(context.listener, slot.listener, control)
+        self._state_changed = False
         self._retiring = False
-        self._worn = False
-        self._own_is_next = False
+        self._limit_reached = False
+        self._own_socket_is_next = False
 
     def run(self, forked: bool) -> NoReturn:
         """Serve until told to retire, run the exit hooks, end the process: 0, or 1 when it could not serve."""
         status = 1
         try:
-            group, number = self._group, self._place.slot
-            process_title.show("worker", "worker of " + group.name)
-            slot = group.shared_slot(number) if group.threads > 1 else group.slot(number)
+            context, number = self._context, self._slot.number
+            process_inspection.set_title("worker", "worker of " + context.group_name)
+            slot_writer = context.shared_slot(number) if context.threads > 1 else context.slot(number)
             if self._prepare(forked):
-                self._serve(slot)
+                self._serve(slot_writer)
                 status = 0
-            slot.free()
+            slot_writer.worker_ended()
         except (LineClosed, SystemExit, KeyboardInterrupt):  # the latter two: from a signal handler of the app's own
             status = 0
         except BaseException as error:  # noqa: BLE001 - nothing may run on behind the fork
-            report.log_bug("the worker ends", error)
+            error_log.log_internal_error("the worker ends", error)
         finally:
             self._run_exit_hooks()
             end_process(status)
@@ -80,188 +82,189 @@ class Worker:
     def _prepare(self, forked: bool) -> bool:
         """Make a copy of the preloader a process of its own; False when the app cannot."""
         if forked:
-            self._group.random_state.reseed()
+            self._context.random_state.reseed()
         try:
-            self._group.app.after_fork()
+            self._context.app.after_fork()
         except BaseException as error:  # noqa: BLE001 - the app's own code, which may raise anything
-            traceback = report.app_traceback(error)
-            report.log("jumpseat: after_fork() failed\n" + traceback)
-            failure = LoadFailure(start_steps.AFTER_FORK, report.summary(error), traceback)
+            traceback = error_log.app_traceback(error)
+            error_log.log("jumpseat: after_fork() failed\n" + traceback)
+            failure = LoadFailure(start_steps.AFTER_FORK, error_log.summary(error), traceback)
             failure.__cause__ = error
-            pages = self._group.pages
-            failure_report.tell(self._line, failure, pages.friendly, pages.files)
+            responses = self._context.error_responses
+            failed_message.send(self._line, failure, responses.friendly, responses.files)
             return False
         return True
 
-    # The way of a connection
+    # Accepting
 
-    def _serve(self, slot: Slot) -> None:
+    def _serve(self, slot_writer: SlotWriter) -> None:
         """Accept until told to retire and nothing is left to do."""
-        server = self._new_server(slot)
-        self._doors.watch(True, True)
-        slot.ready()
-        self._line.send("ready", [("slot", str(self._place.slot))])
-        going = True
-        while going:
+        executor = self._new_executor(slot_writer)
+        self._listeners.poller(True, True)  # so that connections wake this worker from now on
+        slot_writer.worker_ready()
+        self._line.send("ready", [("slot", str(self._slot.number))])
+        serving = True
+        while serving:
             try:
-                going = self._step(server, slot)
+                serving = self._step(executor, slot_writer)
             except (SystemExit, KeyboardInterrupt):  # from a signal handler of the app's own
                 self._retiring = True
 
-    def _new_server(self, slot: Slot) -> Server:
-        group, limit = self._group, self._group.max_requests or _NO_LIMIT
-        application = group.app.application
-        if isinstance(slot, SharedSlot):
-            return Threads(
-                group.threads, slot, self._reader, application, limit, self._signals.wake, self._doors.step_back
+    def _new_executor(self, slot_writer: SlotWriter) -> Executor:
+        context, limit = self._context, self._context.max_requests or _NO_LIMIT
+        application = context.app.application
+        if isinstance(slot_writer, SharedSlotWriter):
+            wake, prefer_other_workers = self._signals.wake, self._listeners.prefer_other_workers
+            return ThreadExecutor(
+                context.threads, slot_writer, self._reader, application, limit, wake, prefer_other_workers
             )
-        return OneByOne(slot, self._reader, application, limit)
+        return SyncExecutor(slot_writer, self._reader, application, limit)
 
-    def _step(self, server: Server, slot: Slot) -> bool:
-        """Do what is to be done until something has changed; False at the end."""
-        self._unsettled = False
-        self._tell_news(server)
+    def _step(self, executor: Executor, slot_writer: SlotWriter) -> bool:
+        """Do what the present state asks for, until it changes; False at the end."""
+        self._state_changed = False
+        self._report(executor)
         if self._retiring:
-            return self._finish(server)
-        if self._work.ordered:
-            if not server.is_busy():
-                self._do_work(slot)
+            return self._finish(executor)
+        if self._out_of_band.granted:
+            if not executor.is_busy():
+                self._run_out_of_band_work(slot_writer)
                 return True
-            doors = False, False
+            watched = False, False
         else:
-            doors = self._open_doors(server)
-        self._take_connections(server, *doors)
+            watched = self._watched_sockets(executor)
+        self._accept_connections(executor, *watched)
         return True
 
-    def _open_doors(self, server: Server) -> Tuple[bool, bool]:
-        """Return whether connections are taken from the group's socket, and from the worker's own."""
-        if not server.has_room():
+    def _watched_sockets(self, executor: Executor) -> Tuple[bool, bool]:
+        """Return whether connections are accepted from the group's socket, and from the worker's own."""
+        if not executor.has_capacity():
             return False, False
-        return not (self._worn and self._group.stops_when_worn), True
+        return not (self._limit_reached and self._context.stop_at_max_requests), True
 
-    def _take_connections(self, server: Server, from_group: bool, from_own: bool) -> None:
-        """Serve until something has changed.
+    def _accept_connections(self, executor: Executor, from_group: bool, from_own: bool) -> None:
+        """Accept and execute until the state changes.
 
-        A connection that came while this worker was busy is left to others when it is to stop. One that woke it is
-        taken even when an order came at the same time: the exclusive watch has told nobody else.
+        A connection that came while this worker was busy is left to others when this one is to stop. A connection that
+        woke it is accepted even if a message came at the same time: the exclusive watch has woken nobody else.
         """
-        poll = self._doors.watch(from_group, from_own)
-        listener = self._doors.group
+        poll = self._listeners.poller(from_group, from_own)
+        listener = self._listeners.group
         group = listener.fileno()
-        while not self._unsettled:
+        while not self._state_changed:
             ready = poll(0, MOST_EVENTS)
-            waited = bool(ready)
-            if not waited:
+            was_queued = bool(ready)
+            if not was_queued:
                 ready = poll(-1, MOST_EVENTS)
             if len(ready) == 1 and ready[0][0] == group:
-                self._take(listener, server, waited)
+                self._accept(listener, executor, was_queued)
             else:
-                self._look_around([descriptor for descriptor, _ in ready], server, waited)
+                self._handle_ready([descriptor for descriptor, _ in ready], executor, was_queued)
 
-    def _look_around(self, ready: List[int], server: Server, waited: bool) -> None:
-        """Hear the orders that have come, and take a connection from each socket at which one waits."""
-        self._hear(ready)
-        own = self._doors.own
+    def _handle_ready(self, ready: List[int], executor: Executor, was_queued: bool) -> None:
+        """Read what has come on the control descriptors, and accept from each socket that has a connection."""
+        self._read_control(ready)
+        own = self._listeners.own
         own_is_ready = own is not None and own.fileno() in ready
-        if self._doors.group.fileno() in ready and not (waited and self._unsettled):
-            if waited and own_is_ready and self._own_is_next:  # room for one only: in turn
-                self._take_own(server, waited)
+        if self._listeners.group.fileno() in ready and not (was_queued and self._state_changed):
+            if was_queued and own_is_ready and self._own_socket_is_next:  # there may be capacity for one: in turn
+                self._accept_own(executor, was_queued)
                 own_is_ready = False
-            if not (waited and self._unsettled):
-                self._take(self._doors.group, server, waited)
-                self._own_is_next = True
-        if own_is_ready and not self._unsettled:
-            self._take_own(server, waited)
+            if not (was_queued and self._state_changed):
+                self._accept(self._listeners.group, executor, was_queued)
+                self._own_socket_is_next = True
+        if own_is_ready and not self._state_changed:
+            self._accept_own(executor, was_queued)
 
-    def _take_own(self, server: Server, waited: bool) -> bool:
-        self._own_is_next = False
-        return self._doors.own is not None and self._take(self._doors.own, server, waited)
+    def _accept_own(self, executor: Executor, was_queued: bool) -> bool:
+        self._own_socket_is_next = False
+        return self._listeners.own is not None and self._accept(self._listeners.own, executor, was_queued)
 
-    def _take(self, listener: socket.socket, server: Server, waited: bool) -> bool:
-        """Serve one waiting connection; False: another worker has been quicker."""
+    def _accept(self, listener: socket.socket, executor: Executor, was_queued: bool) -> bool:
+        """Accept and execute one connection; False: another worker has been quicker."""
         try:
             # accept() would look up the listener's family and type as enumerations each time, for 3 us.
             descriptor, _ = listener._accept()  # type: ignore[attr-defined]
         except OSError as error:
-            if error.errno in _NOT_TAKEN:
+            if error.errno in _NOT_ACCEPTED:
                 return False
             raise
-        connection = originals.Connection(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
-        if server.serve(connection, waited):
-            self._unsettled = True
+        connection = unpatched.Connection(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+        if executor.execute(connection, was_queued):
+            self._state_changed = True
         return True
 
-    # Orders
+    # The control line
 
-    def _hear(self, ready: List[int]) -> None:
-        """Take in what the `ready` descriptors say: the end of the lifeline, signals, the spawner, its end."""
-        if self._group.lifeline in ready:
-            self._retiring = self._unsettled = True
+    def _read_control(self, ready: List[int]) -> None:
+        """Read the `ready` ones of lifeline, signals and control line."""
+        if self._context.lifeline in ready:
+            self._retiring = self._state_changed = True
         if self._signals.fileno() in ready:
-            self._unsettled = True
-            if self._signals.take() & _RETIRING:
+            self._state_changed = True
+            if self._signals.read() & _RETIRE_SIGNALS:
                 self._retiring = True
         if self._line.fileno() in ready:
-            self._unsettled = True
-            self._obey(self._line.receive())
+            self._state_changed = True
+            self._handle_message(self._line.receive())
 
-    def _obey(self, message: Optional[Message]) -> None:
+    def _handle_message(self, message: Optional[ControlMessage]) -> None:
         if message is None or message.kind == "retire":
             self._retiring = True
         elif message.kind == "work":
-            self._work.ordered = True
+            self._out_of_band.granted = True
         elif message.kind == "serve":  # again, by a spawner whose predecessor was killed before it could note it
             for descriptor in message.descriptors:
                 os.close(descriptor)
         else:
             raise UnexpectedMessage("a worker was told to {!r}".format(message.kind))
 
-    def _tell_news(self, server: Server) -> None:
-        """Tell the spawner what it does not know yet."""
-        if not self._worn and server.taken >= server.limit:
-            self._worn = True
-            server.limit = _NO_LIMIT
-            self._say("worn", [("requests", str(server.taken))])
-        if self._work.take_news():
-            self._say("work_wanted")
+    def _report(self, executor: Executor) -> None:
+        """Tell the spawner what has happened since the last report."""
+        if not self._limit_reached and executor.started >= executor.limit:
+            self._limit_reached = True
+            executor.limit = _NO_LIMIT
+            self._send("worn", [("requests", str(executor.started))])
+        if self._out_of_band.take_unreported():
+            self._send("work_wanted")
 
-    def _say(self, kind: str, fields: Iterable[Tuple[str, str]] = ()) -> None:
-        """Say it to a spawner that is still there; its end is an order to retire."""
+    def _send(self, kind: str, fields: Iterable[Tuple[str, str]] = ()) -> None:
+        """Send it if the spawner is still there; its end means to retire."""
         try:
             self._line.send(kind, fields)
         except LineClosed:
             self._retiring = True
 
-    def _do_work(self, slot: Slot) -> None:
-        slot.work()
-        seconds = self._work.run(self._group.app, self._reader)
-        slot.work_done()
-        self._say("work_done", [("seconds", "{:.3f}".format(seconds))])
+    def _run_out_of_band_work(self, slot_writer: SlotWriter) -> None:
+        slot_writer.out_of_band_work_started()
+        seconds = self._out_of_band.run(self._context.app, self._reader)
+        slot_writer.out_of_band_work_finished()
+        self._send("work_done", [("seconds", "{:.3f}".format(seconds))])
 
     # The end
 
-    def _finish(self, server: Server) -> bool:
-        """Take what waits at the worker's own socket, wait for an end of a request; False when nothing is left.
+    def _finish(self, executor: Executor) -> bool:
+        """Accept what waits at the worker's own socket, wait for an end of a request; False when nothing is left.
 
-        The line and the lifeline may have ended, and are not listened to any more.
+        The line and the lifeline may have ended, and are not watched any more.
         """
-        while self._doors.own is not None and server.has_room():
-            if not self._take_own(server, True):
-                self._doors.close_own()
-        if self._doors.own is not None or server.is_busy():
+        while self._listeners.own is not None and executor.has_capacity():
+            if not self._accept_own(executor, True):
+                self._listeners.close_own()
+        if self._listeners.own is not None or executor.is_busy():
             self._signals.wait()
             return True
         return False
 
     def _run_exit_hooks(self) -> None:
-        for hook in (self._group.app.before_exit, atexit._run_exitfuncs):
+        for hook in (self._context.app.before_exit, atexit._run_exitfuncs):
             try:
                 hook()
             except BaseException as error:  # noqa: BLE001 - the app's own code, which may raise anything
-                report.log_failure("an exit hook failed", error)
+                error_log.log_app_error("an exit hook failed", error)
 
 
 def end_process(status: int) -> NoReturn:
     """End at once with `status`. Without Python's own end: it would write to, and so unshare, every page."""
-    standard_streams.flush()
-    originals.end_process(status)
+    error_log.flush_streams()
+    unpatched.end_process(status)

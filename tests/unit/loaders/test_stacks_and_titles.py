@@ -46,7 +46,7 @@ def test_the_stacks_of_all_threads_are_shown(starter: Starter) -> None:
         worker.output.wait_for("waiting")
         worker.signal(signal.SIGUSR2)
         worker.output.wait_for(" in application\n")
-        worker.output.wait_for(" in _take_connections\n")
+        worker.output.wait_for(" in _accept_connections\n")
         starter.write("", "gate")
         assert exchange.answer().text == "ok"
 

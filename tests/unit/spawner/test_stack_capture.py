@@ -136,7 +136,8 @@ def test_a_dump_is_in_the_log_as_it_is_shown(tmp_path: Path) -> None:
 
     started = "threading.Thread(target=slow, daemon=True).start()"
     program = PROGRAM.replace(started, "import _thread; _thread.start_new_thread(idle, ())")  # as the loaders do
-    source = "exec(compile('def _run():\\n  time.sleep(100)', '/run/instance/loaders/python/threads.py', 'exec'))\n"
+    file = "/run/instance/loaders/python/executors/thread_executor.py"
+    source = "exec(compile('def _run():\\n  time.sleep(100)', '%s', 'exec'))\n" % file
     with_process(tmp_path / "log", test, program.replace("def slow", source + "idle = _run\ndef slow"))
 
 
