@@ -19,7 +19,7 @@ from spawner.watching import memory_reader
 from spawner.watching.memory_reader import MemoryReader
 
 MEGABYTE = 1_048_576
-PATIENCE = 50.0  # seconds
+TIMEOUT = 50.0  # seconds
 NOBODY = Identity("nobody", 65534, 65534, (65534,), "/", "/bin/sh")
 
 
@@ -77,7 +77,7 @@ def with_reader(kernel: Kernel, test: Callable[[MemoryReader], Awaitable[None]])
     async def main() -> None:
         reader = MemoryReader(asyncio.get_running_loop(), kernel.read)
         try:
-            await asyncio.wait_for(test(reader), PATIENCE)
+            await asyncio.wait_for(test(reader), TIMEOUT)
         finally:
             reader.close()
             kernel.release()

@@ -1,4 +1,4 @@
-"""The tests' side of keeper.py: a started command, its descendants, and how each orphan ended."""
+"""A command started through subreaper.py: the command, its descendants, and how each orphan ended."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Mapping, Sequence
 
 import psutil
 
-from support.waiting import PATIENCE, eventually
+from support.waiting import TIMEOUT, eventually
 
-KEEPER = Path(__file__).with_name("keeper.py")
+SUBREAPER = Path(__file__).with_name("subreaper.py")
 
 
-class KeptProcess:
-    """One command run under a keeper. `ended` maps a pid to its wait status, for the command and all orphans."""
+class SupervisedProcess:
+    """One command that runs below subreaper.py. `ended`: the wait status by pid, of the command and of all orphans."""
 
     def __init__(self, command: Sequence[str], user: str, environment: Mapping[str, str], output: Path) -> None:
         with open(output, "ab") as stream:
-            self._keeper = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(KEEPER), user or "-", *command],
+            self._subreaper = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(SUBREAPER), user or "-", *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stream,
@@ -35,34 +35,34 @@ class KeptProcess:
         self._reader.start()
 
     def _read_pid(self) -> int:
-        assert self._keeper.stdout is not None
-        word, pid = self._keeper.stdout.readline().split()
+        assert self._subreaper.stdout is not None
+        word, pid = self._subreaper.stdout.readline().split()
         assert word == b"started"
         return int(pid)
 
     def _read_ends(self) -> None:
-        assert self._keeper.stdout is not None
-        for line in self._keeper.stdout:
+        assert self._subreaper.stdout is not None
+        for line in self._subreaper.stdout:
             _, pid, status = line.split()
             self.ended[int(pid)] = int(status)
 
     @property
     def running(self) -> bool:
         """Does the command itself run? (Its descendants may live longer.)"""
-        return self.pid not in self.ended and self._keeper.poll() is None
+        return self.pid not in self.ended and self._subreaper.poll() is None
 
     def descendants(self) -> list[psutil.Process]:
         """All live processes that the command has started, itself included."""
-        if self._keeper.poll() is not None:
+        if self._subreaper.poll() is not None:
             return []
         try:
-            found = psutil.Process(self._keeper.pid).children(recursive=True)
+            found = psutil.Process(self._subreaper.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
         return [process for process in found if _is_alive(process)]
 
     def all_have_ended(self) -> bool:
-        return self._keeper.poll() is not None
+        return self._subreaper.poll() is not None
 
     def send(self, number: int) -> None:
         """Send the command a signal, if it still runs."""
@@ -79,13 +79,13 @@ class KeptProcess:
 
     def kill_all(self) -> None:
         """End whatever is left. Always called last."""
-        assert self._keeper.stdin is not None
-        assert self._keeper.stdout is not None
+        assert self._subreaper.stdin is not None
+        assert self._subreaper.stdout is not None
         with contextlib.ExitStack() as stack:  # each of them, whatever goes wrong with another
-            stack.callback(self._keeper.stdout.close)
-            stack.callback(self._reader.join, PATIENCE)
-            stack.callback(self._keeper.wait, PATIENCE)
-            stack.callback(self._keeper.stdin.close)
+            stack.callback(self._subreaper.stdout.close)
+            stack.callback(self._reader.join, TIMEOUT)
+            stack.callback(self._subreaper.wait, TIMEOUT)
+            stack.callback(self._subreaper.stdin.close)
 
 
 def _is_alive(process: psutil.Process) -> bool:

@@ -13,15 +13,15 @@ from support.httpd import Httpd
 
 
 @dataclass(frozen=True)
-class Observation:
+class TimedAnswer:
     """One answer: when its request was begun (CLOCK_MONOTONIC, seconds) and what came."""
 
     begun: float
     answer: Answer
 
 
-class Load:
-    """Clients that ask without end while the `with` block runs.
+class ConcurrentClients:
+    """Clients that send one request after the other while the `with` block runs.
 
     A server may close a kept connection that is idle at any time (RFC 9112, 9.3.1), so a request that was the first
     to find this out is sent again on a fresh connection, once, where `idle_close_is_fine`. Everything else that is not
@@ -32,13 +32,13 @@ class Load:
         self, server: Httpd, clients: int, paths: list[str], pause: float = 0.02, idle_close_is_fine: bool = False
     ) -> None:
         self.failures: list[str] = []
-        self.observations: list[Observation] = []
+        self.answers: list[TimedAnswer] = []
         self._server, self._paths, self._pause = server, paths, pause
         self._idle_close_is_fine = idle_close_is_fine
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(clients)]
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> ConcurrentClients:
         for thread in self._threads:
             thread.start()
         return self
@@ -67,7 +67,7 @@ class Load:
             return
         if answer.status != 200:
             self.failures.append(f"{path}: {answer.status} {answer.reason} {answer.body[:200]!r}")
-        self.observations.append(Observation(begun, answer))
+        self.answers.append(TimedAnswer(begun, answer))
 
     def _exchange(self, client: Client, path: str) -> Answer:
         was_kept = client.kept

@@ -1,13 +1,17 @@
-"""The interpreters of this machine that the loaders have to run on."""
+"""The interpreters of this machine that apps may run in, and copies of them that every user can run."""
 
 from __future__ import annotations
 
+import atexit
+import functools
 import glob
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.open_folders import make_open_folder
 
 _OLDEST = (3, 6)
 _ASK = "import sys; print(sys.implementation.name, '%d %d %d' % sys.version_info[:3])"
@@ -28,6 +32,7 @@ def _candidates() -> list[str]:
     own = os.path.realpath(sys.executable)
     homes = {os.path.expanduser("~"), "/root"}
     installed = [path for home in sorted(homes) for path in glob.glob(f"{home}/.pyenv/versions/*/bin/python3")]
+    installed += glob.glob("/opt/python/*/bin/python3") + glob.glob("/usr/local/bin/python3")
     known = ["/usr/bin/python3", shutil.which("pypy3") or ""]
     return [path for path in [own, *known, *sorted(installed)] if path and Path(path).exists()]
 
@@ -46,3 +51,33 @@ def _name_of(path: str) -> str | None:
 
 def _version_part(name: str) -> list[str]:
     return name.lstrip("abcdefghijklmnopqrstuvwxyz").split(".")
+
+
+@functools.lru_cache(maxsize=None)
+def usable_by_apps(interpreter: str) -> Path:
+    """A path under which every user can run an interpreter: where only its owner can reach it, that of a copy."""
+    path = Path(interpreter).resolve()
+    if str(path).startswith("/usr/"):
+        return Path(interpreter)
+    home = path.parent.parent
+    copy = make_open_folder("js-python-")
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    (copy / "bin").mkdir()
+    shutil.copy2(path, copy / "bin")
+    shutil.copytree(
+        home / "lib" / path.name,
+        copy / "lib" / path.name,
+        symlinks=True,
+        ignore=shutil.ignore_patterns("test", "site-packages", "idlelib", "ensurepip", "__pycache__", "config-*"),
+    )
+    for library in (home / "lib").glob("libpython*.so*"):
+        shutil.copy2(library, copy / "lib", follow_symlinks=False)
+    return _wrapper(copy, path.name)
+
+
+def _wrapper(copy: Path, name: str) -> Path:
+    """A script that lets the copy find its own libpython, where it has one."""
+    script = copy / "bin" / "python"
+    script.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{copy}/lib" exec "{copy}/bin/{name}" "$@"\n')
+    script.chmod(0o755)
+    return script

@@ -1,4 +1,4 @@
-"""The logs of one httpd, and which of their lines nobody has declared."""
+"""Reads the logs of one httpd, and finds serious lines that no test has declared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Pattern
 
-from support.waiting import PATIENCE, DeadlinePassed, eventually
+from support.waiting import TIMEOUT, DeadlinePassed, eventually
 
 #: Any line of these levels must have been declared by the test.
 SERIOUS = re.compile(r"\[[\w-]*:(warn|error|crit|alert|emerg)\]")
@@ -22,7 +22,7 @@ CONTINUED = "    "
 FROM_AN_APP = re.compile(r"App \d+ output: ")
 
 
-class LogBook:
+class LogChecker:
     """Reads every file of a log folder; remembers what was read and what is expected."""
 
     def __init__(self, folder: Path) -> None:
@@ -50,7 +50,7 @@ class LogBook:
     def count(self, pattern: str, name: str = "error.log") -> int:
         return len(re.findall(pattern, self.text(name)))
 
-    def wait_for(self, pattern: str, name: str = "error.log", seconds: float = PATIENCE) -> str:
+    def wait_for(self, pattern: str, name: str = "error.log", seconds: float = TIMEOUT) -> str:
         """Wait until a line of log `name` matches; return the line."""
         expression = re.compile(pattern)
 
@@ -70,7 +70,7 @@ class LogBook:
             eventually(all_seen, "the declared lines", seconds)
 
     def read(self) -> None:
-        """Judge what has been written since the last reading by what is declared now."""
+        """Check the lines that were written since the last reading against what is declared now."""
         for path in sorted(self.folder.glob("*")):
             self._read_more(path)
 
@@ -93,9 +93,9 @@ class LogBook:
         whole_lines = fresh[: fresh.rfind(b"\n") + 1]
         self._read[path] = start + len(whole_lines)
         for line in whole_lines.decode(errors="replace").splitlines():
-            self._judge(path.name, line)
+            self._check_line(path.name, line)
 
-    def _judge(self, name: str, line: str) -> None:
+    def _check_line(self, name: str, line: str) -> None:
         if FROM_AN_APP.search(line) or (line.startswith(CONTINUED) and self._declared_before):
             return
         self._declared_before = False

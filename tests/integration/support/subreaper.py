@@ -1,6 +1,6 @@
-"""A small program that keeps one httpd: no descendant of it can escape.
+"""A small program that starts one httpd and is its subreaper: no descendant of it can escape.
 
-    python keeper.py <user or -> <command> <argument>...
+    python subreaper.py <user or -> <command> <argument>...
 
 It is the "subreaper" of all that the command starts, so whatever is orphaned becomes its child. It
 reaps all of them, writes one line for each to stdout ("started <pid>", "ended <pid> <wait status>"),
