@@ -22,7 +22,7 @@ def version() -> str:
 
 
 class BuildPackages(build_py):
-    """Copies the packages, and conf.d/spawner.configspec to where spawner/configuration.py looks for it.
+    """Copies the packages, and conf.d/spawner.configspec to where spawner/spawner_conf.py looks for it.
 
     The Apache module is not built here: it holds the path of the packages that it runs, which is known only once they
     are installed. `make setup` and `make install` call apache_module.build then.
@@ -76,10 +76,10 @@ setup(
     entry_points={
         "console_scripts": [
             "jumpseat = spawner.cli.main:jumpseat",
-            "passenger = spawner.cli.passenger.main:passenger",
-            "passenger-config = spawner.cli.passenger.config:passenger_config",
-            "passenger-memory-stats = spawner.cli.passenger.memory_stats:passenger_memory_stats",
-            "passenger-status = spawner.cli.passenger.status:passenger_status",
+            "passenger = spawner.cli.main:passenger",
+            "passenger-config = spawner.cli.commands.passenger_config:passenger_config",
+            "passenger-memory-stats = spawner.cli.commands.memory_stats:passenger_memory_stats",
+            "passenger-status = spawner.cli.commands.passenger_status:passenger_status",
         ],
     },
     classifiers=[

@@ -10,7 +10,7 @@ from typing import Any
 # Exists in no file: the shared object registers it when the interpreter starts.
 from _jumpseat_embedding import ffi  # type: ignore[import-not-found]
 
-from spawner.main import main
+from spawner.daemon.main import main
 
 # As in apache_module/src/parent/spawner_child.h.
 SPAWNER_RAN = 256

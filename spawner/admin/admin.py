@@ -14,7 +14,7 @@ from spawner.admin.commands.command import Caller, Command
 from spawner.admin.commands.refusals import BadCommand, Refusal
 from spawner.httpd.registrar import peer_uid
 from spawner.logs.log import Log
-from spawner.machine.acceptor import Acceptor
+from spawner.system.acceptor import Acceptor
 
 _LINE_LIMIT = 65_536  # bytes of a command, and of what may wait behind one that is being carried out
 _PATIENCE = 30.0  # seconds for a command to come and for an answer to be read

@@ -6,8 +6,8 @@ import asyncio
 from types import TracebackType
 from typing import Collection, Optional
 
-from spawner.errors import StartFailure
 from spawner.pool.effects import Progress
+from spawner.start_failure import StartFailure
 
 ENDS = ("completed", "failed")
 _GONE = StartFailure("restart", "the app has ended: Apache stops, or its configuration knows the app no more")

@@ -7,9 +7,9 @@ import time
 from typing import Any, Collection
 
 from spawner.admin.commands.figures import Figures
+from spawner.daemon.world import World
 from spawner.version import VERSION
 from spawner.watching.queue_length import queue_length
-from spawner.world import World
 
 SCHEMA = 1
 
@@ -39,7 +39,7 @@ def describe(world: World, keys: Collection[str], figures: Figures, started: flo
         },
         "pool": {
             "max_pool_size": pool.server.max_pool_size,
-            "workers": sum(len(group.active()) for group in pool.groups.values()),
+            "workers": pool.worker_count(),
             "groups": len(pool.groups),
         },
         "groups": shown,

@@ -11,9 +11,9 @@ from typing import Callable, Optional
 
 from spawner.errors import PeerError
 from spawner.logs.log import Log
-from spawner.machine import linux, packets
-from spawner.machine.packets import NoDescriptors, Packet
 from spawner.options import ServerOptions
+from spawner.system import linux, packets
+from spawner.system.packets import NoDescriptors, Packet
 
 _PAUSE = 1.0  # seconds until it is tried again to take a message for which there were no descriptors
 _PACKETS_AT_ONCE = 64  # then others have their turn

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spawner.errors import PeerError
-from spawner.machine import packets
-from spawner.machine.packets import Packet
+from spawner.system import packets
+from spawner.system.packets import Packet
 
 
 @dataclass(frozen=True)

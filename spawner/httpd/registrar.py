@@ -13,11 +13,11 @@ from typing import Callable
 from spawner.errors import InternalError, JumpseatError, PeerError
 from spawner.httpd.registration_wire import registration_from
 from spawner.logs.log import Log
-from spawner.machine import packets
-from spawner.machine.acceptor import Acceptor
-from spawner.machine.packets import Packet
 from spawner.pool.registration import Registration
 from spawner.processes.users import SystemUsers, described
+from spawner.system import packets
+from spawner.system.acceptor import Acceptor
+from spawner.system.packets import Packet
 
 _PEER_CREDENTIALS = struct.Struct("iII")
 _PATIENCE = 10.0  # seconds that a child may be connected without having said what it wants

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence
 
-from spawner.machine.linux import Identity
+from spawner.system.linux import Identity
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 VENV_FOLDERS = ("venv", ".venv")

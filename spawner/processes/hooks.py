@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Mapping, Sequence
 
 from spawner.logs.log import Log
+from spawner.options import HookName
 from spawner.pool.process import describe_status
 from spawner.processes.app_environment import PATH
-from spawner.processes.short_process import Outcome, ShortProcesses
+from spawner.processes.helper_process import HelperProcesses, Outcome
 
-NAMES = ("attached_process", "detached_process", "spawn_failed", "queue_full_error", "max_request_time_reached")
 _SECONDS = 60.0  # that one command may take
 _AT_ONCE = 4
 _WAITING = 100  # runs that wait for their turn; more are dropped
@@ -26,14 +26,13 @@ _NEEDS_SHELL = re.compile(r"[|&<>()$`*?\[\]{}~#]")
 class Happening:
     """What a hook is run for.
 
-    :ivar name: one of NAMES.
     :ivar key: the app group.
     :ivar pid: the process that it concerns; 0: none.
     :ivar error_id: what stands on the error page and in the log; empty: none.
     :ivar message: what has gone wrong; empty: nothing.
     """
 
-    name: str
+    name: HookName
     key: str
     app_root: str
     pid: int = 0
@@ -84,7 +83,7 @@ class _Job:
 class Hooks:
     """Runs the commands of hooks: those of one happening in turn, a few happenings at once, nobody waits for them."""
 
-    def __init__(self, processes: ShortProcesses, log: Log) -> None:
+    def __init__(self, processes: HelperProcesses, log: Log) -> None:
         self._processes = processes
         self._log = log
         self._commands: Mapping[str, str] = {}

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import Optional
 
-from spawner.machine.linux import Identity, file_system_identity
+from spawner.system.linux import Identity, file_system_identity
 
 
 def open_log(path: str, identity: Identity) -> int:

@@ -9,8 +9,8 @@ import socket
 from typing import Callable, Iterable, Optional, Sequence
 
 from spawner.errors import PeerError
-from spawner.machine import packets
-from spawner.machine.packets import Packet
+from spawner.system import packets
+from spawner.system.packets import Packet
 
 _PACKETS_AT_ONCE = 32
 _SECONDS_AT_ONCE = 0.01

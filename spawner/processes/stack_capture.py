@@ -10,9 +10,9 @@ import re
 import signal
 from typing import Callable, Optional
 
-from spawner.machine import linux
 from spawner.processes import app_stacks
 from spawner.processes.app_process import AppProcess
+from spawner.system import linux
 
 # Not one of those that C libraries, debuggers and runtimes take: these begin at SIGRTMIN or end at SIGRTMAX.
 BACKTRACE_SIGNAL = signal.SIGRTMAX - 9
@@ -66,15 +66,15 @@ class Capture:
 class Stacks:
     """Has processes show their stacks and gives these to whoever wants them.
 
-    :param loaders: the folder of what runs in the apps' interpreters, whose calls at the outer ends are left out.
+    :param instance: the instance folder: calls of the code in it are left out at the outer ends.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, processes: Callable[[], "dict[int, AppProcess]"], loaders: str
+        self, loop: asyncio.AbstractEventLoop, processes: Callable[[], "dict[int, AppProcess]"], instance: str
     ) -> None:
         self._loop = loop
         self._processes = processes
-        self._loaders = loaders
+        self._instance = instance
         self._running: dict[int, _Dump] = {}
 
     async def stacks_of(self, process_id: int) -> str:
@@ -89,7 +89,7 @@ class Stacks:
 
     def dump(self, process: AppProcess, reason: str) -> None:
         """Leave them in the app's log, behind a line that says why."""
-        process.output.remark("JS3107: process %d: %s; its threads are at:" % (process.pid, reason))
+        process.output.write_own_lines("JS3107: process %d: %s; its threads are at:" % (process.pid, reason))
         self._begin(process, True).add_done_callback(lambda done: self._say_if_none(process, done.result()))
 
     def begin(self, process: AppProcess, done: Callable[[str], None]) -> None:
@@ -116,7 +116,7 @@ class Stacks:
             future: "asyncio.Future[str]" = self._loop.create_future()
             future.set_result(NOT_POSSIBLE)
             return future
-        dump = self._running[process.process_id] = _Dump(self._loop, process, self._loaders, logged)
+        dump = self._running[process.process_id] = _Dump(self._loop, process, self._instance, logged)
         dump.future.add_done_callback(lambda _: self._running.pop(process.process_id))
         process.signal(BACKTRACE_SIGNAL)
         return dump.future
@@ -124,7 +124,7 @@ class Stacks:
     @staticmethod
     def _say_if_none(process: AppProcess, text: str) -> None:
         if text in (NO_ANSWER, NOT_POSSIBLE):
-            process.output.remark(text)
+            process.output.write_own_lines(text)
 
 
 class _Dump:
@@ -133,19 +133,19 @@ class _Dump:
     :ivar logged: whether its stacks go to the app's log, too.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, process: AppProcess, loaders: str, logged: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, process: AppProcess, instance: str, logged: bool) -> None:
         self.future: "asyncio.Future[str]" = loop.create_future()
         self.logged = logged
         self._loop = loop
         self._process = process
-        self._loaders = loaders
+        self._instance = instance
         self._capture = Capture()
         self._ends: float = loop.time() + _LONGEST
         self._timer: Optional[asyncio.TimerHandle] = loop.call_later(_PATIENCE, self._finish)
         self._output = process.stderr
-        self._output.sieve = self._sieve
+        self._output.line_filter = self._filter
 
-    def _sieve(self, lines: list[bytes]) -> list[bytes]:
+    def _filter(self, lines: list[bytes]) -> list[bytes]:
         others = self._capture.take(lines)
         if len(others) < len(lines) and self._timer is not None:
             self._timer.cancel()
@@ -154,8 +154,8 @@ class _Dump:
 
     def _finish(self) -> None:
         self._timer = None
-        self._output.sieve = None
-        text = app_stacks.shown(self._capture.text(), self._loaders) if self._capture.begun else NO_ANSWER
+        self._output.line_filter = None
+        text = app_stacks.shown(self._capture.text(), self._instance) if self._capture.begun else NO_ANSWER
         if self.logged and self._capture.begun:
-            self._process.output.remark(*text.split("\n"))
+            self._process.output.write_own_lines(*text.split("\n"))
         self.future.set_result(text)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Optional, Protocol, Sequence
 
 from spawner.errors import OperatorError
-from spawner.machine.linux import Identity
-from spawner.machine.paths import PathFact, fact_of, walk
+from spawner.system.linux import Identity
+from spawner.system.paths import PathFact, fact_of, walk
 
 STARTUP_FILE = "!STARTUP_FILE!"
 

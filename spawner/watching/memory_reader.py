@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Iterable, Optional
 
-from spawner.machine.linux import Identity
-from spawner.machine.smaps import Shares, shares_of
+from spawner.system.linux import Identity
+from spawner.system.smaps import Shares, shares_of
 
 _LONG = 1.0  # seconds for one process, after which another thread goes on with the others
 _MOST_THREADS = 5  # with as many processes that the kernel does not answer for, nobody's memory is known any more

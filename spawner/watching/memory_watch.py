@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import Optional
 
-from spawner.machine.linux import Identity
-from spawner.machine.smaps import Shares
+from spawner.daemon.world import Feed, World
 from spawner.pool.group import Group
+from spawner.system.linux import Identity
+from spawner.system.smaps import Shares
 from spawner.watching.memory_reader import MemoryReader
-from spawner.world import Feed, World
 
 _PATIENCE = 2.0  # seconds; what has not come by then is looked for again at the next look
 _TELL = 10.0  # seconds that the kernel has to answer for one process before it is told that it does not

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Optional
 
-from spawner.machine.paths import PathFact, walk
+from spawner.system.paths import PathFact, walk
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ import select
 import time
 from typing import Optional
 
-from spawner.app_group import AppGroup
+from spawner.daemon.world import Feed, World
 from spawner.pool.group import Group
-from spawner.pool.process import Process
-from spawner.pool.reading import Reading
-from spawner.world import Feed, World
+from spawner.pool.process import Process, Reading
+from spawner.processes.group_resources import GroupResources
 
 _SHORTEST_LIMIT = 1.0  # seconds
 
@@ -77,7 +76,7 @@ class Sampler:
                 self._world.pool.sample(key, readings, waiting, now)
 
 
-def _sample(group: Group, shared: AppGroup, waiting: bool) -> Sample:
+def _sample(group: Group, shared: GroupResources, waiting: bool) -> Sample:
     now = time.monotonic()
     readings: dict[int, Reading] = {}
     for process in group.workers():
@@ -96,7 +95,7 @@ def _sample(group: Group, shared: AppGroup, waiting: bool) -> Sample:
     return group.key, readings, waiting
 
 
-def _waiting(groups: list[AppGroup]) -> set[int]:
+def _waiting(groups: list[GroupResources]) -> set[int]:
     """The listeners at which a connection waits."""
     poll = select.poll()
     for group in groups:

@@ -9,7 +9,7 @@ import pytest
 from support.applications import AppFolder, AppFolders
 from support.background import Background
 from support.commands import OnTerminal, run_as, told
-from support.load import Load
+from support.concurrent_clients import ConcurrentClients
 from support.serving import CheckedHttpd
 from support.status import group, run_command, status, wait_for_workers
 from support.waiting import eventually
@@ -50,7 +50,7 @@ def test_a_broken_release_is_1_with_the_reason_and_the_mended_one_0(
     good = release.entry.read_text()
     entry, reason = BROKEN[way]
     release.write("passenger_wsgi.py", entry)
-    with Load(server, 4, ["/"]) as load:
+    with ConcurrentClients(server, 4, ["/"]) as load:
         failed = run_command(server, "restart-app", str(release.root), "--wait")
         assert failed.returncode == 1, failed.stdout
         assert "the restart failed at step" in failed.stderr
@@ -129,7 +129,7 @@ def test_a_newer_restart_answers_for_the_one_that_it_replaces(server: CheckedHtt
     eventually(lambda: group(server)["next_generation"] == 3, "the second restart")
     release.open_gate("load")
     assert (first.result().returncode, second.result().returncode) == (0, 0)
-    assert "a newer restart has taken over" in first.result().stdout
+    assert "a newer restart has replaced this one" in first.result().stdout
     assert group(server)["generation"] == 3
 
 

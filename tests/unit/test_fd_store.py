@@ -10,7 +10,7 @@ from typing import Iterator
 import pytest
 
 from spawner.errors import InternalError
-from spawner.instance.fd_store import FdStore, Record
+from spawner.state_store.descriptor_store import DescriptorStore, Record
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -24,9 +24,9 @@ def pair() -> Iterator[Pair]:
         end.close()
 
 
-def open_store(pair: Pair) -> FdStore:
+def open_store(pair: Pair) -> DescriptorStore:
     """A spawner's view of the store: duplicates, as after a fork."""
-    return FdStore(pair[0].dup(), pair[1].dup())
+    return DescriptorStore(pair[0].dup(), pair[1].dup())
 
 
 def pipe_with(text: bytes) -> int:
@@ -48,7 +48,7 @@ def recovered(pair: Pair) -> dict[str, tuple[str, list[bytes]]]:
     return found
 
 
-def put(store: FdStore, key: str, note: str, *texts: bytes) -> None:
+def put(store: DescriptorStore, key: str, note: str, *texts: bytes) -> None:
     """Store an object whose descriptors hold these texts."""
     numbers = [pipe_with(text) for text in texts]
     store.put("process", key, [("note", note)], numbers)

@@ -9,51 +9,51 @@ from typing import Iterator
 
 import pytest
 
-from spawner.pool.group import SLOTS
-from spawner.watching.scoreboard import SLOT_SIZE, Scoreboard
+from spawner.pool.process import SLOTS
+from spawner.processes.scoreboard_reader import SLOT_SIZE, ScoreboardReader
 
 
 @pytest.fixture
-def scoreboard() -> Iterator[Scoreboard]:
-    board = Scoreboard.create()
+def scoreboard() -> Iterator[ScoreboardReader]:
+    board = ScoreboardReader.create()
     yield board
     board.close()
 
 
-def write(board: Scoreboard, slot: int, *fields: int) -> None:
+def write(board: ScoreboardReader, slot: int, *fields: int) -> None:
     """Write a slot as a worker does: through a mapping of its own."""
     with mmap.mmap(board.descriptor, SLOTS * SLOT_SIZE) as memory:
         struct.pack_into("<IIIIQQQ", memory, slot * SLOT_SIZE, *fields)
 
 
-def test_a_new_scoreboard_shows_no_busy_worker(scoreboard: Scoreboard) -> None:
+def test_a_new_scoreboard_shows_no_busy_worker(scoreboard: ScoreboardReader) -> None:
     assert not any(scoreboard.read(slot).busy for slot in range(SLOTS))
 
 
-def test_what_a_worker_wrote_is_read_in_seconds(scoreboard: Scoreboard) -> None:
+def test_what_a_worker_wrote_is_read_in_seconds(scoreboard: ScoreboardReader) -> None:
     write(scoreboard, 3, 1, 4711, 1, 1, 99, 5_500_000_000, 4_250_000_000)
     slot = scoreboard.read(3)
     assert (slot.busy, slot.pid, slot.requests, slot.busy_since, slot.idle_since) == (True, 4711, 99, 5.5, 4.25)
 
 
-def test_slots_do_not_touch_one_another(scoreboard: Scoreboard) -> None:
+def test_slots_do_not_touch_one_another(scoreboard: ScoreboardReader) -> None:
     write(scoreboard, 3, 1, 1, 1, 1, 1, 1, 1)
     assert not scoreboard.read(2).busy
     assert not scoreboard.read(4).busy
 
 
-def test_a_cleared_slot_is_free(scoreboard: Scoreboard) -> None:
+def test_a_cleared_slot_is_free(scoreboard: ScoreboardReader) -> None:
     write(scoreboard, 3, 1, 1, 1, 1, 7, 1, 1)
     scoreboard.clear(3)
     assert scoreboard.read(3).requests == 0
 
 
-def test_an_app_cannot_shrink_it_under_the_spawner(scoreboard: Scoreboard) -> None:
+def test_an_app_cannot_shrink_it_under_the_spawner(scoreboard: ScoreboardReader) -> None:
     with pytest.raises(PermissionError):
         os.ftruncate(scoreboard.descriptor, 0)
 
 
-def write_cell(board: Scoreboard, slot: int, thread: int, state: int, since: int, deadline: int) -> None:
+def write_cell(board: ScoreboardReader, slot: int, thread: int, state: int, since: int, deadline: int) -> None:
     with mmap.mmap(board.descriptor, SLOTS * SLOT_SIZE) as memory:
         struct.pack_into("<IIQQ", memory, slot * SLOT_SIZE + (thread + 1) * 512, state, 0, since, deadline)
 
@@ -63,24 +63,24 @@ def write_cell(board: Scoreboard, slot: int, thread: int, state: int, since: int
     [(1, 9_000_000_000, True), (1, 11_000_000_000, False), (1, 0, False), (0, 9_000_000_000, False)],
 )
 def test_a_request_is_overdue_once_its_deadline_has_passed(
-    scoreboard: Scoreboard, state: int, deadline: int, overdue: bool
+    scoreboard: ScoreboardReader, state: int, deadline: int, overdue: bool
 ) -> None:
     write_cell(scoreboard, 2, 3, state, 1, deadline)
     assert scoreboard.is_overdue(2, 4, 10.0) is overdue
 
 
-def test_cells_beyond_a_worker_s_capacity_are_not_looked_at(scoreboard: Scoreboard) -> None:
+def test_cells_beyond_a_worker_s_capacity_are_not_looked_at(scoreboard: ScoreboardReader) -> None:
     write_cell(scoreboard, 2, 3, 1, 1, 1)
     assert not scoreboard.is_overdue(2, 3, 10.0)
 
 
-def test_figures_that_cannot_be_are_taken_for_the_largest_that_can(scoreboard: Scoreboard) -> None:
+def test_figures_that_cannot_be_are_taken_for_the_largest_that_can(scoreboard: ScoreboardReader) -> None:
     write(scoreboard, 1, 1, 4711, 0xFFFFFFFF, 0xFFFFFFFF, 0, 0, 0)
     assert (scoreboard.read(1).running, scoreboard.read(1).capacity) == (128, 128)
     assert not scoreboard.is_overdue(1, 0xFFFFFFFF, 10.0)
 
 
-def test_out_of_band_work_is_busy(scoreboard: Scoreboard) -> None:
+def test_out_of_band_work_is_busy(scoreboard: ScoreboardReader) -> None:
     write(scoreboard, 1, 2, 4711, 0, 1, 0, 0, 0)
     assert scoreboard.read(1).working
     assert scoreboard.read(1).busy

@@ -10,7 +10,7 @@
 
 enum { PASSENGER_KEPT_DESCRIPTORS = 4 };
 
-/* Exit status when Python could not be started, beside those of spawner/main.py; the reason is on stderr. */
+/* Exit status when Python could not be started, beside those of spawner/daemon/main.py; the reason is on stderr. */
 enum { PASSENGER_PYTHON_NOT_STARTED = 71 };
 
 typedef struct {

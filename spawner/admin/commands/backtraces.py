@@ -8,8 +8,8 @@ from typing import Any
 from spawner.admin.commands import fields
 from spawner.admin.commands.command import Caller, SendProgress
 from spawner.admin.commands.selection import find_process, select
+from spawner.daemon.world import World
 from spawner.pool.process import Process
-from spawner.world import World
 
 _AT_ONCE = 32  # processes that are asked at the same time
 _LONGEST = 131_072  # characters that are told of one

@@ -8,13 +8,13 @@ from spawner.admin.commands import fields
 from spawner.admin.commands.command import Caller, SendProgress
 from spawner.admin.commands.refusals import BadCommand, NotFound
 from spawner.admin.commands.selection import find_process
-from spawner.world import Feed, World
+from spawner.daemon.world import Feed, World
 
 
 class DetachProcess:
     """Detaches one process by its pid.
 
-    :param feed: tells the pool something (`Engine.feed`).
+    :param feed: tells the pool something (`EventLoop.feed`).
     """
 
     def __init__(self, world: World, feed: Feed) -> None:
@@ -32,5 +32,5 @@ class DetachProcess:
         process = find_process(self._world, pid, caller)
         if process.retiring:
             raise NotFound("process %d has been told to end already" % pid)
-        self._feed(self._world.pool.detach, process.process_id)
+        self._feed(self._world.pool.detach_process, process.process_id)
         return {"group": process.key, "kind": process.kind.value}

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import Callable, Iterable, Mapping, Optional
 
-from spawner.machine.linux import Identity
-from spawner.machine.smaps import Shares
+from spawner.system.linux import Identity
+from spawner.system.smaps import Shares
 from spawner.watching.memory_reader import MemoryReader
 
 _FRESH = 1.0  # seconds for which what was read is told again: many who watch cost no more than one

@@ -9,7 +9,7 @@ from typing import Any
 from spawner.admin.commands.command import Caller, SendProgress
 from spawner.admin.commands.figures import Figures
 from spawner.admin.commands.selection import usable_groups
-from spawner.world import World
+from spawner.daemon.world import World
 
 
 class Memory:

@@ -7,9 +7,9 @@ from typing import Any, Iterator
 
 from spawner.admin.commands.command import Caller, SendProgress
 from spawner.admin.commands.selection import select
+from spawner.daemon.world import World
 from spawner.pool.process import Process
 from spawner.watching.request_in_flight import RequestInFlight
-from spawner.world import World
 
 
 class Requests:

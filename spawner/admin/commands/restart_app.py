@@ -9,9 +9,9 @@ from spawner.admin.commands import fields
 from spawner.admin.commands.command import Caller, SendProgress
 from spawner.admin.commands.selection import select
 from spawner.admin.restart_progress import ENDS, Listener
+from spawner.daemon.world import Feed, World
 from spawner.pool.effects import Progress
 from spawner.pool.snapshot import describe_failure
-from spawner.world import Feed, World
 
 METHODS = ("rolling", "blocking")
 
@@ -19,7 +19,7 @@ METHODS = ("rolling", "blocking")
 class RestartApp:
     """Restarts every app that is named.
 
-    :param feed: tells the pool something (`Engine.feed`).
+    :param feed: tells the pool something (`EventLoop.feed`).
     """
 
     def __init__(self, world: World, feed: Feed) -> None:

@@ -8,10 +8,10 @@ from typing import Any, Optional
 from spawner.admin.commands import fields
 from spawner.admin.commands.command import Caller
 from spawner.admin.commands.refusals import BadCommand, NotFound
+from spawner.daemon.world import World
 from spawner.pool.process import Process
 from spawner.pool.states import GroupState
 from spawner.processes.launcher import StartError, identity_for
-from spawner.world import World
 
 
 def select(world: World, question: dict[str, Any], caller: Caller) -> list[str]:

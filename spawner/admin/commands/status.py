@@ -8,7 +8,7 @@ from spawner.admin import status
 from spawner.admin.commands.command import Caller, SendProgress
 from spawner.admin.commands.figures import Figures
 from spawner.admin.commands.selection import is_usable
-from spawner.world import World
+from spawner.daemon.world import World
 
 
 class Status:

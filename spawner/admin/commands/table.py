@@ -13,7 +13,7 @@ from spawner.admin.commands.reopen_logs import ReopenLogs
 from spawner.admin.commands.requests import Requests
 from spawner.admin.commands.restart_app import RestartApp
 from spawner.admin.commands.status import Status
-from spawner.world import Feed, World
+from spawner.daemon.world import Feed, World
 
 
 def make_commands(
@@ -21,7 +21,7 @@ def make_commands(
 ) -> dict[str, Command]:
     """Every command by its name.
 
-    :param feed: tells the pool something (`Engine.feed`).
+    :param feed: tells the pool something (`EventLoop.feed`).
     :param look: has the scoreboards read.
     :param reopen: opens the log files anew, gives their paths.
     :param started: when this spawner started, Unix time in seconds.

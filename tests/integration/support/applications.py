@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.waiting import PATIENCE, eventually
+from support.waiting import TIMEOUT, eventually
+from tests.open_folders import let_everybody_read
 
 SOURCES = Path(__file__).resolve().parents[2] / "apps"
 #: Who owns an app unless a test says otherwise; nobody special, and with root's rights the only one it can be.
@@ -64,7 +65,7 @@ class AppFolder:
         found = [path for path in self.events.iterdir() if not path.name.startswith("gate-")]
         return [path.name for path in sorted(found, key=lambda path: path.stat().st_mtime_ns)]
 
-    def wait_for_event(self, name: str, seconds: float = PATIENCE) -> str:
+    def wait_for_event(self, name: str, seconds: float = TIMEOUT) -> str:
         """Wait until the app has reported `name`; return what it wrote."""
         path = self.events / name
         eventually(path.exists, lambda: f"the app's event {name}; there are {self.event_names()}", seconds)
@@ -82,6 +83,7 @@ class AppFolders:
         root = self.folder / (name or source or "app")
         if source:
             shutil.copytree(SOURCES / source, root, ignore=shutil.ignore_patterns("__pycache__"))
+            let_everybody_read(root)
         for folder in (root, root / "public", root / "tmp", root / "events"):
             folder.mkdir(parents=True, exist_ok=True)
         app = AppFolder(root, owner)

@@ -9,18 +9,18 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional, TypeVar
+from typing import Any, Iterator, Optional
 
-from spawner.loaders import wire
-from spawner.machine import packets
+from spawner.shared import wire
+from spawner.system import packets
+from tests.integration.support.waiting import eventually
+from tests.open_folders import APP_PYTHON
 
 DEADLINE = 20.0  # seconds; the machine may be busy
 TOKEN = "f" * 64
-Of = TypeVar("Of")
 
-_PROGRAM = "import sys; from spawner.main import main; sys.exit(main(bytes.fromhex(sys.argv[1])))"
+_PROGRAM = "import sys; from spawner.daemon.main import main; sys.exit(main(bytes.fromhex(sys.argv[1])))"
 
 HELLO_APP = """
 import os
@@ -28,17 +28,6 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"%(answer)s %%d" %% os.getpid()]
 """
-
-
-def eventually(condition: Callable[[], Of], what: str, seconds: float = DEADLINE) -> Of:
-    """The condition's first true value. Raises AssertionError when it does not become true in time."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, "not in time: %s" % what
-        time.sleep(0.01)
 
 
 def write_app(folder: Path, answer: str = "hello", source: Optional[str] = None) -> Path:
@@ -120,7 +109,7 @@ class Httpd:
             "type": "register", "token": TOKEN, "epoch": self.epoch, "group": key, "app_root": app_root,
             "app_type": "wsgi", "startup_file": "passenger_wsgi.py", "public_dir": app_root / "public",
             "base_uri": "", "server_name": "test", "error_log": "", "load_shell_envvars": "0",
-            "python": sys.executable, **extra,
+            "python": APP_PYTHON, **extra,
         }  # fmt: skip
         return self.exchange([(name, str(value)) for name, value in fields.items() if value is not None])
 

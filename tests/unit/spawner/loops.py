@@ -6,22 +6,22 @@ import asyncio
 import signal
 from typing import Awaitable, Callable, Optional
 
-from spawner.machine.protection import Inherited, present
+from spawner.processes.helper_process import HelperProcesses
 from spawner.processes.reaper import Reaper
-from spawner.processes.short_process import ShortProcesses
+from spawner.system.oom_score import Inherited, present
 
 DEADLINE = 20.0  # seconds; the machine may be busy
 
 
 def run_with_processes(
-    test: Callable[[ShortProcesses], Awaitable[None]], inherited: Optional[Inherited] = None
+    test: Callable[[HelperProcesses], Awaitable[None]], inherited: Optional[Inherited] = None
 ) -> None:
     """Run a test on a loop on which the ends of programs are noticed."""
 
     async def main() -> None:
         loop, reaper = asyncio.get_running_loop(), Reaper()
         loop.add_signal_handler(signal.SIGCHLD, reaper.collect)
-        processes = ShortProcesses(loop, reaper, inherited or present())
+        processes = HelperProcesses(loop, reaper, inherited or present())
         try:
             await test(processes)
         finally:

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Iterator
 
-from spawner.machine import acceptor
-from spawner.machine.acceptor import Acceptor
+from spawner.system import acceptor
+from spawner.system.acceptor import Acceptor
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ from spawner.admin import admin
 from spawner.admin.admin import AdminSocket
 from spawner.admin.commands.command import Caller, SendProgress
 from spawner.admin.commands.refusals import NotFound
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
+from spawner.logs.log_writer import LogWriter
 
 
 class Echo:
@@ -71,7 +71,7 @@ def with_admin(folder: Path, talk: Talk) -> Any:
         listener.bind(path)
         listener.listen()
         listener.setblocking(False)
-        log, waiting = Log(LineSink.open(os.devnull)), Waiting()
+        log, waiting = Log(LogWriter.open(os.devnull)), Waiting()
         commands = {"echo": Echo(), "steps": Steps(), "absent": Absent(), "wait": waiting}
         socket_here = AdminSocket(asyncio.get_running_loop(), listener, log, commands)
         try:

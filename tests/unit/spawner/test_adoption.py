@@ -7,8 +7,8 @@ from typing import Iterator
 
 import pytest
 
-from spawner.instance.adoption_steps import _waits_for_load
-from spawner.machine import packets
+from spawner.daemon.recovery import _waits_for_load
+from spawner.system import packets
 
 Line = tuple[socket.socket, socket.socket]
 

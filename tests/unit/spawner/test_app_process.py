@@ -9,14 +9,14 @@ import socket
 import subprocess
 from typing import AsyncIterator, Awaitable, Callable, Optional
 
-from spawner.errors import StartFailure
-from spawner.logs.output import AppOutput, OutputFormat
-from spawner.machine import linux, packets
-from spawner.machine.linux import Identity
+from spawner.logs.app_output import AppOutput, OutputFormat
 from spawner.pool.states import ProcessKind
 from spawner.processes import app_process
 from spawner.processes.app_process import AppProcess
 from spawner.processes.launcher import prepare_line
+from spawner.start_failure import StartFailure
+from spawner.system import linux, packets
+from spawner.system.linux import Identity
 
 NOBODY = 65534  # the kernel's overflowuid
 
@@ -68,9 +68,9 @@ class Ends:
         prepare_line(ours)
         output, self.write_end = os.pipe()
         identity = Identity("app", uid, uid, (uid,), "/", "/bin/sh", switch=False)
-        sink = AppOutput(output, 0, lambda: None, lambda: OutputFormat(3, True))
+        writer = AppOutput(output, 0, lambda: None, lambda: OutputFormat(3, True))
         self.process = AppProcess(
-            asyncio.get_running_loop(), self.heard, 1, "app", kind, 1, None, identity, ours, sink
+            asyncio.get_running_loop(), self.heard, 1, "app", kind, 1, None, identity, ours, writer
         )  # fmt: skip
 
     def say(self, *kinds: str) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from spawner import configuration
-from spawner.configuration import ConfigurationError, load
+from spawner import spawner_conf
+from spawner.spawner_conf import SpawnerConfError, load
 
-SHIPPED = configuration.CONFIGSPEC.with_name("spawner.conf")
+SHIPPED = spawner_conf.CONFIGSPEC.with_name("spawner.conf")
 
 
 def written(folder: Path, text: str) -> str:
@@ -50,24 +50,24 @@ def test_values_are_taken_over(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_named_with_file_section_and_key(tmp_path: Path, text: str, named: str) -> None:
     path = written(tmp_path, text)
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(SpawnerConfError) as caught:
         load(path)
     assert named in str(caught.value)
     assert path in str(caught.value)
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(SpawnerConfError) as caught:
         load(written(tmp_path, "[output]\nline_length = x\nlines = 1\n[times]\nshutdown_grace = y\n"))
     assert len(str(caught.value).splitlines()) == 3
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="missing.conf"):
+    with pytest.raises(SpawnerConfError, match="missing.conf"):
         load(str(tmp_path / "missing.conf"))
 
 
 def test_a_grace_for_which_httpd_does_not_wait_is_refused_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"\[times\] shutdown_grace: 6.5 is more than 6: httpd itself waits 8"):
+    with pytest.raises(SpawnerConfError, match=r"\[times\] shutdown_grace: 6.5 is more than 6: httpd itself waits 8"):
         load(written(tmp_path, "[times]\nshutdown_grace = 6.5\n"))
     assert load(written(tmp_path, "[times]\nshutdown_grace = 6\n")).shutdown_grace == 6

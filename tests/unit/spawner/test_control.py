@@ -16,11 +16,11 @@ from spawner.httpd.control import ParentLine, ServerConfiguration
 from spawner.httpd.parameters import Parameters
 from spawner.httpd.registrar import Registrar
 from spawner.httpd.registration_wire import fields_of, registration_from
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
-from spawner.machine import packets
+from spawner.logs.log_writer import LogWriter
 from spawner.options import AppOptions
 from spawner.pool.registration import Registration
+from spawner.system import packets
 
 REGISTRATION = [
     ("group", "app"), ("app_root", "/srv/app"), ("app_type", "wsgi"), ("startup_file", "passenger_wsgi.py"),
@@ -36,7 +36,7 @@ class Parent:
     def __init__(self, folder: Path) -> None:
         ours, self.line = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.log_path = folder / "log"
-        self.log = Log(LineSink.open(str(self.log_path)))
+        self.log = Log(LogWriter.open(str(self.log_path)))
         self.got: list[ServerConfiguration] = []
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.reader = ParentLine(
@@ -225,7 +225,7 @@ class Children:
         os.chmod(self.path, 0o666)
         listener.listen()
         listener.setblocking(False)
-        self.log = Log(LineSink.open(str(folder / "log")))
+        self.log = Log(LogWriter.open(str(folder / "log")))
         self.overflows: list[tuple[str, int]] = []
         self.registrar = Registrar(
             asyncio.get_running_loop(), listener, apache_uid, "secret", self.log, register,

@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from spawner.machine.linux import process_exists
+from spawner.system.linux import process_exists
 from tests.unit.spawner import driver
 from tests.unit.spawner.driver import eventually, request, running, write_app
 
 ALL = """
-import spawner.daemon
+import spawner.daemon.daemon
 def adopt(*_):
     raise KeyError("defect")
-spawner.daemon.adopt = adopt
+spawner.daemon.daemon.adopt = adopt
 """
 ONE = """
-from spawner.instance import adoption_steps
-real = adoption_steps._adopt_group
+from spawner.daemon import recovery
+real = recovery._adopt_group
 def adopt_group(world, carrier, found):
     adopted = real(world, carrier, found)
     if found.registration.key == "bad":
         raise KeyError("defect")
     return adopted
-adoption_steps._adopt_group = adopt_group
+recovery._adopt_group = adopt_group
 """
 
 

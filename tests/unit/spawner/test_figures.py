@@ -13,8 +13,8 @@ import pytest
 from spawner.admin.commands import figures
 from spawner.admin.commands.figures import Figure, Figures, read_figure
 from spawner.admin.commands.memory import children_of
-from spawner.machine.linux import Identity
-from spawner.machine.smaps import Shares, shares_of
+from spawner.system.linux import Identity
+from spawner.system.smaps import Shares, shares_of
 from spawner.watching.memory_reader import MemoryReader
 
 

@@ -11,7 +11,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from spawner.machine import linux
+from spawner.system import linux
 from tests.unit.spawner.driver import DEADLINE, Httpd, eventually, request, running, write_app
 
 HANGS = """

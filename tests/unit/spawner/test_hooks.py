@@ -7,10 +7,10 @@ from typing import Awaitable, Callable
 
 import pytest
 
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
+from spawner.logs.log_writer import LogWriter
+from spawner.processes.helper_process import HelperProcesses
 from spawner.processes.hooks import Happening, Hooks, arguments_of, commands_of
-from spawner.processes.short_process import ShortProcesses
 from tests.unit.spawner.loops import run_with_processes, until
 
 SHOP = Happening("spawn_failed", "shop (production)", "/srv/shop", 0, "0123abcd", "No module named 'x'")
@@ -18,10 +18,10 @@ SHOP = Happening("spawn_failed", "shop (production)", "/srv/shop", 0, "0123abcd"
 
 def run_hooks(folder: Path, commands: dict[str, str], test: Callable[[Hooks], Awaitable[None]]) -> str:
     """Run a test of hooks; gives the log."""
-    log = Log(LineSink.open(str(folder / "log")))
+    log = Log(LogWriter.open(str(folder / "log")))
     log.level = 5
 
-    async def main(processes: ShortProcesses) -> None:
+    async def main(processes: HelperProcesses) -> None:
         hooks = Hooks(processes, log)
         hooks.configure(commands)
         await test(hooks)

@@ -13,22 +13,23 @@ from pathlib import Path
 
 import pytest
 
-from spawner.app_group import backlog_for
 from spawner.errors import OperatorError
-from spawner.instance.instance import Instance, remove_stale_instances
 from spawner.options import AppOptions, ServerOptions
 from spawner.pool.registration import Registration
+from spawner.processes.group_resources import backlog_for
+from spawner.state_store.instance_directory import InstanceDirectory, remove_stale_instances
 
 
-def make(folder: Path, pid: int = 4711) -> Instance:
-    return Instance(str(folder / "run" / ("httpd-%d" % pid)), pid, os.getuid(), os.getgid())
+def make(folder: Path, pid: int = 4711) -> InstanceDirectory:
+    return InstanceDirectory(str(folder / "run" / ("httpd-%d" % pid)), pid, os.getuid(), os.getgid())
 
 
 def test_what_a_cleaner_has_taken_is_missed_and_made_anew(tmp_path: Path) -> None:
     instance = make(tmp_path)
     instance.create("/etc/apache2", 1.0)
     assert instance.missing_files() == []
-    taken = [instance.start_program, os.path.join(instance.folder, "instance.json")]
+    names = ("loaders/python/start.py", "shared/wire.py", "instance.json")
+    taken = [os.path.join(instance.folder, name) for name in names]
     for path in taken:
         os.unlink(path)
     os.rmdir(instance.apps)
@@ -47,7 +48,7 @@ def test_the_folder_is_the_same_under_every_umask(tmp_path: Path) -> None:
         os.umask(before)
     listener.close()
     found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in Path(instance.folder).iterdir()}
-    assert found == {"apps": 0o711, "loaders": 0o755, "instance.json": 0o644}
+    assert found == {"apps": 0o711, "loaders": 0o755, "shared": 0o755, "instance.json": 0o644}
     assert stat.S_IMODE(os.stat(instance.registry).st_mode) == 0o755
 
 
@@ -102,7 +103,7 @@ if os.geteuid() == 0:
             make(tmp_path).create("/", 1.0)
 
     def test_sockets_belong_to_apache_s_user(tmp_path: Path) -> None:
-        instance = Instance(str(tmp_path / "run" / "httpd-1"), 1, 65534, 65533)
+        instance = InstanceDirectory(str(tmp_path / "run" / "httpd-1"), 1, 65534, 65533)
         instance.create("/", 1.0)
         instance.listen(instance.app_socket("a"), socket.SOCK_STREAM, 0o600, 1).close()
         found = os.stat(instance.app_socket("a"))

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from spawner.errors import StartFailure
-from spawner.instance.fd_store import FdStore
-from spawner.instance.resistance_wire import resistance_from, text_of
-from spawner.instance.stock import Stock, kept_warnings
+from spawner.daemon.process_effects import limits_of, threads_of
 from spawner.logs.log import Log
 from spawner.options import AppOptions
 from spawner.pool.registration import Registration
-from spawner.pool.resistance import Resistance
-from spawner.processes.process_carrier import limits_of, threads_of
+from spawner.pool.release import PinnedRelease
+from spawner.start_failure import StartFailure
+from spawner.state_store.descriptor_store import DescriptorStore
+from spawner.state_store.resistance_wire import resistance_from, text_of
+from spawner.state_store.state_store import StateStore, kept_warnings
 
 
 def registration(**options: Any) -> Registration:
@@ -53,7 +53,7 @@ def test_a_worn_worker_stops_where_another_is_forked_at_once(
 
 def test_what_is_resisted_survives_being_written_down() -> None:
     failure = StartFailure("import the app", "no módule", "Traceback\n  ...", (("user", "shop"),), "0123abcd")
-    resisting = Resistance(4, 12.5, failure)
+    resisting = PinnedRelease(4, 12.5, failure)
     assert resistance_from(text_of(resisting)) == resisting
     assert resistance_from(text_of(None)) is None
 
@@ -73,10 +73,10 @@ def test_a_record_without_room_goes_without_its_warnings_and_then_without_its_va
     variable: int, left: list[str]
 ) -> None:
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    store = FdStore(*ends)
+    store = DescriptorStore(*ends)
     fields = [("group", "app"), ("env:A", "a" * variable), ("warning", "w" * 20_000)]
     with open(os.devnull, "rb") as null:
-        Stock(store, Log())._put("group", "group app", fields, [null.fileno()])
+        StateStore(store, Log())._put("group", "group app", fields, [null.fileno()])
     (record,) = store.recover()
     record.close()
     store.close()
@@ -90,7 +90,7 @@ def test_what_is_no_such_text_is_nothing(text: str) -> None:
 
 def test_a_long_failure_fits_a_record_of_the_store() -> None:
     failure = StartFailure("import", "s" * 50_000, "d" * 500_000, tuple(("f", "v" * 900) for _ in range(100)), "0")
-    text = text_of(Resistance(4, 12.5, failure))
+    text = text_of(PinnedRelease(4, 12.5, failure))
     assert len(text) < 28_000
     read = resistance_from(text)
     assert read is not None

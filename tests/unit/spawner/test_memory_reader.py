@@ -12,14 +12,14 @@ from typing import Awaitable, Callable, Optional
 
 import pytest
 
-from spawner.machine.linux import Identity
-from spawner.machine.smaps import Shares, shares_of
 from spawner.processes.users import own_identity
+from spawner.system.linux import Identity
+from spawner.system.smaps import Shares, shares_of
 from spawner.watching import memory_reader
 from spawner.watching.memory_reader import MemoryReader
 
 MEGABYTE = 1_048_576
-PATIENCE = 50.0  # seconds
+TIMEOUT = 50.0  # seconds
 NOBODY = Identity("nobody", 65534, 65534, (65534,), "/", "/bin/sh")
 
 
@@ -77,7 +77,7 @@ def with_reader(kernel: Kernel, test: Callable[[MemoryReader], Awaitable[None]])
     async def main() -> None:
         reader = MemoryReader(asyncio.get_running_loop(), kernel.read)
         try:
-            await asyncio.wait_for(test(reader), PATIENCE)
+            await asyncio.wait_for(test(reader), TIMEOUT)
         finally:
             reader.close()
             kernel.release()

@@ -10,11 +10,11 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
-from spawner.machine.linux import Identity
-from spawner.machine.smaps import Shares
+from spawner.logs.log_writer import LogWriter
 from spawner.options import AppOptions
+from spawner.system.linux import Identity
+from spawner.system.smaps import Shares
 from spawner.watching import memory_watch
 from spawner.watching.memory_reader import MemoryReader
 from spawner.watching.memory_watch import MemoryWatch
@@ -71,7 +71,7 @@ def watch(
     workers = [Worker(1, 101), Worker(2, 102)]
     group = Group("app", Registered(AppOptions(memory_limit=limit)), workers)
     world = World(Pool({"app": group}), {worker.process_id: worker for worker in workers})
-    world.log = Log(LineSink.open(str(folder / "log")))
+    world.log = Log(LogWriter.open(str(folder / "log")))
     fed: list[Any] = []
 
     async def main() -> None:

@@ -12,10 +12,10 @@ from typing import Any, Callable, Optional
 import pytest
 
 from spawner.errors import PeerError
-from spawner.machine import packets
-from spawner.machine.packets import Packet
 from spawner.processes.launcher import control_line, prepare_line
 from spawner.processes.process_line import ProcessLine
+from spawner.system import packets
+from spawner.system.packets import Packet
 
 
 class Clock:

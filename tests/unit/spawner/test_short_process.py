@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from spawner.machine.linux import process_exists
-from spawner.machine.protection import Inherited
-from spawner.processes.short_process import Outcome, ShortProcesses
+from spawner.processes.helper_process import HelperProcesses, Outcome
+from spawner.system.linux import process_exists
+from spawner.system.oom_score import Inherited
 from tests.unit.spawner.loops import run_with_processes, until
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
 
-async def outcome_of(processes: ShortProcesses, script: str, seconds: float = 15.0, stdin: int = -3) -> Outcome:
+async def outcome_of(processes: HelperProcesses, script: str, seconds: float = 15.0, stdin: int = -3) -> Outcome:
     ended: "asyncio.Future[Outcome]" = asyncio.get_running_loop().create_future()
     processes.start(("/bin/sh", "-c", script), ENVIRONMENT, seconds, ended.set_result, stdin=stdin)
     return await asyncio.wait_for(ended, 20)
 
 
 def test_status_and_output_are_told() -> None:
-    async def test(processes: ShortProcesses) -> None:
+    async def test(processes: HelperProcesses) -> None:
         outcome = await outcome_of(processes, "echo one; echo two >&2; exit 3")
         assert (outcome.status >> 8, outcome.output, outcome.late) == (3, "one\ntwo", False)
         assert not outcome.succeeded
@@ -34,7 +34,7 @@ def test_status_and_output_are_told() -> None:
 
 
 def test_a_program_that_ends_well_has_succeeded() -> None:
-    async def test(processes: ShortProcesses) -> None:
+    async def test(processes: HelperProcesses) -> None:
         assert (await outcome_of(processes, "true")).succeeded
         assert processes.count == 0
 
@@ -42,7 +42,7 @@ def test_a_program_that_ends_well_has_succeeded() -> None:
 
 
 def test_a_program_that_takes_too_long_is_killed_with_what_it_has_started() -> None:
-    async def test(processes: ShortProcesses) -> None:
+    async def test(processes: HelperProcesses) -> None:
         outcome = await outcome_of(processes, "sleep 100 & echo $!; wait", seconds=2.0)
         assert outcome.late
         assert not outcome.succeeded
@@ -53,7 +53,7 @@ def test_a_program_that_takes_too_long_is_killed_with_what_it_has_started() -> N
 
 
 def test_what_a_program_leaves_behind_is_not_waited_for() -> None:
-    async def test(processes: ShortProcesses) -> None:
+    async def test(processes: HelperProcesses) -> None:
         outcome = await outcome_of(processes, "sleep 100 & echo $!")
         os.kill(int(outcome.output), signal.SIGKILL)
         assert outcome.succeeded
@@ -62,7 +62,7 @@ def test_what_a_program_leaves_behind_is_not_waited_for() -> None:
 
 
 def test_of_much_output_the_beginning_is_kept_and_the_program_is_not_held_up() -> None:
-    async def test(processes: ShortProcesses) -> None:
+    async def test(processes: HelperProcesses) -> None:
         outcome = await outcome_of(processes, "head -c 1000000 /dev/zero | tr '\\0' x")
         assert outcome.succeeded
         assert outcome.output == "x" * 16_384
@@ -71,7 +71,7 @@ def test_of_much_output_the_beginning_is_kept_and_the_program_is_not_held_up() -
 
 
 def test_a_program_has_only_what_it_is_given(tmp_path: Path) -> None:
-    async def test(processes: ShortProcesses) -> None:
+    async def test(processes: HelperProcesses) -> None:
         os.set_inheritable(leaked, True)
         outcome = await outcome_of(processes, "pwd; echo /proc/self/fd/*; env | cut -d= -f1 | sort | tr '\\n' ' '")
         folder, descriptors, variables = outcome.output.split("\n")
@@ -87,7 +87,7 @@ def test_a_program_has_only_what_it_is_given(tmp_path: Path) -> None:
 
 
 def test_a_program_reads_the_file_that_it_is_given(tmp_path: Path) -> None:
-    async def test(processes: ShortProcesses) -> None:
+    async def test(processes: HelperProcesses) -> None:
         with open(tmp_path / "input", "rb") as file:
             assert (await outcome_of(processes, "cat", stdin=file.fileno())).output == "geheim"
 
@@ -96,7 +96,7 @@ def test_a_program_reads_the_file_that_it_is_given(tmp_path: Path) -> None:
 
 
 def test_programs_get_back_the_limit_of_descriptors_that_httpd_had() -> None:
-    async def test(processes: ShortProcesses) -> None:
+    async def test(processes: HelperProcesses) -> None:
         assert (await outcome_of(processes, "ulimit -S -n; ulimit -H -n")).output.split() == ["64", str(hard)]
 
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -104,7 +104,7 @@ def test_programs_get_back_the_limit_of_descriptors_that_httpd_had() -> None:
 
 
 def test_what_cannot_be_executed_is_an_error_at_once() -> None:
-    async def test(processes: ShortProcesses) -> None:
+    async def test(processes: HelperProcesses) -> None:
         with pytest.raises(FileNotFoundError):
             processes.start(("/no/such/program",), ENVIRONMENT, 1.0, lambda _: None)
         assert processes.count == 0
@@ -113,7 +113,7 @@ def test_what_cannot_be_executed_is_an_error_at_once() -> None:
 
 
 def test_what_still_runs_at_the_end_is_killed(tmp_path: Path) -> None:
-    async def test(processes: ShortProcesses) -> None:
+    async def test(processes: HelperProcesses) -> None:
         processes.start(("/bin/sh", "-c", "echo $$ > %s/pid; exec sleep 100" % tmp_path), ENVIRONMENT, 50, told.append)
         await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "its start")
         processes.close()

@@ -6,8 +6,8 @@ import asyncio
 import os
 import subprocess
 
-from spawner.machine import linux
-from spawner.processes.unwanted import Unwanted
+from spawner.processes.orphans import Orphan
+from spawner.system import linux
 
 
 def end_of(program: str, seconds: float) -> int:
@@ -18,7 +18,7 @@ def end_of(program: str, seconds: float) -> int:
         with subprocess.Popen(["sh", "-c", program], stdin=subprocess.PIPE) as child:
             pidfd = linux.open_pidfd(child.pid)
             assert pidfd is not None
-            Unwanted(loop, child.pid, pidfd, seconds)
+            Orphan(loop, child.pid, pidfd, seconds)
             assert child.stdin is not None
             child.stdin.close()
             while os.path.exists(f"/proc/self/fd/{pidfd}"):

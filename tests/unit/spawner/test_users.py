@@ -9,8 +9,8 @@ from typing import Optional, Sequence
 
 import pytest
 
-from spawner.machine.paths import PathFact
 from spawner.processes.users import AppFacts, UserPolicy, UserRefused, choose_identity, look_at
+from spawner.system.paths import PathFact
 
 ALICE, BOB, NOBODY = 1001, 1002, 65534
 

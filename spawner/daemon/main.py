@@ -1,0 +1,68 @@
+"""Where the embedded Python begins: the forked process's own main function."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import signal
+import traceback
+
+from spawner.daemon.daemon import Daemon
+from spawner.errors import JumpseatError, OperatorError
+from spawner.httpd.parameters import Parameters
+from spawner.logs.log import Log
+from spawner.system import linux, oom_score
+
+_STANDARD_ERROR = 2
+EXIT_OK = 0
+EXIT_DEFECT = 70  # EX_SOFTWARE: a defect of ours, starting again may help
+EXIT_CONFIGURATION = 78  # EX_CONFIG: starting again does not help before something is mended
+
+
+def main(parameters: bytes) -> int:
+    """Be the spawner until httpd ends.
+
+    :param parameters: one netstring message (docs/protocol.md, section 4).
+    :returns: the exit status: EXIT_OK, EXIT_CONFIGURATION (what is wrong is in the log) or EXIT_DEFECT.
+    """
+    log = Log()
+    try:
+        linux.become_subreaper()
+        linux.set_process_name("jumpseat")
+        faulthandler.enable(file=_STANDARD_ERROR)  # a crash, or httpd's SIGABRT for one that hangs: where it was
+        _reset_signals()
+        return asyncio.run(_run(Parameters.decode(parameters), log))
+    except OperatorError as error:
+        log.crit(3050, str(error))
+        return EXIT_CONFIGURATION
+    except JumpseatError as error:
+        log.crit(3051, "%s: %s" % (type(error).__name__, error))
+        return EXIT_DEFECT
+    except Exception:  # noqa: BLE001 - the outermost boundary: the log is to have the traceback before httpd starts anew
+        log.crit(3052, "the spawner has a defect:\n%s" % traceback.format_exc().rstrip())
+        return EXIT_DEFECT
+    finally:
+        log.close()
+
+
+async def _run(parameters: Parameters, log: Log) -> int:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: _log_defect(log, context))
+    await Daemon(loop, parameters, log, oom_score.protect()).run()
+    return EXIT_OK
+
+
+def _log_defect(log: Log, context: "dict[str, object]") -> None:
+    """A callback failed: the others go on, and the defect is in the log."""
+    error = context.get("exception")
+    text = str(context.get("message"))
+    if isinstance(error, BaseException):
+        text += "\n" + "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
+    log.error(3053, "a defect of the spawner: %s" % text)
+
+
+def _reset_signals() -> None:
+    """httpd's mask and what it ignores are not the spawner's, nor that of the apps it starts."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
+        signal.signal(number, signal.SIG_DFL)

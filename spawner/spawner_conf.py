@@ -1,0 +1,89 @@
+"""The spawner's own configuration: spawner.conf, read by ConfigObj against its configspec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from configobj import ConfigObj, ConfigObjError, flatten_errors, get_extra_values
+from validate import Validator
+
+from spawner.errors import OperatorError
+
+CONFIGSPEC = Path(__file__).resolve().parent.parent / "conf.d" / "spawner.configspec"
+
+
+# httpd waits 8 s for the spawner's end (STOP_SECONDS of apache_module/src/parent/spawner_process.c) and then kills it.
+LONGEST_GRACE = 6.0
+
+
+class SpawnerConfError(OperatorError):
+    """spawner.conf is wrong; the message names file, section and key."""
+
+
+@dataclass(frozen=True)
+class SpawnerConf:
+    """What spawner.conf can set; what each means stands in conf.d/spawner.conf.
+
+    :ivar active_interval: seconds between two looks at workers while requests come in.
+    :ivar idle_interval: seconds between two looks at workers otherwise.
+    :ivar active_window: seconds after its last request for which an app counts as active.
+    :ivar memory_interval: seconds between two looks at the memory of workers that are limited.
+    :ivar accept_plain_scgi: whether workers answer SCGI clients that do not know the app's token.
+    :ivar parallel_starts: how many interpreters may import an app at once; 0: as many as there are cores.
+    :ivar line_length: bytes after which a line of an app's output is split.
+    :ivar shutdown_grace: seconds that apps have to end in before they are killed.
+    :ivar prestart_timeout: seconds that a PassengerPreStart request may take.
+    :ivar answer_timeout: seconds that a client has to send a request's head when it is told that its app failed.
+    """
+
+    active_interval: float
+    idle_interval: float
+    active_window: float
+    memory_interval: float
+    accept_plain_scgi: bool
+    parallel_starts: int
+    line_length: int
+    shutdown_grace: float
+    prestart_timeout: float
+    answer_timeout: float
+
+
+def load(path: str) -> SpawnerConf:
+    """Read a spawner.conf.
+
+    :param path: empty: the defaults.
+    :raises SpawnerConfError: it cannot be read, or has a key or value that it cannot have.
+    """
+    name = path or "spawner.conf"
+    try:
+        specification = ConfigObj(
+            str(CONFIGSPEC), list_values=False, interpolation=False, _inspec=True, file_error=True
+        )
+        found = ConfigObj(
+            path or None, configspec=specification, file_error=bool(path), interpolation=False, encoding="utf-8"
+        )
+    except (ConfigObjError, OSError, UnicodeError) as error:
+        raise SpawnerConfError("%s: %s" % (name, error)) from error
+    problems = _problems(found)
+    if problems:
+        raise SpawnerConfError("\n".join("%s: %s" % (name, problem) for problem in problems))
+    return SpawnerConf(**{key: found[section][key] for section in found.sections for key in found[section]})
+
+
+def _problems(found: ConfigObj) -> list[str]:
+    result = found.validate(Validator(), preserve_errors=True)
+    problems = []
+    for sections, key, error in flatten_errors(found, result):
+        problems.append("%s: %s" % (_place(sections, key), error or "is missing"))
+    grace = found.get("times", {}).get("shutdown_grace")
+    if isinstance(grace, float) and grace > LONGEST_GRACE:
+        text = "%s: %g is more than %g: httpd itself waits 8 seconds for the spawner's end, and kills it then"
+        problems.append(text % (_place(["times"], "shutdown_grace"), grace, LONGEST_GRACE))
+    for sections, key in get_extra_values(found):
+        problems.append("%s: there is no such setting" % _place(sections, key))
+    return problems
+
+
+def _place(sections: "tuple[str, ...] | list[str]", key: "str | None") -> str:
+    return " ".join(["[%s]" % section for section in sections] + ([key] if key else []))

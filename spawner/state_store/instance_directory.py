@@ -1,0 +1,264 @@
+"""The instance folder: where httpd's children, the command line tools and the apps find what is theirs.
+
+Owners and modes: docs/protocol.md, section 9. Nothing here depends on the umask.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import stat
+from pathlib import Path
+from typing import Callable
+
+from spawner import loaders, shared
+from spawner.errors import OperatorError
+from spawner.processes.users import SystemUsers, described
+from spawner.system import linux
+from spawner.version import VERSION
+
+_COPIED = (loaders, shared)  # packages; in the folder they lie beside each other, too, for the former import the latter
+_ENDINGS = (".py",)  # of the copied files
+_ROUTE_BYTES = 8
+_LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))
+
+
+class InstanceDirectory:
+    """One httpd's folder.
+
+    :param folder: `<registry>/httpd-<pid>`, absolute.
+    :param apache_uid: Apache's user, whose alone the sockets are.
+    """
+
+    def __init__(self, folder: str, httpd_pid: int, apache_uid: int, apache_gid: int) -> None:
+        self.folder = folder
+        self.registry = os.path.dirname(folder)
+        self.httpd_pid = httpd_pid
+        self._apache = (apache_uid, apache_gid)
+        self.apps = os.path.join(folder, "apps")
+        self.spawner_socket = os.path.join(folder, "spawner.sock")
+        self.admin_socket = os.path.join(folder, "admin.sock")
+        self._facts = os.path.join(folder, "instance.json")
+        self._copies: list[str] = []
+
+    @property
+    def name(self) -> str:
+        """The instance's name, which the command line tools show."""
+        return os.path.basename(self.folder)
+
+    @property
+    def start_program(self) -> str:
+        """What the interpreter of a Python app is started with."""
+        return os.path.join(self.folder, "loaders", "python", "start.py")
+
+    def app_socket(self, key: str) -> str:
+        """The path of an app group's socket."""
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+        return os.path.join(self.apps, digest[:16] + ".sock")
+
+    def worker_socket(self, key: str, route: str) -> str:
+        """The path of a worker's own socket (docs/protocol.md, section 2)."""
+        return "%s.%s.sock" % (self.app_socket(key)[: -len(".sock")], route)
+
+    def listen_for_worker(self, key: str, backlog: int) -> tuple[str, socket.socket]:
+        """Make a worker's own socket, with a route that nobody can guess.
+
+        :returns: the route and the socket.
+        :raises OSError: it cannot be bound.
+        """
+        route = secrets.token_hex(_ROUTE_BYTES)
+        return route, self.listen(self.worker_socket(key, route), socket.SOCK_STREAM, 0o600, backlog)
+
+    def remove_worker_socket(self, key: str, route: str) -> None:
+        """Have clients find a worker's own socket no longer.
+
+        :param route: empty: it has none.
+        """
+        if route:
+            self.remove_socket(self.worker_socket(key, route))
+
+    def create(self, server_root: str, started: float) -> None:
+        """Make registry, folder and contents; what an earlier spawner of the same httpd left is taken over.
+
+        :param started: Unix time in seconds.
+        :raises OperatorError: somebody else could tamper with the folder, or it cannot be made.
+        """
+        try:
+            _make_folder(self.registry, 0o755)
+            _make_folder(self.folder, 0o755)
+            _make_folder(self.apps, 0o711)
+            self._copy_loaders()
+            self.write_facts(server_root, started)
+        except OSError as error:
+            raise OperatorError(
+                "cannot make the instance folder %s: %s (PassengerInstanceRegistryDir)" % (self.folder, error)
+            ) from error
+        self._check_socket_path()
+
+    def write_facts(self, server_root: str, started: float) -> None:
+        """Write instance.json."""
+        facts = {
+            "name": self.name,
+            "httpd_pid": self.httpd_pid,
+            "spawner_pid": os.getpid(),
+            "version": VERSION,
+            "server_root": server_root,
+            "started": started,
+            "httpd_start_ticks": linux.start_ticks(self.httpd_pid),
+        }
+        _write(self._facts, json.dumps(facts, indent=2).encode() + b"\n")
+
+    def listen(self, path: str, kind: int, mode: int, backlog: int) -> socket.socket:
+        """Bind a Unix socket, non-blocking, and listen; Apache's user owns it unless everybody may connect.
+
+        :param kind: SOCK_STREAM or SOCK_SEQPACKET.
+        :param mode: whatever the umask is.
+        :param backlog: as for listen(2): a Unix socket admits one connection more.
+        :raises OSError: it cannot be bound.
+        """
+        temporary = _before(path)  # so that nobody finds it with the wrong owner or before it listens
+        sock = socket.socket(socket.AF_UNIX, kind)
+        try:
+            self.remove_socket(temporary)
+            before = os.umask(0o777 & ~mode)
+            try:
+                sock.bind(temporary)
+            finally:
+                os.umask(before)
+            os.chmod(temporary, mode)
+            if os.geteuid() == 0 and mode == 0o600:
+                os.chown(temporary, *self._apache, follow_symlinks=False)
+            sock.setblocking(False)
+            sock.listen(backlog)
+            os.rename(temporary, path)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def remove_socket(self, path: str) -> None:
+        """Remove a socket that nobody listens on any more."""
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+    def remove_sockets_but(self, kept: set[str]) -> None:
+        """Remove app sockets that an earlier spawner left and nobody has taken over.
+
+        :param kept: paths.
+        """
+        for entry in os.scandir(self.apps):
+            if entry.path not in kept:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(entry.path)
+
+    def missing_files(self) -> list[str]:
+        """What `create` has made and is not there any more (cleaners of temporary folders take things away)."""
+        made = [self.apps, self._facts, *self._copies]
+        return [path for path in made if not os.path.lexists(path)]
+
+    def remove(self) -> None:
+        """Remove the folder and all in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _copy_loaders(self) -> None:
+        """Copy what runs in the apps' interpreters to where every app's user can read it."""
+        self._copies = []
+        for package in _COPIED:
+            source = Path(str(package.__file__)).parent
+            self._copy_folder(source, os.path.join(self.folder, source.name))
+
+    def _copy_folder(self, source: Path, copy: str) -> None:
+        _make_folder(copy, 0o755)
+        for entry in sorted(source.iterdir()):
+            target = os.path.join(copy, entry.name)
+            if entry.is_dir() and entry.name != "__pycache__":
+                self._copy_folder(entry, target)
+            elif entry.suffix in _ENDINGS:
+                _write(target, entry.read_bytes())
+                self._copies.append(target)
+
+    def _check_socket_path(self) -> None:
+        longest = self.worker_socket("", "0" * 2 * _ROUTE_BYTES)
+        if len(os.fsencode(longest)) > _LONGEST_SOCKET_PATH:
+            raise OperatorError(
+                "the path %s is longer than the %d bytes that a socket may have: choose a shorter "
+                "PassengerInstanceRegistryDir" % (longest, _LONGEST_SOCKET_PATH)
+            )
+
+
+def _before(path: str) -> str:
+    """The name of a socket that is being made: not longer than its final one, whose length is checked."""
+    return path[: -len(".sock")] + ".new"
+
+
+def remove_stale_instances(registry: str, own: str, say: Callable[[str], None]) -> None:
+    """Remove folders of httpds that have ended without removing them.
+
+    :param own: the folder that is in use.
+    :param say: told the name of each that was removed.
+    """
+    for folder in sorted(Path(registry).glob("httpd-*")):
+        if str(folder) != own and not folder.is_symlink() and folder.is_dir() and _is_stale(folder):
+            if folder.stat().st_uid == os.geteuid():
+                shutil.rmtree(folder, ignore_errors=True)
+                say(folder.name)
+
+
+def _is_stale(folder: Path) -> bool:
+    """Whether its httpd has ended: no such process, or another one has its pid now. The clock's time plays no part."""
+    number = folder.name[len("httpd-") :]
+    if not (number.isascii() and number.isdigit()):
+        return False  # not a name of ours
+    ticks = linux.start_ticks(int(number))
+    if ticks is None:
+        return True
+    try:
+        facts = json.loads((folder / "instance.json").read_bytes())
+        return bool(facts["httpd_start_ticks"] != ticks)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # not complete yet
+
+
+def _make_folder(path: str, mode: int) -> None:
+    """Make a folder with exactly this mode, or take one that nobody else can write to.
+
+    :raises OperatorError: it belongs to another user, is no folder, or others may write to it.
+    """
+    before = os.umask(0)  # at no moment may the folder be one that httpd's children cannot enter
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        pass
+    finally:
+        os.umask(before)
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode):
+        raise OperatorError("%s is not a folder (PassengerInstanceRegistryDir)" % path)
+    if status.st_uid != os.geteuid():
+        raise OperatorError(
+            "%s belongs to %s, who could replace what is in it, and not to %s; remove it or choose another "
+            "PassengerInstanceRegistryDir"
+            % (path, described(status.st_uid, SystemUsers()), described(os.geteuid(), SystemUsers()))
+        )
+    if status.st_mode & 0o022:
+        raise OperatorError(
+            "%s has mode %03o, so that others may replace what is in it: chmod go-w it or choose another "
+            "PassengerInstanceRegistryDir" % (path, stat.S_IMODE(status.st_mode))
+        )
+
+
+def _write(path: str, data: bytes) -> None:
+    """Write a file that everybody may read, in one step as seen by readers."""
+    temporary = "%s.new" % path
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        os.fchmod(descriptor, 0o644)
+    os.replace(temporary, path)

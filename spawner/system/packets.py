@@ -1,0 +1,144 @@
+"""Packets of names and values on SOCK_SEQPACKET sockets, with descriptors: one packet is one message."""
+
+from __future__ import annotations
+
+import array
+import os
+import socket
+import struct
+from dataclasses import dataclass, field
+from typing import Iterable, Optional, Sequence
+
+from spawner.errors import InternalError, PeerError
+from spawner.shared import wire
+
+MAX_PACKET = 262_144  # bytes; docs/protocol.md, section 1
+MAX_DESCRIPTORS = 8
+_SCM_CREDENTIALS = getattr(socket, "SCM_CREDENTIALS", 2)
+_CREDENTIALS = struct.Struct("iII")
+_ANCILLARY = socket.CMSG_SPACE(MAX_DESCRIPTORS * 4) + socket.CMSG_SPACE(_CREDENTIALS.size)
+
+
+class NoDescriptors(PeerError):
+    """A message came whose descriptors could not be taken, for there are none left; a peek can be repeated."""
+
+
+@dataclass
+class Packet:
+    """A message as it came. Whoever receives it owns its descriptors.
+
+    :ivar fields: names and values in the order sent; the first is `type`.
+    :ivar pid: the sender's, by the kernel's word; 0 without SO_PASSCRED.
+    :ivar uid: the sender's, by the kernel's word; -1 without SO_PASSCRED.
+    """
+
+    fields: list[tuple[str, str]]
+    descriptors: list[int] = field(default_factory=list)
+    pid: int = 0
+    uid: int = -1
+
+    @property
+    def type(self) -> str:
+        """What kind of message it is."""
+        return self.fields[0][1] if self.fields and self.fields[0][0] == "type" else ""
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first value of a name."""
+        return next((value for key, value in self.fields if key == name), default)
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of a name, in order."""
+        return [value for key, value in self.fields if key == name]
+
+    def number(self, name: str) -> int:
+        """A name's value as a number that is not negative.
+
+        :raises PeerError: it is missing or no such number.
+        """
+        text = self.get(name)
+        if not (text.isascii() and text.isdigit() and len(text) <= 18):
+            raise PeerError("message %r: %s is %r, not a number" % (self.type, name, text))
+        return int(text)
+
+    def take(self) -> list[int]:
+        """The descriptors, which are the caller's from now on."""
+        taken, self.descriptors = self.descriptors, []
+        return taken
+
+    def close(self) -> None:
+        """Close the descriptors that nobody took."""
+        for descriptor in self.take():
+            os.close(descriptor)
+
+
+def send(sock: socket.socket, fields: Iterable[tuple[str, str]], descriptors: Sequence[int] = ()) -> None:
+    """Send one message; the descriptors stay the caller's.
+
+    :raises OSError: the line is full (BlockingIOError) or has ended.
+    """
+    ancillary = []
+    if descriptors:
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
+    sock.sendmsg([encode(fields)], ancillary, socket.MSG_NOSIGNAL)
+
+
+def receive(sock: socket.socket, peek: bool = False) -> Optional[Packet]:
+    """Receive one message, or None at the end of the line.
+
+    :param peek: leave it in the line, first in the queue.
+    :raises BlockingIOError: none is there yet.
+    :raises NoDescriptors: there is no descriptor left to take its descriptors with.
+    :raises PeerError: it is malformed, too long or carries too many descriptors (which are closed).
+    """
+    wanted = socket.MSG_CMSG_CLOEXEC | (socket.MSG_PEEK if peek else 0)
+    data, ancillary, flags, _ = sock.recvmsg(MAX_PACKET, _ANCILLARY, wanted)
+    packet = _ancillary(ancillary)
+    if not data:
+        packet.close()
+        return None
+    try:
+        if flags & socket.MSG_CTRUNC and len(packet.descriptors) < MAX_DESCRIPTORS:
+            raise NoDescriptors("the descriptors of a message could not be taken: there are none left")
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise PeerError("message over %d bytes or %d descriptors" % (MAX_PACKET, MAX_DESCRIPTORS))
+        packet.fields = decode(data)
+    except PeerError:
+        packet.close()
+        raise
+    return packet
+
+
+def encode(fields: Iterable[tuple[str, str]]) -> bytes:
+    """One netstring of NUL-terminated names and values.
+
+    :raises InternalError: a name or value holds a NUL.
+    """
+    try:
+        return wire.encode_text(fields)
+    except wire.UnencodableField as error:
+        raise InternalError(str(error)) from error
+
+
+def decode(data: bytes) -> list[tuple[str, str]]:
+    """Names and values of one netstring that fills `data`.
+
+    :raises PeerError: it is malformed.
+    """
+    try:
+        return wire.decode_text(data)
+    except wire.WireError as error:
+        raise PeerError(str(error)) from error
+
+
+def _ancillary(messages: Sequence[tuple[int, int, bytes]]) -> Packet:
+    packet = Packet([])
+    for level, kind, data in messages:
+        if level != socket.SOL_SOCKET:
+            continue
+        if kind == socket.SCM_RIGHTS:
+            numbers = array.array("i")
+            numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
+            packet.descriptors.extend(numbers)
+        elif kind == _SCM_CREDENTIALS:
+            packet.pid, packet.uid, _ = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])
+    return packet
