@@ -10,8 +10,8 @@ from typing import Optional
 from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
 from spawner.logs.output import OutputFormat
-from spawner.processes.open_as_user import open_log
 from spawner.system.linux import Identity
+from spawner.system.open_as_user import open_log
 
 _LOOK_EVERY = 1.0  # seconds between looks whether a log was moved away
 
