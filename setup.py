@@ -76,10 +76,10 @@ setup(
     entry_points={
         "console_scripts": [
             "jumpseat = spawner.cli.main:jumpseat",
-            "passenger = spawner.cli.passenger.main:passenger",
-            "passenger-config = spawner.cli.passenger.config:passenger_config",
-            "passenger-memory-stats = spawner.cli.passenger.memory_stats:passenger_memory_stats",
-            "passenger-status = spawner.cli.passenger.status:passenger_status",
+            "passenger = spawner.cli.main:passenger",
+            "passenger-config = spawner.cli.commands.passenger_config:passenger_config",
+            "passenger-memory-stats = spawner.cli.commands.memory_stats:passenger_memory_stats",
+            "passenger-status = spawner.cli.commands.passenger_status:passenger_status",
         ],
     },
     classifiers=[

@@ -2,7 +2,7 @@
 
 Pure data. `apache_module.generate` turns it into the C structs, merges and command table, the wire names, the spawner's
 dataclasses and `docs/directives.md`. To add an option, add a row here and run `python -m apache_module.generate`.
-Scopes and defaults follow Phusion Passenger's documented behaviour; where they differ, `difference` says so.
+Scopes and defaults are those that Phusion Passenger documents. If one differs, `difference` says so.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ THREAD_LIMIT = 128  # cells of a scoreboard slot (docs/protocol.md, section 6)
 MEGABYTE_LIMIT = 16777216
 SECONDS_LIMIT = 604800
 
+# What the spawner runs commands for (docs/hooks.md).
+HOOKS = ("attached_process", "detached_process", "spawn_failed", "queue_full_error", "max_request_time_reached")
+
 _S, _A, _L, _O = Scope.SERVER, Scope.APPLICATION, Scope.LOCATION, Scope.OPTIONS
-_ALSO_HTACCESS = "Not open to `.htaccess`, so that a tenant cannot lift a limit that the administrator has set."
+_ALSO_HTACCESS = "Not allowed in `.htaccess`, so that a tenant cannot remove a limit of the administrator."
 
 DIRECTIVES: tuple[Directive, ...] = (
     # What is served, and from where
@@ -24,23 +27,25 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _L,
         True,
-        "Whether requests here may go to an app. Off leaves them to the rest of Apache.",
+        "Whether Jumpseat may send requests to an app here. With Off, the rest of Apache serves them.",
     ),
     Directive(
         "AppRoot",
         Kind.DIRECTORY,
         _A,
         None,
-        "The app's folder. It is the working directory of the app's processes and the first place they import from.",
-        default_text="the parent of DocumentRoot, or of the folder that a PassengerBaseURI leads to",
+        "The app's folder. It is the working directory of the app's processes, and the first folder from which they "
+        "import.",
+        default_text="the parent folder of DocumentRoot, or of the folder to which a PassengerBaseURI leads",
     ),
     Directive(
         "BaseURI",
         Kind.URI_SET,
         _A,
         None,
-        "A path under which an app is mounted: it begins with a slash and does not end with one. May be given several "
-        "times; an inner scope replaces the set of an outer one. The longest one that fits the request wins.",
+        "A path below which an app is mounted. It begins with a slash and does not end with one. You may give the "
+        "directive several times. The set in an inner scope replaces the set of an outer scope. If several paths fit a "
+        "request, the longest one wins.",
         default_text="the app is mounted at /",
     ),
     Directive(
@@ -48,24 +53,24 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.CHOICE,
         _A,
         None,
-        "What kind of app it is, for apps that are not recognised by their files.",
+        "The kind of the app. Needed only if Jumpseat cannot recognise the app by its files.",
         choices={"wsgi": "wsgi", "python": "wsgi"},
         default_text="recognised by the entry file",
-        difference="Only Python apps are served: `rack`, `ruby`, `node`, `nodejs` and `meteor` are refused.",
+        difference="Jumpseat serves only Python apps. It refuses `rack`, `ruby`, `node`, `nodejs` and `meteor`.",
     ),
     Directive(
         "StartupFile",
         Kind.FILE_IN_APP,
         _A,
         "passenger_wsgi.py",
-        "The entry file, relative to the app root. The owner of this file is the user that the app runs as.",
+        "The entry file, relative to the app root. The app runs as the owner of this file.",
     ),
     Directive(
         "AppGroupName",
         Kind.TEXT,
         _A,
         None,
-        "The name of the app group. Scopes that have the same name share their processes.",
+        "The name of the app group. Scopes with the same name share their processes.",
         default_text="the app root and the environment: `/var/www/shop (production)`",
     ),
     Directive(
@@ -73,8 +78,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _O,
         False,
-        "Whether the app gets the path as the client encoded it when it holds `%2F`. "
-        "Apache's own AllowEncodedSlashes must let such requests pass.",
+        "Whether the app gets a path that contains `%2F` as the client encoded it. Apache's own AllowEncodedSlashes "
+        "must also allow such requests.",
     ),
     # How an app's processes are started
     Directive(
@@ -85,14 +90,14 @@ DIRECTIVES: tuple[Directive, ...] = (
         "The interpreter that runs the app: an absolute path, or a name that is looked up in PATH.",
         on_wire=True,
         respawn=True,
-        default_text="the app's own `venv/` or `.venv/`, else `python3` from PATH",
+        default_text="`python` in the app's own `venv/` or `.venv/`, else `python3` from PATH",
     ),
     Directive(
         "AppEnv",
         Kind.TEXT,
         _A,
         "production",
-        "The environment's name. Apps read it from WSGI_ENV, PASSENGER_APP_ENV, RACK_ENV, RAILS_ENV and NODE_ENV.",
+        "The name of the environment. Apps read it from WSGI_ENV, PASSENGER_APP_ENV, RACK_ENV, RAILS_ENV and NODE_ENV.",
         on_wire=True,
         respawn=True,
     ),
@@ -101,18 +106,19 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.CHOICE,
         _A,
         "smart",
-        "`smart` imports the app once and forks its workers from there; `direct` imports it in each worker anew.",
+        "`smart` imports the app once and forks the workers from there. `direct` imports the app in each worker.",
         choices={"smart": "smart", "smart-lv2": "smart", "direct": "direct", "conservative": "direct"},
         on_wire=True,
         respawn=True,
-        difference="In Passenger, Python apps are always started directly.",
+        difference="Passenger always starts Python apps directly.",
     ),
     Directive(
         "LoadShellEnvvars",
         Kind.FLAG,
         _A,
         True,
-        "Whether the app is started through its user's login shell, so that it gets what the shell's profile sets.",
+        "Whether the app is started through the login shell of its user. It then gets the variables that the shell's "
+        "profile sets.",
         on_wire=True,
         respawn=True,
     ),
@@ -121,7 +127,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         90,
-        "How long a process may take to start before it is killed and the start counts as failed.",
+        "How long a process may take to start. After this time it is killed, and its start has failed.",
         minimum=1,
         unit="seconds",
         on_wire=True,
@@ -131,19 +137,19 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.CHOICE,
         _A,
         "process",
-        "`process`: a worker has one request at a time. `thread`: it has as many as PassengerThreadCount says, each in "
-        "a thread of its own; the app must be thread-safe, and gets `wsgi.multithread` true.",
+        "`process`: a worker serves one request at a time. `thread`: a worker serves up to PassengerThreadCount "
+        "requests at a time, each in its own thread. The app must then be thread-safe, and `wsgi.multithread` is true.",
         choices={"process": "process", "thread": "thread"},
         on_wire=True,
         respawn=True,
-        difference="In Passenger only for Ruby, and in its Enterprise edition. " + _ALSO_HTACCESS,
+        difference="Passenger has it only for Ruby, in its Enterprise edition. " + _ALSO_HTACCESS,
     ),
     Directive(
         "ThreadCount",
         Kind.INTEGER,
         _A,
         1,
-        "How many threads a worker has with PassengerConcurrencyModel `thread`; without that it has no effect.",
+        "How many threads a worker has with PassengerConcurrencyModel `thread`. It has no effect with `process`.",
         minimum=1,
         maximum=THREAD_LIMIT,
         unit="threads",
@@ -156,8 +162,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         -1,
-        "The most requests that a worker is given at a time, where that is fewer than it has threads; -1 and 0: as "
-        "many as it has threads.",
+        "The most requests that a worker gets at a time, if this is fewer than it has threads. -1 and 0: as many as it "
+        "has threads.",
         minimum=-1,
         maximum=PROCESS_LIMIT,
         unit="requests",
@@ -171,7 +177,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.USER,
         _A,
         None,
-        "The user that the app runs as. Never root.",
+        "The user that the app runs as. It is never root.",
         on_wire=True,
         respawn=True,
         default_text="the owner of the entry file",
@@ -181,7 +187,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.GROUP,
         _A,
         None,
-        "The group that the app runs as; `!STARTUP_FILE!` is the group of the entry file.",
+        "The group that the app runs as. `!STARTUP_FILE!` means the group of the entry file.",
         choices={"!STARTUP_FILE!": "!STARTUP_FILE!"},
         on_wire=True,
         respawn=True,
@@ -192,8 +198,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _S,
         True,
-        "Whether apps run as their own users. Off: all of them run as PassengerDefaultUser. "
-        "Without effect when Apache was not started as root.",
+        "Whether each app runs as its own user. With Off, all apps run as PassengerDefaultUser. It has no effect if "
+        "Apache was not started as root.",
         on_wire=True,
         respawn=True,
     ),
@@ -202,7 +208,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.USER,
         _S,
         "nobody",
-        "The user for apps that have no usable one of their own, among them those that root owns.",
+        "The user for apps that have no usable user of their own, for example because root owns their entry file.",
         on_wire=True,
         respawn=True,
     ),
@@ -211,7 +217,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.GROUP,
         _S,
         None,
-        "The group for apps that have no usable one of their own.",
+        "The group for apps that have no usable group of their own.",
         on_wire=True,
         respawn=True,
         default_text="the primary group of PassengerDefaultUser",
@@ -222,7 +228,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         1,
-        "Workers that an app keeps, once it has started, even when they are idle.",
+        "The number of workers that an app keeps even when they are idle, once it has started.",
         maximum=PROCESS_LIMIT,
         unit="processes",
         on_wire=True,
@@ -232,7 +238,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "The most workers that this app may have; 0: no limit of its own.",
+        "The most workers that this app may have. 0: no limit for this app.",
         maximum=PROCESS_LIMIT,
         unit="processes",
         on_wire=True,
@@ -243,7 +249,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _S,
         0,
-        "The most workers that any one app may have; 0: no such limit.",
+        "The most workers that each app may have. 0: no such limit.",
         maximum=PROCESS_LIMIT,
         unit="processes",
         on_wire=True,
@@ -264,7 +270,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _S,
         300,
-        "How long a worker beyond PassengerMinInstances may be idle before it is ended; 0: for ever.",
+        "How long a worker beyond PassengerMinInstances may be idle before it is ended. 0: for ever.",
         unit="seconds",
         on_wire=True,
     ),
@@ -273,7 +279,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         300,
-        "How long a preloader may have nothing to fork before it is ended; 0: for ever.",
+        "How long a preloader may fork nothing before it is ended. 0: for ever.",
         unit="seconds",
         on_wire=True,
     ),
@@ -282,8 +288,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "How many requests a worker serves before a new one takes its place, for apps that leak memory; 0: no limit. "
-        "No request is lost at the change.",
+        "How many requests a worker serves before a new worker takes its place. Use it for apps that leak memory. 0: "
+        "no limit. No request is lost when the worker is replaced.",
         unit="requests",
         on_wire=True,
         respawn=True,
@@ -293,9 +299,9 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "How much memory a worker may have: one that has more finishes its requests and a new one takes its place. "
-        "Counted is its own share (PSS) and what of it is swapped out, in MB of 1,048,576 bytes, every 2 seconds "
-        "(`memory_interval` in spawner.conf); 0: no limit.",
+        "How much memory a worker may have. A worker with more finishes its requests, and a new one takes its place. "
+        "The memory is its share (PSS) and the part of it that is swapped out, in MB of 1,048,576 bytes. It is "
+        "measured every 2 seconds (`memory_interval` in spawner.conf). 0: no limit.",
         maximum=MEGABYTE_LIMIT,
         unit="MB",
         on_wire=True,
@@ -306,8 +312,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "How much memory a worker may have at the very most: one that has more is killed at once, in the middle of a "
-        "request, which is answered 502. Counted as for PassengerMemoryLimit; 0: no limit.",
+        "How much memory a worker may have at most. A worker with more is killed at once, even while it is serving. "
+        "Its requests are answered 502. The memory is measured as for PassengerMemoryLimit. 0: no limit.",
         maximum=MEGABYTE_LIMIT,
         unit="MB",
         on_wire=True,
@@ -318,7 +324,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.URL_LIST,
         _S,
         None,
-        "A URL of an app that is to be started together with Apache. May be given several times.",
+        "The URL of an app that is started together with Apache. You may give the directive several times.",
         default_text="apps start with their first request",
     ),
     Directive(
@@ -326,11 +332,12 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.SETTINGS,
         _S,
         None,
-        "A command that is run when something happens: `hook_attached_process`, `hook_detached_process`, "
-        "`hook_spawn_failed`, `hook_queue_full_error` or `hook_max_request_time_reached`, and the command "
-        "([hooks.md](hooks.md)). May be given several times; of the same name the last one counts.",
+        "A command that runs when something happens. The name is %s or `hook_%s`; the value is the command "
+        "([hooks.md](hooks.md)). You may give the directive several times. If a name is given twice, the last one "
+        "counts." % (", ".join("`hook_%s`" % name for name in HOOKS[:-1]), HOOKS[-1]),
+        choices={"hook_" + name: name for name in HOOKS},
         default_text="none",
-        difference="Only these names have an effect; any other is warned of.",
+        difference="Only these names have an effect. Any other name brings a warning.",
     ),
     # Requests and responses
     Directive(
@@ -338,8 +345,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         100,
-        "How many requests of an app may wait for a worker; one more is answered 503 at once. 0: as many as "
-        "PassengerSocketBacklog says. The system's `net.core.somaxconn` is the upper end of both.",
+        "How many requests of an app may wait for a worker. One more request is answered 503 at once. 0: as many as "
+        "PassengerSocketBacklog says. The system's `net.core.somaxconn` limits both values.",
         unit="requests",
         on_wire=True,
     ),
@@ -348,8 +355,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "How long a request may wait for a worker, from when its body has been read, before it is answered 504, with "
-        "Retry-After, and never given to the app; 0: for ever.",
+        "How long a request may wait for a worker after its body has been read. Then it is answered 504 with "
+        "Retry-After, and the app never gets it. 0: for ever.",
         maximum=SECONDS_LIMIT,
         unit="seconds",
         difference=_ALSO_HTACCESS,
@@ -359,25 +366,26 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "How long an app may take for a request, from when a worker takes it until it has answered. After that the "
-        "client gets a 504 (an answer that has begun is cut), the stacks of all threads of the worker go to the app's "
-        "log, and the worker is ended, with SIGTERM first and SIGKILL after some seconds. The time in the queue does "
-        "not count; what the worker waits for its client does: for a body that is not buffered (PassengerBufferUpload "
-        "off), and for room beyond PassengerResponseBufferHighWatermark. 0: no limit.",
+        "How long an app may take for a request, from the moment at which a worker takes it until the worker has given "
+        "its complete response. Then the client gets a 504 (a response that has begun is cut), the stacks of all "
+        "threads of the worker are written to the app's log, and the worker is ended: first with SIGTERM, some seconds "
+        "later with SIGKILL. The time in the queue does not count. The time in which the worker waits for its client "
+        "counts: for a body that is not buffered (PassengerBufferUpload off), and when the response is larger than "
+        "PassengerResponseBufferHighWatermark. 0: no limit.",
         maximum=SECONDS_LIMIT,
         unit="seconds",
-        difference="The client gets a 504, and the log the stacks. " + _ALSO_HTACCESS,
+        difference="Jumpseat sends a 504 to the client and writes the stacks to the log. " + _ALSO_HTACCESS,
     ),
     Directive(
         "StickySessions",
         Kind.FLAG,
         _A,
         False,
-        "Whether a client, known by a cookie, comes back to the worker that served it before, as long as that "
-        "one lives.",
+        "Whether a client comes back to the worker that served it before, as long as that worker lives. A cookie "
+        "identifies the worker.",
         on_wire=True,
         respawn=True,
-        difference="Not open to `.htaccess`: it holds for an app as a whole.",
+        difference="Not allowed in `.htaccess`, because it applies to the app as a whole.",
     ),
     Directive(
         "StickySessionsCookieName",
@@ -385,32 +393,33 @@ DIRECTIVES: tuple[Directive, ...] = (
         _A,
         "_passenger_route",
         "The name of the cookie of PassengerStickySessions.",
-        difference="In Passenger it has no effect. Not open to `.htaccess`.",
+        difference="In Passenger it has no effect. Not allowed in `.htaccess`.",
     ),
     Directive(
         "StickySessionsCookieAttributes",
         Kind.COOKIE_ATTRIBUTES,
         _A,
         None,
-        "The attributes of the cookie of PassengerStickySessions. `Path=` and the app's base URI come before them "
+        "The attributes of the cookie of PassengerStickySessions. `Path=` with the app's base URI is put before them, "
         "unless they name a path.",
-        default_text="`HttpOnly; SameSite=Lax`, and `Secure` where the request came over TLS",
-        difference="The default serves plain HTTP, too. Not open to `.htaccess`.",
+        default_text="`HttpOnly; SameSite=Lax`, and `Secure` if the request came over TLS",
+        difference="With the default, the cookie also works over plain HTTP. Not allowed in `.htaccess`.",
     ),
     Directive(
         "BufferUpload",
         Kind.FLAG,
         _L,
         True,
-        "Whether a request's body is read whole before a worker is taken, so that slow uploads occupy none.",
+        "Whether the complete body of a request is read before a worker gets the request. With On, a slow upload does "
+        "not occupy a worker.",
     ),
     Directive(
         "DataBufferDir",
         Kind.DIRECTORY,
         _S,
         None,
-        "Where request bodies, and responses for clients that read slowly, are kept that are too large for memory: in "
-        "files without names.",
+        "The folder for request bodies, and for responses to slow clients, that are too large for memory. They are "
+        "stored in files without names.",
         default_text="TMPDIR of Apache's environment, else /tmp",
     ),
     Directive(
@@ -418,8 +427,9 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _S,
         134217728,
-        "How much of a response is kept for a client that reads slowly, so that the worker is free for others; beyond "
-        "that the worker waits. What is too large for memory lies in PassengerDataBufferDir; 0: no limit.",
+        "How much of a response is kept for a client that reads slowly, so that the worker is free for other requests. "
+        "When more is waiting, the worker waits, too. What is too large for memory is stored in "
+        "PassengerDataBufferDir. 0: no limit.",
         unit="bytes",
     ),
     Directive(
@@ -427,7 +437,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _A,
         None,
-        "Whether the browser is shown why an app did not start, or failed a request, with its traceback.",
+        "Whether the browser shows, with traceback, why an app did not start or why a request failed.",
         on_when=("AppEnv", "development"),
         on_wire=True,
         respawn=True,
@@ -438,23 +448,23 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.READ_FILE,
         _A,
         None,
-        "An HTML file that is the answer, with status 500, when an app does not start.",
+        "An HTML file that visitors get, with status 500, when an app does not start.",
         on_wire=True,
-        default_text="a short page that names no cause",
+        default_text="a short page that does not name the reason",
     ),
     Directive(
         "ErrorOverride",
         Kind.FLAG,
         _L,
         False,
-        "Whether Apache's ErrorDocument answers in place of the body of an app's response with a status from 400 on.",
+        "Whether Apache's ErrorDocument replaces the body of an app's response with a status of 400 or more.",
     ),
     Directive(
         "ShowVersionInHeader",
         Kind.FLAG,
         _S,
         True,
-        "Whether the X-Powered-By header names the version.",
+        "Whether the X-Powered-By header contains the version.",
     ),
     # Restarts
     Directive(
@@ -470,8 +480,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _A,
         True,
-        "Whether a restart replaces workers one by one, and only when the new release has loaded. "
-        "Off: the old ones end at once, some milliseconds after the touch, and requests wait for the new ones.",
+        "Whether a restart replaces the workers one by one, after the new release has loaded. With Off, the old "
+        "workers end at once, some milliseconds after the touch, and requests wait for the new ones.",
         on_wire=True,
         difference="On by default. " + _ALSO_HTACCESS,
     ),
@@ -480,10 +490,10 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _A,
         None,
-        "Whether the old release goes on serving when a new one does not start. What is wrong is shown by "
-        "`jumpseat status` and in `restart.error.txt` beside `restart.txt`; the next restart tries again. Only with "
-        "PassengerRollingRestarts. Off: a release that does not start takes the place of the old one all the same, and "
-        "its requests are answered 500.",
+        "Whether the old release continues to serve when a new release does not start. `jumpseat status` and "
+        "`restart.error.txt` beside `restart.txt` show the reason. The next restart tries again. It needs "
+        "PassengerRollingRestarts. With Off, a release that does not start replaces the old one, and its requests are "
+        "answered 500.",
         on_when=("RollingRestarts", True),
         on_wire=True,
         default_text="On with PassengerRollingRestarts",
@@ -494,7 +504,9 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _S,
         10,
-        "How long what was found in an app's folder is believed before the files are looked at again; 0: not at all.",
+        "How many seconds Apache remembers which app it found in a folder before it looks at the files again. "
+        "0: it looks at each request. On file systems that do not report changes, the spawner looks at restart.txt as "
+        "often, but at most once a second.",
         unit="seconds",
         on_wire=True,
     ),
@@ -504,7 +516,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.WRITTEN_FILE,
         _S,
         None,
-        "The file for the spawner's own messages and for the output of apps without a log of their own.",
+        "The file for the messages of the spawner, and for the output of apps that have no log of their own.",
         on_wire=True,
         default_text="ErrorLog; the output of an app goes to the ErrorLog of its virtual host",
     ),
@@ -513,17 +525,17 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.WRITTEN_FILE,
         _A,
         None,
-        "The file for what this app prints.",
+        "The file for the output of this app.",
         on_wire=True,
-        default_text="PassengerLogFile where set, else the ErrorLog of the virtual host",
+        default_text="PassengerLogFile if it is set, else the ErrorLog of the virtual host",
     ),
     Directive(
         "LogLevel",
         Kind.INTEGER,
         _S,
         3,
-        "How much the spawner says: 0 critical, 1 errors, 2 warnings, 3 notices, 4 information, 5 to 7 debugging. "
-        "The output of apps has level 3.",
+        "Which messages the spawner writes: 0 critical, 1 errors, 2 warnings, 3 notices, 4 information, 5 to 7 "
+        "debugging. The output of apps has level 3.",
         maximum=7,
         on_wire=True,
     ),
@@ -532,7 +544,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _S,
         False,
-        "Whether the output of apps is logged without time, process id and `App ... output:` before each line.",
+        "With On, the output of apps is logged without time, process id and `App ... output:` before each line.",
         on_wire=True,
     ),
     # The instance
@@ -541,17 +553,17 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.CREATED_DIRECTORY,
         _S,
         None,
-        "Where running instances are found by the command line tools; it holds a folder with the sockets of each. "
-        "A change needs a stop and a start.",
-        default_text="/run/jumpseat, or /tmp/jumpseat-UID when Apache was not started as root",
+        "The folder in which the commands look for running instances. It has one folder with sockets for each "
+        "instance. After a change, stop and start Apache.",
+        default_text="/run/jumpseat, or /tmp/jumpseat-UID if Apache was not started as root",
     ),
     Directive(
         "SocketBacklog",
         Kind.INTEGER,
         _S,
         2048,
-        "How many of Apache's processes may wait for the spawner at the same time, and how many requests for an app "
-        "that has PassengerMaxRequestQueueSize 0.",
+        "How many processes of Apache may wait for the spawner at the same time. Also how many requests may wait for "
+        "an app that has PassengerMaxRequestQueueSize 0.",
         unit="connections",
         on_wire=True,
     ),
@@ -560,8 +572,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.READ_FILE,
         _S,
         None,
-        "The spawner's own configuration. A change of the name needs a stop and a start.",
-        default_text="/etc/jumpseat/spawner.conf where it exists, else none",
+        "The spawner's own configuration file. After a change of the name, stop and start Apache.",
+        default_text="/etc/jumpseat/spawner.conf if it exists, else none",
         difference="Passenger has no such directive.",
     ),
 )

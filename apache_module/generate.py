@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from apache_module import render_c, render_log_messages, render_markdown, render_python
-from apache_module.directives import DIRECTIVES
+from apache_module.directives import DIRECTIVES, HOOKS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -19,7 +19,7 @@ def generated_files() -> dict[str, str]:
         "apache_module/src/config/generated/options.c": render_c.source(DIRECTIVES),
         "docs/directives.md": render_markdown.page(DIRECTIVES),
         "docs/log-messages.md": render_log_messages.page(CHECKOUT),
-        "spawner/options.py": render_python.module(DIRECTIVES),
+        "spawner/options.py": render_python.module(DIRECTIVES, HOOKS),
     }
 
 

@@ -1,5 +1,7 @@
-"""Directives of Passenger that have no effect here: accepted, so that an existing configuration loads, with one warning
-each. Names only; the values are not looked at."""
+"""Directives of Passenger that have no effect in Jumpseat.
+
+They are accepted, so that an existing configuration loads. Each name brings one warning. Their values are not read.
+"""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Directive:
     :ivar minimum: least number allowed, for INTEGER; `maximum`: the largest.
     :ivar unit: what an INTEGER counts.
     :ivar choices: for CHOICE, each word allowed, with the canonical word it stands for; for GROUP, words allowed
-        beside the names of groups.
+        beside the names of groups; for SETTINGS, each name that has an effect, with the name in messages.
     :ivar on_when: for a FLAG without a static default: on exactly when that other option has that value.
     :ivar on_wire: the spawner is told (in `begin` for SERVER scope, else in `register`).
     :ivar respawn: running app processes do not fit any more when it changes.

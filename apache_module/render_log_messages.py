@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from apache_module import log_lines_of_c, log_lines_of_python
-from apache_module.log_line import LogLine
+from apache_module.log_lines import LogLine, lines_of_c, lines_of_python
 from apache_module.log_remedies import REMEDIES
 
 _START = """\
@@ -13,17 +12,22 @@ _START = """\
 
 <!-- Generated from the sources and apache_module/log_remedies.py by `make generate`; do not edit. -->
 
-Each line that the server itself writes has a number: search for it here. An ellipsis stands for what the line fills in.
-Which lines are written is said by Apache's `LogLevel` (`LogLevel passenger:info` for this module alone) for numbers
-below 3000, and by `PassengerLogLevel` for the others; [guide.md](guide.md#logs) says where they stand. An *error id* in
-a line is that of the page that the visitor saw.
+This page is for people who found a numbered line in a log. It says what to do about each line.
+
+Each line that Jumpseat itself writes has a number such as `JS2045`. Search for the number on this
+page. In the column *text*, `…` is a part that changes from line to line.
+
+- **Where the lines are:** see [guide.md](guide.md#logs).
+- **Which lines are written:** for numbers below 3000, Apache's `LogLevel` decides (for this module
+  alone: `LogLevel passenger:info`). For the other numbers, `PassengerLogLevel` decides.
+- **An *error id* in a line** is the id on the page that the visitor saw.
 """
 
 _SECTIONS = (
-    (1000, "Apache: configuration and the spawner's process"),
+    (1000, "Apache: configuration and the process of the spawner"),
     (2000, "Apache: requests"),
     (3000, "The spawner"),
-    (3500, "The spawner: what it does with the processes of apps"),
+    (3500, "The spawner: processes of apps"),
 )
 
 
@@ -33,8 +37,8 @@ def lines(checkout: Path) -> list[LogLine]:
     :param checkout: the project's folder.
     """
     found = [
-        *log_lines_of_c.log_lines(checkout / "apache_module" / "src"),
-        *log_lines_of_python.log_lines(checkout / "spawner"),
+        *lines_of_c(checkout / "apache_module" / "src"),
+        *lines_of_python(checkout / "spawner"),
     ]
     return sorted(found, key=lambda line: line.number)
 

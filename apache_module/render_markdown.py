@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Sequence
 
 from apache_module.ignored_directives import ENTERPRISE, OBSOLETE, OPEN_SOURCE
@@ -12,19 +13,29 @@ _START = """\
 
 <!-- Generated from apache_module/directives.py by `python -m apache_module.generate`; do not edit. -->
 
-A value that cannot be right stops `apachectl configtest` with the name of the directive, the file and the line:
-a number out of bounds, an unknown word, a user or group that does not exist, a folder, file or interpreter that is
-not there.
-Paths are relative to `ServerRoot` unless stated otherwise.
+This page is for people who configure Apache. It lists every directive, its default, and where it is
+allowed.
 
-Each directive says where it may stand:
+Values are checked when Apache reads its configuration. `apachectl configtest` then fails and names
+the directive, the file and the line. It fails for a number that is out of range, for an unknown
+word, for a user or group that does not exist, and for a folder, file or interpreter that does not
+exist.
 
-- server config: outside every section, once for the whole server. In a `<VirtualHost>` there is a warning, and the
-  value holds for the whole server all the same.
-- virtual host, directory, location: also in `<VirtualHost>`, `<Directory>`, `<Location>` and their kin; not in
-  `<Files>`, `<If>` and `.htaccess`.
-- .htaccess: there too; where a kind of AllowOverride is named, only where that one is allowed.
+Paths are relative to `ServerRoot`, unless stated otherwise.
+
+The row *allowed in* uses these words:
+
+| word | where the directive is allowed |
+|---|---|
+| server config | outside of every section |
+| virtual host, directory, location | in `<VirtualHost>`, `<Directory>`, `<Location>` and similar sections |
+| .htaccess | in `.htaccess`, `<Files>` and `<If>`; if a kind of AllowOverride is named, only where it is set |
+
+A directive that is allowed only in *server config* applies to the whole server. In a
+`<VirtualHost>` it brings a warning and still applies to the whole server.
 """
+
+_WIDTH = 100  # columns of a line outside of tables
 
 _PLACEHOLDERS = {
     Kind.FLAG: "On\\|Off",
@@ -49,17 +60,17 @@ _PLACEHOLDERS = {
 _CHECKS = {
     Kind.TOKEN: "letters, digits and ``!#$%&'*+-.^_`~``",
     Kind.COOKIE_ATTRIBUTES: "such as `SameSite=None; Secure`; no control characters",
-    Kind.PATH_IN_APP: "absolute, or relative to the app root",
-    Kind.FILE_IN_APP: "relative to the app root, and within it",
+    Kind.PATH_IN_APP: "an absolute path, or a path relative to the app root",
+    Kind.FILE_IN_APP: "a path relative to the app root, and within it",
     Kind.DIRECTORY: "an existing folder",
-    Kind.CREATED_DIRECTORY: "a folder; the one it is in exists",
+    Kind.CREATED_DIRECTORY: "a folder; its parent folder exists",
     Kind.READ_FILE: "an existing file",
-    Kind.WRITTEN_FILE: "a file in an existing folder; it is created when it is not there",
+    Kind.WRITTEN_FILE: "a file in an existing folder; the file is created if it does not exist",
     Kind.INTERPRETER: "an executable program",
-    Kind.USER: "a name or a number known to the system; not root",
-    Kind.GROUP: "a name or a number known to the system; not root's",
-    Kind.URI_SET: "begins with `/`, does not end with it",
-    Kind.URL_LIST: "`http://` or `https://`",
+    Kind.USER: "a name or a number that the system knows; not root",
+    Kind.GROUP: "a name or a number that the system knows; not root's group",
+    Kind.URI_SET: "a path that begins with `/` and does not end with it",
+    Kind.URL_LIST: "a URL with `http://` or `https://`",
 }
 
 
@@ -88,20 +99,24 @@ def _default(option: Directive) -> str:
 
 def _section(option: Directive) -> list[str]:
     lines = ["", "## %s" % option.directive, "", "`%s` %s" % (option.directive, _value(option)), ""]
-    lines += [option.meaning, ""]
+    lines += [_wrapped(option.meaning), ""]
     lines += ["| | |", "|---|---|", "| default | %s |" % _default(option)]
     if _allowed_values(option):
         lines.append("| value | %s |" % _allowed_values(option))
     lines.append("| allowed in | %s |" % option.scope.value)
     if option.scope is not Scope.SERVER and option.respawn:
-        lines.append("| a change | brings a restart of the app, with its first request after a graceful restart |")
+        lines.append("| after a change | a graceful restart of Apache; the next request then restarts the app |")
     if option.difference:
-        lines.append("| differs | %s |" % option.difference)
+        lines.append("| differs from Passenger | %s |" % option.difference)
     return lines
 
 
 def _names(title: str, names: Sequence[str]) -> list[str]:
-    return ["", "%s: %s." % (title, ", ".join("`%s`" % name for name in sorted(names)))]
+    return ["", _wrapped("%s: %s." % (title, ", ".join("`%s`" % name for name in sorted(names))))]
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def page(options: Sequence[Directive]) -> str:
@@ -113,10 +128,12 @@ def page(options: Sequence[Directive]) -> str:
         "",
         "## Directives without effect",
         "",
-        "They are accepted, wherever they stand, so that a configuration written for Passenger loads; each name brings "
-        "one warning when Apache starts.",
+        _wrapped(
+            "Jumpseat accepts these directives everywhere, so that a configuration for Passenger loads. For each name "
+            "there is one warning when Apache starts."
+        ),
     ]
-    lines += _names("Of Passenger's open source edition", OPEN_SOURCE)
-    lines += _names("Of its Enterprise edition", ENTERPRISE)
-    lines += _names("Obsolete or removed there", OBSOLETE)
+    lines += _names("In Passenger's open source edition", OPEN_SOURCE)
+    lines += _names("In its Enterprise edition", ENTERPRISE)
+    lines += _names("Obsolete in Passenger, or removed", OBSOLETE)
     return _START + "\n".join(lines) + "\n"

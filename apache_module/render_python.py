@@ -14,7 +14,7 @@ Generated from apache_module/directives.py by `python -m apache_module.generate`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, Optional
+from typing import Literal, Mapping, Optional
 
 from spawner.errors import PeerError
 
@@ -146,10 +146,16 @@ def _class(name: str, what: str, options: Sequence[Directive]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def module(options: Sequence[Directive]) -> str:
+def _hook_names(hooks: Sequence[str]) -> str:
+    names = "".join('    "%s",\n' % name for name in hooks)
+    return "\n\n# What PassengerCtl can set a command for (docs/hooks.md).\nHookName = Literal[\n%s]\n" % names
+
+
+def module(options: Sequence[Directive], hooks: Sequence[str]) -> str:
     """The text of spawner/options.py."""
     return (
         _START
+        + _hook_names(hooks)
         + _class("AppOptions", _APP, [o for o in options if not o.server_wide])
         + _class("ServerOptions", _SERVER, [o for o in options if o.server_wide])
     )

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
-
-from spawner.pages.failure_details import FailureDetails
 
 
 class JumpseatError(Exception):
@@ -41,23 +38,3 @@ class IllegalTransition(InternalError):
 def new_error_id() -> str:
     """Eight hex digits that connect an error page with the log."""
     return secrets.token_hex(4)
-
-
-@dataclass(frozen=True)
-class StartFailure:
-    """Why a process of an app did not come up: for the log, the error page and `jumpseat status`.
-
-    :ivar step: the step that failed, one of spawner/loaders/steps.py.
-    :ivar summary: one line.
-    :ivar detail: the app's own traceback or captured output, may be empty.
-    :ivar facts: what helps to find the cause (interpreter, user, cwd, sys.path ...), in order.
-    :ivar error_id: eight hex digits that stand on the error page and in the log.
-    :ivar details: what a friendly error page shows besides.
-    """
-
-    step: str
-    summary: str
-    detail: str = ""
-    facts: tuple[tuple[str, str], ...] = field(default=())
-    error_id: str = field(default_factory=new_error_id)
-    details: FailureDetails = field(default_factory=FailureDetails, repr=False)

@@ -6,7 +6,7 @@ Generated from apache_module/directives.py by `python -m apache_module.generate`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, Optional
+from typing import Literal, Mapping, Optional
 
 from spawner.errors import PeerError
 
@@ -57,11 +57,21 @@ def _integer(fields: Mapping[str, str], name: str, default: int, minimum: int, m
     return int(value)
 
 
+# What PassengerCtl can set a command for (docs/hooks.md).
+HookName = Literal[
+    "attached_process",
+    "detached_process",
+    "spawn_failed",
+    "queue_full_error",
+    "max_request_time_reached",
+]
+
+
 @dataclass(frozen=True)
 class AppOptions:
     """What is configured for an app (`register`, docs/protocol.md section 4).
 
-    :ivar python: PassengerPython. None: the app's own `venv/` or `.venv/`, else `python3` from PATH.
+    :ivar python: PassengerPython. None: `python` in the app's own `venv/` or `.venv/`, else `python3` from PATH.
     :ivar app_env: PassengerAppEnv.
     :ivar spawn_method: PassengerSpawnMethod.
     :ivar load_shell_envvars: PassengerLoadShellEnvvars.
@@ -80,11 +90,11 @@ class AppOptions:
     :ivar max_request_queue_size: PassengerMaxRequestQueueSize. In requests.
     :ivar sticky_sessions: PassengerStickySessions.
     :ivar friendly_error_pages: PassengerFriendlyErrorPages.
-    :ivar custom_error_page: PassengerCustomErrorPage. None: a short page that names no cause.
+    :ivar custom_error_page: PassengerCustomErrorPage. None: a short page that does not name the reason.
     :ivar restart_dir: PassengerRestartDir.
     :ivar rolling_restarts: PassengerRollingRestarts.
     :ivar resist_deployment_errors: PassengerResistDeploymentErrors.
-    :ivar app_log_file: PassengerAppLogFile. None: PassengerLogFile where set, else the ErrorLog of the virtual host.
+    :ivar app_log_file: PassengerAppLogFile. None: PassengerLogFile if it is set, else the ErrorLog of the virtual host.
     """
 
     python: Optional[str] = None

@@ -1,11 +1,11 @@
-"""The sample app: one page that says which process answered, standard library only."""
+"""The sample app. It shows one page that says which process served it. It needs only the standard library."""
 
 import html
 import os
 import time
 from pathlib import Path
 
-RELEASE = "first"  # change this, touch tmp/restart.txt, reload the page
+RELEASE = "first"  # change this, touch tmp/restart.txt, and reload the page
 
 LOADED_AT = time.strftime("%H:%M:%S")
 LOADED_BY = os.getpid()
@@ -30,7 +30,7 @@ PAGE = """<!DOCTYPE html>
 
 
 def application(environ, start_response):
-    """One page for every path that is no file in public/."""
+    """Return the page, for every path that is not a file in public/."""
     global requests_of_this_process
     requests_of_this_process += 1
     facts = {

@@ -9,9 +9,9 @@ from typing import Any, Collection, Optional, Protocol
 
 from spawner.admin.command import Arguments, Caller, SendProgress, choice_argument, flag_argument
 from spawner.admin.selection import AppSelection
-from spawner.errors import StartFailure
 from spawner.pool.effects import Progress
 from spawner.pool.snapshot import describe_failure
+from spawner.start_failure import StartFailure
 
 METHODS = ("rolling", "blocking")
 _FINAL_STAGES = ("completed", "failed")

@@ -81,11 +81,10 @@ class StatusCommand:
         }
 
     def _totals(self) -> dict[str, int]:
-        groups = self._pool.groups.values()
         return {
             "max_pool_size": self._pool.server.max_pool_size,
-            "workers": sum(len(group.active()) for group in groups),
-            "groups": len(groups),
+            "workers": self._pool.worker_count(),
+            "groups": len(self._pool.groups),
         }
 
     def _add_resources(self, entry: dict[str, Any]) -> None:

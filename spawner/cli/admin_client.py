@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
 
-from spawner.cli.errors import CommandFailed, NoAnswer, NoSuchApp, NotInTime
+from spawner.cli.program import CommandFailed, NoAnswer, NoSuchApp, NotInTime
 
 ANSWER_LIMIT = 64 * 1024 * 1024  # bytes; an answer is some hundred bytes per process
-PATIENCE = 10.0  # seconds for the whole answer to begin, and between two parts of it
+TIMEOUT = 10.0  # seconds for the whole answer to begin, and between two parts of it
 
 _REFUSALS = {"not_found": NoSuchApp, "failed": CommandFailed}
 
@@ -26,32 +26,33 @@ def ask(admin_socket: Path, command: str, **fields: Any) -> dict[str, Any]:
     :raises CommandFailed: the spawner could not do it.
     """
     try:
-        return follow(admin_socket, command, lambda _: None, PATIENCE, **fields)
+        return follow(admin_socket, command, lambda _: None, TIMEOUT, **fields)
     except NotInTime:
         text = (
             "The spawner at %s did not answer within %d seconds: it hangs, or it was stopped (`ps -C jumpseat "
-            "-o pid,stat` shows T: `kill -CONT` it). Apps serve on; Apache ends one that hangs after half a minute."
+            "-o pid,stat` shows T: `kill -CONT` it). Apps continue to serve. Apache replaces a spawner that hangs "
+            "after half a minute."
         )
-        raise NoAnswer(text % (admin_socket, PATIENCE)) from None
+        raise NoAnswer(text % (admin_socket, TIMEOUT)) from None
 
 
 def follow(
     admin_socket: Path,
     command: str,
     progress: Callable[[dict[str, Any]], None],
-    patience: Optional[float],
+    timeout: Optional[float],
     **fields: Any,
 ) -> dict[str, Any]:
-    """The answer to a command that may take long; what it says meanwhile is passed on.
+    """The answer to a command that may take long; the steps that it reports meanwhile are passed on.
 
     :param progress: called with each step.
-    :param patience: seconds for the whole answer; None: without end.
-    :raises NotInTime: they have passed; what was begun goes on.
+    :param timeout: seconds for the whole answer; None: without end.
+    :raises NotInTime: they have passed; the spawner continues with what it began.
     :raises NoAnswer: as with `ask`; so are the other errors.
     """
     question = json.dumps({"command": command, **fields}).encode() + b"\n"
     try:
-        for line in _exchange(admin_socket, question, patience):
+        for line in _exchange(admin_socket, question, timeout):
             message = _read_message(line)
             if "progress" not in message:
                 return _checked(message)
@@ -59,20 +60,20 @@ def follow(
     except PermissionError:
         raise NoAnswer("Access to %s is denied: ask as root, with sudo" % admin_socket) from None
     except socket.timeout:
-        raise NotInTime("No end within %g seconds" % (patience or 0.0)) from None
+        raise NotInTime("No end within %g seconds" % (timeout or 0.0)) from None
     except OSError as error:
         raise NoAnswer(
-            "The spawner at %s does not answer (%s): it may just be starting; Apache's error log says more"
+            "The spawner at %s does not answer (%s): it may just be starting; see Apache's error log"
             % (admin_socket, error.strerror)
         ) from None
-    raise NoAnswer("The spawner closed the connection without a whole answer: Apache's error log says more")
+    raise NoAnswer("The spawner closed the connection without a whole answer: see Apache's error log")
 
 
-def _exchange(admin_socket: Path, question: bytes, patience: Optional[float]) -> Iterator[bytes]:
+def _exchange(admin_socket: Path, question: bytes, timeout: Optional[float]) -> Iterator[bytes]:
     """The lines of the answer, without the last one where it is cut."""
-    deadline = None if patience is None else time.monotonic() + patience
+    deadline = None if timeout is None else time.monotonic() + timeout
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.settimeout(patience)
+        line.settimeout(timeout)
         line.connect(str(admin_socket))
         line.sendall(question)
         waiting = b""

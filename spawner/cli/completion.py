@@ -1,4 +1,4 @@
-"""What a shell offers for the words of a command line: instances, apps and processes that run at the moment."""
+"""What a shell offers to complete the words of a command line: instances, apps and processes that run."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _registry(context: click.Context) -> Any:
 
 
 def _groups(context: click.Context) -> list[dict[str, Any]]:
-    """The apps of the instance that is meant; none where nothing answers: a shell is no place for errors."""
+    """The apps of the instance that is meant; none if nothing answers, because completion prints no errors."""
     folders = registry_folders(_registry(context))
     try:
         instance = choose_instance(find_instances(folders), context.params.get("instance"), folders)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
-from spawner.cli.errors import NoInstance, SeveralInstances
+from spawner.cli.program import NoInstance, SeveralInstances
 from spawner.system import linux
 
 REGISTRY_VARIABLE = "PASSENGER_INSTANCE_REGISTRY_DIR"
@@ -17,7 +17,7 @@ REGISTRY_VARIABLE = "PASSENGER_INSTANCE_REGISTRY_DIR"
 
 @dataclass(frozen=True)
 class Instance:
-    """One Apache that has the module, as its folder tells.
+    """One Apache that has loaded the module, as its folder describes it.
 
     :ivar name: the folder's name, which users type.
     :ivar folder: where its admin socket is.
@@ -32,12 +32,12 @@ class Instance:
 
     @property
     def admin_socket(self) -> Path:
-        """The socket that answers status questions."""
+        """The socket that answers commands."""
         return self.folder / "admin.sock"
 
 
 def registry_folders(named: Optional[Path] = None) -> Sequence[Path]:
-    """Where to look: the folder that was named, or the variable's, or the two that a server takes by itself."""
+    """Where to look: the given folder, or that of the variable, or the two that a server uses by default."""
     chosen = named or os.environ.get(REGISTRY_VARIABLE)
     if chosen:
         return [Path(chosen)]
@@ -45,7 +45,10 @@ def registry_folders(named: Optional[Path] = None) -> Sequence[Path]:
 
 
 def find_instances(folders: Iterable[Path]) -> list[Instance]:
-    """The instances whose httpd is alive, by name. Folders that are absent, or that somebody else owns, hold none."""
+    """The instances whose httpd is alive, by name.
+
+    A registry folder that is missing, or that belongs to another user, counts as empty.
+    """
     found: dict[Path, Instance] = {}
     for registry in folders:
         if not _is_trusted(registry):
@@ -61,7 +64,7 @@ def choose_instance(instances: Sequence[Instance], name: Optional[str], folders:
     """The one that is meant.
 
     :param name: an instance's name or the pid of its httpd; None: the only one.
-    :param folders: where was looked, for the message.
+    :param folders: where they were looked for, for the message.
     :raises NoInstance: there is none, or none has the name.
     :raises SeveralInstances: nothing says which one.
     """
@@ -90,7 +93,7 @@ def _listed(instances: Sequence[Instance]) -> str:
 
 
 def _is_trusted(registry: Path) -> bool:
-    # In /tmp anybody can make a folder with the expected name and answer with lies.
+    # In /tmp, anybody can make a folder with the expected name and give false answers.
     try:
         facts = registry.stat() if registry.parent != Path("/tmp") else registry.lstat()
     except OSError:

@@ -1,21 +1,23 @@
-"""The command `jumpseat`: wiring only."""
+"""The programs that are installed: wiring only."""
 
 from __future__ import annotations
 
 import click
 
-from spawner.cli.about import about
-from spawner.cli.backtraces import backtraces
-from spawner.cli.detach_process import detach_process
-from spawner.cli.list_instances import list_instances
-from spawner.cli.memory_stats import memory_stats
-from spawner.cli.module_config import module_config
-from spawner.cli.program import ProgramGroup
-from spawner.cli.reopen_logs import reopen_logs
-from spawner.cli.requests import requests
-from spawner.cli.restart_app import restart_app
-from spawner.cli.status import status
-from spawner.cli.validate_install import validate_install
+from spawner.cli.commands.about import about
+from spawner.cli.commands.backtraces import backtraces
+from spawner.cli.commands.detach_process import detach_process
+from spawner.cli.commands.list_instances import list_instances
+from spawner.cli.commands.memory_stats import memory_stats, passenger_memory_stats
+from spawner.cli.commands.module_config import module_config
+from spawner.cli.commands.passenger_config import passenger_config
+from spawner.cli.commands.passenger_status import passenger_status
+from spawner.cli.commands.reopen_logs import reopen_logs
+from spawner.cli.commands.requests import requests
+from spawner.cli.commands.restart_app import restart_app
+from spawner.cli.commands.status import status
+from spawner.cli.commands.validate_install import validate_install
+from spawner.cli.program import STANDALONE_ABSENT, PassengerCommandGroup, ProgramGroup, unavailable
 from spawner.version import VERSION
 
 
@@ -39,3 +41,34 @@ for command in (
     about,
 ):
     jumpseat.add_command(command)
+
+
+@click.group("passenger", cls=PassengerCommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="passenger")
+def passenger() -> None:
+    """Jumpseat under the name of Passenger. It runs apps behind Apache httpd.
+
+    For all commands see `jumpseat --help`, `passenger-config --help` and `passenger-status --help`.
+    """
+
+
+@passenger.command("help")
+@click.pass_context
+def show_help(context: click.Context) -> None:
+    """Show this help."""
+    assert context.parent is not None
+    click.echo(context.parent.get_help())
+
+
+passenger.add_command(passenger_status, "status")
+for name in ("start", "stop"):
+    passenger.add_command(unavailable(name, STANDALONE_ABSENT))
+
+# Every program that is installed, by its name.
+PROGRAMS: dict[str, click.Command] = {
+    "jumpseat": jumpseat,
+    "passenger": passenger,
+    "passenger-config": passenger_config,
+    "passenger-memory-stats": passenger_memory_stats,
+    "passenger-status": passenger_status,
+}

@@ -1,19 +1,59 @@
-"""What every program does with an output that is closed, fails, or lacks letters."""
+"""How a program ends: exit statuses, errors in one line, an output that cannot be written, wrong usage."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
-from typing import Any
+from typing import Any, Iterator
 
 import click
 
-from spawner.cli.errors import FAILED
+# Exit statuses (docs/tools.md). Click ends with 2 on wrong usage.
+FAILED = 1
+NO_ANSWER = 2
+NOT_IN_TIME = 3
+PASSENGER_WRONG_USAGE = 1  # of the programs with Passenger's names, as scripts for Passenger expect it
+
+STANDALONE_ABSENT = (
+    "Passenger Standalone is not part of Jumpseat, which runs apps inside Apache: configure a VirtualHost "
+    "with PassengerEnabled On, and see `jumpseat status`."
+)
+
+
+class CommandFailed(click.ClickException):
+    """What was asked for could not be done: exit status 1."""
+
+    exit_code = FAILED
+
+
+class NoInstance(CommandFailed):
+    """No instance runs, or none has the name: exit status 1."""
+
+
+class SeveralInstances(CommandFailed):
+    """Several instances run and none was named: exit status 1."""
+
+
+class NoSuchApp(CommandFailed):
+    """No app or process of that name is known, or it is another user's: exit status 1."""
+
+
+class NoAnswer(click.ClickException):
+    """Access was denied, or the spawner did not answer as docs/protocol.md says: exit status 2."""
+
+    exit_code = NO_ANSWER
+
+
+class NotInTime(click.ClickException):
+    """What was waited for has not come to an end yet: exit status 3."""
+
+    exit_code = NOT_IN_TIME
 
 
 class Program(click.Command):
-    """A command that is started by a shell. Mixed into each of them, before click's own class."""
+    """A command that a shell starts."""
 
     def main(self, *arguments: Any, **extra: Any) -> Any:
         """Run it, and end the process.
@@ -41,7 +81,7 @@ def _prepare_outputs() -> None:
 
 
 def _leave_output() -> None:
-    """What is still to be written shall not fail once more when Python ends."""
+    """Send the rest of the output to /dev/null, so that it does not fail once more when Python ends."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
     os.close(nothing)
@@ -49,3 +89,64 @@ def _leave_output() -> None:
 
 class ProgramGroup(Program, click.Group):
     """A program with subcommands."""
+
+
+@contextlib.contextmanager
+def _status_of_wrong_usage() -> Iterator[None]:
+    """Ends wrong usage with Passenger's status instead of click's."""
+    try:
+        yield
+    except click.UsageError as error:
+        error.show()
+        raise click.exceptions.Exit(PASSENGER_WRONG_USAGE) from None
+
+
+class PassengerCommand(Program):
+    """A program with a Passenger name: it ends with 1 on wrong usage."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        """Parse the command line.
+
+        :raises click.exceptions.Exit: it is not understood.
+        """
+        with _status_of_wrong_usage():
+            return super().make_context(*arguments, **extra)
+
+
+class PassengerCommandGroup(ProgramGroup):
+    """A group with a Passenger name: it and its subcommands, of whatever class, end with 1 on wrong usage."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        """Parse the group's own options.
+
+        :raises click.exceptions.Exit: they are not understood.
+        """
+        with _status_of_wrong_usage():
+            return super().make_context(*arguments, **extra)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Parse the rest, and run it.
+
+        :raises click.exceptions.Exit: it is not understood.
+        """
+        with _status_of_wrong_usage():
+            return super().invoke(context)
+
+
+def unavailable(name: str, reason: str) -> click.Command:
+    """A command that only Passenger has. It takes any arguments and says what to use instead.
+
+    :param reason: one or two sentences.
+    """
+
+    def refuse(words: tuple[str, ...]) -> None:
+        raise click.ClickException(reason)
+
+    return click.Command(
+        name,
+        callback=refuse,
+        params=[click.Argument(["words"], nargs=-1, type=click.UNPROCESSED, metavar="...")],
+        help=reason,
+        short_help="(not available)",
+        context_settings={"ignore_unknown_options": True},
+    )

@@ -37,8 +37,8 @@ from spawner.httpd.registrar import Registrar
 from spawner.logs.app_logs import AppLogs
 from spawner.logs.log import Log
 from spawner.options import ServerOptions
-from spawner.pages.deployment_notes import DeploymentNotes
-from spawner.pages.failure_answer import FailureAnswers
+from spawner.pages.error_responder import ErrorResponder
+from spawner.pages.restart_error_file import RestartErrorFiles
 from spawner.pool.pool import Pool
 from spawner.processes.app_process import AppProcess
 from spawner.processes.group_resources import GroupResources
@@ -96,7 +96,7 @@ class Daemon:
         self._end_conditions = EndConditions(loop, self._pool, self._processes, self._reaper, parameters.lifeline_fd)
         self._helpers = HelperProcesses(loop, self._reaper, limits)
         self._hooks = Hooks(self._helpers, log)
-        self._failure_answers = FailureAnswers(loop, settings.answer_timeout)
+        self._error_responder = ErrorResponder(loop, settings.answer_timeout)
         self._restarts = RestartProgress()
         owner = (parameters.apache_uid, parameters.apache_gid)
         self._instance = InstanceDirectory(parameters.instance_dir, parameters.httpd_pid, *owner)
@@ -106,7 +106,7 @@ class Daemon:
         self._memory_sampler = self._make_memory_sampler()
         self._scoreboard_sampler = self._make_scoreboard_sampler()
         self._pool.is_busy = self._scoreboard_sampler.is_busy
-        self._stacks = StackCapture(loop, lambda: self._processes, self._instance.loaders)
+        self._stacks = StackCapture(loop, lambda: self._processes, self._instance.folder)
         dispatch = self._dispatcher.dispatch
         self._start_timeouts = StartTimeouts(loop, self._pool, self._processes, self._stacks, dispatch)
         self._factory = self._make_factory()
@@ -212,14 +212,14 @@ class Daemon:
             self._state_store,
             self._restart_watch,
             self._restarts,
-            self._failure_answers,
+            self._error_responder,
             self._descriptors,
             self._settings.accept_plain_scgi,
         )
 
     def _connect_dispatcher(self) -> None:
-        notes = DeploymentNotes(self._helpers, self._log)
-        notifications = NotificationEffects(self._pool, self._log, self._hooks, notes, self._restarts)
+        error_files = RestartErrorFiles(self._helpers, self._log)
+        notifications = NotificationEffects(self._pool, self._log, self._hooks, error_files, self._restarts)
         processes = ProcessEffects(
             self._resources, self._processes, self._starter, self._log, self._stacks, self._instance
         )
@@ -391,7 +391,7 @@ class Daemon:
         self._dispatcher.close()
         self._hooks.close()
         self._helpers.close()
-        await self._failure_answers.finish(_LAST_ANSWERS)
+        await self._error_responder.finish(_LAST_ANSWERS)
         self._reaper.collect()
         self._instance.remove()
         self._state_store.close()

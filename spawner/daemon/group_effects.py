@@ -12,16 +12,16 @@ from typing import Mapping
 from spawner.admin.restart_command import RestartProgress
 from spawner.daemon.descriptor_exhaustion import DescriptorExhaustion
 from spawner.daemon.event_dispatcher import Dispatch, EffectHandler
-from spawner.errors import StartFailure
 from spawner.logs.log import Log
-from spawner.pages.failure_answer import FailureAnswers
-from spawner.pages.failure_page import FailureResponse, friendly_response, short_response
+from spawner.pages.error_responder import ErrorResponder
+from spawner.pages.start_error_page import ErrorResponse, friendly_response, short_response
 from spawner.pool import effects
 from spawner.pool.group import Group
 from spawner.pool.pool import Pool
 from spawner.processes.group_resources import GroupResources, backlog_for, new_token
 from spawner.processes.launcher import StartError, identity_for
 from spawner.processes.scoreboard_reader import ScoreboardReader
+from spawner.start_failure import StartFailure
 from spawner.state_store.instance_directory import InstanceDirectory
 from spawner.state_store.state_store import StateStore
 from spawner.system.open_as_user import read_file
@@ -50,7 +50,7 @@ class GroupEffects:
         state_store: StateStore,
         restart_watch: RestartWatch,
         restarts: RestartProgress,
-        failure_answers: FailureAnswers,
+        error_responder: ErrorResponder,
         descriptors: DescriptorExhaustion,
         plain_scgi: bool,
     ) -> None:
@@ -63,7 +63,7 @@ class GroupEffects:
         self._state_store = state_store
         self._restart_watch = restart_watch
         self._restarts = restarts
-        self._failure_answers = failure_answers
+        self._error_responder = error_responder
         self._descriptors = descriptors
         self._plain_scgi = plain_scgi
         self.handlers: Mapping[type, EffectHandler] = {
@@ -89,7 +89,7 @@ class GroupEffects:
                 raise
         except OSError as error:
             self._log.error(3020, "cannot make the socket of an app: %s: %s" % (effect.key, error))
-            self._dispatch(self._pool.close, group)
+            self._dispatch(self._pool.close_group, effect.key)
             return
         token = "" if self._plain_scgi else new_token()
         path = self._instance.app_socket(effect.key)
@@ -173,11 +173,11 @@ class GroupEffects:
     def _fail_waiting(self, effect: effects.FailWaiting) -> None:
         resources = self._resources.get(effect.key)
         if resources is not None:
-            response = self._failure_response(self._pool.groups[effect.key], effect.failure)
-            count = self._failure_answers.answer_waiting(resources.listener, response)
+            response = self._error_response(self._pool.groups[effect.key], effect.failure)
+            count = self._error_responder.answer_waiting(resources.listener, response)
             self._log.debug(3021, "answered 500: %d requests of %s" % (count, effect.key))
 
-    def _failure_response(self, group: Group, failure: StartFailure) -> FailureResponse:
+    def _error_response(self, group: Group, failure: StartFailure) -> ErrorResponse:
         registration = group.registration
         retry_after = max(1, math.ceil(group.retry_at - time.monotonic()))
         if registration.options.friendly_error_pages:
@@ -191,7 +191,7 @@ class GroupEffects:
                 response = dataclasses.replace(response, html=page, operators_own=True)
             except OSError as error:
                 text = "PassengerCustomErrorPage cannot be read as the app's user: %s: %s"
-                self._log.say("error", 3022, text % (custom, error.strerror or error), registration.error_log)
+                self._log.write("error", 3022, text % (custom, error.strerror or error), registration.error_log)
         return response
 
     def _read_as_app_user(self, group: Group, path: str) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Mapping
 
 from spawner.options import AppOptions, ServerOptions
-from spawner.pool.group import SLOTS, Group
+from spawner.pool.group import Group
 from spawner.pool.pool import Pool
-from spawner.pool.process import Process
+from spawner.pool.process import SLOTS, Process
 from spawner.pool.registration import Registration
 from spawner.processes.app_process import AppProcess
 from spawner.processes.group_resources import GroupResources
@@ -62,21 +62,21 @@ def load_fields(
         ("multiprocess", "1" if cap > 1 else "0"),
         ("server_software", server_software),
         ("friendly", "1" if options.friendly_error_pages else "0"),
-        *limits_of(group.registration, entry.once),
+        *limits_of(group.registration, entry.single_request),
     ]
 
 
-def limits_of(registration: Registration, once: bool) -> Fields:
+def limits_of(registration: Registration, single_request: bool) -> Fields:
     """The fields about the limits of a process.
 
-    :param once: it is to serve one request and end.
+    :param single_request: it is to serve one request and end.
     """
     options = registration.options
-    smart = options.spawn_method == "smart" and not once
+    smart = options.spawn_method == "smart" and not single_request
     return [
         ("threads", str(threads_of(options))),
-        ("max_requests", str(1 if once else options.max_requests)),
-        ("stops_when_worn", "1" if smart or once else "0"),
+        ("max_requests", str(1 if single_request else options.max_requests)),
+        ("stops_when_worn", "1" if smart or single_request else "0"),
         ("backtrace_signal", str(BACKTRACE_SIGNAL)),
     ]
 

@@ -21,15 +21,15 @@ class LogConfiguration:
     def apply(self, configuration: ServerConfiguration) -> None:
         """Use the logs of a new configuration. What goes to stdout and stderr follows the main one."""
         options = configuration.options
-        self._log.keep_named(set(configuration.logs))
+        self._log.keep_error_logs(set(configuration.logs))
         for name, descriptor in configuration.detach_logs().items():
             if name == "":
                 _redirect_standard_streams(descriptor)
-            self._log.set_named(name, descriptor)
+            self._log.set_error_log(name, descriptor)
         self._log.level = options.log_level
         self._path = options.log_file or ""
         try:
-            self._log.set_own_path(options.log_file)
+            self._log.set_log_file(options.log_file)
         except OSError as error:
             self._log.error(3044, "PassengerLogFile cannot be opened: %s: %s" % (options.log_file, error.strerror))
         self._app_logs.configure(options.log_level, not options.disable_log_prefix, bool(options.log_file))
@@ -41,7 +41,7 @@ class LogConfiguration:
         :raises Failed: PassengerLogFile cannot be opened; lines go where they went before.
         """
         try:
-            self._log.set_own_path(self._path or None)
+            self._log.set_log_file(self._path or None)
         except OSError as error:
             raise Failed("PassengerLogFile %s cannot be opened: %s" % (self._path, error.strerror)) from error
         return ([self._path] if self._path else []) + self._app_logs.reopen()

@@ -56,4 +56,4 @@ class PoolEvents:
 
     def detach_process(self, process_id: int) -> None:
         """A process is to finish its requests and end."""
-        self._dispatch(self._pool.detach, process_id)
+        self._dispatch(self._pool.detach_process, process_id)

@@ -38,7 +38,7 @@ class ProcessEffects:
         self._stacks = stacks
         self._instance = instance
         self.handlers: dict[type, EffectHandler] = {
-            effects.Work: self._work,
+            effects.DoOutOfBandWork: self._work,
             effects.DumpStacks: self._dump_stacks,
             effects.Retire: self._retire,
             effects.Terminate: self._terminate,
@@ -46,7 +46,7 @@ class ProcessEffects:
             effects.ForgetProcess: self._forget_process,
         }
 
-    def _work(self, effect: effects.Work) -> None:
+    def _work(self, effect: effects.DoOutOfBandWork) -> None:
         """Have a worker do its out-of-band work. On a full line it is not told, and goes on serving."""
         process = self._processes.get(effect.process_id)
         if process is not None:

@@ -8,17 +8,16 @@ from typing import Callable, Mapping, Optional
 from spawner.daemon.event_dispatcher import Dispatch
 from spawner.daemon.load_message import LoadSender
 from spawner.daemon.start_timeouts import StartTimeouts
-from spawner.errors import StartFailure
-from spawner.loaders import steps
 from spawner.logs.log import Log
-from spawner.pool import upkeep
 from spawner.pool.pool import Pool
-from spawner.pool.process import describe_status
+from spawner.pool.process import LINGER_SECONDS, describe_status
 from spawner.pool.states import ProcessKind
 from spawner.processes.app_process import AppProcess
 from spawner.processes.group_resources import GroupResources
 from spawner.processes.reaper import Reaper
 from spawner.processes.stray_processes import StrayWorker
+from spawner.shared import start_steps
+from spawner.start_failure import StartFailure
 from spawner.state_store.state_store import StateStore
 from spawner.system import linux
 
@@ -78,7 +77,7 @@ class ProcessEventHandlers:
         self._start_timeouts.capture_if_late(process.process_id)
         self._dispatch(self._pool.process_hello, process.process_id, process.pid)
         if process.kind is not ProcessKind.WORKER and not self._load_sender.send(process):
-            failure = process.failure(steps.START_LOADER, "the process does not read its control line")
+            failure = process.failure(start_steps.START_LOADER, "the process does not read its control line")
             self._dispatch(self._pool.start_failed, process.process_id, failure)
 
     def on_loaded(self, process: AppProcess, seconds: str, warnings: list[str]) -> None:
@@ -96,9 +95,9 @@ class ProcessEventHandlers:
         self._state_store.mark_group(process.key)
         for warning in resources.warnings:
             text = "import warning of %s: %s" % (process.key, warning)
-            self._log.say("warn", 3011, text, group.registration.error_log)
+            self._log.write("warn", 3011, text, group.registration.error_log)
             if group.registration.options.app_log_file:
-                process.output.note("warning: %s" % warning)
+                process.output.add_line("warning: %s" % warning)
 
     def on_ready(self, process: AppProcess) -> None:
         """A worker accepts connections."""
@@ -122,7 +121,7 @@ class ProcessEventHandlers:
             self._start_timeouts.capture_if_late(worker.process_id)
             self._dispatch(self._pool.process_forked, worker.process_id, pid)
         elif verified and pidfd is not None:
-            StrayWorker(self._loop, pid, pidfd, upkeep.LINGER_SECONDS)
+            StrayWorker(self._loop, pid, pidfd, LINGER_SECONDS)
         elif pidfd is not None:
             linux.close_descriptor(pidfd)
 
@@ -142,7 +141,7 @@ class ProcessEventHandlers:
         """A preloader could not fork the worker of a slot."""
         worker = self._awaited_worker(process, slot)
         if worker is not None:
-            self._dispatch(self._pool.start_failed, worker.process_id, worker.failure(steps.FORK, summary))
+            self._dispatch(self._pool.start_failed, worker.process_id, worker.failure(start_steps.FORK, summary))
 
     def on_worker_exited(self, process: AppProcess, pid: int, status: int) -> None:
         """A preloader reports the status of a worker; it counts for its own group only."""
@@ -157,11 +156,11 @@ class ProcessEventHandlers:
         """A worker has served PassengerMaxRequests."""
         text = "PassengerMaxRequests reached: worker %d of %s has served %d requests"
         self._log.info(3108, text % (process.pid, process.key, requests))
-        self._dispatch_if_known(process, self._pool.process_worn)
+        self._dispatch_if_known(process, self._pool.max_requests_reached)
 
     def on_work_requested(self, process: AppProcess) -> None:
         """A worker's app has asked for out-of-band work."""
-        self._dispatch_if_known(process, self._pool.work_wanted)
+        self._dispatch_if_known(process, self._pool.work_requested)
 
     def on_work_done(self, process: AppProcess, seconds: str) -> None:
         """A worker has done its out-of-band work."""
@@ -181,13 +180,13 @@ class ProcessEventHandlers:
         self._before_exit()
         self._start_timeouts.forget(process.process_id)
         entry = self._pool.processes.get(process.process_id)
-        if entry is None or not entry.coming or entry.killed:
+        if entry is None or not entry.starting or entry.killed:
             self._dispatch(self._pool.process_exited, process.process_id, status)
             return
-        step, summary = upkeep.step_of(entry), "the process ended (%s) before it was up" % describe_status(status)
+        step, summary = entry.start_step, "the process ended (%s) before it was up" % describe_status(status)
         if not process.hello_received and status in _NOT_EXECUTED:
             interpreter = dict(process.facts).get("interpreter", "the interpreter")
-            step, summary = steps.EXECUTE, "%s could not be executed" % interpreter
+            step, summary = start_steps.EXECUTE, "%s could not be executed" % interpreter
         self._dispatch(self._pool.start_failed, process.process_id, process.failure(step, summary))
 
     def on_protocol_error(self, process: AppProcess, reason: str) -> None:

@@ -8,8 +8,8 @@ from typing import Optional
 
 from spawner.daemon.start_timeouts import StartTimeouts
 from spawner.logs.app_logs import AppLogs
-from spawner.logs.line_sink import LineSink
-from spawner.logs.output import AppOutput
+from spawner.logs.app_output import AppOutput
+from spawner.logs.log_writer import LogWriter
 from spawner.pool.pool import Pool
 from spawner.pool.process import Process
 from spawner.processes.app_process import AppProcess, ProcessEvents
@@ -51,14 +51,14 @@ class ProcessFactory:
         logs, groups = self._app_logs, self._pool.groups
         registered = groups[entry.key].registration
 
-        def sink() -> Optional[LineSink]:
+        def writer() -> Optional[LogWriter]:
             """The app's log as it is configured at this moment, or was when the group was dropped."""
             group = groups.get(entry.key)
             registration = group.registration if group is not None else registered
             options = registration.options
-            return logs.sink(options.app_log_file, registration.app_root, registration.error_log, identity)
+            return logs.writer(options.app_log_file, registration.app_root, registration.error_log, identity)
 
-        app_output = AppOutput(output, 0, sink, lambda: logs.form, self._line_length)
+        app_output = AppOutput(output, 0, writer, lambda: logs.output_format, self._line_length)
         values = (entry.process_id, entry.key, entry.kind, entry.generation, entry.slot)
         process = AppProcess(self._loop, self._events, *values, identity, line, app_output)
         self._processes[entry.process_id] = process

@@ -10,14 +10,14 @@ from typing import Mapping, Optional, Sequence
 from spawner.daemon.descriptor_exhaustion import DescriptorExhaustion
 from spawner.daemon.event_dispatcher import Dispatch, EffectHandler
 from spawner.daemon.process_factory import ProcessFactory
-from spawner.errors import StartFailure
-from spawner.loaders import steps
 from spawner.logs.log import Log
 from spawner.pool import effects
 from spawner.pool.pool import Pool
 from spawner.processes.app_process import AppProcess
 from spawner.processes.group_resources import GroupResources, backlog_for
 from spawner.processes.launcher import Launcher, StartError, control_line
+from spawner.shared import start_steps
+from spawner.start_failure import StartFailure
 from spawner.state_store.instance_directory import InstanceDirectory
 
 _RETRY = 1.0  # seconds until a start is tried again that found no descriptors
@@ -103,7 +103,7 @@ class ProcessStarter:
         finally:
             _close_all(given)
         if not sent:
-            self._dispatch(self._pool.start_failed, effect.process_id, process.failure(steps.ACCEPT, summary))
+            self._dispatch(self._pool.start_failed, effect.process_id, process.failure(start_steps.ACCEPT, summary))
 
     # Forks
 
@@ -116,7 +116,7 @@ class ProcessStarter:
                 raise OSError("the preloader is gone")
             self._fork(effect, preloader)
         except OSError as error:
-            failure = StartFailure(steps.FORK, str(error.strerror or error))
+            failure = StartFailure(start_steps.FORK, str(error.strerror or error))
             self._dispatch(self._pool.start_failed, effect.process_id, failure)
 
     def _fork(self, effect: effects.ForkWorker, preloader: AppProcess) -> None:

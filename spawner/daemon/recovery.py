@@ -123,7 +123,7 @@ class Recovery:
         listener = socket.socket(fileno=found.listener)
         listener.setblocking(False)
         now = time.monotonic()
-        self._pool.adopt_group(registration, found.generation, now, found.resisting, found.always_restart)
+        self._pool.adopt_group(registration, found.generation, now, found.pinned, found.always_restart)
         resources = GroupResources(key, path, listener, scoreboard, found.token, warnings=found.warnings)
         self._resources[key] = resources
         restart_dir = registration.options.restart_dir
@@ -135,15 +135,15 @@ class Recovery:
     def _recover_process(self, resources: GroupResources, found: RecoveredProcess) -> None:
         entry = found.entry
         if entry.state is ProcessState.LOADING and waits_for_load(found.line):
-            entry.state = ProcessState.STARTING
-        age = linux.age_of(entry.pid) if entry.pid and not entry.coming else None
+            entry.state = ProcessState.SPAWNED
+        age = linux.age_of(entry.pid) if entry.pid and not entry.starting else None
         entry.started -= age or 0.0
         self._pool.adopt_process(entry)
         process = self._factory.add(entry, found.identity, found.line, found.output)
         process.route = found.route
         resources.user, resources.uid = found.identity.user, found.identity.uid
-        process.hello_received = entry.state is not ProcessState.STARTING
-        process.loaded = entry.state not in (ProcessState.STARTING, ProcessState.LOADING)
+        process.hello_received = entry.state is not ProcessState.SPAWNED
+        process.loaded = entry.state not in (ProcessState.SPAWNED, ProcessState.LOADING)
         process.ready = entry.state in (ProcessState.SERVING, ProcessState.RETIRING)
         self._state_store.process_recovered(entry.process_id, found.store_key)
         if entry.pid:

@@ -7,7 +7,6 @@ import time
 from typing import Mapping, Optional
 
 from spawner.daemon.event_dispatcher import Dispatch
-from spawner.pool import upkeep
 from spawner.pool.pool import Pool
 from spawner.pool.process import Process
 from spawner.processes.app_process import AppProcess
@@ -76,7 +75,7 @@ class StartTimeouts:
         summary = "not up within %d s (PassengerStartTimeout)" % self._timeout_of(entry)
         stacks = self._captured.pop(entry.process_id, "")
         detail = "Its threads were at:\n%s" % stacks if stacks else ""
-        failure = process.failure(upkeep.step_of(entry), summary, detail)
+        failure = process.failure(entry.start_step, summary, detail)
         self._dispatch(self._pool.start_failed, entry.process_id, failure)
 
     def _capture(self, process_id: int) -> None:
@@ -91,7 +90,7 @@ class StartTimeouts:
 
     def _starting_entry(self, process_id: int) -> Optional[Process]:
         entry = self._pool.processes.get(process_id)
-        return entry if entry is not None and entry.coming else None
+        return entry if entry is not None and entry.starting else None
 
     def _timeout_of(self, entry: Process) -> int:
         return self._pool.groups[entry.key].registration.options.start_timeout

@@ -1,4 +1,4 @@
-"""What runs in a hosted app's own interpreter: standard library only, CPython 3.6 to 3.14 and PyPy.
+"""What runs in the hosted apps' own interpreters: one folder for each language.
 
-`start.py` is the program; `wire` is also the spawner's codec. See docs/protocol.md, sections 1 to 6.
+Copied into the instance folder beside `shared` (docs/protocol.md, section 9).
 """

@@ -7,47 +7,48 @@ import time
 from dataclasses import dataclass
 from typing import Optional
 
-from spawner.logs.line_sink import LineSink
+from spawner.logs.app_output import OutputFormat
 from spawner.logs.log import Log
-from spawner.logs.output import OutputFormat
+from spawner.logs.log_writer import LogWriter
 from spawner.system.linux import Identity
 from spawner.system.open_as_user import open_log
 
-_LOOK_EVERY = 1.0  # seconds between looks whether a log was moved away
+_CHECK_INTERVAL = 1.0  # seconds between checks whether a log was moved away
 
 
 @dataclass
 class _OpenLog:
-    sink: Optional[LineSink]
+    writer: Optional[LogWriter]
     identity: tuple[int, int]  # device and inode
-    looked: float  # CLOCK_MONOTONIC, seconds
+    checked: float  # CLOCK_MONOTONIC, seconds
 
 
 class AppLogs:
-    """The logs of apps. Those that apps have of their own are opened as the app's user.
+    """The logs of apps. An app's PassengerAppLogFile is opened with the rights of its user.
 
-    :ivar form: how lines are written at the moment.
+    :ivar output_format: how lines are written at the moment.
+    :ivar main_file: whether PassengerLogFile is set.
     """
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._open: dict[tuple[str, int], _OpenLog] = {}
-        self.form = OutputFormat(3, True)
+        self.output_format = OutputFormat(3, True)
         self.main_file = False
 
     def configure(self, level: int, prefixed: bool, main_file: bool) -> None:
-        """Take over what is configured, and open every log anew.
+        """Apply what is configured, and open every log again.
 
         :param level: PassengerLogLevel.
-        :param main_file: whether PassengerLogFile is set, which then takes what has no log of its own.
+        :param main_file: whether PassengerLogFile is set. If so, it gets the output of apps without a log of their own.
         """
-        self.form = OutputFormat(level, prefixed)
+        self.output_format = OutputFormat(level, prefixed)
         self.main_file = main_file
         self.reopen()
 
-    def sink(
+    def writer(
         self, app_log_file: Optional[str], app_root: str, error_log: str, identity: Identity
-    ) -> Optional[LineSink]:
+    ) -> Optional[LogWriter]:
         """The log of an app at this moment.
 
         :param app_log_file: PassengerAppLogFile, absolute or below the app root.
@@ -57,7 +58,7 @@ class AppLogs:
             own = self._own(os.path.join(app_root, app_log_file), identity, error_log)
             if own is not None:
                 return own
-        return self._log.own() if self.main_file else self._log.named(error_log)
+        return self._log.main_writer() if self.main_file else self._log.error_log(error_log)
 
     def reopen(self) -> list[str]:
         """Close every app's own log; the next line opens it again.
@@ -66,40 +67,40 @@ class AppLogs:
         """
         paths = sorted({path for path, _ in self._open})
         for entry in self._open.values():
-            if entry.sink is not None:
-                entry.sink.close()
+            if entry.writer is not None:
+                entry.writer.close()
         self._open.clear()
         return paths
 
     def flush(self) -> None:
-        """Write what waits in logs that did not take it at once."""
+        """Write the lines that wait, to logs that did not take them at once."""
         for entry in self._open.values():
-            if entry.sink is not None and entry.sink.blocked:
-                entry.sink.flush()
+            if entry.writer is not None and entry.writer.blocked:
+                entry.writer.flush()
 
-    def _own(self, path: str, identity: Identity, error_log: str) -> Optional[LineSink]:
+    def _own(self, path: str, identity: Identity, error_log: str) -> Optional[LogWriter]:
         entry = self._open.get((path, identity.uid))
         now = time.monotonic()
-        if entry is not None and now - entry.looked < _LOOK_EVERY:
-            return entry.sink
-        if entry is not None and entry.sink is not None and _identity(path) == entry.identity:
-            entry.looked = now
-            return entry.sink
-        failed_before = entry is not None and entry.sink is None
-        if entry is not None and entry.sink is not None:
-            entry.sink.close()
-        sink = self._try_open(path, identity, error_log, failed_before)
-        found = os.fstat(sink.fileno()) if sink is not None else None
-        self._open[path, identity.uid] = _OpenLog(sink, (found.st_dev, found.st_ino) if found else (0, 0), now)
-        return sink
+        if entry is not None and now - entry.checked < _CHECK_INTERVAL:
+            return entry.writer
+        if entry is not None and entry.writer is not None and _identity(path) == entry.identity:
+            entry.checked = now
+            return entry.writer
+        failed_before = entry is not None and entry.writer is None
+        if entry is not None and entry.writer is not None:
+            entry.writer.close()
+        writer = self._try_open(path, identity, error_log, failed_before)
+        found = os.fstat(writer.fileno()) if writer is not None else None
+        self._open[path, identity.uid] = _OpenLog(writer, (found.st_dev, found.st_ino) if found else (0, 0), now)
+        return writer
 
-    def _try_open(self, path: str, identity: Identity, error_log: str, failed_before: bool) -> Optional[LineSink]:
+    def _try_open(self, path: str, identity: Identity, error_log: str, failed_before: bool) -> Optional[LogWriter]:
         try:
-            return LineSink(open_log(path, identity))
+            return LogWriter(open_log(path, identity))
         except OSError as error:
             if not failed_before:
                 text = "PassengerAppLogFile %s cannot be opened as user %s: %s; the output goes to the ErrorLog"
-                self._log.say("error", 3008, text % (path, identity.user, error.strerror), error_log)
+                self._log.write("error", 3008, text % (path, identity.user, error.strerror), error_log)
             return None
 
 

@@ -1,1 +1,1 @@
-"""What is answered for an app that does not start."""
+"""What visitors and developers are shown when an app does not start."""

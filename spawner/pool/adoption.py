@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from spawner.pool import replacement
 from spawner.pool.group import Group
-from spawner.pool.restarting import Restart
+from spawner.pool.release import Restart
 from spawner.pool.states import GroupState, ProcessKind, ProcessState
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ def resume(pool: Pool, group: Group, now: float) -> None:
     it has failed already.
     """
     for process in group.workers():
-        process.attached = process.serving
+        process.attached_hook_ran = process.serving
+        if process.overdue:  # the spawner before has told it to end, and was to kill it
+            process.kill_at = now + replacement.OVERDUE_SECONDS
     newest = max((process.generation for process in group.processes.values()), default=group.generation)
     group.last_generation = max(newest, group.generation)
     group.target = _target(group)
@@ -32,7 +34,7 @@ def resume(pool: Pool, group: Group, now: float) -> None:
     else:
         _resume_serving(group, now)
     for process in list(group.workers()):
-        if process.outworn:
+        if process.needs_replacement:
             replacement.replace(pool, group, process, now)
     pool.settle(group, now)
 
@@ -40,27 +42,27 @@ def resume(pool: Pool, group: Group, now: float) -> None:
 def _resume_idle(group: Group) -> None:
     """Without a worker the newest code is next, unless it is resisted and there is a preloader of the older."""
     ready = [p.generation for p in group.processes.values() if p.state is ProcessState.READY]
-    older = [generation for generation in ready if group.resisting and generation < group.resisting.generation]
+    older = [generation for generation in ready if group.pinned and generation < group.pinned.generation]
     group.generation = max(older, default=group.last_generation)
     if not older:
-        group.resisting = None
+        group.pinned = None
 
 
 def _resume_serving(group: Group, now: float) -> None:
     group.generation = group.proven
-    if group.resisting is not None and group.generation >= group.resisting.generation:
-        group.resisting = None
-    tried = group.generation if group.resisting is None else group.resisting.generation
+    if group.pinned is not None and group.generation >= group.pinned.generation:
+        group.pinned = None
+    tried = group.generation if group.pinned is None else group.pinned.generation
     rest = group.last_generation > tried
     group.next_generation = group.last_generation if rest and not group.always_restart else None
-    restarts = group.next_generation is not None or bool(group.leftovers())
+    restarts = group.next_generation is not None or bool(group.older_workers())
     group.state = GroupState.RESTARTING if restarts else GroupState.SERVING
-    if restarts and (group.next_generation is not None or group.resisting is None):
+    if restarts and (group.next_generation is not None or group.pinned is None):
         group.restart = Restart(group.spawn_generation, now, group.target)
 
 
 def _target(group: Group) -> int:
-    active, serving = group.active(), group.serving_workers()
+    active, serving = group.active_workers(), group.serving_workers()
     if group.always_restart:
         return len(active)
     if not active and not _preloader_loads(group):
@@ -72,4 +74,4 @@ def _target(group: Group) -> int:
 
 
 def _preloader_loads(group: Group) -> bool:
-    return any(p.kind is ProcessKind.PRELOADER and p.coming for p in group.processes.values())
+    return any(p.kind is ProcessKind.PRELOADER and p.starting for p in group.processes.values())

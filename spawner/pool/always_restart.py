@@ -23,15 +23,15 @@ def switch(pool: Pool, group: Group, on: bool, now: float) -> None:
         return
     group.always_restart = on
     text = "always_restart.txt: each request of %s gets a process of its own"
-    pool.say("notice", group.key, 3538, (text if on else "always_restart.txt of %s is gone") % group.key)
+    pool.log("notice", group.key, 3538, (text if on else "always_restart.txt of %s is gone") % group.key)
     if on:
         restarting.go_over_to_waiting(pool, group, now)
         group.generation, group.next_generation = group.last_generation, None
-        group.resisting = None
+        group.pinned = None
         for process in list(group.processes.values()):
-            if process.coming and not process.once:
+            if process.starting and not process.single_request:
                 restarting.terminate(pool, process, now, "always_restart.txt")
-            elif not process.once:
+            elif not process.single_request:
                 pool.retire(process, now)
     elif group.target:
         group.target = max(group.target, spawning.first_size(pool, group))
@@ -41,4 +41,4 @@ def switch(pool: Pool, group: Group, on: bool, now: float) -> None:
 def let_go(group: Group) -> None:
     """A process goes: no other one takes its place, but those that wait get one each."""
     if group.always_restart:
-        group.target = min(group.target, len(group.active()))
+        group.target = min(group.target, len(group.active_workers()))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Union
 
-from spawner.errors import StartFailure
+from spawner.options import HookName
 from spawner.pool.states import ProcessKind
+from spawner.start_failure import StartFailure
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class StartProcess:
     """Exec the loader in the app's interpreter as the app's user.
 
     :ivar slot: the scoreboard slot, for a direct process; None for a preloader.
-    :ivar once: a direct process that is to serve one request (always_restart.txt): `max_requests` is 1 for it.
+    :ivar single_request: a direct process that is to serve one request (always_restart.txt).
     """
 
     key: str
@@ -43,7 +44,7 @@ class StartProcess:
     kind: ProcessKind
     generation: int
     slot: Optional[int]
-    once: bool = False
+    single_request: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class WatchQueue:
 
 @dataclass(frozen=True)
 class UnwatchQueue:
-    """Workers are there or coming: the queue is theirs."""
+    """Workers are there or starting: the queue is theirs."""
 
     key: str
 
@@ -133,7 +134,7 @@ class DumpStacks:
 
 
 @dataclass(frozen=True)
-class Work:
+class DoOutOfBandWork:
     """Tell a worker that has asked for it to do its out-of-band work."""
 
     process_id: int
@@ -143,13 +144,12 @@ class Work:
 class RunHook:
     """Run the command that is configured for a hook, if there is one; nobody waits for it.
 
-    :ivar name: attached_process, detached_process, spawn_failed, queue_full_error or max_request_time_reached.
     :ivar pid: of the process that it is about; 0 where it is about none.
     :ivar error_id: of a failed start, else empty.
     :ivar message: one line, for the hooks that tell of an error, else empty.
     """
 
-    name: str
+    name: HookName
     key: str
     pid: int
     error_id: str = ""
@@ -191,7 +191,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Say:
+class Log:
     """A line for the log.
 
     :ivar level: one of crit, error, warn, notice, info, debug.
@@ -219,9 +219,9 @@ Effect = Union[
     UnwatchQueue,
     FailWaiting,
     DumpStacks,
-    Work,
+    DoOutOfBandWork,
     RunHook,
     NoteDeployment,
     Progress,
-    Say,
+    Log,
 ]

@@ -42,7 +42,7 @@ def _update(pool: Pool, group: Group, newer: Registration, now: float) -> None:
     if newer != older:
         pool.emit(UpdateGroup(group.key))
     if older.needs_respawn(newer):
-        pool.say("notice", group.key, 3502, "the options of %s changed: restarting it" % group.key)
+        pool.log("notice", group.key, 3502, "the options of %s changed: restarting it" % group.key)
         pool.restart(group.key, now)
 
 
@@ -55,7 +55,7 @@ def _warn_of_conflict(pool: Pool, group: Group, newer: Registration) -> None:
         )
         older = group.registration
         differing = ", ".join(older.differences(newer))
-        pool.say("warn", group.key, 3501, text % (group.key, differing, older.server_name, newer.server_name))
+        pool.log("warn", group.key, 3501, text % (group.key, differing, older.server_name, newer.server_name))
 
 
 def _warn_of_minimum(pool: Pool, group: Group) -> None:
@@ -66,4 +66,4 @@ def _warn_of_minimum(pool: Pool, group: Group) -> None:
             "PassengerMinInstances %d of %s cannot be held: PassengerMaxPoolSize, PassengerMaxInstancesPerApp and "
             "PassengerMaxInstances allow it %d"
         )
-        pool.say("warn", group.key, 3530, text % (minimum, group.key, most))
+        pool.log("warn", group.key, 3530, text % (minimum, group.key, most))

@@ -10,7 +10,7 @@ from spawner.pool.effects import RunHook
 if TYPE_CHECKING:
     from spawner.pool.group import Group
     from spawner.pool.pool import Pool
-    from spawner.pool.reading import Reading
+    from spawner.pool.process import Reading
 
 FULL_SAMPLES = 2  # samples in a row that show all workers full and a request waiting: then the group grows
 HOOK_SECONDS = 1.0  # the hook queue_full_error is run at most once in this time for an app
@@ -36,7 +36,7 @@ def take(pool: Pool, group: Group, readings: Mapping[int, Reading], waiting: boo
 
 def _grow(pool: Pool, group: Group, waiting: bool, now: float) -> None:
     """One more worker if none can take a request while one waits."""
-    active = group.active()
+    active = group.active_workers()
     full = waiting and bool(active) and all(process.serving and process.full for process in active)
     group.full_samples = group.full_samples + 1 if full else 0
     if group.full_samples >= FULL_SAMPLES and group.settled_size < room.cap(pool, group) and now >= group.spawn_after:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spawner.errors import StartFailure
 from spawner.pool import restarting
 from spawner.pool.effects import FailWaiting, Kill, RunHook
 from spawner.pool.group import BACK_OFF
-from spawner.pool.resistance import Resistance
+from spawner.pool.release import PinnedRelease
 from spawner.pool.states import GroupEvent, GroupState, ProcessKind
+from spawner.start_failure import StartFailure
 
 if TYPE_CHECKING:
     from spawner.pool.group import Group
@@ -23,7 +23,7 @@ MOST_STILLBORN = 3  # in a row, until the next one has to wait
 def worker_lost(pool: Pool, group: Group, process: Process, now: float) -> None:
     """A worker has ended by itself: the next one comes at once, but not for ever as fast as the machine can."""
     served = process.requests or process.running or pool.is_busy(process)
-    if served or process.once or now >= process.came_up + STILLBORN_SECONDS:
+    if served or process.single_request or now >= process.came_up + STILLBORN_SECONDS:
         group.stillborn = 0
         return
     group.stillborn += 1
@@ -40,11 +40,11 @@ def start_failed(pool: Pool, group: Group, process: Process, failure: StartFailu
     group.note_failure(failure, process.generation, now)
     if group.always_restart:  # a request asks for each start, and whoever edits the code waits for none
         group.retry_at = now
-    pool.say("error", group.key, 3513, _text(group, process, failure))
+    pool.log("error", group.key, 3513, _text(group, process, failure))
     pool.emit(RunHook("spawn_failed", group.key, process.pid, failure.error_id or "", failure.summary))
     if group.state is GroupState.RESTARTING and group.next_generation is not None:
         _release_failed(pool, group, failure, now)
-    elif group.state is GroupState.STARTING and not any(p.coming and p.is_worker for p in group.processes.values()):
+    elif group.state is GroupState.STARTING and not any(p.starting and p.is_worker for p in group.processes.values()):
         _group_failed(pool, group, failure, now)
     else:
         group.spawn_after = group.retry_at
@@ -74,9 +74,9 @@ def _release_failed(pool: Pool, group: Group, failure: StartFailure, now: float)
         for other in list(group.processes.values()):
             if other.generation == failed:
                 pool.retire(other, now)
-        newest = max(failed, group.resisting.generation if group.resisting is not None else 0)
-        group.resisting = Resistance(newest, now, failure)
-        if not group.leftovers():
+        newest = max(failed, group.pinned.generation if group.pinned is not None else 0)
+        group.pinned = PinnedRelease(newest, now, failure)
+        if not group.older_workers():
             group.on(GroupEvent.START_FAILED)
         restarting.fail(pool, group, failure)
         return
@@ -91,8 +91,8 @@ def _end_half_restart(pool: Pool, group: Group, failure: StartFailure, now: floa
     """A restart has brought a worker up, and now starts fail over and over: it does not go on for ever."""
     if group.state is not GroupState.RESTARTING or group.failures < restarting.MOST_FAILURES:
         return
-    older = [other.generation for other in group.outdated()]
-    if older and not any(fresh.serving for fresh in group.fresh()):  # what had come up is lost
+    older = [other.generation for other in group.outdated_workers()]
+    if older and not any(fresh.serving for fresh in group.up_to_date_workers()):  # what had come up is lost
         group.generation, group.next_generation = max(older), group.generation
         _release_failed(pool, group, failure, now)
     else:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Iterator, Optional
 
-from spawner.errors import StartFailure
-from spawner.pool.process import Process
+from spawner.pool.process import SLOTS, Process
 from spawner.pool.registration import Registration
-from spawner.pool.resistance import Resistance
-from spawner.pool.restarting import Restart
+from spawner.pool.release import PinnedRelease, Restart
 from spawner.pool.states import GROUP_TRANSITIONS, GroupEvent, GroupState, ProcessKind, ProcessState, move
+from spawner.start_failure import StartFailure
 
-SLOTS = 1024  # of a scoreboard; more workers than this of one app are never started
 BACK_OFF = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds until the next try, by failures in a row
 
 
@@ -21,7 +19,7 @@ class Group:
     """The processes that serve one app, and how it stands. Times are seconds of CLOCK_MONOTONIC.
 
     `generation` is the one that serves; `next_generation`, during a restart, the one that has yet to prove itself by a
-    worker that accepts. Workers older than `generation` are leftovers of a restart that is not complete.
+    worker that accepts. Workers older than `generation` are older_workers of a restart that is not complete.
     """
 
     registration: Registration
@@ -40,11 +38,11 @@ class Group:
     spawn_after: float = 0.0
     restart: Optional[Restart] = None  # under way, and somebody is told how it goes
     proven: int = 0  # the newest generation of which a worker has accepted
-    resisting: Optional[Resistance] = None
+    pinned: Optional[PinnedRelease] = None
     start_overs: int = 0  # restarts in a row that dropped a generation before it had proved itself
     restart_again: bool = False  # once the generation that is under way has proved itself, or failed
     again_method: Optional[str] = None
-    again_bring_up: bool = False
+    again_start_if_cold: bool = False
     drain_until: float = 0.0
     stillborn: int = 0  # workers in a row that ended by themselves as soon as they were up, without a request
     always_restart: bool = False
@@ -67,7 +65,7 @@ class Group:
         return self.registration.key
 
     @property
-    def smart(self) -> bool:
+    def uses_preloader(self) -> bool:
         """Whether workers are forked from a preloader."""
         return self.registration.options.spawn_method == "smart"
 
@@ -75,6 +73,11 @@ class Group:
     def spawn_generation(self) -> int:
         """The generation that new workers belong to."""
         return self.generation if self.next_generation is None else self.next_generation
+
+    @property
+    def generation_to_store(self) -> int:
+        """The generation that another spawner is to go on from: a restart that waits is one more."""
+        return max(self.generation, self.last_generation) + self.restart_again
 
     def on(self, event: GroupEvent) -> None:
         """Move along the table.
@@ -87,17 +90,17 @@ class Group:
         """Every worker and direct process, in the order of their start."""
         return (process for process in self.processes.values() if process.is_worker)
 
-    def active(self) -> list[Process]:
+    def active_workers(self) -> list[Process]:
         """Workers that count against the caps."""
         return [process for process in self.workers() if process.active]
 
-    def fresh(self) -> list[Process]:
+    def up_to_date_workers(self) -> list[Process]:
         """Active workers of the generation that is being spawned."""
-        return [process for process in self.active() if process.generation == self.spawn_generation]
+        return [process for process in self.active_workers() if process.generation == self.spawn_generation]
 
-    def outdated(self) -> list[Process]:
+    def outdated_workers(self) -> list[Process]:
         """Serving workers that a restart has still to replace."""
-        return [p for p in self.active() if p.serving and p.generation != self.spawn_generation]
+        return [p for p in self.active_workers() if p.serving and p.generation != self.spawn_generation]
 
     def unproven(self) -> list[Process]:
         """What a first start or a restart has under way, as long as no worker of it accepts."""
@@ -112,12 +115,12 @@ class Group:
     @property
     def settled_size(self) -> int:
         """How many workers it holds, without the one more of a replacement."""
-        return min(self.target, len(self.active()))
+        return min(self.target, len(self.active_workers()))
 
     @property
     def replacing(self) -> bool:
         """Whether a worker that is to be replaced serves on until its replacement does."""
-        return self.state is GroupState.SERVING and any(process.outworn for process in self.serving_workers())
+        return self.state is GroupState.SERVING and any(process.needs_replacement for process in self.serving_workers())
 
     @property
     def one_more(self) -> int:
@@ -127,21 +130,21 @@ class Group:
     @property
     def has_one_more(self) -> bool:
         """Whether it has more workers than it is to keep."""
-        return len(self.active()) > self.target
+        return len(self.active_workers()) > self.target
 
     def served(self) -> None:
         """It has got room, or does not wait for any."""
         self.room_due, self.impatient = 0.0, False
 
-    def leftovers(self) -> list[Process]:
+    def older_workers(self) -> list[Process]:
         """Every worker, retiring ones too, older than the generation that serves."""
         return [process for process in self.workers() if process.generation < self.generation]
 
     def preloader(self, generation: int) -> Optional[Process]:
-        """The preloader of a generation that is up or coming, if any."""
+        """The preloader of a generation that is up or starting, if any."""
         for process in self.processes.values():
             if process.kind is ProcessKind.PRELOADER and process.generation == generation:
-                if process.coming or process.state is ProcessState.READY:
+                if process.starting or process.state is ProcessState.READY:
                     return process
         return None
 
@@ -184,12 +187,12 @@ class Group:
         if self.state in (GroupState.SERVING, GroupState.COLD, GroupState.FAILED):
             assert self.next_generation is None, "%s: %s with a next generation" % (self.key, self.state.value)
         if self.state is GroupState.SERVING:
-            assert not self.leftovers(), "%s: an older generation outlived its restart" % self.key
+            assert not self.older_workers(), "%s: an older generation outlived its restart" % self.key
         if self.state in (GroupState.COLD, GroupState.FAILED):
-            assert not self.active(), "%s: workers in state %s" % (self.key, self.state.value)
+            assert not self.active_workers(), "%s: workers in state %s" % (self.key, self.state.value)
             assert self.queue_watched, "%s: nobody looks at its queue" % self.key
-        if self.resisting is not None:
-            assert self.generation < self.resisting.generation, "%s: resists the generation that serves" % self.key
+        if self.pinned is not None:
+            assert self.generation < self.pinned.generation, "%s: pinned, and what has failed serves" % self.key
         assert sum(process.working for process in self.serving_workers()) <= 1, (
             "%s: two workers do not serve" % self.key
         )

@@ -21,6 +21,7 @@ def check(pool: Pool) -> None:
         above += group.one_more
         assert all(pool.processes[number] is process for number, process in group.processes.items())
         most = room.cap(pool, group) + group.one_more
-        assert len(group.active()) <= most, "%s: %d workers, %d allowed" % (group.key, len(group.active()), most)
-    active = pool.active()
+        active = len(group.active_workers())
+        assert active <= most, "%s: %d workers, %d allowed" % (group.key, active, most)
+    active = pool.worker_count()
     assert active <= pool.server.max_pool_size + above + pool.excess, "%d workers in the pool" % active

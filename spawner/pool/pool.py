@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from typing import AbstractSet, Any, Callable, Mapping, Optional
 
-from spawner.errors import InternalError, StartFailure
+from spawner.errors import InternalError
 from spawner.options import ServerOptions
 from spawner.pool import (
     adoption,
@@ -34,19 +34,19 @@ from spawner.pool.effects import (
     Effect,
     FailWaiting,
     ForgetProcess,
+    Log,
     Retire,
     RunHook,
-    Say,
     ServeDirect,
     UnwatchQueue,
     WatchQueue,
 )
 from spawner.pool.group import Group
-from spawner.pool.process import Process, describe_status
-from spawner.pool.reading import Reading
+from spawner.pool.process import Process, Reading, describe_status
 from spawner.pool.registration import Registration
-from spawner.pool.resistance import Resistance
+from spawner.pool.release import PinnedRelease
 from spawner.pool.states import GroupEvent, GroupState, ProcessEvent, ProcessKind, ProcessState
+from spawner.start_failure import StartFailure
 
 _WAITING_STATES = (GroupState.COLD, GroupState.FAILED)
 
@@ -88,9 +88,9 @@ class Pool:
         """Have the shell do something."""
         self._effects.append(effect)
 
-    def say(self, level: str, key: str, number: int, text: str) -> None:
+    def log(self, level: str, key: str, number: int, text: str) -> None:
         """Have the shell log a line."""
-        self.emit(Say(level, key, number, text))
+        self.emit(Log(level, key, number, text))
 
     def take_effects(self) -> list[Effect]:
         """What has been asked for since the last call."""
@@ -103,7 +103,7 @@ class Pool:
         """A configuration was loaded. Apps whose `Registration.vhost_id` is not among `vhost_ids` end when idle."""
         switched = self.server.respawn_key() != server.respawn_key()
         former, self.server, self.epoch, self.vhost_ids = self.epoch, server, epoch, vhost_ids
-        self.excess = max(0, self.active() - server.max_pool_size)
+        self.excess = max(0, self.worker_count() - server.max_pool_size)
         for group in list(self.groups.values()):
             if group.registration.epoch == former or group.registration.vhost_id not in vhost_ids:
                 group.last_active = max(group.last_active, now)
@@ -156,7 +156,7 @@ class Pool:
 
     def process_forked(self, process_id: int, pid: int, now: float) -> None:
         """A preloader has named a worker that it has forked, and that has not said hello yet."""
-        self.processes[process_id].be_named(pid)
+        self.processes[process_id].set_pid(pid)
 
     def process_hello(self, process_id: int, pid: int, now: float) -> None:
         """A process has come up and given (the kernel's word for) its pid."""
@@ -179,7 +179,7 @@ class Pool:
         process.accept(now)
         if not process.serving:
             return
-        process.attached = True
+        process.attached_hook_ran = True
         self.emit(RunHook("attached_process", process.key, process.pid))
         group = self.groups[process.key]
         if process.generation == group.spawn_generation:
@@ -190,12 +190,12 @@ class Pool:
         out_of_band_work.consider(self, group, now)
         self.settle(group, now)
 
-    def process_worn(self, process_id: int, now: float) -> None:
+    def max_requests_reached(self, process_id: int, now: float) -> None:
         """A worker has served PassengerMaxRequests."""
         process = self.processes[process_id]
-        replacement.worn(self, self.groups[process.key], process, now)
+        replacement.max_requests_reached(self, self.groups[process.key], process, now)
 
-    def work_wanted(self, process_id: int, now: float) -> None:
+    def work_requested(self, process_id: int, now: float) -> None:
         """A worker has asked for out-of-band work."""
         out_of_band_work.ask(self, self.processes[process_id], now)
 
@@ -208,9 +208,9 @@ class Pool:
         process = self.processes.get(process_id)
         if process is None:
             return
-        coming = process.coming
+        starting = process.starting
         group = self._remove(process)
-        if coming and group.state is not GroupState.CLOSING:
+        if starting and group.state is not GroupState.CLOSING:
             failing.start_failed(self, group, process, failure, now)
         self.settle(group, now)
 
@@ -222,9 +222,9 @@ class Pool:
         process = self.processes.get(process_id)
         if process is None:
             return
-        if process.coming and not process.killed:
+        if process.starting and not process.killed:
             summary = "the process ended (%s) before it was up" % describe_status(status)
-            self.start_failed(process_id, StartFailure(upkeep.step_of(process), summary), now)
+            self.start_failed(process_id, StartFailure(process.start_step, summary), now)
             return
         if process.serving and not process.killed:
             failing.worker_lost(self, self.groups[process.key], process, now)
@@ -241,32 +241,32 @@ class Pool:
         self.emit(ForgetProcess(process.process_id))
         if unexpected:
             text = "%s has ended unexpectedly: %s" % (process.title, describe_status(status))
-            self.say("warn", group.key, 3503, text)
+            self.log("warn", group.key, 3503, text)
         return group
 
     def _detach(self, process: Process) -> None:
         """It takes no more requests of others: the hook, once."""
-        if process.attached:
-            process.attached = False
+        if process.attached_hook_ran:
+            process.attached_hook_ran = False
             self.emit(RunHook("detached_process", process.key, process.pid))
 
     # Restart, deadlines, the end
 
-    def restart(self, key: str, now: float, method: Optional[str] = None, bring_up: bool = False) -> int:
+    def restart(self, key: str, now: float, method: Optional[str] = None, start_if_cold: bool = False) -> int:
         """The app's restart file was touched, or somebody asked for it.
 
         :param method: `rolling`, `blocking`, or None: as configured.
-        :param bring_up: start the app, too, if it has no process: somebody waits to hear whether it loads.
+        :param start_if_cold: start the app, too, if it has no process: somebody waits to hear whether it loads.
         :returns: the generation that will answer for it (see `Progress`).
         """
         group = self.groups[key]
         if group.state is GroupState.CLOSING:
             return group.last_generation
-        generation = restarting.restart(self, group, now, method, bring_up)
+        generation = restarting.restart(self, group, now, method, start_if_cold)
         self.settle(group, now)
         return generation
 
-    def detach(self, process_id: int, now: float) -> None:
+    def detach_process(self, process_id: int, now: float) -> None:
         """Somebody wants a process to finish what it has and go."""
         process = self.processes[process_id]
         replacement.detach(self, self.groups[process.key], process, now)
@@ -288,13 +288,14 @@ class Pool:
         """httpd has ended, or the spawner is to."""
         self.ending = True
         for group in list(self.groups.values()):
-            self.close(group, now)
+            self.close_group(group.key, now)
 
-    def close(self, group: Group, now: float) -> None:
+    def close_group(self, key: str, now: float) -> None:
         """Let a group end: every process retires, then the socket goes."""
+        group = self.groups[key]
         group.on(GroupEvent.CLOSE)
         group.target = 0
-        group.next_generation, group.resisting = None, None
+        group.next_generation, group.pinned = None, None
         group.restart_again = False
         restarting.abandon(self, group)
         for process in list(group.processes.values()):
@@ -303,9 +304,9 @@ class Pool:
 
     # Shared by the parts of the pool
 
-    def active(self) -> int:
+    def worker_count(self) -> int:
         """How many workers count against PassengerMaxPoolSize."""
-        return sum(len(group.active()) for group in self.groups.values())
+        return sum(len(group.active_workers()) for group in self.groups.values())
 
     def new_process(self, group: Group, kind: ProcessKind, generation: int, slot: Optional[int], now: float) -> Process:
         """Enter a process that is about to be started."""
@@ -351,7 +352,7 @@ class Pool:
                     moved = spawning.take_turn(self, self.groups[key], now) or moved
 
     def _watch_queue(self, group: Group) -> None:
-        """Watch the queue of a group exactly while it has no worker and none is coming."""
+        """Watch the queue of a group exactly while it has no worker and none is starting."""
         wanted = group.state in _WAITING_STATES
         if wanted != group.queue_watched:
             group.queue_watched = wanted
@@ -364,12 +365,12 @@ class Pool:
         registration: Registration,
         generation: int,
         now: float,
-        resisting: Optional[Resistance] = None,
+        pinned: Optional[PinnedRelease] = None,
         always_restart: bool = False,
     ) -> None:
         """Enter a group whose listening socket and scoreboard were found in the descriptor store."""
         group = Group(registration, generation=generation, last_generation=generation, last_active=now)
-        group.resisting, group.always_restart = resisting, always_restart
+        group.pinned, group.always_restart = pinned, always_restart
         self.groups[registration.key] = group
 
     def adopt_process(self, process: Process) -> int:
@@ -384,7 +385,7 @@ class Pool:
 
     def adoption_complete(self, now: float) -> None:
         """Every adopted group takes the state that its processes show, and goes on from there."""
-        self.excess = max(0, self.active() - self.server.max_pool_size)
+        self.excess = max(0, self.worker_count() - self.server.max_pool_size)
         for group in list(self.groups.values()):
             adoption.resume(self, group, now)
 

@@ -5,10 +5,49 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from spawner.pool.reading import Reading
 from spawner.pool.states import PROCESS_TRANSITIONS, ProcessEvent, ProcessKind, ProcessState, move
+from spawner.shared import start_steps
 
-_COMING = (ProcessState.STARTING, ProcessState.LOADING, ProcessState.BOOTING)
+SLOTS = 1024  # of a scoreboard; more workers than this of one app are never started
+LINGER_SECONDS = 60.0  # a retired process that is in no request and yet does not end is killed after this
+
+_STARTING = (ProcessState.SPAWNED, ProcessState.LOADING, ProcessState.BOOTING)
+
+_STEPS = {
+    ProcessState.SPAWNED: start_steps.START_LOADER,
+    ProcessState.LOADING: start_steps.IMPORT,
+    ProcessState.BOOTING: start_steps.ACCEPT,
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look at a worker's slot (docs/protocol.md, section 6): figures that the worker has written itself.
+
+    :ivar running: requests that it is in.
+    :ivar capacity: requests that it can be in; at least 1.
+    :ivar requests: served since its start.
+    :ivar idle_since: seconds of CLOCK_MONOTONIC; when it last had none, never in the future.
+    :ivar working: it is at its out-of-band work.
+    :ivar overdue: a request of it has passed its deadline (PassengerMaxRequestTime).
+    """
+
+    running: int
+    capacity: int
+    requests: int
+    idle_since: float
+    working: bool = False
+    overdue: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is in a request or at its out-of-band work."""
+        return self.running > 0 or self.working
+
+    @property
+    def full(self) -> bool:
+        """Whether it can take no more requests."""
+        return self.working or self.running >= self.capacity
 
 
 @dataclass
@@ -25,9 +64,9 @@ class Process:
     started: float
     slot: Optional[int] = None
     pid: int = 0  # 0 until it has said hello, or its preloader has named it
-    state: ProcessState = ProcessState.STARTING
-    once: bool = False  # it is to serve one request (always_restart.txt)
-    attached: bool = False  # the hook attached_process was run for it, and detached_process not yet
+    state: ProcessState = ProcessState.SPAWNED
+    single_request: bool = False  # it is to serve one request (always_restart.txt)
+    attached_hook_ran: bool = False  # the hook attached_process was run for it, and detached_process not yet
     slow: bool = False  # its start has taken so long that it does not hold others up any more
 
     # What the scoreboard showed at the last look
@@ -39,18 +78,18 @@ class Process:
     at_work: bool = False
 
     # Out-of-band work
-    work_asked: float = 0.0  # when it asked for it; 0: it has not, or it was done
-    work_granted: float = 0.0  # when it was told to do it; 0: it was not, or has said that it is done
+    work_requested_at: float = 0.0  # when it asked for it; 0: it has not, or it was done
+    work_granted_at: float = 0.0  # when it was told to do it; 0: it was not, or has said that it is done
 
     # Why it is to be replaced
-    worn: bool = False  # it has served PassengerMaxRequests
+    max_requests_reached: bool = False  # it has served PassengerMaxRequests
     too_large: bool = False  # it has more than PassengerMemoryLimit
     overdue: bool = False  # a request of it has passed PassengerMaxRequestTime, and it was told to end
     memory: int = 0  # bytes at the last look; 0: nobody has looked
 
     # Its end
     retired_at: float = 0.0
-    kill_at: float = 0.0  # when one that retires is killed whatever it does; 0: see upkeep.LINGER_SECONDS
+    kill_at: float = 0.0  # when one that retires is killed whatever it does; 0: see LINGER_SECONDS
     killed: bool = False
 
     def on(self, event: ProcessEvent) -> None:
@@ -61,7 +100,7 @@ class Process:
         name = "%s %d of %s" % (self.kind.value, self.pid or self.process_id, self.key)
         self.state = move(PROCESS_TRANSITIONS[self.kind], name, self.state, event)
 
-    def be_named(self, pid: int) -> None:
+    def set_pid(self, pid: int) -> None:
         """Its preloader has said its pid, before it has said a word itself.
 
         :raises IllegalTransition: it has said hello.
@@ -98,9 +137,16 @@ class Process:
         return self.kind is not ProcessKind.WORKER
 
     @property
-    def coming(self) -> bool:
+    def starting(self) -> bool:
         """Whether it is on its way up."""
-        return self.state in _COMING
+        return self.state in _STARTING
+
+    @property
+    def start_step(self) -> str:
+        """The name of the step that a starting process is in."""
+        if self.kind is ProcessKind.WORKER and self.state is ProcessState.SPAWNED:
+            return start_steps.FORK
+        return _STEPS[self.state]
 
     @property
     def serving(self) -> bool:
@@ -115,7 +161,7 @@ class Process:
     @property
     def working(self) -> bool:
         """Whether it does its out-of-band work, or is to as soon as it is in no request."""
-        return self.work_granted > 0 or self.at_work
+        return self.work_granted_at > 0 or self.at_work
 
     @property
     def busy(self) -> bool:
@@ -128,14 +174,14 @@ class Process:
         return self.working or self.running >= self.capacity
 
     @property
-    def outworn(self) -> bool:
+    def needs_replacement(self) -> bool:
         """Whether another worker is to take its place."""
-        return self.worn or self.too_large
+        return self.max_requests_reached or self.too_large
 
     @property
     def active(self) -> bool:
-        """Whether it counts against the caps: a worker that serves or is coming (a retiring one does not)."""
-        return self.is_worker and (self.coming or self.serving)
+        """Whether it counts against the caps: a worker that serves or is starting (a retiring one does not)."""
+        return self.is_worker and (self.starting or self.serving)
 
     @property
     def title(self) -> str:

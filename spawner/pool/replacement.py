@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Mapping
 
-from spawner.errors import StartFailure
-from spawner.pool import resistance, restarting, upkeep
+from spawner.pool import resistance, restarting
 from spawner.pool.effects import DumpStacks, Kill, RunHook, Terminate
 from spawner.pool.states import ProcessKind, ProcessState
+from spawner.start_failure import StartFailure
 
 if TYPE_CHECKING:
     from spawner.pool.group import Group
@@ -18,30 +18,30 @@ MEGABYTE = 1_048_576
 OVERDUE_SECONDS = 5.0  # a worker that was told to end because of PassengerMaxRequestTime is killed after this
 
 
-def worn(pool: Pool, group: Group, process: Process, now: float) -> None:
+def max_requests_reached(pool: Pool, group: Group, process: Process, now: float) -> None:
     """A worker has served PassengerMaxRequests."""
-    process.worn = True
+    process.max_requests_reached = True
     replace(pool, group, process, now)
 
 
 def replace(pool: Pool, group: Group, process: Process, now: float) -> None:
-    """Have another worker come for one that is outworn.
+    """Have another worker come for one that is needs_replacement.
 
     Where a fork is enough the old one goes at once, and so it does if it takes no requests any more. Where the app has
     to be imported it serves on until the new one does.
     """
-    if process.serving and (process.once or group.always_restart or _is_deaf(process) or _can_fork(group)):
+    if process.serving and (process.single_request or group.always_restart or _is_deaf(process) or _can_fork(group)):
         pool.retire(process, now)
     pool.settle(group, now)
 
 
 def _is_deaf(process: Process) -> bool:
     """A forked worker stops by itself when it is worn (`stops_when_worn`, docs/protocol.md, section 5)."""
-    return process.worn and process.kind is ProcessKind.WORKER
+    return process.max_requests_reached and process.kind is ProcessKind.WORKER
 
 
 def _can_fork(group: Group) -> bool:
-    newer = group.preloader(group.spawn_generation) if group.smart else None
+    newer = group.preloader(group.spawn_generation) if group.uses_preloader else None
     return resistance.has_source(group) or (newer is not None and newer.state is ProcessState.READY)
 
 
@@ -68,11 +68,11 @@ def _megabytes(process: Process) -> str:
 def _kill_large(pool: Pool, group: Group, process: Process, now: float) -> None:
     limit = group.registration.options.hard_memory_limit
     text = "it has %s of memory, more than PassengerHardMemoryLimit %d" % (_megabytes(process), limit)
-    pool.say("warn", group.key, 3533, "%s is killed: %s" % (process.title, text))
+    pool.log("warn", group.key, 3533, "%s is killed: %s" % (process.title, text))
     pool.emit(Kill(process.process_id, ""))
     process.killed = True
-    if process.coming:
-        pool.start_failed(process.process_id, StartFailure(upkeep.step_of(process), text), now)
+    if process.starting:
+        pool.start_failed(process.process_id, StartFailure(process.start_step, text), now)
 
 
 def _replace_large(pool: Pool, group: Group, process: Process, now: float) -> None:
@@ -82,11 +82,11 @@ def _replace_large(pool: Pool, group: Group, process: Process, now: float) -> No
         if not group.memory_told:
             group.memory_told = True
             text = "%s has %s of memory before its first request: PassengerMemoryLimit %d is too small for this app"
-            pool.say("warn", group.key, 3534, text % (process.title, _megabytes(process), limit))
+            pool.log("warn", group.key, 3534, text % (process.title, _megabytes(process), limit))
         return
     process.too_large = True
     text = "%s has %s of memory, more than PassengerMemoryLimit %d: another one comes"
-    pool.say("notice", group.key, 3535, text % (process.title, _megabytes(process), limit))
+    pool.log("notice", group.key, 3535, text % (process.title, _megabytes(process), limit))
     replace(pool, group, process, now)
 
 
@@ -94,7 +94,7 @@ def end_overdue(pool: Pool, group: Group, process: Process, now: float) -> None:
     """A request takes longer than it may: its worker shows where it is, and ends."""
     process.overdue = True
     text = "a request of %s takes longer than PassengerMaxRequestTime: the process ends" % process.title
-    pool.say("warn", group.key, 3536, text)
+    pool.log("warn", group.key, 3536, text)
     pool.emit(DumpStacks(process.process_id))
     pool.emit(RunHook("max_request_time_reached", group.key, process.pid, "", text))
     pool.retire(process, now)
@@ -106,8 +106,8 @@ def detach(pool: Pool, group: Group, process: Process, now: float) -> None:
     """Somebody wants a process out of the way."""
     if process.retiring:
         return
-    pool.say("notice", group.key, 3537, "%s is detached" % process.title)
-    if process.coming:
+    pool.log("notice", group.key, 3537, "%s is detached" % process.title)
+    if process.starting:
         restarting.terminate(pool, process, now, "it is detached")
     pool.retire(process, now)
     pool.settle(group, now)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
-from spawner.errors import StartFailure
 from spawner.pool.effects import NoteDeployment, Progress, Terminate
+from spawner.pool.release import Restart
 from spawner.pool.states import GroupEvent, GroupState, ProcessKind
+from spawner.start_failure import StartFailure
 
 if TYPE_CHECKING:
     from spawner.pool.group import Group
@@ -21,36 +21,20 @@ MOST_FAILURES = 5  # starts in a row that may fail until a restart does with the
 DRAIN_SECONDS = 2.0  # a restart waits this long in all for retired workers before it stops counting them
 
 
-@dataclass
-class Restart:
-    """One that is under way. It ends as completed, failed or superseded, and each is told once (`Progress`).
-
-    :ivar generation: that it brings in.
-    :ivar began: seconds of CLOCK_MONOTONIC.
-    :ivar total: workers that it is to bring up.
-    :ivar done: those that serve.
-    """
-
-    generation: int
-    began: float
-    total: int
-    done: int = 0
-    stage: str = "loading"
-
-
-def restart(pool: Pool, group: Group, now: float, method: Optional[str], bring_up: bool) -> int:
+def restart(pool: Pool, group: Group, now: float, method: Optional[str], start_if_cold: bool) -> int:
     """Bring in the code that is there now.
 
     A generation under way is started over, but not for ever: an app that is touched more often than it takes to load
     would never come up. After START_OVERS in a row what loads may finish, and the restart comes after it.
 
     :param method: `rolling`, `blocking`, or None: as configured.
-    :param bring_up: whether an app without a process is started, too.
+    :param start_if_cold: whether an app without a process is started, too.
     :returns: the generation that will have the code.
     """
     unproven = bool(group.unproven())
     if unproven and group.start_overs >= START_OVERS:
-        group.again_method, group.again_bring_up = method, bring_up or (group.restart_again and group.again_bring_up)
+        group.again_method = method
+        group.again_start_if_cold = start_if_cold or (group.restart_again and group.again_start_if_cold)
         group.restart_again = True
         return group.last_generation + 1
     group.start_overs = group.start_overs + 1 if unproven else 0
@@ -65,13 +49,13 @@ def restart(pool: Pool, group: Group, now: float, method: Optional[str], bring_u
     if _is_rolling(group, method):
         group.next_generation = group.last_generation
         group.drain_until = now + group.registration.options.start_timeout + DRAIN_SECONDS
-        pool.say("notice", group.key, 3512, "restarting %s: generation %d" % (group.key, group.next_generation))
+        pool.log("notice", group.key, 3512, "restarting %s: generation %d" % (group.key, group.next_generation))
     else:
         group.generation, group.next_generation = group.last_generation, None
-        group.resisting = None
+        group.pinned = None
         for process in list(group.processes.values()):
             pool.retire(process, now)
-    if bring_up and group.state is GroupState.COLD:
+    if start_if_cold and group.state is GroupState.COLD:
         pool.wake(group, now)
         _count_first_workers(group)
     return group.last_generation
@@ -92,7 +76,7 @@ def _is_rolling(group: Group, method: Optional[str]) -> bool:
 def catch_up(pool: Pool, group: Group, now: float) -> None:
     """Do the restart that waits for the generation under way, now that it has come up or failed."""
     if group.restart_again and not group.unproven():
-        restart(pool, group, now, group.again_method, group.again_bring_up)
+        restart(pool, group, now, group.again_method, group.again_start_if_cold)
 
 
 def go_over_to_waiting(pool: Pool, group: Group, now: float) -> None:
@@ -108,7 +92,7 @@ def go_over_to_waiting(pool: Pool, group: Group, now: float) -> None:
 def _drop_unproven(pool: Pool, group: Group, now: float) -> None:
     """What an unfinished restart, or a first start, has under way is outdated too."""
     for process in list(group.processes.values()):
-        if process.coming or (group.next_generation is not None and process.generation == group.next_generation):
+        if process.starting or (group.next_generation is not None and process.generation == group.next_generation):
             terminate(pool, process, now, "a newer restart")
 
 
@@ -124,13 +108,13 @@ def worker_came(pool: Pool, group: Group, process: Process, now: float) -> None:
     if process.generation > group.proven:
         group.proven = process.generation
         pool.emit(NoteDeployment(group.key, process.generation, None))
-    if group.resisting is not None and process.generation >= group.resisting.generation:
-        group.resisting = None
+    if group.pinned is not None and process.generation >= group.pinned.generation:
+        group.pinned = None
     if process.generation == group.next_generation:
         _promote(pool, group, now)
     under_way = group.restart
     if under_way is not None and under_way.generation == process.generation:
-        under_way.done = min(under_way.total, sum(1 for fresh in group.fresh() if fresh.serving))
+        under_way.done = min(under_way.total, sum(1 for fresh in group.up_to_date_workers() if fresh.serving))
         _tell(pool, group, "replacing")
 
 
@@ -146,14 +130,14 @@ def _promote(pool: Pool, group: Group, now: float) -> None:
 
 def finish(pool: Pool, group: Group, now: float) -> None:
     """A restart is complete when nothing older is left, and what there is, if anything is to be, serves."""
-    if group.next_generation is not None or group.leftovers():
+    if group.next_generation is not None or group.older_workers():
         return
     if group.state is GroupState.RESTARTING:
         group.on(GroupEvent.RESTARTED)
     if group.restart is not None and group.state in (GroupState.SERVING, GroupState.COLD):
         if group.state is GroupState.SERVING:
             values = (group.key, group.generation, now - group.restart.began)
-            pool.say("notice", group.key, 3510, "restart of %s completed: generation %d, %.2f s" % values)
+            pool.log("notice", group.key, 3510, "restart of %s completed: generation %d, %.2f s" % values)
         _tell(pool, group, "completed")
         group.restart = None
 
@@ -182,7 +166,7 @@ def give_up(pool: Pool, group: Group, failure: StartFailure, now: float) -> None
     """
     under_way = group.restart
     text = "the restart of %s ends with fewer workers than before: %d starts in a row have failed"
-    pool.say("warn", group.key, 3540, text % (group.key, group.failures))
+    pool.log("warn", group.key, 3540, text % (group.key, group.failures))
     _retire_older(pool, group, now)
     if under_way is not None:
         summary = "only %d of %d workers came up: %s" % (under_way.done, under_way.total, failure.summary)
@@ -193,14 +177,14 @@ def give_up(pool: Pool, group: Group, failure: StartFailure, now: float) -> None
 def keep_one_release(pool: Pool, group: Group, now: float) -> None:
     """A restart that cannot go on, for nothing may be started, ends with the newest release that serves."""
     serving = [process.generation for process in group.serving_workers()]
-    if serving and group.leftovers():
+    if serving and group.older_workers():
         group.generation = max(serving)
         _retire_older(pool, group, now)
 
 
 def _retire_older(pool: Pool, group: Group, now: float) -> None:
-    for process in group.leftovers():
-        if process.coming:
+    for process in group.older_workers():
+        if process.starting:
             terminate(pool, process, now, "it is of an older release")
         else:
             pool.retire(process, now)

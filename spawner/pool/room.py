@@ -23,21 +23,21 @@ def cap(pool: Pool, group: Group) -> int:
 
 def may_start(pool: Pool) -> bool:
     """Whether one more interpreter may import an app now. Starts that take long do not count."""
-    importing = sum(1 for process in pool.processes.values() if process.imports and process.coming and not process.slow)
-    return importing < pool.parallel_starts
+    importing = [process for process in pool.processes.values() if process.imports and process.starting]
+    return sum(not process.slow for process in importing) < pool.parallel_starts
 
 
 def use(process: Process) -> tuple[bool, bool, float]:
     """By this the worker that is missed least comes first."""
-    return not process.outworn, process.busy, process.idle_since
+    return not process.needs_replacement, process.busy, process.idle_since
 
 
 def make(pool: Pool, group: Group, now: float) -> bool:
     """Whether the pool takes one more worker; others may have to make room for a group without any."""
-    if pool.active() < pool.server.max_pool_size + group.one_more or _swap(pool, group, now):
+    if pool.worker_count() < pool.server.max_pool_size + group.one_more or _swap(pool, group, now):
         group.served()
         return True
-    if group.active():
+    if group.active_workers():
         return False
     if _take_idle(pool, "room for %s" % group.key, now) or _take_from_largest(pool, group, now):
         group.served()
@@ -52,10 +52,10 @@ def _swap(pool: Pool, group: Group, now: float) -> bool:
 
     Direct spawning takes as long as an import, so it rather waits for those who have one more now.
     """
-    outdated = group.outdated()
+    outdated = group.outdated_workers()
     if group.state is not GroupState.RESTARTING or not outdated:
         return False
-    if not group.smart and any(other.has_one_more for other in pool.groups.values()):
+    if not group.uses_preloader and any(other.has_one_more for other in pool.groups.values()):
         return False
     pool.retire(min(outdated, key=use), now)
     return True
@@ -64,7 +64,7 @@ def _swap(pool: Pool, group: Group, now: float) -> bool:
 def shrink(pool: Pool, now: float) -> None:
     """After a configuration with a smaller pool, idle workers go until it holds."""
     if pool.excess:
-        pool.excess = max(0, min(pool.excess, pool.active() - pool.server.max_pool_size))
+        pool.excess = max(0, min(pool.excess, pool.worker_count() - pool.server.max_pool_size))
         while pool.excess and _take_idle(pool, "room in the smaller pool", now):
             pool.excess -= 1
 
@@ -83,14 +83,14 @@ def _idle(pool: Pool) -> Iterator[Process]:
     """Of any group but those that start or restart."""
     for group in pool.groups.values():
         if group.state is GroupState.SERVING:
-            for process in group.active():
+            for process in group.active_workers():
                 if process.serving and not process.working and not pool.is_busy(process):
                     yield process
 
 
 def _is_irreplaceable(pool: Pool, process: Process) -> bool:
     """What an app that resists a deployment error has lost does not come back."""
-    return pool.groups[process.key].resisting is not None
+    return pool.groups[process.key].pinned is not None
 
 
 def _take_from_largest(pool: Pool, group: Group, now: float) -> bool:
@@ -111,9 +111,9 @@ def _take_from_largest(pool: Pool, group: Group, now: float) -> bool:
 def _give_up(pool: Pool, victim: Process, how: str, reason: str, now: float) -> None:
     loser = pool.groups[victim.key]
     loser.target = max(0, loser.settled_size - 1)
-    pool.say("info", loser.key, 3511, "%s %s makes %s" % (how, victim.title, reason))
+    pool.log("info", loser.key, 3511, "%s %s makes %s" % (how, victim.title, reason))
     pool.retire(victim, now)
     if not loser.target:  # what was to come in its place would be a start of its own, without room for it
-        for process in [process for process in loser.active() if process.coming]:
+        for process in [process for process in loser.active_workers() if process.starting]:
             restarting.terminate(pool, process, now, "its place is needed")
     pool.settle_alone(loser, now)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from spawner.errors import StartFailure
 from spawner.pool.group import Group
 from spawner.pool.process import Process
-from spawner.pool.resistance import Resistance
-from spawner.pool.restarting import Restart
+from spawner.pool.release import PinnedRelease, Restart
+from spawner.start_failure import StartFailure
 
 
 def describe_group(group: Group, configured: bool, now: float) -> dict[str, Any]:
@@ -32,7 +31,7 @@ def describe_group(group: Group, configured: bool, now: float) -> dict[str, Any]
         "next_generation": group.next_generation,
         "target": group.target,
         "restart": None if group.restart is None else describe_restart(group.restart, now),
-        "resisting": None if group.resisting is None else describe_resistance(group.resisting, now),
+        "resisting": None if group.pinned is None else describe_pinned_release(group.pinned, now),
         "always_restart": group.always_restart,
         "configured": configured,
         "waits_for_room": bool(group.room_due or group.impatient),
@@ -59,12 +58,12 @@ def describe_restart(restart: Restart, now: float) -> dict[str, Any]:
     }
 
 
-def describe_resistance(resistance: Resistance, now: float) -> dict[str, Any]:
+def describe_pinned_release(pinned: PinnedRelease, now: float) -> dict[str, Any]:
     """Why an old release goes on serving."""
     return {
-        "generation": resistance.generation,
-        "age": round(now - resistance.since, 3),
-        **describe_failure(resistance.failure),
+        "generation": pinned.generation,
+        "age": round(now - pinned.since, 3),
+        **describe_failure(pinned.failure),
     }
 
 
@@ -93,11 +92,11 @@ def describe_process(process: Process, now: float) -> dict[str, Any]:
         "running": process.running,
         "capacity": process.capacity,
         "working": process.working,
-        "work_wanted": bool(process.work_asked) and not process.working,
-        "worn": process.worn,
+        "work_wanted": bool(process.work_requested_at) and not process.working,
+        "worn": process.max_requests_reached,
         "too_large": process.too_large,
         "overdue": process.overdue,
-        "once": process.once,
+        "once": process.single_request,
         "uptime": round(now - process.started, 3),
         "idle": round(max(0.0, now - process.idle_since), 3) if process.idle_since and not process.busy else 0.0,
     }

@@ -39,18 +39,18 @@ def settle(pool: Pool, group: Group, now: float) -> None:
             _emptied(group)
     if group.state is GroupState.STARTING and not group.target:
         group.on(GroupEvent.EMPTIED)
-    if group.state is GroupState.SERVING and group.leftovers():
+    if group.state is GroupState.SERVING and group.older_workers():
         group.on(GroupEvent.RESTART)
     restarting.finish(pool, group, now)
     ask(pool, group, now)
 
 
 def _emptied(group: Group) -> None:
-    """No worker serves any more. If some are coming, or wanted, it is a start."""
+    """No worker serves any more. If some are starting, or wanted, it is a start."""
     if group.next_generation is not None:
-        group.generation, group.next_generation, group.resisting = group.next_generation, None, None
+        group.generation, group.next_generation, group.pinned = group.next_generation, None, None
     restarts = group.state is GroupState.RESTARTING and not group.always_restart
-    wanted = group.target > 0 or bool(group.active()) or restarts
+    wanted = group.target > 0 or bool(group.active_workers()) or restarts
     group.on(GroupEvent.EMPTIED)
     if group.state is GroupState.COLD and wanted:
         group.on(GroupEvent.SPAWN)
@@ -85,39 +85,39 @@ def wants_worker(pool: Pool, group: Group, now: float) -> bool:
     """Whether one more worker is to come up now, as far as the group itself is concerned."""
     if group.state in _IDLE_STATES or pool.ending or now < group.spawn_after or resistance.holds_back(group):
         return False
-    fresh = group.fresh()
-    coming = any(process.coming for process in fresh)
+    fresh = group.up_to_date_workers()
+    starting = any(process.starting for process in fresh)
     if len(fresh) >= group.target:  # a replacement comes before the old one goes, one at a time
-        return group.replacing and not coming
+        return group.replacing and not starting
     if group.state is not GroupState.RESTARTING:
         return True
     # One at a time, and at most one more than the target, retired ones counted until the restart has drained; but an
     # app without any does not wait for those to go.
-    active = group.active()
+    active = group.active_workers()
     draining = sum(1 for p in group.workers() if p.retiring) if active and now < group.drain_until else 0
-    return len(active) + draining <= group.target and not coming
+    return len(active) + draining <= group.target and not starting
 
 
 def _retire_surplus(pool: Pool, group: Group, now: float) -> None:
     """While more serve than are wanted, some go: outdated ones, then (with no restart under way) the longest idle."""
     group.target = min(group.target, room.cap(pool, group))
     serving = group.serving_workers()
-    going = serving if group.state is GroupState.SERVING else group.outdated()
+    going = serving if group.state is GroupState.SERVING else group.outdated_workers()
     surplus = max(0, len(serving) - group.target)
     for process in sorted(going, key=room.use)[:surplus]:
         pool.retire(process, now)
-    coming = [process for process in group.active() if process.coming]
-    too_many = len(group.active()) - group.target - group.one_more
-    for process in coming[: max(0, too_many)]:
+    starting = [process for process in group.active_workers() if process.starting]
+    too_many = len(group.active_workers()) - group.target - group.one_more
+    for process in starting[: max(0, too_many)]:
         restarting.terminate(pool, process, now, "fewer processes are allowed")
 
 
 def generation_to_spawn(group: Group) -> Optional[int]:
     """The newest; but while it is still loading, a lost worker is replaced from the old preloader."""
-    if group.next_generation is None or not group.smart:
+    if group.next_generation is None or not group.uses_preloader:
         return group.spawn_generation
     newer = group.preloader(group.next_generation)
-    if newer is None or newer.state is ProcessState.READY or len(group.active()) >= group.target:
+    if newer is None or newer.state is ProcessState.READY or len(group.active_workers()) >= group.target:
         return group.next_generation
     return group.generation if resistance.has_source(group) else None
 
@@ -127,7 +127,7 @@ def _spawn(pool: Pool, group: Group, now: float) -> bool:
     generation = generation_to_spawn(group)
     if generation is None:
         return False
-    if group.always_restart or not group.smart:
+    if group.always_restart or not group.uses_preloader:
         return _start_direct(pool, group, generation, now)
     preloader = group.preloader(generation)
     if preloader is None:
@@ -159,7 +159,7 @@ def _start_direct(pool: Pool, group: Group, generation: int, now: float) -> bool
     if slot is None:
         return False
     process = pool.new_process(group, ProcessKind.DIRECT, generation, slot, now)
-    process.once = group.always_restart
-    values = (process.process_id, ProcessKind.DIRECT, generation, slot, process.once)
+    process.single_request = group.always_restart
+    values = (process.process_id, ProcessKind.DIRECT, generation, slot, process.single_request)
     pool.emit(StartProcess(group.key, *values))
     return True

@@ -19,7 +19,7 @@ class ProcessKind(enum.Enum):
 class ProcessState(enum.Enum):
     """How far a process of an app has come."""
 
-    STARTING = "starting"  # exec'd or asked to be forked, not heard of yet
+    SPAWNED = "starting"  # exec'd or asked to be forked, not heard of yet (the word of status JSON and of records)
     LOADING = "loading"  # imports the app
     BOOTING = "booting"  # has the app, does not accept yet
     READY = "ready"  # a preloader that can fork
@@ -42,7 +42,7 @@ class ProcessEvent(enum.Enum):
 class GroupState(enum.Enum):
     """How an app group stands."""
 
-    COLD = "cold"  # no worker, none coming: its queue is watched
+    COLD = "cold"  # no worker, none starting: its queue is watched
     STARTING = "starting"  # the first worker is on its way, requests wait in the queue
     SERVING = "serving"
     RESTARTING = "restarting"  # a newer generation comes in while the old one serves
@@ -72,8 +72,8 @@ _ENDING: Mapping[tuple[ProcessState, ProcessEvent], ProcessState] = {
     (_S.RETIRING, _E.ACCEPTS): _S.RETIRING,
     (_S.RETIRING, _E.RETIRE): _S.RETIRING,
     (_S.RETIRING, _E.EXIT): _S.GONE,
-    (_S.STARTING, _E.RETIRE): _S.RETIRING,
-    (_S.STARTING, _E.EXIT): _S.GONE,
+    (_S.SPAWNED, _E.RETIRE): _S.RETIRING,
+    (_S.SPAWNED, _E.EXIT): _S.GONE,
     (_S.LOADING, _E.RETIRE): _S.RETIRING,
     (_S.LOADING, _E.EXIT): _S.GONE,
     (_S.BOOTING, _E.RETIRE): _S.RETIRING,
@@ -83,23 +83,23 @@ _ENDING: Mapping[tuple[ProcessState, ProcessEvent], ProcessState] = {
 PROCESS_TRANSITIONS: Mapping[ProcessKind, Mapping[tuple[ProcessState, ProcessEvent], ProcessState]] = {
     _P.PRELOADER: {
         **_ENDING,
-        (_S.STARTING, _E.HELLO): _S.LOADING,
+        (_S.SPAWNED, _E.HELLO): _S.LOADING,
         (_S.LOADING, _E.LOADED): _S.READY,
         (_S.READY, _E.RETIRE): _S.RETIRING,
         (_S.READY, _E.EXIT): _S.GONE,
     },
     _P.WORKER: {
         **_ENDING,
-        (_S.STARTING, _E.FORKED): _S.STARTING,
+        (_S.SPAWNED, _E.FORKED): _S.SPAWNED,
         (_S.RETIRING, _E.FORKED): _S.RETIRING,
-        (_S.STARTING, _E.HELLO): _S.BOOTING,
+        (_S.SPAWNED, _E.HELLO): _S.BOOTING,
         (_S.BOOTING, _E.ACCEPTS): _S.SERVING,
         (_S.SERVING, _E.RETIRE): _S.RETIRING,
         (_S.SERVING, _E.EXIT): _S.GONE,
     },
     _P.DIRECT: {
         **_ENDING,
-        (_S.STARTING, _E.HELLO): _S.LOADING,
+        (_S.SPAWNED, _E.HELLO): _S.LOADING,
         (_S.LOADING, _E.LOADED): _S.BOOTING,
         (_S.BOOTING, _E.ACCEPTS): _S.SERVING,
         (_S.SERVING, _E.RETIRE): _S.RETIRING,
@@ -118,7 +118,7 @@ GROUP_TRANSITIONS: Mapping[tuple[GroupState, GroupEvent], GroupState] = {
     (_G.STARTING, _V.WORKER_READY): _G.SERVING,
     (_G.STARTING, _V.START_FAILED): _G.FAILED,
     (_G.STARTING, _V.RESTART): _G.STARTING,
-    (_G.STARTING, _V.EMPTIED): _G.COLD,  # always_restart.txt: what was coming has gone, and is not replaced
+    (_G.STARTING, _V.EMPTIED): _G.COLD,  # always_restart.txt: what was starting has gone, and is not replaced
     (_G.STARTING, _V.CLOSE): _G.CLOSING,
     (_G.STARTING, _V.REGISTER): _G.STARTING,
     (_G.SERVING, _V.SPAWN): _G.SERVING,

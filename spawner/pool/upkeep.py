@@ -1,37 +1,21 @@
-"""What time brings: start timeouts, idle processes, leftovers. Steps of the pool."""
+"""What time brings: start timeouts, idle processes, older_workers. Steps of the pool."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterator, Optional
 
-from spawner.errors import StartFailure
-from spawner.loaders import steps
 from spawner.pool import always_restart, out_of_band_work, room
 from spawner.pool.effects import Kill
 from spawner.pool.group import Group
-from spawner.pool.process import Process
-from spawner.pool.states import GroupState, ProcessKind, ProcessState
+from spawner.pool.process import LINGER_SECONDS, Process
+from spawner.pool.states import GroupState, ProcessState
+from spawner.start_failure import StartFailure
 
 if TYPE_CHECKING:
     from spawner.pool.pool import Pool
 
-LINGER_SECONDS = 60.0  # a retired process that is in no request and yet does not end is killed after this
 FORGET_SECONDS = 60.0  # a group whose virtual host the newest configuration does not have lives at least this long
 LONGEST_QUIET = 14 * 86_400.0  # seconds without a request, if it has it: a mount within it may have been taken away
-
-_STEPS = {
-    ProcessState.STARTING: steps.START_LOADER,
-    ProcessState.LOADING: steps.IMPORT,
-    ProcessState.BOOTING: steps.ACCEPT,
-}
-
-
-def step_of(process: Process) -> str:
-    """The name of the step that a coming process is in."""
-    if process.kind is ProcessKind.WORKER and process.state is ProcessState.STARTING:
-        return steps.FORK
-    return _STEPS[process.state]
-
 
 def tick(pool: Pool, now: float) -> None:
     """Act on every deadline that has passed."""
@@ -42,7 +26,7 @@ def tick(pool: Pool, now: float) -> None:
                 _act(pool, group, process, now)
         if _abandoned_at(pool, group) <= now:
             _say_abandoned(pool, group)
-            pool.close(group, now)
+            pool.close_group(group.key, now)
         elif any(due <= now for due in _group_deadlines(group)):
             _pass_deadlines(group, now)
             pool.settle(group, now)
@@ -73,7 +57,7 @@ def _all_deadlines(pool: Pool, group: Group) -> Iterator[float]:
 
 
 def _process_deadline(pool: Pool, group: Group, process: Process) -> Optional[float]:
-    if process.coming:
+    if process.starting:
         return process.started + (room.SLOW_START_SECONDS if _may_slow(group, process) else _start_timeout(group))
     if process.retiring:
         return _linger_deadline(process)
@@ -104,8 +88,8 @@ def _preloader_deadline(group: Group, process: Process) -> Optional[float]:
     """
     options = group.registration.options
     limit = options.max_preloader_idle_time
-    needed = group.resisting is not None or group.room_due or group.impatient
-    if limit <= 0 or needed or (options.max_requests and group.active()):
+    needed = group.pinned is not None or group.room_due or group.impatient
+    if limit <= 0 or needed or (options.max_requests and group.active_workers()):
         return None
     return process.idle_since + limit
 
@@ -115,28 +99,28 @@ def _idle_deadline(pool: Pool, group: Group, process: Process) -> Optional[float
         return out_of_band_work.gives_up_at(process)
     if process.busy:
         return None
-    if process.once:
+    if process.single_request:
         return process.idle_since + always_restart.IDLE_SECONDS
     limit = pool.server.pool_idle_time
     spare = group.state is GroupState.SERVING and group.settled_size > group.registration.options.min_instances
-    return process.idle_since + limit if limit > 0 and spare and group.resisting is None else None
+    return process.idle_since + limit if limit > 0 and spare and group.pinned is None else None
 
 
 def _act(pool: Pool, group: Group, process: Process, now: float) -> None:
-    if process.coming and _may_slow(group, process) and now < process.started + _start_timeout(group):
+    if process.starting and _may_slow(group, process) and now < process.started + _start_timeout(group):
         process.slow = True
-    elif process.coming:
+    elif process.starting:
         summary = "not up within %d s (PassengerStartTimeout)" % _start_timeout(group)
         process.killed = True
         pool.emit(Kill(process.process_id, summary))
-        pool.start_failed(process.process_id, StartFailure(step_of(process), summary), now)
+        pool.start_failed(process.process_id, StartFailure(process.start_step, summary), now)
     elif process.retiring:
         process.killed = True
         pool.emit(Kill(process.process_id, "it was told to end %d s ago" % (now - process.retired_at)))
     elif process.working:
         out_of_band_work.give_up(pool, group, process, now)
     elif process.is_worker:
-        group.target = group.target if process.once else group.settled_size - 1
+        group.target = group.target if process.single_request else group.settled_size - 1
         pool.retire(process, now)
         pool.settle(group, now)
     else:
@@ -160,7 +144,7 @@ def _say_abandoned(pool: Pool, group: Group) -> None:
     text = "%s is not configured any more: it ends"
     if is_configured(pool, group):
         text = "no request has come for %s since the configuration was read, long ago: it ends"
-    pool.say("notice", group.key, 3520, text % group.key)
+    pool.log("notice", group.key, 3520, text % group.key)
 
 
 def _group_deadlines(group: Group) -> Iterator[float]:
@@ -168,7 +152,7 @@ def _group_deadlines(group: Group) -> Iterator[float]:
     if group.room_due:
         yield group.room_due
     if group.state not in (GroupState.COLD, GroupState.FAILED, GroupState.CLOSING):
-        if len(group.fresh()) < group.target or group.replacing:
+        if len(group.up_to_date_workers()) < group.target or group.replacing:
             if group.spawn_after:
                 yield group.spawn_after
             if group.drain_until and any(process.retiring for process in group.workers()):

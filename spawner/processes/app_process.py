@@ -7,14 +7,14 @@ import signal
 import socket
 from typing import Mapping, Optional, Protocol
 
-from spawner.errors import PeerError, StartFailure
-from spawner.loaders import masking, steps
-from spawner.loaders.exposition import Raised
-from spawner.logs.output import AppOutput
-from spawner.pages.failure_details import FailureDetails, hidden, raised_from, variables_from
+from spawner.errors import PeerError
+from spawner.logs.app_output import AppOutput
 from spawner.pool.states import ProcessKind
 from spawner.processes.process_handle import ProcessHandle
 from spawner.processes.process_line import ProcessLine
+from spawner.shared import masking, start_steps
+from spawner.shared.exception_serializer import SerializedException
+from spawner.start_failure import FailureDetails, StartFailure, hidden, raised_from, variables_from
 from spawner.system.linux import Identity
 from spawner.system.packets import Packet
 
@@ -165,7 +165,7 @@ class AppProcess:
         step: str,
         summary: str,
         detail: str = "",
-        raised: tuple[Raised, ...] = (),
+        raised: tuple[SerializedException, ...] = (),
         variables: tuple[tuple[str, str], ...] = (),
     ) -> StartFailure:
         """A start failure with what is known of this process, its last output included.
@@ -296,7 +296,7 @@ class AppProcess:
         self.facts += (("working directory", packet.get("cwd")), ("sys.path", "\n".join(packet.get_all("sys_path"))))
         raised, variables = raised_from(packet.get("exceptions")), variables_from(packet.fields)
         step = packet.get("step")
-        step = step if step in steps.ALL else steps.IMPORT
+        step = step if step in start_steps.ALL else start_steps.IMPORT
         return self.failure(step, packet.get("summary"), packet.get("traceback"), raised, variables)
 
     def _read_output(self) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Mapping, Sequence
 
 from spawner.logs.log import Log
+from spawner.options import HookName
 from spawner.pool.process import describe_status
 from spawner.processes.app_environment import PATH
 from spawner.processes.helper_process import HelperProcesses, HelperResult
 
-NAMES = ("attached_process", "detached_process", "spawn_failed", "queue_full_error", "max_request_time_reached")
 _TIMEOUT = 60.0  # seconds for one command
 _MOST_RUNNING = 4  # events whose commands run at the same time
 _MOST_WAITING = 100  # events whose commands wait; more are dropped
@@ -26,14 +26,13 @@ _NEEDS_SHELL = re.compile(r"[|&<>()$`*?\[\]{}~#]")
 class HookEvent:
     """What a hook is run for.
 
-    :ivar name: one of NAMES.
     :ivar key: the app group.
     :ivar pid: of the process that it is about; 0: none.
     :ivar error_id: the id on the error page and in the log; empty: none.
     :ivar message: the error; empty: none.
     """
 
-    name: str
+    name: HookName
     key: str
     app_root: str
     pid: int = 0

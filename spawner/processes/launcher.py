@@ -8,8 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import Mapping
 
-from spawner.errors import JumpseatError, StartFailure
-from spawner.loaders import steps
+from spawner.errors import JumpseatError
 from spawner.options import ServerOptions
 from spawner.pool.registration import Registration
 from spawner.processes.app_environment import (
@@ -29,6 +28,8 @@ from spawner.processes.users import (
     group_label,
     own_identity,
 )
+from spawner.shared import start_steps
+from spawner.start_failure import StartFailure
 from spawner.system import linux
 from spawner.system.linux import Identity, file_system_identity
 from spawner.system.open_as_user import first_unreachable
@@ -81,10 +82,10 @@ def identity_for(registration: Registration, server: ServerOptions) -> Identity:
         )
         return choose_identity(policy, files, SystemUsers())
     except UserRefused as error:
-        raise StartError(StartFailure(steps.CHOOSE_USER, str(error), "", facts)) from error
+        raise StartError(StartFailure(start_steps.CHOOSE_USER, str(error), "", facts)) from error
     except OSError as error:
         summary = "the app's entry file cannot be looked at: %s: %s" % (error.filename, error.strerror)
-        raise StartError(StartFailure(steps.CHOOSE_USER, summary, "", facts)) from error
+        raise StartError(StartFailure(start_steps.CHOOSE_USER, summary, "", facts)) from error
 
 
 def _facts(registration: Registration, identity: Identity, interpreter: str) -> tuple[tuple[str, str], ...]:
@@ -124,12 +125,12 @@ class Launcher:
         blocked = first_unreachable(registration.app_root, identity)
         if blocked is not None:
             summary = "user %s cannot enter the folder %s" % (identity.user, blocked)
-            raise StartError(StartFailure(steps.ENTER_ROOT, summary, "", facts))
+            raise StartError(StartFailure(start_steps.ENTER_ROOT, summary, "", facts))
         try:
             return self._start(registration, identity, interpreter, facts)
         except OSError as error:
             summary = "%s could not be executed: %s" % (error.filename or interpreter, error.strerror or error)
-            raise StartError(StartFailure(steps.EXECUTE, summary, "", facts)) from error
+            raise StartError(StartFailure(start_steps.EXECUTE, summary, "", facts)) from error
 
     def _start(
         self, registration: Registration, identity: Identity, interpreter: str, facts: tuple[tuple[str, str], ...]

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import Optional
 
-from spawner.pool.group import SLOTS
+from spawner.pool.process import SLOTS
 
 CELL_SIZE = 512  # bytes; the header of a slot is as long
 SLOT_SIZE = 129 * CELL_SIZE

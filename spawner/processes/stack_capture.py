@@ -67,15 +67,15 @@ class StackCapture:
     """Asks processes for their stacks and passes them on.
 
     :param processes: by the pool's ids.
-    :param loaders: the folder of the loaders, whose calls at the outer ends are left out.
+    :param instance: the instance folder: calls of the code in it are left out at the outer ends.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, processes: Callable[[], "dict[int, AppProcess]"], loaders: str
+        self, loop: asyncio.AbstractEventLoop, processes: Callable[[], "dict[int, AppProcess]"], instance: str
     ) -> None:
         self._loop = loop
         self._processes = processes
-        self._loaders = loaders
+        self._instance = instance
         self._running: dict[int, _Capture] = {}
 
     async def stacks_of(self, process_id: int) -> str:
@@ -90,7 +90,7 @@ class StackCapture:
 
     def log_stacks(self, process: AppProcess, reason: str) -> None:
         """Write them to the app's log, after a line with the reason."""
-        process.output.remark("JS3107: stacks of process %d: %s; its threads are at:" % (process.pid, reason))
+        process.output.write_own_lines("JS3107: stacks of process %d: %s; its threads are at:" % (process.pid, reason))
         self._start(process, True).add_done_callback(lambda done: self._log_if_none(process, done.result()))
 
     def start(self, process: AppProcess, done: Callable[[str], None]) -> None:
@@ -117,7 +117,7 @@ class StackCapture:
             future: "asyncio.Future[str]" = self._loop.create_future()
             future.set_result(NOT_POSSIBLE)
             return future
-        capture = self._running[process.process_id] = _Capture(self._loop, process, self._loaders, logged)
+        capture = self._running[process.process_id] = _Capture(self._loop, process, self._instance, logged)
         capture.future.add_done_callback(lambda _: self._running.pop(process.process_id))
         process.signal(BACKTRACE_SIGNAL)
         return capture.future
@@ -125,7 +125,7 @@ class StackCapture:
     @staticmethod
     def _log_if_none(process: AppProcess, text: str) -> None:
         if text in (NO_ANSWER, NOT_POSSIBLE):
-            process.output.remark(text)
+            process.output.write_own_lines(text)
 
 
 class _Capture:
@@ -134,17 +134,17 @@ class _Capture:
     :ivar logged: whether its stacks go to the app's log, too.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, process: AppProcess, loaders: str, logged: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, process: AppProcess, instance: str, logged: bool) -> None:
         self.future: "asyncio.Future[str]" = loop.create_future()
         self.logged = logged
         self._loop = loop
         self._process = process
-        self._loaders = loaders
+        self._instance = instance
         self._lines = StackLines()
         self._deadline: float = loop.time() + _TIMEOUT
         self._timer: Optional[asyncio.TimerHandle] = loop.call_later(_FIRST_LINE_TIMEOUT, self._finish)
         self._output = process.stderr
-        self._output.sieve = self._filter
+        self._output.line_filter = self._filter
 
     def _filter(self, lines: list[bytes]) -> list[bytes]:
         others = self._lines.filter(lines)
@@ -155,8 +155,8 @@ class _Capture:
 
     def _finish(self) -> None:
         self._timer = None
-        self._output.sieve = None
-        text = app_stacks.shown(self._lines.text(), self._loaders) if self._lines.started else NO_ANSWER
+        self._output.line_filter = None
+        text = app_stacks.shown(self._lines.text(), self._instance) if self._lines.started else NO_ANSWER
         if self.logged and self._lines.started:
-            self._process.output.remark(*text.split("\n"))
+            self._process.output.write_own_lines(*text.split("\n"))
         self.future.set_result(text)

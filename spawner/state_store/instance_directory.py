@@ -16,12 +16,14 @@ import stat
 from pathlib import Path
 from typing import Callable
 
-from spawner import loaders
+from spawner import loaders, shared
 from spawner.errors import OperatorError
 from spawner.processes.users import SystemUsers, user_label
 from spawner.system import linux
 from spawner.version import VERSION
 
+_COPIED = (loaders, shared)  # packages; they lie beside each other in the folder, too: one imports the other
+_ENDINGS = (".py",)  # of the copied files
 _ROUTE_BYTES = 8
 _LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))
 
@@ -39,11 +41,10 @@ class InstanceDirectory:
         self.httpd_pid = httpd_pid
         self._apache = (apache_uid, apache_gid)
         self.apps = os.path.join(folder, "apps")
-        self.loaders = os.path.join(folder, "loaders")
         self.spawner_socket = os.path.join(folder, "spawner.sock")
         self.admin_socket = os.path.join(folder, "admin.sock")
         self._instance_file = os.path.join(folder, "instance.json")
-        self._loader_names: list[str] = []
+        self._copies: list[str] = []
 
     @property
     def name(self) -> str:
@@ -52,8 +53,8 @@ class InstanceDirectory:
 
     @property
     def start_program(self) -> str:
-        """The path of the loader that an app's interpreter executes."""
-        return os.path.join(self.loaders, "start.py")
+        """The path of the program that a Python app's interpreter executes."""
+        return os.path.join(self.folder, "loaders", "python", "start.py")
 
     def app_socket(self, key: str) -> str:
         """The path of an app group's socket."""
@@ -156,7 +157,7 @@ class InstanceDirectory:
 
     def missing_files(self) -> list[str]:
         """What `create` has made and has disappeared: cleaners of temporary files remove what looks old."""
-        made = [self.apps, self._instance_file, *(os.path.join(self.loaders, name) for name in self._loader_names)]
+        made = [self.apps, self._instance_file, *self._copies]
         return [path for path in made if not os.path.lexists(path)]
 
     def remove(self) -> None:
@@ -164,11 +165,21 @@ class InstanceDirectory:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _copy_loaders(self) -> None:
-        _make_folder(self.loaders, 0o755)
-        sources = sorted(Path(loaders.__file__).parent.glob("*.py"))
-        for source in sources:
-            _write(os.path.join(self.loaders, source.name), source.read_bytes())
-        self._loader_names = [source.name for source in sources]
+        """Copy what runs in the apps' interpreters to where every app's user can read it."""
+        self._copies = []
+        for package in _COPIED:
+            source = Path(str(package.__file__)).parent
+            self._copy_folder(source, os.path.join(self.folder, source.name))
+
+    def _copy_folder(self, source: Path, copy: str) -> None:
+        _make_folder(copy, 0o755)
+        for entry in sorted(source.iterdir()):
+            target = os.path.join(copy, entry.name)
+            if entry.is_dir() and entry.name != "__pycache__":
+                self._copy_folder(entry, target)
+            elif entry.suffix in _ENDINGS:
+                _write(target, entry.read_bytes())
+                self._copies.append(target)
 
     def _check_socket_path(self) -> None:
         longest = self.worker_socket("", "0" * 2 * _ROUTE_BYTES)

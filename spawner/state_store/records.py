@@ -10,24 +10,31 @@ import socket
 from dataclasses import dataclass, field
 from typing import Optional, Sequence
 
-from spawner.errors import StartFailure
 from spawner.httpd.register_message import fields_of, registration_from
 from spawner.pool.group import Group
 from spawner.pool.process import Process
 from spawner.pool.registration import Registration
-from spawner.pool.replacement import OVERDUE_SECONDS
-from spawner.pool.resistance import Resistance
+from spawner.pool.release import PinnedRelease
 from spawner.pool.states import ProcessKind, ProcessState
 from spawner.processes.app_process import AppProcess
 from spawner.processes.group_resources import GroupResources
+from spawner.start_failure import StartFailure
 from spawner.state_store.descriptor_store import Record
 from spawner.system import packets
 from spawner.system.linux import Identity
 
 Fields = list[tuple[str, str]]
 
-# What is known of a process beyond its state, and cannot be found out again: fields of Process.
-_MARKS = ("once", "worn", "too_large", "overdue", "work_asked", "work_granted")
+# What is known of a process beyond its state, and cannot be found out again: the marks of a record, and the fields of
+# Process that they stand for. The marks keep their names: a spawner of another version may read them.
+_MARKS = {
+    "once": "single_request",
+    "worn": "max_requests_reached",
+    "too_large": "too_large",
+    "overdue": "overdue",
+    "work_asked": "work_requested_at",
+    "work_granted": "work_granted_at",
+}
 _TIMES = ("work_asked", "work_granted")  # those of them that are times
 _WARNINGS_SIZE = 8_000  # bytes of an import's warnings that are stored
 _LONGEST_DETAIL = 6_000  # characters; a record holds 32,000 bytes
@@ -78,7 +85,7 @@ class RecoveredGroup:
     restart_key: str
     listener: int
     scoreboard: int
-    resisting: Optional[Resistance] = None
+    pinned: Optional[PinnedRelease] = None
     always_restart: bool = False
     warnings: tuple[str, ...] = ()
     processes: list[RecoveredProcess] = field(default_factory=list)
@@ -99,10 +106,10 @@ def group_fields(group: Group, resources: GroupResources, restart_key: str) -> F
     return [
         *fields_of(group.registration),
         ("app_token", resources.token),
-        ("generation", str(stored_generation(group))),
+        ("generation", str(group.generation_to_store)),
         ("restart_key", restart_key),
         ("always_restart", "1" if group.always_restart else "0"),
-        ("resisting", pinned_release_text(group.resisting)),
+        ("resisting", pinned_release_text(group.pinned)),
         *(("warning", text) for text in stored_warnings(resources.warnings)),
     ]
 
@@ -111,21 +118,13 @@ def group_state(group: Group, resources: GroupResources, restart_key: str) -> tu
     """What `group_fields` and the descriptors are made of: as long as it is equal, the record is."""
     return (
         group.registration,
-        stored_generation(group),
-        group.resisting,
+        group.generation_to_store,
+        group.pinned,
         group.always_restart,
         restart_key,
         resources.warnings,
         resources.listener.fileno(),
     )
-
-
-def stored_generation(group: Group) -> int:
-    """The generation that the next spawner goes on from.
-
-    A restart that waits until the one under way has ended is one more: the next spawner starts that one.
-    """
-    return max(group.generation, group.last_generation) + group.restart_again
 
 
 def process_state(entry: Process, process: AppProcess) -> tuple[object, ...]:
@@ -134,7 +133,7 @@ def process_state(entry: Process, process: AppProcess) -> tuple[object, ...]:
 
 
 def _marks(entry: Process) -> list[str]:
-    return [name for name in _MARKS if getattr(entry, name)]
+    return [mark for mark, name in _MARKS.items() if getattr(entry, name)]
 
 
 def process_fields(entry: Process, process: AppProcess) -> Fields:
@@ -150,7 +149,7 @@ def process_fields(entry: Process, process: AppProcess) -> Fields:
         ("uid", str(process.identity.uid)),
         ("gid", str(process.identity.gid)),
         ("route", process.route),
-        *(("mark", name) for name in _marks(entry)),
+        *(("mark", mark) for mark in _marks(entry)),
     ]
 
 
@@ -198,11 +197,9 @@ def recovered_process(record: Record, now: float) -> RecoveredProcess:
         idle_since=now,
         retired_at=now,
     )
-    for name in _MARKS:
-        if ("mark", name) in record.fields:
-            setattr(entry, name, now if name in _TIMES else True)
-    if entry.overdue:  # the earlier spawner has told it to end, and would have killed it
-        entry.kill_at = now + OVERDUE_SECONDS
+    for mark, name in _MARKS.items():
+        if ("mark", mark) in record.fields:
+            setattr(entry, name, now if mark in _TIMES else True)
     uid, gid = int(record.get("uid")), int(record.get("gid"))
     # Enough to check the process and to open its log.
     identity = Identity(record.get("user"), uid, gid, (gid,), "/", "/bin/sh", os.geteuid() == 0)
@@ -220,7 +217,7 @@ def stored_warnings(warnings: Sequence[str]) -> list[str]:
     return [*warnings[:kept], "More warnings of this import stand in the log: %d" % (len(warnings) - kept)]
 
 
-def pinned_release_text(pinned: Optional[Resistance]) -> str:
+def pinned_release_text(pinned: Optional[PinnedRelease]) -> str:
     """A pinned release as JSON; empty: there is none.
 
     A long traceback loses its beginning: the error stands at its end.
@@ -241,7 +238,7 @@ def pinned_release_text(pinned: Optional[Resistance]) -> str:
     return json.dumps(values)
 
 
-def pinned_release_from_text(text: str) -> Optional[Resistance]:
+def pinned_release_from_text(text: str) -> Optional[PinnedRelease]:
     """What `pinned_release_text` has written; None for anything else: then the newest code is tried again."""
     try:
         values = json.loads(text)
@@ -249,6 +246,6 @@ def pinned_release_from_text(text: str) -> Optional[Resistance]:
         failure = StartFailure(
             str(values["step"]), str(values["summary"]), str(values["detail"]), facts, str(values["error_id"])
         )
-        return Resistance(int(values["generation"]), float(values["since"]), failure)
+        return PinnedRelease(int(values["generation"]), float(values["since"]), failure)
     except (ValueError, KeyError, TypeError):
         return None

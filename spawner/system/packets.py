@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Iterable, Optional, Sequence
 
 from spawner.errors import InternalError, PeerError
-from spawner.loaders import wire
+from spawner.shared import wire
 
 MAX_PACKET = 262_144  # bytes; docs/protocol.md, section 1
 MAX_DESCRIPTORS = 8

@@ -10,8 +10,7 @@ from typing import Callable, Iterable, Mapping, Optional, Sequence
 
 from spawner.pool.group import Group
 from spawner.pool.pool import Pool
-from spawner.pool.process import Process
-from spawner.pool.reading import Reading
+from spawner.pool.process import Process, Reading
 from spawner.processes.group_resources import GroupResources
 
 _SHORTEST_REQUEST_TIME = 1.0  # seconds; the lowest PassengerMaxRequestTime: no request is overdue earlier

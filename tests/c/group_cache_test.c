@@ -9,7 +9,7 @@ static passenger_group_address address(const char *path, const char *token)
 
 TEST(a_stored_group_is_found_by_its_key)
 {
-    passenger_group_cache *cache = passenger_group_cache_create(4);
+    passenger_group_cache *cache = passenger_group_cache_create(check_pool(), 4);
     passenger_group_address found;
     CHECK(!passenger_group_cache_find(cache, "/srv/a", &found));
     CHECK(passenger_group_cache_store(cache, "/srv/a", address("/run/a.sock", "secret")));
@@ -17,12 +17,11 @@ TEST(a_stored_group_is_found_by_its_key)
     CHECK_TEXT(found.socket_path, "/run/a.sock");
     CHECK_TEXT(found.token, "secret");
     CHECK(!passenger_group_cache_find(cache, "/srv/ab", &found));
-    passenger_group_cache_destroy(cache);
 }
 
 TEST(storing_a_known_key_replaces_its_address)
 {
-    passenger_group_cache *cache = passenger_group_cache_create(1);
+    passenger_group_cache *cache = passenger_group_cache_create(check_pool(), 1);
     passenger_group_address found;
     CHECK(passenger_group_cache_store(cache, "k", address("/1", "a")));
     CHECK(passenger_group_cache_store(cache, "k", address("/2", "b")));
@@ -30,12 +29,11 @@ TEST(storing_a_known_key_replaces_its_address)
     CHECK(passenger_group_cache_find(cache, "k", &found));
     CHECK_TEXT(found.socket_path, "/2");
     CHECK_TEXT(found.token, "b");
-    passenger_group_cache_destroy(cache);
 }
 
 TEST(a_full_cache_drops_what_was_used_longest_ago)
 {
-    passenger_group_cache *cache = passenger_group_cache_create(2);
+    passenger_group_cache *cache = passenger_group_cache_create(check_pool(), 2);
     passenger_group_address found;
     CHECK(passenger_group_cache_store(cache, "old", address("/old", "")));
     CHECK(passenger_group_cache_store(cache, "new", address("/new", "")));
@@ -45,29 +43,30 @@ TEST(a_full_cache_drops_what_was_used_longest_ago)
     CHECK(passenger_group_cache_find(cache, "old", &found));
     CHECK(passenger_group_cache_find(cache, "third", &found));
     CHECK(!passenger_group_cache_find(cache, "new", &found));
-    passenger_group_cache_destroy(cache);
 }
 
-TEST(forgetting_leaves_an_address_that_another_thread_has_renewed)
+TEST(removing_leaves_an_address_that_another_thread_has_renewed)
 {
-    passenger_group_cache *cache = passenger_group_cache_create(4);
+    passenger_group_cache *cache = passenger_group_cache_create(check_pool(), 4);
     passenger_group_address found;
     CHECK(passenger_group_cache_store(cache, "k", address("/2", "b")));
-    passenger_group_cache_forget(cache, "k", address("/1", "b"));
-    passenger_group_cache_forget(cache, "k", address("/2", "a"));
-    passenger_group_cache_forget(cache, "unknown", address("/2", "b"));
+    passenger_group_cache_remove(cache, "k", address("/1", "b"));
+    passenger_group_cache_remove(cache, "k", address("/2", "a"));
+    passenger_group_cache_remove(cache, "unknown", address("/2", "b"));
     CHECK(passenger_group_cache_find(cache, "k", &found));
-    passenger_group_cache_forget(cache, "k", address("/2", "b"));
+    passenger_group_cache_remove(cache, "k", address("/2", "b"));
     CHECK(!passenger_group_cache_find(cache, "k", &found));
     CHECK(passenger_group_cache_count(cache) == 0);
-    passenger_group_cache_destroy(cache);
 }
 
-TEST(a_cache_without_room_is_refused)
+TEST(the_end_of_the_pool_frees_the_entries)
 {
-    CHECK(passenger_group_cache_create(0) == NULL);
-    CHECK(passenger_group_cache_create((size_t)-1) == NULL);
-    passenger_group_cache_destroy(NULL);
+    apr_pool_t *pool;
+    CHECK(apr_pool_create(&pool, check_pool()) == APR_SUCCESS);
+    passenger_group_cache *cache = passenger_group_cache_create(pool, 2);
+    CHECK(passenger_group_cache_store(cache, "a", address("/1", "")));
+    CHECK(passenger_group_cache_store(cache, "b", address("/2", "")));
+    apr_pool_destroy(pool);
 }
 
 TEST(a_digest_tells_apart_texts_whose_concatenation_is_the_same)
@@ -80,7 +79,7 @@ TEST(a_digest_tells_apart_texts_whose_concatenation_is_the_same)
 
 TEST(a_long_random_life_never_exceeds_the_capacity_and_never_gives_a_wrong_address)
 {
-    passenger_group_cache *cache = passenger_group_cache_create(8);
+    passenger_group_cache *cache = passenger_group_cache_create(check_pool(), 8);
     unsigned state = 20260103;
     for (int round = 0; round < 50000; round++) {
         char key[16];
@@ -93,7 +92,7 @@ TEST(a_long_random_life_never_exceeds_the_capacity_and_never_gives_a_wrong_addre
             CHECK(passenger_group_cache_store(cache, key, address(path, key)));
             break;
         case 1:
-            passenger_group_cache_forget(cache, key, address(path, key));
+            passenger_group_cache_remove(cache, key, address(path, key));
             CHECK(!passenger_group_cache_find(cache, key, &found));
             break;
         default:
@@ -104,13 +103,12 @@ TEST(a_long_random_life_never_exceeds_the_capacity_and_never_gives_a_wrong_addre
         }
         CHECK(passenger_group_cache_count(cache) <= 8);
     }
-    passenger_group_cache_destroy(cache);
 }
 
 TESTS(RUN(a_stored_group_is_found_by_its_key),
       RUN(storing_a_known_key_replaces_its_address),
       RUN(a_full_cache_drops_what_was_used_longest_ago),
-      RUN(forgetting_leaves_an_address_that_another_thread_has_renewed),
-      RUN(a_cache_without_room_is_refused),
+      RUN(removing_leaves_an_address_that_another_thread_has_renewed),
+      RUN(the_end_of_the_pool_frees_the_entries),
       RUN(a_digest_tells_apart_texts_whose_concatenation_is_the_same),
       RUN(a_long_random_life_never_exceeds_the_capacity_and_never_gives_a_wrong_address))

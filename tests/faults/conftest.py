@@ -1,4 +1,4 @@
-"""Fixtures of the fault tests: a server with the ledger app, loads on it, and the report of what they have met."""
+"""Fixtures of the fault tests: a server with the app request_log, loads on it, and the report of what they have met."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from load.burden import Burdened, Judge
 from load.generator import Load
+from load.loaded_server import LoadCheck, LoadedServer
 from load.outcome import Result
 from load.report import PROPERTY, table
 from support.applications import AppFolders
@@ -28,15 +28,15 @@ from support.serving import CheckedHttpd
 
 
 @pytest.fixture
-def burdened(httpd: CheckedHttpd, apps: AppFolders) -> Burdened:  # noqa: F811
-    return Burdened(httpd, apps.create("ledger"))
+def loaded(httpd: CheckedHttpd, apps: AppFolders) -> LoadedServer:  # noqa: F811
+    return LoadedServer(httpd, apps.create("request_log"))
 
 
 @pytest.fixture
-def judge(request: pytest.FixtureRequest) -> Judge:
+def check_load(request: pytest.FixtureRequest) -> LoadCheck:
     """Enters a load into the report under `case`; fails where more failed or came late than may, or ran twice."""
 
-    def judged(load: Load, case: str, failed: int = 0, late: int = 0, note: str = "", least: int = 30) -> Result:
+    def check(load: Load, case: str, failed: int = 0, late: int = 0, note: str = "", least: int = 30) -> Result:
         result = load.result()
         request.node.user_properties.append((PROPERTY, {"case": case, **result.row(), "note": note}))
         assert result.sent >= least, f"{case}: hardly a load: {result}"
@@ -45,7 +45,7 @@ def judge(request: pytest.FixtureRequest) -> Judge:
         assert not result.twice, f"{case}: {result}"
         return result
 
-    return judged
+    return check
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from load.burden import GLOBALS, ROUNDS, SITE, WORKERS, Burdened, Judge
-from load.census import Census
+from fault_injectors.kills import kill
 from load.generator import Load
 from load.kinds import CHUNKED_UPLOAD, FAST, LARGE, STREAM, UPLOAD, slow
+from load.loaded_server import GLOBALS, ROUNDS, SITE, WORKERS, LoadCheck, LoadedServer
 from load.outcome import Result
-from machine.kills import kill
+from load.process_counter import ProcessCounter
 from support.applications import AppFolder
 from support.deployment import Deployment
 from support.serving import CheckedHttpd
@@ -34,73 +34,77 @@ def check_releases(result: Result, completed: list[tuple[float, int]]) -> None:
         assert old == [], f"answers of older code after release {release} was complete: {[str(one) for one in old[:5]]}"
 
 
-def test_touches_under_load_lose_nothing_and_bring_one_more_worker_at_most(burdened: Burdened, judge: Judge) -> None:
-    burdened.offer_http2()
-    burdened.start(NO_GROWTH)
-    with burdened.load(STEADY, clients=6, pause=0.03) as load:
+def test_touches_under_load_lose_nothing_and_bring_one_more_worker_at_most(
+    loaded: LoadedServer, check_load: LoadCheck
+) -> None:
+    loaded.offer_http2()
+    loaded.start(NO_GROWTH)
+    with loaded.load(STEADY, clients=6, pause=0.03) as load:
         load.wait_for_more(60 * (5 if ROUNDS > 1 else 3))
-    before = judge(load, "touches: before them")
+    before = check_load(load, "touches: before them")
     completed: list[tuple[float, int]] = []
-    with Census(burdened.server.spawner_pid) as census:
-        with burdened.load(STEADY, clients=6, pause=0.03) as load:
+    with ProcessCounter(loaded.server.spawner_pid) as counter:
+        with loaded.load(STEADY, clients=6, pause=0.03) as load:
             for number in range(1, TOUCHES + 1):
-                completed.append((burdened.deploy(str(number)), number))
+                completed.append((loaded.deploy(str(number)), number))
             load.wait_for_more(20)
-    note = f"at most {census.most_workers} workers, {census.most_preloaders} preloaders, in {census.looks} looks"
-    result = judge(load, f"touches: {TOUCHES}", note=note)
+    note = f"at most {counter.most_workers} workers, {counter.most_preloaders} preloaders, in {counter.samples} looks"
+    result = check_load(load, f"touches: {TOUCHES}", note=note)
     check_releases(result, completed)
-    assert WORKERS <= census.most_workers <= WORKERS + 1, note
-    assert census.most_preloaders == 2, note
+    assert WORKERS <= counter.most_workers <= WORKERS + 1, note
+    assert counter.most_preloaders == 2, note
     if ROUNDS > 1:  # so many, on a machine with nothing else to do, that the figures say something
         assert result.percentile(0.99) <= 2 * before.percentile(0.99), f"before: {before}\nwhile touched: {result}"
 
 
-def test_touches_that_come_faster_than_restarts_end_with_the_last(burdened: Burdened, judge: Judge) -> None:
-    burdened.start(NO_GROWTH)
-    with burdened.load(STEADY, clients=6) as load:
+def test_touches_that_come_faster_than_restarts_end_with_the_last(loaded: LoadedServer, check_load: LoadCheck) -> None:
+    loaded.start(NO_GROWTH)
+    with loaded.load(STEADY, clients=6) as load:
         for number in range(1, 20):
-            burdened.app.write("release.txt", str(number))
-            burdened.app.touch_restart()
+            loaded.app.write("release.txt", str(number))
+            loaded.app.touch_restart()
             load.wait_for_more(3)
-        moment = burdened.wait_for_release("19")
+        moment = loaded.wait_for_release("19")
         load.wait_for_more(20)
-    check_releases(judge(load, "touches amid restarts: 19"), [(moment, 19)])
+    check_releases(check_load(load, "touches amid restarts: 19"), [(moment, 19)])
 
 
 @pytest.mark.parametrize(("seconds", "more"), [(0.4, 1), (4.0, WORKERS)])
 def test_a_restart_while_every_worker_is_in_a_long_request_finishes_them(
-    burdened: Burdened, judge: Judge, seconds: float, more: int
+    loaded: LoadedServer, check_load: LoadCheck, seconds: float, more: int
 ) -> None:
     """Retired workers count for two seconds in all; a restart does not wait longer for requests that take very long."""
-    burdened.start(NO_GROWTH)
+    loaded.start(NO_GROWTH)
     case = f"restart amid requests of {seconds} s"
-    with Census(burdened.server.spawner_pid) as census:
-        with burdened.load([slow(seconds)], clients=WORKERS, pause=0.0) as long, burdened.load([FAST], 2) as load:
+    with ProcessCounter(loaded.server.spawner_pid) as counter:
+        with loaded.load([slow(seconds)], clients=WORKERS, pause=0.0) as long, loaded.load([FAST], 2) as load:
             eventually(lambda: len(long.running()) == WORKERS, "a long request in every worker")
-            burdened.app.write("release.txt", "1")
-            burdened.app.touch_restart()
+            loaded.app.write("release.txt", "1")
+            loaded.app.touch_restart()
             eventually(lambda: "1" in [one.release for one in load.outcomes()], "an answer of the new release")
-            moment = burdened.wait_for_release("1")
+            moment = loaded.wait_for_release("1")
             load.wait_for_more(3)
-    note = f"at most {census.most_workers} workers"
-    judge(long, f"{case}: those", least=3, note=note)
-    result = judge(load, f"{case}: others", least=3, late=50, note="they wait for a worker, as without a restart")
+    note = f"at most {counter.most_workers} workers"
+    check_load(long, f"{case}: those", least=3, note=note)
+    result = check_load(load, f"{case}: others", least=3, late=50, note="they wait for a worker, as without a restart")
     check_releases(result, [(moment, 1)])
-    assert WORKERS < census.most_workers <= WORKERS + more, note
+    assert WORKERS < counter.most_workers <= WORKERS + more, note
 
 
-def test_releases_behind_a_link_are_switched_and_pruned_without_a_loss(httpd: CheckedHttpd, judge: Judge) -> None:
-    deployment = Deployment(httpd, "ledger")
+def test_releases_behind_a_link_are_switched_and_pruned_without_a_loss(
+    httpd: CheckedHttpd, check_load: LoadCheck
+) -> None:
+    deployment = Deployment(httpd, "request_log")
     first = make_release(deployment, 1)
     deployment.switch(first)
-    events = httpd.folder / "ledger"
+    events = httpd.folder / "request_log"
     events.mkdir()
     events.chmod(0o777)
     httpd.add(GLOBALS)
-    httpd.site(document_root=deployment.current / "public", body=f'{SITE}\nSetEnv LEDGER_FOLDER "{events}"')
+    httpd.site(document_root=deployment.current / "public", body=f'{SITE}\nSetEnv REQUEST_LOG_FOLDER "{events}"')
     httpd.start()
-    burdened = Burdened(httpd, first)
-    assert burdened.answering_release() == "1"
+    loaded = LoadedServer(httpd, first)
+    assert loaded.answering_release() == "1"
     completed: list[tuple[float, int]] = []
     with Load(httpd.port, events) as load:
         for number in range(2, 7):
@@ -108,11 +112,11 @@ def test_releases_behind_a_link_are_switched_and_pruned_without_a_loss(httpd: Ch
             deployment.switch(app)
             if number % 2:
                 (deployment.current / "tmp" / "restart.txt").touch()
-            completed.append((burdened.wait_for_release(str(number)), number))
+            completed.append((loaded.wait_for_release(str(number)), number))
             if number > 2:
                 shutil.rmtree(app.root.with_name(str(number - 2)))
             load.wait_for_more(20)
-    check_releases(judge(load, "links switched, old releases pruned: 5"), completed)
+    check_releases(check_load(load, "links switched, old releases pruned: 5"), completed)
 
 
 def make_release(deployment: Deployment, number: int) -> AppFolder:
@@ -132,13 +136,13 @@ def make_release(deployment: Deployment, number: int) -> AppFolder:
     ],
 )
 def test_a_release_that_does_not_load_loses_nothing_and_says_why(
-    burdened: Burdened, judge: Judge, how: str, reason: str
+    loaded: LoadedServer, check_load: LoadCheck, how: str, reason: str
 ) -> None:
-    server, app = burdened.server, burdened.app
+    server, app = loaded.server, loaded.app
     server.logs.expect("JS3513")
     server.logs.allow("JS")
-    burdened.start("PassengerStartTimeout 3")
-    with burdened.load() as load:
+    loaded.start("PassengerStartTimeout 3")
+    with loaded.load() as load:
         app.write("loading.txt", how)
         app.write("release.txt", "1")
         answer = run_command(server, "restart-app", str(app.root), "--wait")
@@ -156,17 +160,19 @@ def test_a_release_that_does_not_load_loses_nothing_and_says_why(
         moment = time.monotonic()
         load.wait_for_more(30)
         eventually(lambda: not note.exists(), "restart.error.txt to be removed")
-    result = judge(load, f"broken release: {how}")
+    result = check_load(load, f"broken release: {how}")
     check_releases(result, [(moment, 2)])
     assert "1" not in result.releases
 
 
 @pytest.mark.parametrize("who", ["spawner", "new preloader", "new worker"])
-def test_a_kill_amid_a_restart_loses_nothing_that_was_not_in_hand(burdened: Burdened, judge: Judge, who: str) -> None:
-    server, app = burdened.server, burdened.app
+def test_a_kill_amid_a_restart_loses_nothing_that_was_not_in_hand(
+    loaded: LoadedServer, check_load: LoadCheck, who: str
+) -> None:
+    server, app = loaded.server, loaded.app
     server.logs.allow("JS")
-    burdened.start(NO_GROWTH)
-    with burdened.load(STEADY, clients=6) as load:
+    loaded.start(NO_GROWTH)
+    with loaded.load(STEADY, clients=6) as load:
         load.wait_for_more(20)
         app.write("release.txt", "1")
         app.touch_restart()
@@ -176,9 +182,9 @@ def test_a_kill_amid_a_restart_loses_nothing_that_was_not_in_hand(burdened: Burd
         load.wait_for_more(30)
         if who != "spawner":  # the release counts as one that does not load: the next touch tries it again
             app.touch_restart()
-        moment = burdened.wait_for_release("1", 30)
+        moment = loaded.wait_for_release("1", 30)
         load.wait_for_more(20)
-    result = judge(load, f"kill -9 of the {who} amid a restart", failed=1 if who == "new worker" else 0)
+    result = check_load(load, f"kill -9 of the {who} amid a restart", failed=1 if who == "new worker" else 0)
     check_releases(result, [(moment, 1)])
 
 

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from load.burden import ROUNDS, WORKERS, Burdened, Judge
 from load.generator import Load
 from load.kinds import ASK, FAST, LATE_AFTER, MIXED, SLOW, STREAM, UPLOAD
-from load.ledger import Ledger
+from load.loaded_server import ROUNDS, WORKERS, LoadCheck, LoadedServer
 from load.outcome import ANSWERED
+from load.request_log import RequestLog
 from support.status import group, preloaders, run_command, wait_for_workers, workers
 from support.waiting import eventually
 
@@ -21,34 +21,34 @@ WORK_SECONDS = LATE_AFTER + 0.3
 
 
 def test_out_of_band_work_holds_no_request_up_and_one_worker_at_a_time_does_it(
-    burdened: Burdened, judge: Judge
+    loaded: LoadedServer, check_load: LoadCheck
 ) -> None:
-    burdened.app.write("work.txt", str(WORK_SECONDS))
-    burdened.start(NO_GROWTH)
-    with burdened.load([ASK, *MIXED]) as load:
-        eventually(lambda: len(Ledger(burdened.app.events).works) >= 1 + ROUNDS, "work to be done", 60 * ROUNDS)
-    works = Ledger(burdened.app.events).works
-    judge(load, "out-of-band work", note=f"done {len(works)} times, {WORK_SECONDS} s each")
+    loaded.app.write("work.txt", str(WORK_SECONDS))
+    loaded.start(NO_GROWTH)
+    with loaded.load([ASK, *MIXED]) as load:
+        eventually(lambda: len(RequestLog(loaded.app.events).works) >= 1 + ROUNDS, "work to be done", 60 * ROUNDS)
+    works = RequestLog(loaded.app.events).works
+    check_load(load, "out-of-band work", note=f"done {len(works)} times, {WORK_SECONDS} s each")
     at_once = [(one, next_one) for one, next_one in zip(works, works[1:]) if next_one[0] < one[1]]
     assert at_once == []
 
 
-def test_always_restart_comes_and_goes_without_a_loss(burdened: Burdened, judge: Judge) -> None:
-    file = burdened.app.restart_file.with_name("always_restart.txt")
-    burdened.start()
+def test_always_restart_comes_and_goes_without_a_loss(loaded: LoadedServer, check_load: LoadCheck) -> None:
+    file = loaded.app.restart_file.with_name("always_restart.txt")
+    loaded.start()
     spans: list[tuple[float, float]] = []
-    with burdened.load([FAST, STREAM, FAST, UPLOAD], clients=4, pause=0.05) as load:
+    with loaded.load([FAST, STREAM, FAST, UPLOAD], clients=4, pause=0.05) as load:
         for _ in range(2 * ROUNDS):
             load.wait_for_more(20)
             file.touch()
-            eventually(lambda: group(burdened.server)["always_restart"], "the file to be seen")
+            eventually(lambda: group(loaded.server)["always_restart"], "the file to be seen")
             begin = time.monotonic()
             load.wait_for_more(15)
             spans.append((begin, time.monotonic()))
             file.unlink()
-            eventually(lambda: not group(burdened.server)["always_restart"], "the file to be missed")
+            eventually(lambda: not group(loaded.server)["always_restart"], "the file to be missed")
         load.wait_for_more(20)
-    judge(load, f"always_restart.txt comes and goes, {len(spans)} times")
+    check_load(load, f"always_restart.txt comes and goes, {len(spans)} times")
     for begin, end in spans:
         pids = [one.pid for one in load.outcomes() if one.begun > begin and one.ended < end]
         assert len(set(pids)) == len(pids) > 5, "each request has a process of its own"
@@ -68,35 +68,37 @@ def check_routes(load: Load) -> int:
     return changes
 
 
-def test_clients_keep_their_workers_until_a_restart_takes_these_away(burdened: Burdened, judge: Judge) -> None:
-    burdened.start(f"{NO_GROWTH}\nPassengerStickySessions on")
-    with burdened.load(clients=6, sticky=True) as load:
+def test_clients_keep_their_workers_until_a_restart_takes_these_away(
+    loaded: LoadedServer, check_load: LoadCheck
+) -> None:
+    loaded.start(f"{NO_GROWTH}\nPassengerStickySessions on")
+    with loaded.load(clients=6, sticky=True) as load:
         load.wait_for_more(60)
         assert check_routes(load) == 0
         for number in range(1, 4):
-            burdened.deploy(str(number))
+            loaded.deploy(str(number))
             load.wait_for_more(20)
-        burdened.server.graceful()
+        loaded.server.graceful()
         load.wait_for_more(40)
     changes = check_routes(load)
-    judge(load, "sticky sessions: 3 restarts and a graceful", note=f"clients changed their worker {changes} times")
+    check_load(load, "sticky sessions: 3 restarts and a graceful", note=f"clients changed their worker {changes} times")
     assert changes >= 3
 
 
-def test_clients_keep_their_workers_until_these_are_worn(burdened: Burdened, judge: Judge) -> None:
-    burdened.start(f"{NO_GROWTH}\nPassengerStickySessions on\nPassengerMaxRequests 15")
-    with burdened.load(clients=6, sticky=True) as load:
+def test_clients_keep_their_workers_until_these_are_worn(loaded: LoadedServer, check_load: LoadCheck) -> None:
+    loaded.start(f"{NO_GROWTH}\nPassengerStickySessions on\nPassengerMaxRequests 15")
+    with loaded.load(clients=6, sticky=True) as load:
         load.wait_for_more(250)
     changes = check_routes(load)
     pids = {one.pid for one in load.outcomes()}
     note = f"{len(pids)} workers, clients changed theirs {changes} times"
-    judge(load, "sticky sessions: PassengerMaxRequests 15", note=note)
+    check_load(load, "sticky sessions: PassengerMaxRequests 15", note=note)
     assert len(pids) > 5, note
 
 
-def test_processes_that_are_detached_lose_nothing(burdened: Burdened, judge: Judge) -> None:
-    server = burdened.server
-    burdened.start(NO_GROWTH)
+def test_processes_that_are_detached_lose_nothing(loaded: LoadedServer, check_load: LoadCheck) -> None:
+    server = loaded.server
+    loaded.start(NO_GROWTH)
 
     def detach(pid: int) -> None:
         answer = run_command(server, "detach-process", str(pid))
@@ -104,7 +106,7 @@ def test_processes_that_are_detached_lose_nothing(burdened: Burdened, judge: Jud
         eventually(lambda: pid not in [one["pid"] for one in group(server)["processes"]], f"the end of {pid}")
 
     times = 3 * ROUNDS
-    with burdened.load() as load:
+    with loaded.load() as load:
         for _ in range(times):
             detach(workers(server)[0]["pid"])
             wait_for_workers(server, WORKERS)
@@ -112,8 +114,8 @@ def test_processes_that_are_detached_lose_nothing(burdened: Burdened, judge: Jud
         load.wait_for_more(20)
         detach(workers(server)[0]["pid"])
         wait_for_workers(server, WORKERS)
-        burdened.deploy("1")
-    judge(load, f"detach-process, {times + 1} workers and a preloader")
+        loaded.deploy("1")
+    check_load(load, f"detach-process, {times + 1} workers and a preloader")
 
 
 @pytest.mark.parametrize(
@@ -124,17 +126,19 @@ def test_processes_that_are_detached_lose_nothing(burdened: Burdened, judge: Jud
         ("are not there", "/nowhere/hook", "JS3102: hook cannot be executed: .*/nowhere/hook"),
     ],
 )
-def test_nothing_waits_for_hooks(burdened: Burdened, judge: Judge, how: str, command: str, line: str) -> None:
+def test_nothing_waits_for_hooks(
+    loaded: LoadedServer, check_load: LoadCheck, how: str, command: str, line: str
+) -> None:
     """Each worker that comes or goes has its hook run; with PassengerMaxRequests that is all the time."""
-    server = burdened.server
+    server = loaded.server
     server.logs.expect(line)
     for name in ("attached_process", "detached_process"):
         server.add(f'PassengerCtl hook_{name} "{command}"')
-    burdened.start(f"{NO_GROWTH}\nPassengerMaxRequests 4")
-    with burdened.load([FAST, UPLOAD, FAST, SLOW, FAST], pause=0.0) as load:
+    loaded.start(f"{NO_GROWTH}\nPassengerMaxRequests 4")
+    with loaded.load([FAST, UPLOAD, FAST, SLOW, FAST], pause=0.0) as load:
         server.logs.wait_for(line, seconds=100)
         load.wait_for_more(50)
         moment = time.monotonic()
-        burdened.deploy("1")
+        loaded.deploy("1")
         seconds = time.monotonic() - moment
-    judge(load, f"hooks {how}", note=f"a restart took {seconds:.1f} s")
+    check_load(load, f"hooks {how}", note=f"a restart took {seconds:.1f} s")

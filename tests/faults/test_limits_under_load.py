@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from load.burden import WORKERS, Burdened, Judge
+from fault_injectors.kills import kill
 from load.generator import Load
 from load.kinds import FAST, SLOW, STREAM, UPLOAD, Kind, pattern, slow
-from load.ledger import Ledger
+from load.loaded_server import WORKERS, LoadCheck, LoadedServer
 from load.outcome import Outcome, Result
-from machine.kills import kill
+from load.request_log import RequestLog
 from support.background import Background
 from support.status import workers
 from support.waiting import eventually
@@ -27,142 +27,150 @@ def statuses(outcomes: list[Outcome]) -> set[str]:
     return {outcome.detail for outcome in outcomes}
 
 
-def check_never_begun(burdened: Burdened, refused: list[Outcome]) -> None:
+def check_never_begun(loaded: LoadedServer, refused: list[Outcome]) -> None:
     """What was refused for the app is never given to it afterwards."""
-    begun = Ledger(burdened.app.events).times_begun()
+    begun = RequestLog(loaded.app.events).times_begun()
     assert [str(one) for one in refused if begun[one.identity]] == []
 
 
 @pytest.mark.parametrize("method", ["smart", "direct"])
 def test_workers_that_are_replaced_after_so_many_requests_lose_none(
-    burdened: Burdened, judge: Judge, method: str
+    loaded: LoadedServer, check_load: LoadCheck, method: str
 ) -> None:
     limit = 15
-    burdened.start(f"{NO_GROWTH}\nPassengerMaxRequests {limit}\nPassengerSpawnMethod {method}")
-    with burdened.load() as load:
+    loaded.start(f"{NO_GROWTH}\nPassengerMaxRequests {limit}\nPassengerSpawnMethod {method}")
+    with loaded.load() as load:
         load.wait_for_more(400, 100)
-    begun = Ledger(burdened.app.events).begun
-    judge(load, f"PassengerMaxRequests {limit}, {method}", note=f"{len(begun)} workers, one after the other")
+    begun = RequestLog(loaded.app.events).begun
+    check_load(load, f"PassengerMaxRequests {limit}, {method}", note=f"{len(begun)} workers, one after the other")
     assert len(begun) >= 400 // limit // (1 if method == "smart" else 3)
     if method == "smart":  # spawned directly, one goes on until the next has loaded
         assert max(map(len, begun.values())) <= limit
 
 
-def test_a_killed_worker_with_threads_loses_the_requests_that_it_was_in(burdened: Burdened, judge: Judge) -> None:
-    burdened.server.logs.allow("JS")
-    burdened.start(THREADS)
+def test_a_killed_worker_with_threads_loses_the_requests_that_it_was_in(
+    loaded: LoadedServer, check_load: LoadCheck
+) -> None:
+    loaded.server.logs.allow("JS")
+    loaded.start(THREADS)
     killed: list[int] = []
-    with burdened.load([SLOW, STREAM, FAST, UPLOAD], clients=12) as load:
+    with loaded.load([SLOW, STREAM, FAST, UPLOAD], clients=12) as load:
         for _ in range(3):
             load.wait_for_more(60)
-            killed.append(workers(burdened.server)[0]["pid"])
+            killed.append(workers(loaded.server)[0]["pid"])
             kill(killed[-1])
-            eventually(lambda: len(workers(burdened.server)) >= WORKERS, "another worker in its place")
-    result = judge(load, "kill -9 of a worker with 4 threads, 3 times", failed=4 * len(killed))
-    ledger = Ledger(burdened.app.events)
-    in_hand = {identity for pid in killed for identity in ledger.in_hand(pid, at_once=4)}
-    begun = ledger.times_begun()
+            eventually(lambda: len(workers(loaded.server)) >= WORKERS, "another worker in its place")
+    result = check_load(load, "kill -9 of a worker with 4 threads, 3 times", failed=4 * len(killed))
+    log = RequestLog(loaded.app.events)
+    in_hand = {identity for pid in killed for identity in log.possibly_lost(pid, at_once=4)}
+    begun = log.times_begun()
     assert [str(one) for one in result.failed if one.identity not in in_hand and begun[one.identity]] == []
 
 
-def test_workers_with_threads_restart_and_wear_out_without_a_loss(burdened: Burdened, judge: Judge) -> None:
-    burdened.start(f"{THREADS}\nPassengerMaxRequests 40")
-    with burdened.load(clients=12) as load:
+def test_workers_with_threads_restart_and_wear_out_without_a_loss(loaded: LoadedServer, check_load: LoadCheck) -> None:
+    loaded.start(f"{THREADS}\nPassengerMaxRequests 40")
+    with loaded.load(clients=12) as load:
         load.wait_for_more(100)
-        burdened.deploy("1")
-        burdened.server.graceful()
+        loaded.deploy("1")
+        loaded.server.graceful()
         load.wait_for_more(200)
-    judge(load, "threads: restart, graceful, PassengerMaxRequests")
+    check_load(load, "threads: restart, graceful, PassengerMaxRequests")
 
 
-def test_clients_that_stick_to_a_killed_worker_are_served_by_another(burdened: Burdened, judge: Judge) -> None:
-    server = burdened.server
+def test_clients_that_stick_to_a_killed_worker_are_served_by_another(
+    loaded: LoadedServer, check_load: LoadCheck
+) -> None:
+    server = loaded.server
     server.logs.allow("JS")
-    burdened.start(f"{NO_GROWTH}\nPassengerStickySessions on")
+    loaded.start(f"{NO_GROWTH}\nPassengerStickySessions on")
     answer = server.get("/fast?id=cookie")
     cookie = (answer.header("Set-Cookie") or "").split(";")[0]
     victim = int(answer.text.split()[3])
     sticky = [replace(FAST, cookie=cookie), replace(UPLOAD, cookie=cookie)]
-    with Load(server.port, burdened.app.events, sticky, clients=4) as load:
+    with Load(server.port, loaded.app.events, sticky, clients=4) as load:
         load.wait_for_more(60)
         assert {one.pid for one in load.outcomes()} == {victim}
         kill(victim)
         eventually(lambda: [one for one in load.outcomes() if one.pid not in (0, victim)], "answers of another worker")
         load.wait_for_more(60)
-    judge(load, "kill -9 of a worker that clients stick to", failed=1)
+    check_load(load, "kill -9 of a worker that clients stick to", failed=1)
 
 
 def test_a_worker_above_its_memory_limit_finishes_its_request_and_is_replaced(
-    burdened: Burdened, judge: Judge
+    loaded: LoadedServer, check_load: LoadCheck
 ) -> None:
-    burdened.server.logs.allow("JS")
-    burdened.start(f"{NO_GROWTH}\nPassengerMemoryLimit 50")
-    with burdened.load([MEMORY, FAST, FAST, STREAM], clients=6, pause=0.05) as load:
+    loaded.server.logs.allow("JS")
+    loaded.start(f"{NO_GROWTH}\nPassengerMemoryLimit 50")
+    with loaded.load([MEMORY, FAST, FAST, STREAM], clients=6, pause=0.05) as load:
         eventually(lambda: len({one.pid for one in load.outcomes()}) > WORKERS + 2, "workers to be replaced", 100)
         load.wait_for_more(20)
-    judge(load, "PassengerMemoryLimit")
+    check_load(load, "PassengerMemoryLimit")
 
 
 def test_workers_with_threads_that_are_worn_or_too_large_are_replaced_without_a_loss(
-    burdened: Burdened, judge: Judge
+    loaded: LoadedServer, check_load: LoadCheck
 ) -> None:
     limit = 60
-    burdened.server.logs.allow("JS")
-    burdened.start(f"{THREADS}\nPassengerMaxRequests {limit}\nPassengerMemoryLimit 50")
-    with burdened.load([MEMORY, FAST, STREAM, UPLOAD, FAST, SLOW], clients=12) as load:
-        burdened.server.logs.wait_for("JS3535: .* more than PassengerMemoryLimit", seconds=100)
-        eventually(lambda: limit in map(len, Ledger(burdened.app.events).begun.values()), "a worn worker", 100)
+    loaded.server.logs.allow("JS")
+    loaded.start(f"{THREADS}\nPassengerMaxRequests {limit}\nPassengerMemoryLimit 50")
+    with loaded.load([MEMORY, FAST, STREAM, UPLOAD, FAST, SLOW], clients=12) as load:
+        loaded.server.logs.wait_for("JS3535: .* more than PassengerMemoryLimit", seconds=100)
+        eventually(lambda: limit in map(len, RequestLog(loaded.app.events).begun.values()), "a worn worker", 100)
         load.wait_for_more(60)
-    begun = Ledger(burdened.app.events).begun
-    judge(load, f"threads: PassengerMaxRequests {limit}, PassengerMemoryLimit", note=f"{len(begun)} workers")
+    begun = RequestLog(loaded.app.events).begun
+    check_load(load, f"threads: PassengerMaxRequests {limit}, PassengerMemoryLimit", note=f"{len(begun)} workers")
     assert max(map(len, begun.values())) <= limit
 
 
-def test_a_worker_above_its_hard_memory_limit_loses_that_request_only(burdened: Burdened, judge: Judge) -> None:
-    server = burdened.server
+def test_a_worker_above_its_hard_memory_limit_loses_that_request_only(
+    loaded: LoadedServer, check_load: LoadCheck
+) -> None:
+    server = loaded.server
     server.logs.allow("JS")
-    burdened.start(f"{NO_GROWTH}\nPassengerHardMemoryLimit 200")
-    with burdened.load() as load:
+    loaded.start(f"{NO_GROWTH}\nPassengerHardMemoryLimit 200")
+    with loaded.load() as load:
         load.wait_for_more(30)
         greedy = Background(lambda: server.get("/grow?id=greedy&megabytes=4000").status)
         assert greedy.result() in (500, 502)
         load.wait_for_more(60)
-    judge(load, "PassengerHardMemoryLimit")
+    check_load(load, "PassengerHardMemoryLimit")
 
 
-def test_requests_that_take_too_long_are_ended_and_no_others(burdened: Burdened, judge: Judge) -> None:
-    server = burdened.server
+def test_requests_that_take_too_long_are_ended_and_no_others(loaded: LoadedServer, check_load: LoadCheck) -> None:
+    server = loaded.server
     server.logs.allow("JS|AH")
-    burdened.start("PassengerMaxRequestTime 2")
-    with burdened.load(clients=6) as load:
+    loaded.start("PassengerMaxRequestTime 2")
+    with loaded.load(clients=6) as load:
         load.wait_for_more(20)
         stuck = [Background(lambda n=n: server.get(f"/slow?id=stuck{n}&seconds=60").status) for n in range(2)]
         assert [one.result() for one in stuck] == [504, 504]
         load.wait_for_more(40)
         eventually(lambda: len(workers(server)) >= WORKERS, "workers in the place of those that were stuck")
-    judge(load, "PassengerMaxRequestTime, 2 stuck requests")
+    check_load(load, "PassengerMaxRequestTime, 2 stuck requests")
     assert re.search(r'File ".*passenger_wsgi.py", line \d+ in slow', server.logs.text("site.example.log"))
 
 
-def test_requests_that_have_waited_too_long_are_refused_and_never_run(burdened: Burdened, judge: Judge) -> None:
-    burdened.server.logs.allow("JS|AH")
-    burdened.start(f"{NO_GROWTH}\nPassengerMaxRequestQueueTime 1")
-    with burdened.load([slow(0.8)], clients=16) as load:
+def test_requests_that_have_waited_too_long_are_refused_and_never_run(
+    loaded: LoadedServer, check_load: LoadCheck
+) -> None:
+    loaded.server.logs.allow("JS|AH")
+    loaded.start(f"{NO_GROWTH}\nPassengerMaxRequestQueueTime 1")
+    with loaded.load([slow(0.8)], clients=16) as load:
         load.wait_for_more(60, 60)
-    result = judge(load, "PassengerMaxRequestQueueTime, too many requests", failed=10_000)
+    result = check_load(load, "PassengerMaxRequestQueueTime, too many requests", failed=10_000)
     assert statuses(result.failed) == {"status 504"}, str(result)
-    check_never_begun(burdened, result.failed)
+    check_never_begun(loaded, result.failed)
 
 
 def test_requests_for_which_the_queue_has_no_room_are_refused_at_once_and_never_run(
-    burdened: Burdened, judge: Judge
+    loaded: LoadedServer, check_load: LoadCheck
 ) -> None:
-    burdened.server.logs.allow("JS|AH")
-    burdened.start(f"{NO_GROWTH}\nPassengerMaxRequestQueueSize 4")
-    with burdened.load([slow(0.3), FAST, STREAM], clients=24) as load:
+    loaded.server.logs.allow("JS|AH")
+    loaded.start(f"{NO_GROWTH}\nPassengerMaxRequestQueueSize 4")
+    with loaded.load([slow(0.3), FAST, STREAM], clients=24) as load:
         load.wait_for_more(400, 60)
-    result: Result = judge(load, "PassengerMaxRequestQueueSize, too many requests", failed=10_000)
+    result: Result = check_load(load, "PassengerMaxRequestQueueSize, too many requests", failed=10_000)
     assert statuses(result.failed) == {"status 503"}, str(result)
     waited = sorted(one.seconds for one in result.failed)
     assert waited[len(waited) // 2] < 1, "at once, for most of them: a busy machine may hold any of them up"
-    check_never_begun(burdened, result.failed)
+    check_never_begun(loaded, result.failed)

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from load.burden import ROUNDS, Burdened, Judge
 from load.kinds import MIXED, TALK
+from load.loaded_server import ROUNDS, LoadCheck, LoadedServer
 from load.outcome import Outcome, Result
 from support.status import run_command
 from support.waiting import eventually
@@ -22,15 +22,15 @@ ALL = ("ErrorLog", "PassengerLogFile", "PassengerAppLogFile")
 class AppLog:
     """The log that has what the app says, by the directive that names it."""
 
-    def __init__(self, burdened: Burdened, where: str) -> None:
-        server = burdened.server
+    def __init__(self, loaded: LoadedServer, where: str) -> None:
+        server = loaded.server
         server.logs.allow("AH|JS|said")
-        folder = burdened.app.events if where == "PassengerAppLogFile" else server.logs.folder
+        folder = loaded.app.events if where == "PassengerAppLogFile" else server.logs.folder
         name = {"ErrorLog": "site.example.log", "PassengerLogFile": "own.log", "PassengerAppLogFile": "app.log"}[where]
         self.path = folder / name
         if where == "PassengerLogFile":
             server.add(f'PassengerLogFile "{self.path}"')
-        burdened.start(f'PassengerAppLogFile "{self.path}"' if where == "PassengerAppLogFile" else "")
+        loaded.start(f'PassengerAppLogFile "{self.path}"' if where == "PassengerAppLogFile" else "")
 
     def times(self, outcome: Outcome) -> int:
         """How often the line that a request has said stands in the log or in one that was rotated away."""
@@ -55,44 +55,46 @@ def check_every_line(log: AppLog, result: Result, moment: float) -> None:
 
 
 @pytest.mark.parametrize("where", ALL)
-def test_logrotate_loses_no_request_and_no_line_of_the_app(burdened: Burdened, judge: Judge, where: str) -> None:
+def test_logrotate_loses_no_request_and_no_line_of_the_app(
+    loaded: LoadedServer, check_load: LoadCheck, where: str
+) -> None:
     """The logs are renamed and httpd is told by a graceful restart, as logrotate does it every night."""
-    log = AppLog(burdened, where)
-    with burdened.load(KINDS) as load:
+    log = AppLog(loaded, where)
+    with loaded.load(KINDS) as load:
         for number in range(3):
             load.wait_for_more(40)
             for path in [path for path in log.path.parent.glob("*.log") if path.name != "stderr.log"]:
                 path.rename(path.with_suffix(f".log.{number}"))
-            burdened.server.graceful()
-            burdened.wait_for_configuration(number + 2)
+            loaded.server.graceful()
+            loaded.wait_for_configuration(number + 2)
             moment = time.monotonic()
         load.wait_for_more(60)
-    check_every_line(log, judge(load, f"logrotate, {where}, 3 times"), moment)
+    check_every_line(log, check_load(load, f"logrotate, {where}, 3 times"), moment)
 
 
 @pytest.mark.parametrize("where", ALL[1:])
 def test_a_log_that_is_renamed_and_opened_anew_loses_no_request_and_no_line(
-    burdened: Burdened, judge: Judge, where: str
+    loaded: LoadedServer, check_load: LoadCheck, where: str
 ) -> None:
-    log = AppLog(burdened, where)
-    with burdened.load(KINDS) as load:
+    log = AppLog(loaded, where)
+    with loaded.load(KINDS) as load:
         for number in range(3):
             load.wait_for_more(25)
             log.path.rename(log.path.with_suffix(f".log.{number}"))
-            answer = run_command(burdened.server, "reopen-logs")
+            answer = run_command(loaded.server, "reopen-logs")
             assert answer.returncode == 0, answer.stderr
             moment = time.monotonic()
         load.wait_for_more(25)
-    check_every_line(log, judge(load, f"reopen-logs, {where}, 3 times"), moment)
+    check_every_line(log, check_load(load, f"reopen-logs, {where}, 3 times"), moment)
 
 
 @pytest.mark.parametrize("where", ALL)
 def test_a_log_that_is_copied_and_truncated_goes_on_at_its_beginning(
-    burdened: Burdened, judge: Judge, where: str
+    loaded: LoadedServer, check_load: LoadCheck, where: str
 ) -> None:
     """logrotate's copytruncate: what is written between the copy and the cut is lost, whoever writes it."""
-    log = AppLog(burdened, where)
-    with burdened.load(KINDS) as load:
+    log = AppLog(loaded, where)
+    with loaded.load(KINDS) as load:
         for number in range(3):
             load.wait_for_more(25)
             shutil.copyfile(log.path, log.path.with_suffix(f".log.{number}"))
@@ -100,7 +102,7 @@ def test_a_log_that_is_copied_and_truncated_goes_on_at_its_beginning(
             moment = time.monotonic()
         load.wait_for_more(25)
     lost = sum(1 for one in said(load.result()) if log.times(one) == 0)
-    result = judge(load, f"copytruncate, {where}, 3 times", note=f"{lost} lines fell between copy and cut")
+    result = check_load(load, f"copytruncate, {where}, 3 times", note=f"{lost} lines fell between copy and cut")
     late = said(result, moment)
     eventually(lambda: not log.lacks(late), lambda: f"lines in the newest log: {log.lacks(late)} of {len(late)}")
     assert b"\0" not in log.path.read_bytes()

@@ -10,13 +10,13 @@ import random
 import time
 
 import pytest
-from mischief.mischief import Mischief
-from mischief.view import View, ask
 
-from load.burden import ROUNDS, Burdened, Judge
+from fault_injectors.group_status import GroupStatus, ask
+from fault_injectors.random_faults import RandomFaults
 from load.kinds import SLOW
-from load.ledger import Ledger
+from load.loaded_server import ROUNDS, LoadCheck, LoadedServer
 from load.outcome import Outcome, Result
+from load.request_log import RequestLog
 from support.descriptors import open_descriptors
 from support.memory import resident
 from support.waiting import eventually
@@ -45,20 +45,20 @@ MEMORY_NOISE = 8 << 20
 DEFECT = r"defect|IllegalTransition|InternalError|AssertionError"
 
 
-class Afterwards:
+class FinalCheck:
     """Made of a server that is in order; `check` says that it is so again."""
 
-    def __init__(self, burdened: Burdened, mischief: Mischief) -> None:
-        self.burdened, self.server, self.mischief = burdened, burdened.server, mischief
+    def __init__(self, loaded: LoadedServer, faults: RandomFaults) -> None:
+        self.loaded, self.server, self.faults = loaded, loaded.server, faults
         self._descriptors = self._own_descriptors()
         self._memory = resident(self.server.spawner_pid())
 
     def check(self) -> str:
         """Status, restart, growth and detach work; nothing is stray, or leaked. Returns a note for the report."""
-        if not self.mischief.spoiled:  # no further touch is needed
-            self.mischief.settle()
-        self.mischief.mend()
-        self.mischief.settle()
+        if not self.faults.may_not_load:  # no further touch is needed
+            self.faults.wait_until_settled()
+        self.faults.repair()
+        self.faults.wait_until_settled()
         eventually(self._all_are_known, "the end of every process that the spawner does not know")
         eventually(lambda: self._own_descriptors() <= self._descriptors, self._leaked)
         grown = resident(self.server.spawner_pid()) - self._memory
@@ -71,10 +71,10 @@ class Afterwards:
     def _own_descriptors(self) -> int:
         """Those that the spawner holds beside the ones for processes."""
         held = sum(open_descriptors(self.server.spawner_pid()).values())
-        return held - DESCRIPTORS_OF_A_PROCESS * len(self._view().pids)
+        return held - DESCRIPTORS_OF_A_PROCESS * len(self._status().pids)
 
-    def _view(self) -> View:
-        view = View.take(self.server)
+    def _status(self) -> GroupStatus:
+        view = GroupStatus.take(self.server)
         assert view is not None, "the spawner does not answer"
         return view
 
@@ -83,65 +83,65 @@ class Afterwards:
         return f"{self._descriptors} descriptors beside those of processes; {self._own_descriptors()}: {held}"
 
     def _all_are_known(self) -> bool:
-        return {process.pid for process in self.server.app_processes()} == self._view().pids
+        return {process.pid for process in self.server.app_processes()} == self._status().pids
 
     def _check_growth(self) -> None:
         """However many workers it has by now: a larger pool takes more."""
-        before = len(self._view().workers("serving"))
+        before = len(self._status().workers("serving"))
         self.server.add(f"PassengerMaxPoolSize {before + 1}")
         self.server.graceful()
-        with self.burdened.load([SLOW], clients=16) as load:
-            eventually(lambda: len(self._view().workers("serving")) > before, "growth under load")
+        with self.loaded.load([SLOW], clients=16) as load:
+            eventually(lambda: len(self._status().workers("serving")) > before, "growth under load")
         assert load.result().failed == []
 
     def _check_detach(self) -> None:
-        pid = self._view().workers("serving")[0]["pid"]
+        pid = self._status().workers("serving")[0]["pid"]
         assert ask(self.server, command="detach_process", pid=pid).get("ok"), pid
-        eventually(lambda: pid not in self._view().pids, f"the end of {pid}")
+        eventually(lambda: pid not in self._status().pids, f"the end of {pid}")
 
 
-def begin(burdened: Burdened, site: str, wild: bool) -> tuple[Mischief, Afterwards]:
+def begin(loaded: LoadedServer, site: str, wild: bool) -> tuple[RandomFaults, FinalCheck]:
     """Start the server; it is in order when this returns."""
-    burdened.server.logs.allow("JS|AH")
-    burdened.start(site)
-    mischief = Mischief(burdened, SEED, wild)
-    mischief.touch()
-    mischief.settle()
-    return mischief, Afterwards(burdened, mischief)
+    loaded.server.logs.allow("JS|AH")
+    loaded.start(site)
+    faults = RandomFaults(loaded, SEED, wild)
+    faults.touch()
+    faults.wait_until_settled()
+    return faults, FinalCheck(loaded, faults)
 
 
-def tell(mischief: Mischief, site: str, note: str) -> str:
+def tell(faults: RandomFaults, site: str, note: str) -> str:
     """Print what has been done, where the test fails; returns a note for the report."""
-    print(f"FAULT_SEED={SEED}", site, *mischief.history, sep="\n")
+    print(f"FAULT_SEED={SEED}", site, *faults.history, sep="\n")
     words = " ".join(site.split()) or "one request at a time"
-    return f"seed {SEED}, {words}: {len(mischief.history)} deeds, {len(mischief.killed)} workers killed; {note}"
+    return f"seed {SEED}, {words}: {len(faults.history)} faults, {len(faults.killed)} workers killed; {note}"
 
 
-def test_random_faults_lose_what_killed_workers_had_in_hand(burdened: Burdened, judge: Judge) -> None:
+def test_random_faults_lose_what_killed_workers_had_in_hand(loaded: LoadedServer, check_load: LoadCheck) -> None:
     site = random.Random(SEED).choice(list(SITES))
-    mischief, afterwards = begin(burdened, site, wild=False)
-    with burdened.load(sticky="Sticky" in site) as load:
-        mischief.go_on(SECONDS)
-        note = afterwards.check()
-    note, killed, at_once = tell(mischief, site, note), mischief.killed, SITES[site]
-    result = judge(load, "random faults", failed=at_once * len(killed), late=100_000, note=note, least=10)
-    check_lost(burdened, result, killed, at_once)
+    faults, final_check = begin(loaded, site, wild=False)
+    with loaded.load(sticky="Sticky" in site) as load:
+        faults.run_for(SECONDS)
+        note = final_check.check()
+    note, killed, at_once = tell(faults, site, note), faults.killed, SITES[site]
+    result = check_load(load, "random faults", failed=at_once * len(killed), late=100_000, note=note, least=10)
+    check_lost(loaded, result, killed, at_once)
 
 
-def check_lost(burdened: Burdened, result: Result, killed: list[int], at_once: int) -> None:
+def check_lost(loaded: LoadedServer, result: Result, killed: list[int], at_once: int) -> None:
     """What has failed was in the hands of a worker that was killed, or no worker has begun it."""
-    ledger = Ledger(burdened.app.events)
-    in_hand = {identity for pid in killed for identity in ledger.in_hand(pid, at_once)}
-    begun = {identity: pid for pid, identities in ledger.begun.items() for identity in identities}
+    log = RequestLog(loaded.app.events)
+    in_hand = {identity for pid in killed for identity in log.possibly_lost(pid, at_once)}
+    begun = {identity: pid for pid, identities in log.begun.items() for identity in identities}
     wrong = [one for one in result.failed if one.identity not in in_hand and one.identity in begun]
-    logs = [line for path in burdened.server.logs.folder.glob("*.log") for line in path.read_text().splitlines()]
-    told = [
+    logs = [line for path in loaded.server.logs.folder.glob("*.log") for line in path.read_text().splitlines()]
+    lost = [
         "\n".join(
             [f"{one}, {one.kind.path}, begun by {begun[one.identity]}", *lines_about(one, begun[one.identity], logs)]
         )
         for one in wrong
     ]
-    assert not told, "lost, though nobody killed its worker:\n" + "\n".join(told)
+    assert not lost, "lost, though nobody killed its worker:\n" + "\n".join(lost)
 
 
 def lines_about(outcome: Outcome, pid: int, logs: list[str]) -> list[str]:
@@ -151,13 +151,13 @@ def lines_about(outcome: Outcome, pid: int, logs: list[str]) -> list[str]:
     return [line for line in logs if str(pid) in line or ("JS2" in line and any(one in line for one in moments))]
 
 
-def test_after_whatever_happens_everything_works_again(burdened: Burdened, judge: Judge) -> None:
+def test_after_whatever_happens_everything_works_again(loaded: LoadedServer, check_load: LoadCheck) -> None:
     """Also with the last worker killed while nothing starts: then requests fail, but none is left without an answer."""
     site = random.Random(SEED).choice([*SITES, *MORE_SITES])
-    mischief, afterwards = begin(burdened, site, wild=True)
-    with burdened.load(sticky="Sticky" in site) as load:
-        mischief.go_on(SECONDS)
-    note = tell(mischief, site, afterwards.check())
-    result = judge(load, "random faults without bounds", failed=1_000_000, late=100_000, note=note, least=1)
+    faults, final_check = begin(loaded, site, wild=True)
+    with loaded.load(sticky="Sticky" in site) as load:
+        faults.run_for(SECONDS)
+    note = tell(faults, site, final_check.check())
+    result = check_load(load, "random faults without bounds", failed=1_000_000, late=100_000, note=note, least=1)
     silent = [str(one) for one in result.failed if "imeout" in one.detail or "without an answer" in one.detail]
     assert silent == []

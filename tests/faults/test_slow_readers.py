@@ -5,8 +5,8 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from load.burden import ROUNDS, Burdened, Judge
 from load.kinds import slow
+from load.loaded_server import ROUNDS, LoadCheck, LoadedServer
 from load.outcome import ANSWERED
 from load.slow_readers import SIZE, SlowReaders
 from support.status import workers
@@ -23,26 +23,26 @@ KILOBYTE = 1024
 
 
 @pytest.fixture
-def served(burdened: Burdened) -> Burdened:
+def served(loaded: LoadedServer) -> LoadedServer:
     """What clients do not read stays with httpd, not in the network's buffers."""
-    burdened.server.add("SendBufferSize 65536")
-    burdened.offer_http2()
-    return burdened
+    loaded.server.add("SendBufferSize 65536")
+    loaded.offer_http2()
+    return loaded
 
 
-def ports(burdened: Burdened) -> tuple[int, int]:
-    return burdened.server.port, burdened.http2_port
+def ports(loaded: LoadedServer) -> tuple[int, int]:
+    return loaded.server.port, loaded.http2_port
 
 
-def children(burdened: Burdened) -> list[psutil.Process]:
-    return burdened.server.children("apache2")
+def children(loaded: LoadedServer) -> list[psutil.Process]:
+    return loaded.server.children("apache2")
 
 
-def wait_for_old_children(burdened: Burdened, old: list[psutil.Process]) -> None:
+def wait_for_old_children(loaded: LoadedServer, old: list[psutil.Process]) -> None:
     eventually(lambda: not [child for child in old if child.is_running()], "the end of httpd's old children")
 
 
-def test_slow_downloads_come_whole_through_graceful_restarts(served: Burdened, judge: Judge) -> None:
+def test_slow_downloads_come_whole_through_graceful_restarts(served: LoadedServer, check_load: LoadCheck) -> None:
     served.start()
     pids = {worker["pid"] for worker in workers(served.server)}
     old = children(served)
@@ -53,30 +53,30 @@ def test_slow_downloads_come_whole_through_graceful_restarts(served: Burdened, j
             slow_readers.wait_for_more(64 * KILOBYTE)
         assert max(len(reader.body) for reader in slow_readers.readers) < SIZE, "nobody was slow"
         outcomes = slow_readers.finish()
-    judge(load, "graceful amid slow downloads, 4 times", note=f"{len(outcomes)} downloads of 10 MB, all whole")
+    check_load(load, "graceful amid slow downloads, 4 times", note=f"{len(outcomes)} downloads of 10 MB, all whole")
     assert [str(one) for one in outcomes if one.result != ANSWERED] == []
     assert pids <= {worker["pid"] for worker in workers(served.server)}
     wait_for_old_children(served, old)
 
 
-def test_many_slow_readers_change_nothing_for_others(served: Burdened, judge: Judge) -> None:
+def test_many_slow_readers_change_nothing_for_others(served: LoadedServer, check_load: LoadCheck) -> None:
     """They are cut at the end: at their pace they would take hours."""
     served.server.logs.allow("AH00484")  # so many come at once: for a moment all threads are busy
     served.start()
     with served.load(clients=6) as load:
         load.wait_for_more(100)
-    before = judge(load, "slow readers: before them")
+    before = check_load(load, "slow readers: before them")
     with SlowReaders(ports(served), MANY, KILOBYTE, served.app.events) as slow_readers:
         slow_readers.wait_until_given()
         with served.load(clients=6) as load:
             load.wait_for_more(200)
-        beside = judge(load, f"slow readers: beside {sum(MANY)}", note="1 KB/s, of 10 MB each")
+        beside = check_load(load, f"slow readers: beside {sum(MANY)}", note="1 KB/s, of 10 MB each")
         eventually(lambda: not any(worker["busy"] for worker in workers(served.server)), "all workers to be free")
         with served.load(clients=6) as load:
             for _ in range(2):
                 served.server.graceful()
                 load.wait_for_more(20)
-        judge(load, f"graceful beside {sum(MANY)} slow readers, twice")
+        check_load(load, f"graceful beside {sum(MANY)} slow readers, twice")
         slow_readers.wait_for_more(KILOBYTE)
         assert not [str(one) for one in slow_readers.readers if one.is_over]
         old = children(served)
@@ -86,7 +86,9 @@ def test_many_slow_readers_change_nothing_for_others(served: Burdened, judge: Ju
     wait_for_old_children(served, old)
 
 
-def test_a_long_request_in_each_loop_of_graceful_restarts_is_finished(served: Burdened, judge: Judge) -> None:
+def test_a_long_request_in_each_loop_of_graceful_restarts_is_finished(
+    served: LoadedServer, check_load: LoadCheck
+) -> None:
     served.start()
     pids = {worker["pid"] for worker in workers(served.server)}
     with served.load(clients=3) as load:
@@ -99,6 +101,6 @@ def test_a_long_request_in_each_loop_of_graceful_restarts_is_finished(served: Bu
                     load.wait_for_more(3)
                 still = begun & {outcome.identity for outcome in long.running()}
             note = f"{len(still)} of 2 still ran after the third"
-            judge(long, f"graceful, 3 times in each request of {LONG:g} s, loop {loop}", least=2, note=note)
-    judge(load, f"graceful in requests of {LONG:g} s: others beside them", least=10)
+            check_load(long, f"graceful, 3 times in each request of {LONG:g} s, loop {loop}", least=2, note=note)
+    check_load(load, f"graceful in requests of {LONG:g} s: others beside them", least=10)
     assert pids <= {worker["pid"] for worker in workers(served.server)}

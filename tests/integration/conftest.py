@@ -12,6 +12,7 @@ from support.fixtures import (  # noqa: F401
     every_test_ends,
     httpd,
     make_httpd,
+    module_for_other_users,
     plain_httpd,
     probe,
     servers_are_checked_after_every_test,

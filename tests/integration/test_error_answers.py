@@ -259,6 +259,7 @@ def limit_descriptors(server: Httpd, number: int) -> None:
         subprocess.run(command, check=True, user=process.uids().real, group=process.gids().real)
 
 
+@pytest.mark.usefixtures("module_for_other_users")
 def test_a_process_of_httpd_without_descriptors_says_so_and_recovers(make_httpd: Callable[..., CheckedHttpd]) -> None:
     # A process that has changed its user cannot be limited from outside.
     server = make_httpd(user=USUAL_OWNER if os.geteuid() == 0 else "")

@@ -41,7 +41,7 @@ def test_a_warning_names_file_and_line_in_the_sites_log(httpd: CheckedHttpd, app
     serve(httpd, app)
     line = httpd.logs.wait_for(WARNING, "site.example.log")
     assert "JS3011: " in line
-    assert f"started at import at {app.root}/passenger_wsgi.py:2 and runs in no worker" in line
+    assert f"started during the import at {app.root}/passenger_wsgi.py:2. No worker has it" in line
 
 
 def test_a_warning_comes_once_per_load_and_not_per_worker(httpd: CheckedHttpd, app: AppFolder) -> None:

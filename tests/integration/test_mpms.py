@@ -65,6 +65,7 @@ def test_a_load_is_answered_without_a_fault(server: CheckedHttpd, probe: AppFold
 
 
 @pytest.mark.needs_root
+@pytest.mark.usefixtures("module_for_other_users")
 def test_everything_runs_as_a_normal_user(make_httpd: Callable[..., CheckedHttpd]) -> None:
     server = make_httpd(user="games")
     app = AppFolders(server.folder / "apps").create("probe", owner="games")
@@ -75,6 +76,7 @@ def test_everything_runs_as_a_normal_user(make_httpd: Callable[..., CheckedHttpd
 
 
 @pytest.mark.needs_root
+@pytest.mark.usefixtures("module_for_other_users")
 def test_restart_txt_works_as_a_normal_user(make_httpd: Callable[..., CheckedHttpd]) -> None:
     server = make_httpd(user="games")
     app = AppFolders(server.folder / "apps").create("release", owner="games")

@@ -129,7 +129,7 @@ def test_a_newer_restart_answers_for_the_one_that_it_replaces(server: CheckedHtt
     eventually(lambda: group(server)["next_generation"] == 3, "the second restart")
     release.open_gate("load")
     assert (first.result().returncode, second.result().returncode) == (0, 0)
-    assert "a newer restart has taken over" in first.result().stdout
+    assert "a newer restart has replaced this one" in first.result().stdout
     assert group(server)["generation"] == 3
 
 

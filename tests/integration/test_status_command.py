@@ -140,4 +140,4 @@ def test_an_app_that_nobody_asks_for_stays_configured_as_long_as_its_virtual_hos
     assert read_anew(server) == both
     server.configuration.sites.remove(site)
     assert read_anew(server) == {**both, str(other.root): False}
-    assert "not configured any more: ends when idle" in run_command(server, "status").stdout
+    assert "no longer configured: ends when idle" in run_command(server, "status").stdout

@@ -123,7 +123,7 @@ def test_a_preloader_that_is_detached_goes_and_comes_again_when_it_is_needed(
     worker = server.get("/pid").text
     (preloader,) = [one["pid"] for one in group(server)["processes"] if one["kind"] == "preloader"]
     answer = run_command(server, "detach-process", str(preloader))
-    assert answer.stdout == f"Preloader {preloader} of {key(probe)} ends; its workers serve on.\n"
+    assert answer.stdout == f"Preloader {preloader} of {key(probe)} ends; its workers continue to serve.\n"
     eventually(lambda: not os.path.exists(f"/proc/{preloader}"), "the preloader's end")
     assert server.get("/pid").text == worker
     assert run_command(server, "detach-process", worker).returncode == 0

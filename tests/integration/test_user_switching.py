@@ -205,6 +205,8 @@ def test_an_app_cannot_look_into_anothers_processes(tenants: CheckedHttpd) -> No
         ("admin.sock", 0o666, "root"),
         ("apps", 0o711, "root"),
         ("loaders", 0o755, "root"),
+        ("loaders/python", 0o755, "root"),
+        ("shared", 0o755, "root"),
     ],
 )
 def test_the_instance_folder_has_the_owners_and_modes_of_the_protocol(

@@ -1,4 +1,4 @@
-"""The documentation: links lead somewhere, every page can be reached, decisions are numbered."""
+"""The documentation: links lead somewhere, every page can be reached, lines are short, tables are whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from apache_module.generate import CHECKOUT
 DOCS = CHECKOUT / "docs"
 PAGES = sorted([*CHECKOUT.glob("*.md"), *DOCS.rglob("*.md")])
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
-_FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^( *)```.*?^ *```", re.DOTALL | re.MULTILINE)
+_CUT_TABLE = re.compile(r"^\|.*\n(?: *\n)+(?=\|.*\n(?!\|(?: *:?-+:? *\|)+$))", re.MULTILINE)
+_CODE = re.compile(r" *`[^`]+`[.,:]?")
+_WIDTH = 100  # columns of a line that is neither code nor a row of a table
+
+
+def prose(text: str) -> list[str]:
+    """A page's lines without code (also a line that is one span of code), rows of tables and comments."""
+    lines = _FENCE.sub("", re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)).splitlines()
+    return [line for line in lines if not line.startswith(("|", "    ")) and not _CODE.fullmatch(line)]
 
 
 def links(page: Path) -> list[tuple[Path, str]]:
@@ -44,7 +53,7 @@ def test_the_guide_links_every_page() -> None:
 
 
 def test_the_list_of_decisions_has_each_with_number_and_title() -> None:
-    listed = (DOCS / "decisions" / "README.md").read_text()
+    listed = re.sub(r"\n  +", " ", (DOCS / "decisions" / "README.md").read_text())
     pages = sorted((DOCS / "decisions").glob("[0-9]*.md"))
     titles = [page.read_text().splitlines()[0] for page in pages]
     rows = ["- [%s](%s) %s" % (title[2:5], page.name, title[6:]) for page, title in zip(pages, titles)]
@@ -52,3 +61,19 @@ def test_the_list_of_decisions_has_each_with_number_and_title() -> None:
     numbers = [page.name[:3] for page in pages]
     assert [title for number, title in zip(numbers, titles) if not title.startswith("# %s " % number)] == []
     assert len(set(numbers)) == len(numbers)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_lines_of_prose_are_at_most_100_columns_long(page: Path) -> None:
+    assert [line for line in prose(page.read_text()) if len(line) > _WIDTH] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_no_blank_line_cuts_a_table(page: Path) -> None:
+    assert _CUT_TABLE.findall(_FENCE.sub("", page.read_text())) == []
+
+
+def test_a_cut_table_is_found_and_two_tables_are_not() -> None:
+    head = "| a | b |\n|---|---|\n| 1 | 2 |\n"
+    assert _CUT_TABLE.search(head + "\n| 3 | 4 |\n\ntext\n")
+    assert not _CUT_TABLE.search(head + "\n" + head)

@@ -1,13 +1,13 @@
-"""docs/log-messages.md: what is found in the sources, and what is told about it."""
+"""docs/log-messages.md: what is found in the sources, and what is said about it."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from apache_module import log_lines_of_c, log_lines_of_python, render_log_messages
+from apache_module import render_log_messages
 from apache_module.generate import CHECKOUT
-from apache_module.log_line import LogLine
+from apache_module.log_lines import LogLine, lines_of_c, lines_of_python
 from apache_module.log_remedies import REMEDIES
 
 LINES = render_log_messages.lines(CHECKOUT)
@@ -53,15 +53,15 @@ def test_a_text_of_c_is_put_together_from_literals_and_format_macros(tmp_path: P
         'PSGLOGNO(2001) "a \\"word\\" and %" APR_INT64_T_FMT " bytes "\n'
         '"of %s", word(1), n);'
     )
-    assert list(log_lines_of_c.log_lines(tmp_path)) == [LogLine(2001, "warn", 'a "word" and … bytes of …')]
+    assert list(lines_of_c(tmp_path)) == [LogLine(2001, "warn", 'a "word" and … bytes of …')]
 
 
 def test_a_text_of_python_is_what_its_name_was_set_to_last(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text(
         'def one(log):\n    text = "first"\n    log.warn(3001, text)\n    text = "second %s"\n'
-        '    log.say("error", 3002, text % 1)\n'
+        '    log.write("error", 3002, text % 1)\n'
     )
-    assert list(log_lines_of_python.log_lines(tmp_path)) == [
+    assert list(lines_of_python(tmp_path)) == [
         LogLine(3001, "warn", "first"),
         LogLine(3002, "error", "second …"),
     ]

@@ -16,7 +16,6 @@
 
 APLOG_USE_MODULE(passenger);
 
-#define HOOK_PREFIX "hook_"
 #define DEFAULT_SPAWNER_CONFIG "/etc/jumpseat/spawner.conf"
 
 /* The longest name below the registry: pids have at most seven digits on Linux; the longest socket is a worker's own. */
@@ -207,20 +206,15 @@ const char *passenger_add_value(cmd_parms *command, void *dir_options, const cha
     return NULL;
 }
 
-/* What the spawner runs commands for (docs/hooks.md). */
-static int is_hook(const char *name)
+/* The name in messages of a setting; NULL when it has no effect. */
+static const char *name_in_messages(const passenger_option *option, const char *name)
 {
-    static const char *const hooks[] = {"attached_process", "detached_process", "spawn_failed", "queue_full_error",
-                                        "max_request_time_reached", NULL};
-    const char *const *hook = hooks;
+    const char *const *names = option->choices;
 
-    if (strncmp(name, HOOK_PREFIX, strlen(HOOK_PREFIX)) != 0) {
-        return 0;
+    while (names[0] != NULL && strcmp(names[0], name) != 0) {
+        names += 2;
     }
-    while (*hook != NULL && strcmp(*hook, name + strlen(HOOK_PREFIX)) != 0) {
-        hook++;
-    }
-    return *hook != NULL;
+    return names[0] != NULL ? names[1] : NULL;
 }
 
 const char *passenger_set_setting(cmd_parms *command, void *dir_options, const char *name, const char *value)
@@ -228,6 +222,7 @@ const char *passenger_set_setting(cmd_parms *command, void *dir_options, const c
     const passenger_option *option = command->info;
     apr_table_t **values = field_of(option, dir_options);
     const char *misplaced = check_place(command, option);
+    const char *known = name_in_messages(option, name);
     const char *checked, *wrong;
 
     if (misplaced != NULL) {
@@ -237,14 +232,14 @@ const char *passenger_set_setting(cmd_parms *command, void *dir_options, const c
     if (wrong != NULL) {
         return name_error(command, wrong);
     }
-    if (!is_hook(name)) {
+    if (known == NULL) {
         warn_once(command, apr_pstrcat(command->pool, command->cmd->name, " ", name, NULL), "has no effect");
         return NULL;
     }
     if (*values == NULL) {
         *values = apr_table_make(command->pool, 4);
     }
-    apr_table_set(*values, name + strlen(HOOK_PREFIX), checked);
+    apr_table_set(*values, known, checked);
     return NULL;
 }
 

@@ -3,19 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr_hash.h>
+
 typedef struct entry {
-    char *texts;           /* key, socket path and token, each with its NUL, in one allocation; NULL: free */
-    const char *socket_path;
-    const char *token;
-    uint64_t digest;       /* of the key: compared first */
+    passenger_group_address address;
     uint64_t last_used;    /* by the cache's own clock, which counts calls */
+    char texts[];          /* key, socket path and token, each with its NUL */
 } entry;
 
 struct passenger_group_cache {
-    uint64_t clock;
+    apr_hash_t *entries;   /* key -> entry, malloc'ed. Invariant: no more than `capacity` */
     size_t capacity;
-    size_t count;          /* Invariant: entries[0..count) are in use, the rest is free; count <= capacity */
-    entry entries[];
+    uint64_t clock;
 };
 
 uint64_t passenger_digest(uint64_t digest, const char *text)
@@ -27,111 +26,101 @@ uint64_t passenger_digest(uint64_t digest, const char *text)
     return digest;
 }
 
-passenger_group_cache *passenger_group_cache_create(size_t capacity)
+static entry *entry_at(const apr_hash_index_t *position)
 {
-    if (capacity == 0 || capacity > ((size_t)-1 - sizeof(passenger_group_cache)) / sizeof(entry)) {
-        return NULL;
+    return apr_hash_this_val((apr_hash_index_t *)position);
+}
+
+static apr_status_t free_entries(void *data)
+{
+    passenger_group_cache *cache = data;
+    for (apr_hash_index_t *at = apr_hash_first(NULL, cache->entries); at != NULL; at = apr_hash_next(at)) {
+        free(entry_at(at));
     }
-    passenger_group_cache *cache = calloc(1, sizeof(*cache) + capacity * sizeof(entry));
-    if (cache != NULL) {
-        cache->capacity = capacity;
-    }
+    return APR_SUCCESS;
+}
+
+passenger_group_cache *passenger_group_cache_create(apr_pool_t *pool, size_t capacity)
+{
+    passenger_group_cache *cache = apr_pcalloc(pool, sizeof(*cache));
+    cache->entries = apr_hash_make(pool);
+    cache->capacity = capacity;
+    apr_pool_cleanup_register(pool, cache, free_entries, apr_pool_cleanup_null);
     return cache;
-}
-
-void passenger_group_cache_destroy(passenger_group_cache *cache)
-{
-    for (size_t index = 0; cache != NULL && index < cache->count; index++) {
-        free(cache->entries[index].texts);
-    }
-    free(cache);
-}
-
-static entry *lookup(passenger_group_cache *cache, const char *key)
-{
-    uint64_t digest = passenger_digest(PASSENGER_DIGEST_START, key);
-    for (size_t index = 0; index < cache->count; index++) {
-        entry *candidate = &cache->entries[index];
-        if (candidate->digest == digest && strcmp(candidate->texts, key) == 0) {
-            return candidate;
-        }
-    }
-    return NULL;
 }
 
 int passenger_group_cache_find(passenger_group_cache *cache, const char *key, passenger_group_address *address)
 {
-    entry *found = lookup(cache, key);
+    entry *found = apr_hash_get(cache->entries, key, APR_HASH_KEY_STRING);
     if (found == NULL) {
         return 0;
     }
     found->last_used = ++cache->clock;
-    address->socket_path = found->socket_path;
-    address->token = found->token;
+    *address = found->address;
     return 1;
+}
+
+/* The hash does not copy keys: an entry leaves it before it is freed. */
+static void remove_entry(passenger_group_cache *cache, entry *removed)
+{
+    apr_hash_set(cache->entries, removed->texts, APR_HASH_KEY_STRING, NULL);
+    free(removed);
 }
 
 static entry *least_recently_used(passenger_group_cache *cache)
 {
-    entry *oldest = &cache->entries[0];
-    for (size_t index = 1; index < cache->count; index++) {
-        if (cache->entries[index].last_used < oldest->last_used) {
-            oldest = &cache->entries[index];
+    entry *oldest = NULL;
+    for (apr_hash_index_t *at = apr_hash_first(NULL, cache->entries); at != NULL; at = apr_hash_next(at)) {
+        if (oldest == NULL || entry_at(at)->last_used < oldest->last_used) {
+            oldest = entry_at(at);
         }
     }
     return oldest;
 }
 
-/* Fills a fresh entry with copies of the texts; returns 0 without memory. */
-static int fill(entry *fresh, const char *key, passenger_group_address address)
+/* A new entry with copies of the texts; NULL without memory. */
+static entry *create_entry(const char *key, passenger_group_address address)
 {
     size_t key_size = strlen(key) + 1;
     size_t path_size = strlen(address.socket_path) + 1;
     size_t token_size = strlen(address.token) + 1;
-    fresh->texts = malloc(key_size + path_size + token_size);
-    if (fresh->texts == NULL) {
-        return 0;
+    entry *created = malloc(sizeof(*created) + key_size + path_size + token_size);
+    if (created != NULL) {
+        memcpy(created->texts, key, key_size);
+        created->address.socket_path = memcpy(created->texts + key_size, address.socket_path, path_size);
+        created->address.token = memcpy(created->texts + key_size + path_size, address.token, token_size);
     }
-    memcpy(fresh->texts, key, key_size);
-    fresh->socket_path = memcpy(fresh->texts + key_size, address.socket_path, path_size);
-    fresh->token = memcpy(fresh->texts + key_size + path_size, address.token, token_size);
-    fresh->digest = passenger_digest(PASSENGER_DIGEST_START, key);
-    return 1;
+    return created;
 }
 
 int passenger_group_cache_store(passenger_group_cache *cache, const char *key, passenger_group_address address)
 {
-    entry fresh;
-    if (!fill(&fresh, key, address)) {
+    entry *stored = create_entry(key, address);
+    if (stored == NULL) {
         return 0;
     }
-    fresh.last_used = ++cache->clock;
-    entry *place = lookup(cache, key);
-    if (place == NULL && cache->count < cache->capacity) {
-        place = &cache->entries[cache->count++];
+    stored->last_used = ++cache->clock;
+    entry *replaced = apr_hash_get(cache->entries, key, APR_HASH_KEY_STRING);
+    if (replaced == NULL && apr_hash_count(cache->entries) >= cache->capacity) {
+        replaced = least_recently_used(cache);
     }
-    else if (place == NULL) {
-        place = least_recently_used(cache);
+    if (replaced != NULL) {
+        remove_entry(cache, replaced);
     }
-    free(place->texts);
-    *place = fresh;
+    apr_hash_set(cache->entries, stored->texts, APR_HASH_KEY_STRING, stored);
     return 1;
 }
 
-void passenger_group_cache_forget(passenger_group_cache *cache, const char *key, passenger_group_address address)
+void passenger_group_cache_remove(passenger_group_cache *cache, const char *key, passenger_group_address address)
 {
-    entry *found = lookup(cache, key);
-    if (found == NULL || strcmp(found->socket_path, address.socket_path) != 0
-        || strcmp(found->token, address.token) != 0) {
-        return;
+    entry *found = apr_hash_get(cache->entries, key, APR_HASH_KEY_STRING);
+    if (found != NULL && strcmp(found->address.socket_path, address.socket_path) == 0
+        && strcmp(found->address.token, address.token) == 0) {
+        remove_entry(cache, found);
     }
-    entry *last = &cache->entries[--cache->count];
-    free(found->texts);
-    *found = *last;
-    memset(last, 0, sizeof(*last));
 }
 
 size_t passenger_group_cache_count(const passenger_group_cache *cache)
 {
-    return cache->count;
+    return apr_hash_count(cache->entries);
 }

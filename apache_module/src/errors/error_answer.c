@@ -34,7 +34,7 @@ static const wording wordings[] = {
     {HTTP_INSUFFICIENT_STORAGE, "The server is out of space", "What was sent could not be stored."},
 };
 
-/* The look of the pages that workers and the spawner make (spawner/loaders/error_page.py). */
+/* The look of the pages that workers and the spawner make (spawner/shared/error_page.py). */
 static const char page_format[] =
     "<!DOCTYPE html>\n"
     "<html lang=\"en\"><head><meta charset=\"utf-8\">"

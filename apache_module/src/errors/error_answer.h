@@ -10,7 +10,7 @@
 #include <httpd.h>
 
 /* The Content-Security-Policy of every error page that the server writes: it loads nothing from anywhere. The pages of
- * workers and of the spawner have the same one (spawner/loaders/error_page.py). */
+ * workers and of the spawner have the same one (spawner/shared/error_page.py). */
 #define PASSENGER_ERROR_PAGE_POLICY "default-src 'none'; style-src 'unsafe-inline'"
 
 /* The id of the request's error, eight hexadecimal digits: made when first asked for. It is also the note

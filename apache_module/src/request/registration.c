@@ -18,7 +18,7 @@ APLOG_USE_MODULE(passenger);
 enum { KNOWN_GROUPS_LIMIT = 1024 };
 
 static struct {
-    apr_thread_mutex_t *lock;        /* NULL: without threads or memory for it; nothing is remembered then */
+    apr_thread_mutex_t *lock;        /* NULL: without threads; nothing is remembered then */
     passenger_group_cache *groups;
     ap_HOOK_fixups_t *fixup_of_mod_env;   /* NULL: there is no mod_env */
 } memory;
@@ -38,9 +38,8 @@ static ap_HOOK_fixups_t *find_fixup(const char *module_file)
 void passenger_registration_child_init(apr_pool_t *child_pool)
 {
     memory.fixup_of_mod_env = find_fixup("mod_env.c");
-    memory.groups = passenger_group_cache_create(KNOWN_GROUPS_LIMIT);
-    if (memory.groups == NULL
-        || apr_thread_mutex_create(&memory.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
+    memory.groups = passenger_group_cache_create(child_pool, KNOWN_GROUPS_LIMIT);
+    if (apr_thread_mutex_create(&memory.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
         memory.lock = NULL;
     }
 }
@@ -192,7 +191,7 @@ void passenger_group_forget(const passenger_group *group)
 {
     if (memory.lock != NULL) {
         apr_thread_mutex_lock(memory.lock);
-        passenger_group_cache_forget(memory.groups, group->cache_key, group->address);
+        passenger_group_cache_remove(memory.groups, group->cache_key, group->address);
         apr_thread_mutex_unlock(memory.lock);
     }
 }

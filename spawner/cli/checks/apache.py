@@ -1,4 +1,4 @@
-"""The httpd that is to load the module: where it is, and what it says of itself."""
+"""Apache and the module: that httpd is there, that the module is built, and that the configuration loads it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Iterator, Optional, Sequence
+
+from spawner.cli.checks.findings import ERROR, OK, WARNING, Finding
 
 FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
-_PATIENCE = 60.0  # seconds for one call of httpd
+_TIMEOUT = 60.0  # seconds for one call of httpd
 _MODULE_FOLDERS = ("/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "/usr/lib/httpd/modules")
+_REBUILD = "build it for this Apache: make install (or make setup)"
+_ENABLE = "a2enmod passenger, or put the lines of `jumpseat module-config` into its configuration"
 
 
 class Apache:
-    """One httpd.
+    """One httpd: where it is, and what it reports about itself.
 
     :param control: the program that is asked; None: apachectl and its other names, which know the distribution's
         variables.
@@ -33,7 +37,7 @@ class Apache:
         self._problem = ""
 
     def load(self) -> None:
-        """Have it read its configuration; `modules` and `problem` say what came of it."""
+        """Have it read its configuration, for `modules` and `problem`."""
         done = _run([str(self.control), "-t", "-D", "DUMP_MODULES", *self._configuration])
         if done.returncode == 0:
             self._modules = [line.split()[0] for line in done.stdout.splitlines() if "_module (" in line]
@@ -90,13 +94,67 @@ def find_program(*names: str) -> Optional[str]:
 
 
 def last_lines(text: str, count: int = 3) -> str:
-    """The end of what a program said, on one line."""
+    """The last lines of a program's output, on one line."""
     return " / ".join(line.strip() for line in text.strip().splitlines()[-count:])
 
 
 def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "PATH": os.environ.get("PATH", "") + ":" + FOLDERS}
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, env=environment)
+        return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, env=environment)
     except (OSError, subprocess.TimeoutExpired) as error:
         return subprocess.CompletedProcess(command, 1, "", "%s: %s" % (command[0], error))
+
+
+class Module:
+    """mod_passenger.so and httpd's configuration."""
+
+    def __init__(self, apache: Apache) -> None:
+        self._apache = apache
+
+    def run(self) -> Iterator[Finding]:
+        """Look for Apache, read its configuration, and try whether it can load the module."""
+        if self._apache.control is None or self._apache.binary is None:
+            yield Finding(ERROR, "Apache", "there is no httpd on this machine", "install apache2 (Debian) or httpd")
+            return
+        if find_program(self._apache.control) is None:
+            text = "there is no program %s" % self._apache.control
+            yield Finding(ERROR, "Apache", text, "name an httpd or apachectl that exists")
+            return
+        self._apache.load()
+        modules = self._apache.modules
+        if modules is None:
+            text = "%s cannot read its configuration: %s" % (self._apache.control, self._apache.problem)
+            yield Finding(ERROR, "Apache's configuration", text, "correct what it names: %s -t" % self._apache.control)
+        else:
+            yield from self._configured(modules)
+        yield from self._built()
+
+    def _configured(self, modules: list[str]) -> Iterator[Finding]:
+        mpm = self._apache.mpm
+        yield Finding(OK, "Apache", "%s, %s" % (self._apache.binary, "MPM %s" % mpm if mpm else "MPM built in"))
+        if "passenger_module" in modules:
+            yield Finding(OK, "Apache's configuration", "it loads the module")
+        else:
+            yield Finding(ERROR, "Apache's configuration", "it does not load the module", _ENABLE)
+        if "wsgi_module" in modules:
+            text = "mod_wsgi is loaded, too: a path can belong to only one of them"
+            yield Finding(WARNING, "other modules", text, "a2dismod wsgi, if nothing needs it")
+
+    def _built(self) -> Iterator[Finding]:
+        module = self._file()
+        if module is None:
+            yield Finding(ERROR, "module", "mod_passenger.so is not built", _REBUILD)
+            return
+        problem = self._apache.try_module(module)
+        if problem:
+            yield Finding(ERROR, "module", "Apache cannot load %s: %s" % (module, problem), _REBUILD)
+        else:
+            yield Finding(OK, "module", "Apache can load %s" % module)
+
+    def _file(self) -> Optional[Path]:
+        from apache_module.build import DEFAULT_OUTPUT, MODULE_FILE  # brings cffi, which may be what is missing
+
+        folder = self._apache.module_folder()
+        candidates = [folder / MODULE_FILE] if folder is not None else []
+        return next((path for path in [*candidates, DEFAULT_OUTPUT / MODULE_FILE] if path.is_file()), None)

@@ -1,4 +1,4 @@
-"""What may keep processes from each other: SELinux, and systemd's private folders."""
+"""What may separate processes from each other: SELinux, and PrivateTmp of systemd."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Iterator
 
 from spawner.cli.checks.apache import find_program
-from spawner.cli.checks.finding import OK, WARNING, Finding
+from spawner.cli.checks.findings import OK, WARNING, Finding
 
 SELINUX = Path("/sys/fs/selinux/enforce")
 _UNITS = ("apache2.service", "httpd.service")
@@ -31,13 +31,13 @@ class SecurityModule:
         if not enforces:
             yield Finding(OK, "SELinux", "it does not enforce")
             return
-        told = "it enforces: an app that is refused a file, a port or a program has a line in /var/log/audit/audit.log"
+        text = "it enforces: if it refuses an app a file, a port or a program, /var/log/audit/audit.log says so"
         remedy = "setsebool -P httpd_can_network_connect on, for apps with databases; then: ausearch -m avc -ts recent"
-        yield Finding(WARNING, "SELinux", told, remedy)
+        yield Finding(WARNING, "SELinux", text, remedy)
 
 
 class PrivateFolders:
-    """PrivateTmp of Apache's unit, with which its /tmp is not everybody's.
+    """PrivateTmp of Apache's unit, which gives it a /tmp of its own.
 
     :param registry: the registry folder.
     """
@@ -50,11 +50,11 @@ class PrivateFolders:
         if self._registry.parts[1:2] != ("tmp",) and self._registry.parts[1:3] != ("var", "tmp"):
             yield Finding(OK, "PrivateTmp", "the registry folder is not in /tmp")
             return
-        told = "%s is in a folder that cleaners empty" % self._registry
+        text = "%s is in a folder in which the system deletes old files" % self._registry
         if any(_has_private_tmp(unit) for unit in _UNITS):
-            told += " and that Apache's unit has of its own (PrivateTmp): commands look in another one"
+            text += ", and Apache's unit has its own (PrivateTmp): commands look in a different one"
         remedy = "leave PassengerInstanceRegistryDir out, or set it to a folder below /run"
-        yield Finding(WARNING, "PrivateTmp", told, remedy)
+        yield Finding(WARNING, "PrivateTmp", text, remedy)
 
 
 def _has_private_tmp(unit: str) -> bool:

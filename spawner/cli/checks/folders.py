@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from spawner import spawner_conf
-from spawner.cli.checks.finding import ERROR, OK, WARNING, Finding
+from spawner.cli.checks.findings import ERROR, OK, WARNING, Finding
 
 _REMEDY = "chown root: and chmod go-w it, or set PassengerInstanceRegistryDir to another folder"
 
@@ -36,9 +36,9 @@ class RegistryFolders:
         if not stat.S_ISDIR(status.st_mode):
             yield Finding(ERROR, "registry folder", "%s is not a folder" % folder, "remove it, or choose another")
         elif status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
-            told = "%s belongs to uid %d, mode %03o: others may change what is in it"
+            text = "%s belongs to uid %d, mode %03o: other users may change what is in it"
             values = (folder, status.st_uid, stat.S_IMODE(status.st_mode))
-            yield Finding(ERROR, "registry folder", told % values, _REMEDY)
+            yield Finding(ERROR, "registry folder", text % values, _REMEDY)
         else:
             yield Finding(OK, "registry folder", str(folder))
 
@@ -46,8 +46,8 @@ class RegistryFolders:
         parent = self._folder.parent
         if parent.is_dir():
             return Finding(OK, "registry folder", "%s is made when Apache starts" % self._folder)
-        told = "%s cannot be made: there is no %s" % (self._folder, parent)
-        return Finding(ERROR, "registry folder", told, "make %s, or set PassengerInstanceRegistryDir" % parent)
+        text = "%s cannot be made: there is no %s" % (self._folder, parent)
+        return Finding(ERROR, "registry folder", text, "make %s, or set PassengerInstanceRegistryDir" % parent)
 
 
 class SpawnerConfiguration:
@@ -64,8 +64,8 @@ class SpawnerConfiguration:
     def run(self) -> Iterator[Finding]:
         """Whether the spawner can read it."""
         if not self._path.exists() and self._needed:
-            told = "there is no %s" % self._path
-            yield Finding(ERROR, "spawner.conf", told, "give the path that PassengerSpawnerConfigFile names")
+            text = "there is no %s" % self._path
+            yield Finding(ERROR, "spawner.conf", text, "give the path that PassengerSpawnerConfigFile names")
             return
         if not self._path.exists():
             yield Finding(OK, "spawner.conf", "there is none: every setting has its default")
@@ -73,11 +73,11 @@ class SpawnerConfiguration:
         try:
             spawner_conf.load(str(self._path))
         except spawner_conf.SpawnerConfError as error:
-            told = " / ".join(str(error).splitlines())
-            yield Finding(ERROR, "spawner.conf", told, "mend it: the spawner does not start with it")
+            text = " / ".join(str(error).splitlines())
+            yield Finding(ERROR, "spawner.conf", text, "correct it: the spawner does not start with it")
             return
         if os.stat(self._path).st_mode & 0o022:
-            told = "others than its owner may write to it"
-            yield Finding(WARNING, "spawner.conf", told, "chmod go-w %s" % self._path)
+            text = "other users than its owner may write to it"
+            yield Finding(WARNING, "spawner.conf", text, "chmod go-w %s" % self._path)
         else:
             yield Finding(OK, "spawner.conf", str(self._path))

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from spawner.cli.admin_client import ask
-from spawner.cli.checks.finding import ERROR, OK, WARNING, Finding
-from spawner.cli.errors import NoAnswer
+from spawner.cli.checks.findings import ERROR, OK, WARNING, Finding
 from spawner.cli.instances import Instance, find_instances
+from spawner.cli.program import NoAnswer
 from spawner.version import VERSION
 
 
@@ -25,8 +25,8 @@ class Running:
         """Ask each for its status."""
         found = find_instances(self._folders)
         if not found:
-            told = "none runs in %s" % " or ".join(str(folder) for folder in self._folders)
-            yield Finding(WARNING, "instances", told, "start Apache; its error log says why, if none comes up")
+            text = "none runs in %s" % " or ".join(str(folder) for folder in self._folders)
+            yield Finding(WARNING, "instances", text, "start Apache; if no instance runs then, see its error log")
         for instance in found:
             yield _look_at(instance)
 
@@ -38,10 +38,10 @@ def _look_at(instance: Instance) -> Finding:
         return Finding(ERROR, instance.name, error.format_message(), "see Apache's error log")
     version = answer["instance"]["version"]
     if version != VERSION:
-        told = "version %s runs, %s is installed" % (version, VERSION)
-        return Finding(WARNING, instance.name, told, "stop and start Apache (a reload keeps the old one running)")
+        text = "version %s runs, %s is installed" % (version, VERSION)
+        return Finding(WARNING, instance.name, text, "stop and start Apache (a reload keeps the old one running)")
     failed = [group["name"] for group in answer["groups"] if group["failure"]]
     if failed:
-        told = "it runs; the last start failed of: %s" % ", ".join(failed)
-        return Finding(WARNING, instance.name, told, "jumpseat status shows why")
+        text = "it runs; the last start of these apps failed: %s" % ", ".join(failed)
+        return Finding(WARNING, instance.name, text, "jumpseat status shows why")
     return Finding(OK, instance.name, "it runs and answers")

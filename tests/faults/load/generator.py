@@ -13,8 +13,8 @@ from load.connection import Connection, CutAnswer, NotAnswered
 from load.http1 import Http1
 from load.http2 import Http2
 from load.kinds import MIXED, Kind
-from load.ledger import Ledger
 from load.outcome import ANSWERED, CLOSED_WHILE_IDLE, FAILED, Outcome, Result
+from load.request_log import RequestLog
 from support.waiting import eventually
 
 #: Seconds that the clients have to end after the block; what hangs longer is a failure.
@@ -38,7 +38,7 @@ class Load:
         sticky: bool = False,
         http2: tuple[int, int] = (0, 0),
     ) -> None:
-        """`events`: the app's, with its ledger. `pause`: seconds between an answer and that client's next request.
+        """`events`: the app's, with its request log. `pause`: seconds between an answer and that client's next request.
 
         `sticky`: each client shows the cookie that it was given last (not over HTTP/2). `http2`: so many clients more
         speak HTTP/2 without TLS, to that port.
@@ -94,14 +94,14 @@ class Load:
     def result(self) -> Result:
         """What became of all requests; after the block.
 
-        A request whose idle connection was closed under it counts as such only where the app's ledger does not have it.
+        A request whose idle connection was closed counts as such only if it is not in the app's request log.
         """
         outcomes = self.outcomes()
         for outcome in self.running():
             outcome.seconds = time.monotonic() - outcome.begun
             outcome.detail = "still without an answer at the end"
             outcomes.append(outcome)
-        begun = Ledger(self._events).times_begun()
+        begun = RequestLog(self._events).times_begun()
         for outcome in outcomes:
             if outcome.result == CLOSED_WHILE_IDLE and begun[outcome.identity]:
                 outcome.result = FAILED

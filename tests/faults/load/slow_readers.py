@@ -13,8 +13,8 @@ from types import TracebackType
 
 from load.generator import complaint
 from load.kinds import Kind, pattern
-from load.ledger import Ledger
 from load.outcome import ANSWERED, FAILED, Outcome
+from load.request_log import RequestLog
 from support.client import Wire
 from support.hpack import status_of
 from support.http2 import DATA, END_STREAM, HEADERS, SMALL_WINDOW, Http2Connection
@@ -103,7 +103,7 @@ class SlowReaders:
     """So many of them while a `with` block runs; at its end those that are not told to hurry leave."""
 
     def __init__(self, ports: tuple[int, int], counts: tuple[int, int], rate: int, events: Path) -> None:
-        """`ports`, `counts`: of HTTP/1.1 and HTTP/2. `rate`: bytes a second. `events`: the app's, with its ledger."""
+        """`ports`, `counts`: of HTTP/1.1 and HTTP/2. `rate`: bytes a second. `events`: with the app's request log."""
         self._ports, self._counts, self._rate, self._events = ports, counts, rate, events
         self._hurry = threading.Event()
         self.readers: list[Reader] = []
@@ -131,7 +131,7 @@ class SlowReaders:
         """Wait until the app has given all of its answers: no worker is in any of these requests."""
 
         def missing() -> set[str]:
-            ended = set().union(*Ledger(self._events).ended.values())
+            ended = set().union(*RequestLog(self._events).ended.values())
             return {reader.outcome.identity for reader in self.readers} - ended
 
         eventually(lambda: not missing(), lambda: f"workers to be free of {missing()}", seconds)

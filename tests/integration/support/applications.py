@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.waiting import PATIENCE, eventually
+from tests.open_folders import let_everybody_read
 
 SOURCES = Path(__file__).resolve().parents[2] / "apps"
 #: Who owns an app unless a test says otherwise; nobody special, and with root's rights the only one it can be.
@@ -82,6 +83,7 @@ class AppFolders:
         root = self.folder / (name or source or "app")
         if source:
             shutil.copytree(SOURCES / source, root, ignore=shutil.ignore_patterns("__pycache__"))
+            let_everybody_read(root)
         for folder in (root, root / "public", root / "tmp", root / "events"):
             folder.mkdir(parents=True, exist_ok=True)
         app = AppFolder(root, owner)

@@ -20,7 +20,7 @@ import io, os, pwd, sys
 sys.path.insert(0, sys.argv.pop(1))
 from rich.console import Console
 from rich.progress import Progress
-from spawner.cli.programs import PROGRAMS
+from spawner.cli.main import PROGRAMS
 with Progress(console=Console(file=io.StringIO(), force_terminal=True)) as bars:
     bars.add_task("x")
 user, program = pwd.getpwnam(sys.argv.pop(1)), sys.argv.pop(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
 from contextlib import ExitStack
 from types import FrameType
@@ -11,6 +12,7 @@ from typing import Callable, Iterator
 import pytest
 
 from support.applications import AppFolder, AppFolders
+from support.module_lines import module_config_lines
 from support.serving import CheckedHttpd, check_all_live, checked_httpd
 
 #: Seconds that one test may take, unless it is marked with `deadline`.
@@ -37,6 +39,13 @@ def every_test_ends(request: pytest.FixtureRequest) -> Iterator[None]:
 def servers_are_checked_after_every_test(every_test_ends: None) -> Iterator[None]:
     yield
     check_all_live()
+
+
+@pytest.fixture(scope="session")
+def module_for_other_users() -> None:
+    """For tests with an httpd of another user: what that needs is built before the time of the test counts."""
+    if os.geteuid() == 0:
+        module_config_lines("nobody")
 
 
 @pytest.fixture

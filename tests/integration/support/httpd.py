@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from support.kept_process import KeptProcess
 from support.log_book import LogBook
 from support.ports import Port
 from support.waiting import DeadlinePassed, eventually
+from tests.open_folders import make_open_folder
 
 HTTPD = "/usr/sbin/apache2"
 RUNNING = r"AH\d+: .* -- resuming normal operations"
@@ -37,7 +37,7 @@ class Httpd:
 
     def __init__(self, product: str, mpm: str = "event", user: str = "") -> None:
         """`product`: the lines that load our module; nothing for a plain httpd. `user`: run all of it as that user."""
-        self.folder = Path(tempfile.mkdtemp(prefix="js-", dir="/tmp"))
+        self.folder = make_open_folder("js-")
         self.user = user
         for name in ("logs", "run", "buffer", "apps"):
             (self.folder / name).mkdir()
@@ -53,7 +53,6 @@ class Httpd:
         self.ended: dict[int, int] = {}
 
     def _set_owners(self) -> None:
-        self.folder.chmod(0o755)
         if os.geteuid() != 0:
             return
         server = pwd.getpwnam(self.user or "www-data")
@@ -263,7 +262,7 @@ def _name(process: psutil.Process) -> str:
 
 def _runs_a_loader(process: psutil.Process) -> bool:
     try:
-        return any("loaders/start.py" in word for word in process.cmdline()) or _name_says_app(process)
+        return any("loaders/python/start.py" in word for word in process.cmdline()) or _name_says_app(process)
     except psutil.Error:
         return False
 

@@ -7,8 +7,9 @@ import functools
 import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
+
+from tests.open_folders import make_open_folder
 
 #: CPython from 3.6 on in the folders where version managers put it, and PyPy.
 FOLDERS = [Path(os.path.expanduser("~/.pyenv/versions")), Path("/opt/python"), Path("/usr/local")]
@@ -34,9 +35,8 @@ def usable_by_apps(name: str) -> Path:
     if str(interpreter).startswith("/usr/bin/"):
         return interpreter
     home = interpreter.parent.parent
-    copy = Path(tempfile.mkdtemp(prefix="js-python-", dir="/tmp"))
+    copy = make_open_folder("js-python-")
     atexit.register(shutil.rmtree, copy, ignore_errors=True)
-    copy.chmod(0o755)
     (copy / "bin").mkdir()
     shutil.copy2(interpreter, copy / "bin")
     shutil.copytree(

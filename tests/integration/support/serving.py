@@ -28,7 +28,7 @@ LIVE: list[CheckedHttpd] = []
 @contextmanager
 def checked_httpd(mpm: str = "event", user: str = "", with_module: bool = True) -> Iterator[CheckedHttpd]:
     """A server, not yet started; at the end it is stopped, and AssertionError says what was wrong with it."""
-    server = CheckedHttpd(module_config_lines() if with_module else "", mpm, user)
+    server = CheckedHttpd(module_config_lines(user) if with_module else "", mpm, user)
     LIVE.append(server)
     try:
         yield server

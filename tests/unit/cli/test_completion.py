@@ -11,8 +11,8 @@ import pytest
 from click.shell_completion import BashComplete
 from instance_registry import Registry
 
-from spawner.cli.completion_scripts import main
-from spawner.cli.programs import PROGRAMS
+from spawner.cli.install_files import main
+from spawner.cli.main import PROGRAMS
 
 AsLine = Callable[[dict[str, Any]], bytes]
 
@@ -31,7 +31,7 @@ def here(registry: Registry, answer: dict[str, Any], as_line: AsLine, monkeypatc
 
 
 def test_every_program_has_files_for_bash_and_zsh_that_the_shell_can_read(tmp_path: Path) -> None:
-    main(tmp_path)
+    main(tmp_path / "man", tmp_path)
     for name in PROGRAMS:
         bash = tmp_path / "bash-completion" / "completions" / name
         subprocess.run(["bash", "-n", str(bash)], check=True)
@@ -51,7 +51,7 @@ def test_every_program_has_files_for_bash_and_zsh_that_the_shell_can_read(tmp_pa
 def test_bash_escapes_a_word_unless_it_is_within_quotes(
     here: Registry, tmp_path: Path, begun: str, completed: str
 ) -> None:
-    main(tmp_path)
+    main(tmp_path / "man", tmp_path)
     script = """
         PATH=$1:$PATH; source "$2"
         COMP_WORDS=(jumpseat restart-app --name "$3"); COMP_CWORD=3

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from instance_registry import Registry
 
-from spawner.cli.passenger.status_xml import status_xml
-from spawner.cli.programs import PROGRAMS
+from spawner.cli.commands.passenger_status import status_xml
+from spawner.cli.main import PROGRAMS
 
 AsLine = Callable[[dict[str, Any]], bytes]
 

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 from instance_registry import Registry
 
-from spawner.cli import app_choice
-from spawner.cli.errors import NoSuchApp
+from spawner.cli.arguments import app_from_menu, apps_around, apps_at_path, apps_with_root_prefix
 from spawner.cli.main import jumpseat
+from spawner.cli.program import NoSuchApp
 
 AsLine = Callable[[dict[str, Any]], bytes]
 KEY = "/var/www/shop (production)"
@@ -97,7 +97,7 @@ def test_a_wait_that_is_over_ends_with_3(registry: Registry, answer: dict[str, A
     finally:
         listener.close()
     assert result.exit_code == 3
-    assert "the restart goes on" in result.stderr
+    assert "the restart continues" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [["/srv"], ["--name", "other"], []])
@@ -152,14 +152,14 @@ def roots(groups: Sequence[dict[str, Any]]) -> list[str]:
 
 def test_a_path_means_what_lies_there_or_below() -> None:
     groups = [group(root) for root in ("/srv/a", "/srv/a/b", "/srv/ab")]
-    assert roots(app_choice.at_path(groups, "/srv/a/")) == ["/srv/a", "/srv/a/b"]
-    assert roots(app_choice.at_path(groups, "/")) == ["/srv/a", "/srv/a/b", "/srv/ab"]
+    assert roots(apps_at_path(groups, "/srv/a/")) == ["/srv/a", "/srv/a/b"]
+    assert roots(apps_at_path(groups, "/")) == ["/srv/a", "/srv/a/b", "/srv/ab"]
 
 
 def test_a_path_in_an_app_means_that_app() -> None:
     groups = [group(root) for root in ("/srv/a", "/srv/a/b")]
-    assert roots(app_choice.at_path(groups, "/srv/a/b/static")) == ["/srv/a/b"]
-    assert roots(app_choice.at_path(groups, "/srv/a/static")) == ["/srv/a"]
+    assert roots(apps_at_path(groups, "/srv/a/b/static")) == ["/srv/a/b"]
+    assert roots(apps_at_path(groups, "/srv/a/static")) == ["/srv/a"]
 
 
 def test_a_link_is_found_by_both_of_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,20 +168,20 @@ def test_a_link_is_found_by_both_of_its_names(tmp_path: Path, monkeypatch: pytes
     linked, resolved = [group(str(tmp_path / "current"))], [group(str(tmp_path / "release"))]
     monkeypatch.chdir(tmp_path / "current")
     monkeypatch.setenv("PWD", str(tmp_path / "current"))
-    assert app_choice.around(linked, ".") == linked
-    assert app_choice.around(resolved, ".") == resolved
+    assert apps_around(linked, ".") == linked
+    assert apps_around(resolved, ".") == resolved
 
 
 def test_a_shell_s_idea_of_the_folder_that_is_wrong_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PWD", "/srv/a")
-    assert app_choice.around([group("/srv/a")], ".") == ([] if os.getcwd() != "/srv/a" else [group("/srv/a")])
+    assert apps_around([group("/srv/a")], ".") == ([] if os.getcwd() != "/srv/a" else [group("/srv/a")])
 
 
 def test_passenger_s_prefix_is_text() -> None:
     groups = [group("/srv/a"), group("/srv/ab"), group("/opt/a")]
-    assert roots(app_choice.with_prefix(groups, "/srv/a")) == ["/srv/a", "/srv/ab"]
+    assert roots(apps_with_root_prefix(groups, "/srv/a")) == ["/srv/a", "/srv/ab"]
     with pytest.raises(NoSuchApp):
-        app_choice.with_prefix(groups, "/home")
+        apps_with_root_prefix(groups, "/home")
 
 
 def test_the_menu_gives_the_app_whose_number_is_typed() -> None:
@@ -192,7 +192,7 @@ def test_the_menu_gives_the_app_whose_number_is_typed() -> None:
         asked.append(question)
         return highest
 
-    assert roots(app_choice.from_menu(groups, type_two)) == ["/srv/b"]
+    assert roots(app_from_menu(groups, type_two)) == ["/srv/b"]
     assert "  1  /srv/a (production)\n  2  /srv/b (production)" in asked[0]
 
 

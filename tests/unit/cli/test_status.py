@@ -93,7 +93,7 @@ def test_a_deployment_error_that_is_resisted_is_told_with_its_reason_and_age(
     registry.add("httpd-1", as_line(answer))
     output = run(registry).output
     assert "Deployment error: generation 5 failed at step import 1 min 1 s ago" in output
-    assert "the release before goes on serving (error 1f2e3d4c)" in output
+    assert "the previous release continues to serve (error 1f2e3d4c)" in output
     assert "ImportError: no shop" in output
 
 

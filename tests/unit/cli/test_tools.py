@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 from click.testing import CliRunner, Result
 from instance_registry import Registry
 
+import spawner
 from spawner.cli.main import jumpseat
 from spawner.version import VERSION
 
@@ -69,7 +71,7 @@ def test_each_request_in_flight_has_a_line(registry: Registry, as_line: AsLine) 
 
 def test_no_request_is_said_in_words(registry: Registry, as_line: AsLine) -> None:
     registry.add("httpd-1", b"", requests=as_line({"ok": True, "requests": []}))
-    assert run(registry, "requests").output == "No request is being worked on.\n"
+    assert run(registry, "requests").output == "No request is being served.\n"
 
 
 def test_an_app_is_named_by_its_path(registry: Registry, answer: dict[str, Any], as_line: AsLine) -> None:
@@ -102,7 +104,7 @@ def test_a_process_is_detached(registry: Registry, as_line: AsLine) -> None:
 
 def test_a_preloader_that_is_detached_has_no_requests_to_finish(registry: Registry, as_line: AsLine) -> None:
     registry.add("httpd-1", b"", detach_process=as_line({"ok": True, "group": "a", "kind": "preloader"}))
-    assert run(registry, "detach-process", "7").output == "Preloader 7 of a ends; its workers serve on.\n"
+    assert run(registry, "detach-process", "7").output == "Preloader 7 of a ends; its workers continue to serve.\n"
     told = json.loads(run(registry, "detach-process", "7", "--json").output)
     assert told == {"pid": 7, "detached": True, "group": "a", "kind": "preloader"}
 
@@ -134,7 +136,7 @@ def test_reopened_logs_are_named(registry: Registry, as_line: AsLine) -> None:
 
 def test_where_there_is_no_log_to_open_anew_that_is_said(registry: Registry, as_line: AsLine) -> None:
     registry.add("httpd-1", b"", reopen_logs=as_line({"ok": True, "logs": []}))
-    assert run(registry, "reopen-logs").output.startswith("There was nothing to open: ")
+    assert run(registry, "reopen-logs").output.startswith("There was nothing to reopen: ")
 
 
 def test_the_memory_of_nothing_has_no_sum(registry: Registry, as_line: AsLine) -> None:
@@ -167,6 +169,11 @@ def test_about_prints_one_fact_or_all() -> None:
     assert json.loads(CliRunner().invoke(jumpseat, ["about", "--json"]).output)["version"] == VERSION
 
 
+def test_about_names_the_folder_of_the_packages() -> None:
+    root = CliRunner().invoke(jumpseat, ["about", "root"]).output.strip()
+    assert root == str(Path(spawner.__file__).resolve().parents[1])
+
+
 @pytest.mark.parametrize("name", sorted(jumpseat.commands))
 def test_every_command_has_help_with_an_example_and_its_exit_statuses(name: str) -> None:
     text = CliRunner().invoke(jumpseat, [name, "--help"]).output
@@ -191,6 +198,6 @@ def test_a_page_can_be_told_again_and_again(
         if len(naps) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("spawner.cli.watching.time.sleep", nap)
+    monkeypatch.setattr("spawner.cli.commands.status.time.sleep", nap)
     result = run(registry, "status", "--watch", "3")
     assert (result.exit_code, naps, result.output.count("/var/www/shop (production)")) == (0, [3.0, 3.0], 2)

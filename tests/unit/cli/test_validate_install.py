@@ -11,16 +11,14 @@ from click.testing import CliRunner
 from instance_registry import Registry
 from rich.console import Console
 
-from spawner.cli.checks.apache import Apache
+from spawner.cli.checks.apache import Apache, Module
 from spawner.cli.checks.confinement import PrivateFolders, SecurityModule
-from spawner.cli.checks.finding import ERROR, OK, WARNING, Check, Finding
+from spawner.cli.checks.findings import ERROR, OK, WARNING, Check, Finding
 from spawner.cli.checks.folders import RegistryFolders, SpawnerConfiguration
-from spawner.cli.checks.module import Module
-from spawner.cli.checks.packages import Packages
-from spawner.cli.checks.permissions import Permissions
+from spawner.cli.checks.installation import Packages, Permissions
 from spawner.cli.checks.running import Running
+from spawner.cli.commands.validate_install import exit_status, validate
 from spawner.cli.main import jumpseat
-from spawner.cli.validate_install import exit_status, validate
 
 
 def levels(check: Check) -> dict[str, str]:
@@ -136,7 +134,8 @@ def test_a_registry_below_tmp_is_a_warning(folder: str, level: str) -> None:
 
 
 def test_packages_that_everybody_may_change_are_an_error(tmp_path: Path) -> None:
-    (tmp_path / "spawner" / "loaders").mkdir(parents=True)
+    for folder in ("loaders/python", "shared"):
+        (tmp_path / "spawner" / folder).mkdir(parents=True)
     assert levels(Permissions(tmp_path))["packages' rights"] == OK
     (tmp_path / "spawner").chmod(0o777)
     assert levels(Permissions(tmp_path))["packages' rights"] == ERROR

@@ -155,7 +155,7 @@ def test_more_workers_come_when_all_are_busy_and_a_request_waits(httpd: Httpd) -
 
 
 def open_request(registered: dict[str, str]) -> socket.socket:
-    from spawner.loaders import wire
+    from spawner.shared import wire
 
     line = socket.socket(socket.AF_UNIX)
     line.connect(registered["socket"])
@@ -257,7 +257,8 @@ def test_the_instance_folder_has_the_modes_that_the_protocol_promises(httpd: Htt
     name = httpd.instance.name
     expected = {
         ".": 0o755, name: 0o755, name + "/apps": 0o711, name + "/loaders": 0o755, name + "/instance.json": 0o644,
-        name + "/spawner.sock": 0o600, name + "/admin.sock": 0o666, name + "/loaders/start.py": 0o644,
+        name + "/spawner.sock": 0o600, name + "/admin.sock": 0o666, name + "/loaders/python/start.py": 0o644,
+        name + "/shared": 0o755, name + "/shared/wire.py": 0o644,
         str(Path(registered["socket"]).relative_to(httpd.registry)): 0o600,
     }  # fmt: skip
     assert {path: modes[path] for path in expected} == expected

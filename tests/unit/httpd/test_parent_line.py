@@ -13,8 +13,8 @@ import pytest
 
 from spawner.errors import PeerError
 from spawner.httpd.parent_line import ParentLine, ServerConfiguration, StartParameters
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
+from spawner.logs.log_writer import LogWriter
 from spawner.system import packets
 
 
@@ -24,7 +24,7 @@ class Parent:
     def __init__(self, folder: Path) -> None:
         ours, self.line = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.log_path = folder / "log"
-        self.log = Log(LineSink.open(str(self.log_path)))
+        self.log = Log(LogWriter.open(str(self.log_path)))
         self.got: list[ServerConfiguration] = []
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.reader = ParentLine(

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from spawner.httpd.prestart import prestart, request_for
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
+from spawner.logs.log_writer import LogWriter
 
 
 def test_the_request_names_the_url_s_host_and_port() -> None:
@@ -54,7 +54,7 @@ def run(folder: Path, answer: bytes, timeout: float = 10.0, silent: bool = False
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        log = Log(LineSink.open(str(folder / "log")))
+        log = Log(LogWriter.open(str(folder / "log")))
         log.level = 5
         await prestart("http://far.example:%d/up" % port, timeout, log)
         log.close()
@@ -87,7 +87,7 @@ def test_a_connection_closed_without_answer_is_logged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["ftp://x/", "nonsense", "http://", "http://x:99999/", "http://127.0.0.1:1/"])
 def test_a_url_that_leads_nowhere_is_logged_and_nothing_else(tmp_path: Path, url: str) -> None:
     async def main() -> None:
-        log = Log(LineSink.open(str(tmp_path / "log")))
+        log = Log(LogWriter.open(str(tmp_path / "log")))
         await prestart(url, 5.0, log)
         log.close()
 

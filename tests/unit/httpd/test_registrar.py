@@ -13,8 +13,8 @@ import pytest
 from spawner.errors import OperatorError
 from spawner.httpd.register_message import registration_from
 from spawner.httpd.registrar import Registrar
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
+from spawner.logs.log_writer import LogWriter
 from spawner.pool.registration import Registration
 from spawner.system import packets
 from tests.unit.httpd.test_register_message import REGISTRATION
@@ -30,7 +30,7 @@ class Children:
         os.chmod(self.path, 0o666)
         listener.listen()
         listener.setblocking(False)
-        self.log = Log(LineSink.open(str(folder / "log")))
+        self.log = Log(LogWriter.open(str(folder / "log")))
         self.queue_full: list[tuple[str, int]] = []
         self.registrar = Registrar(
             asyncio.get_running_loop(), listener, apache_uid, "secret", self.log, register,

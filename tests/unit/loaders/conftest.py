@@ -10,7 +10,7 @@ from typing import Iterator, Mapping
 import pytest
 
 from tests.unit.loaders.support.interpreters import find_interpreters
-from tests.unit.loaders.support.loader_process import Group, Preloader, Process
+from tests.unit.loaders.support.loader_process import START, Group, Preloader, Process
 
 INTERPRETERS = find_interpreters()
 APPS = Path(__file__).parent / "apps"
@@ -43,13 +43,14 @@ class Starter:
         token: str = "the-token",
         environment: Mapping[str, str] | None = None,
         options: tuple[str, ...] = (),
+        program: str = START,
     ) -> Preloader:
         """Start a preloader; `source` becomes its entry file. It has said hello, nothing more."""
         if source is not None:
             self.write(source)
         group = Group(token)
         self._stack.callback(group.close)
-        preloader = Preloader(self.python, self.folder, group, environment or {}, options)
+        preloader = Preloader(self.python, self.folder, group, environment or {}, options, program)
         self._stack.callback(preloader.close)
         return preloader
 

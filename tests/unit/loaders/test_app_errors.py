@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.loader_process import Process
+from tests.unit.loaders.support.loader_process import ROOT, Process
 
 PROBE = "responses.py"
 
@@ -35,7 +35,7 @@ def test_the_traceback_shows_the_apps_frames_and_none_of_ours(probe: Process) ->
     log = probe.output.wait_for("X-Bad")
     shown = log[log.rindex("GET /calls_helper_that_fails") :]
     assert "in helper_of_the_app" in shown
-    assert "loaders" not in shown
+    assert ROOT not in shown
 
 
 @pytest.mark.parametrize(("path", "error"), [

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.unit.loaders.conftest import Starter
+from tests.unit.loaders.support.loader_process import ROOT
 
 
 def failure(starter: Starter, source: str | None) -> dict[str, str]:
@@ -47,7 +48,7 @@ def test_an_exception_while_importing_comes_with_the_apps_frames_only(starter: S
     lines = told["traceback"].splitlines()
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[1] == f'  File "{starter.folder}/passenger_wsgi.py", line 2, in <module>'
-    assert "loaders" not in told["traceback"]
+    assert ROOT not in told["traceback"]
     assert lines[-1] == "ValueError: deep inside"
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from spawner.state_store.instance_directory import InstanceDirectory
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.loader_process import START
+from tests.unit.loaders.support.loader_process import ROOT, START
 
 ANSWER_JSON = """
 import json, os, sys
@@ -21,26 +23,38 @@ def application(environ, start_response):
 """
 
 
-def look(starter: Starter, code: str, **environment: str) -> Any:
+def look(starter: Starter, code: str, program: str = START, **environment: str) -> Any:
     """Return what `look()`, defined by `code` in an app, sees within a request."""
-    preloader = starter.start(ANSWER_JSON + code, environment=environment)
+    preloader = starter.start(ANSWER_JSON + code, environment=environment, program=program)
     preloader.load()
     return json.loads(preloader.fork().get().body)
 
 
-def test_nothing_of_the_loader_can_be_imported(starter: Starter) -> None:
-    modules = """
+TRACES = """
+def is_ours(path): return os.path.join(path or "", "").startswith(ROOT)
 def look():
-    return sorted(name for name, module in sys.modules.items()
-                  if "jumpseat" in name or "loaders" in (getattr(module, "__file__", None) or ""))
+    modules = [name for name, module in sys.modules.items()
+               if "jumpseat" in name or is_ours(getattr(module, "__file__", None))]
+    return modules + [path for path in sys.path + list(sys.path_importer_cache) if is_ours(path)]
 """
-    assert look(starter, modules) == []
+
+
+def test_nothing_of_the_loader_can_be_imported(starter: Starter) -> None:
+    assert look(starter, f"ROOT = {ROOT!r}\n{TRACES}") == []
+
+
+def test_the_loader_works_and_leaves_no_trace_where_it_was_copied_to(starter: Starter) -> None:
+    with tempfile.TemporaryDirectory() as registry:  # a short path: sockets have names that are not
+        instance = InstanceDirectory(os.path.join(registry, "httpd-1"), 1, os.getuid(), os.getgid())
+        instance.create("/", 1.0)
+        root = os.path.join(instance.folder, "")
+        assert look(starter, f"ROOT = {root!r}\n{TRACES}", program=instance.start_program) == []
 
 
 def test_the_path_holds_the_app_root_first_and_no_folder_of_the_loader(starter: Starter) -> None:
     path = look(starter, "def look(): return sys.path, list(sys.path_importer_cache)\n")
     assert path[0][0] == str(starter.folder)
-    assert not [entry for entry in path[0] + path[1] if "loaders" in Path(entry).parts[-1:]]
+    assert not [entry for entry in path[0] + path[1] if os.path.join(entry, "").startswith(ROOT)]
 
 
 def test_a_module_of_the_app_is_found_although_the_loader_has_one_of_that_name(starter: Starter) -> None:

@@ -84,13 +84,13 @@ def test_a_generator_of_numpys_in_a_global_is_named(with_numpy: Starter, made: s
     source = f"import numpy\nclass Shop: pass\nRNG = {made}\nSAME = RNG\napplication = print\n"
     (warning,) = with_numpy.start(source).load()
     place = f"{with_numpy.folder}/passenger_wsgi.py:3"
-    assert warning.startswith(f"the random generator 'RNG' of {place} ({kind}) was made")
+    assert warning.startswith(f"the random generator 'RNG' of {place} ({kind}) was created")
 
 
 def test_a_generator_in_a_global_of_the_app_is_named(starter: Starter) -> None:
     starter.write("import random\n\nDICE = random.Random()\nFAIR = random.SystemRandom()\n", "game.py")
     (warning,) = starter.start("import game\napplication = print\n").load()
-    assert warning.startswith(f"the random generator 'DICE' of {starter.folder}/game.py:3 (random.Random) was made")
+    assert warning.startswith(f"the random generator 'DICE' of {starter.folder}/game.py:3 (random.Random) was created")
     assert "after_fork()" in warning
 
 

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from spawner.loaders import wire
+from spawner.shared import wire
 from tests.unit.loaders.conftest import Starter
 from tests.unit.loaders.support.loader_process import Process
 

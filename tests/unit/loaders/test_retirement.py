@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from spawner.loaders import wire
+from spawner.shared import wire
 from tests.unit.loaders.conftest import Starter
 from tests.unit.loaders.support.loader_process import Process
 

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from spawner.loaders import wire
+from spawner.shared import wire
 from tests.unit.loaders.conftest import Starter
 from tests.unit.loaders.support.loader_process import CELL, CELL_SIZE, SLOT_SIZE, SLOTS, Cell
 

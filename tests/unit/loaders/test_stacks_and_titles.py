@@ -46,7 +46,7 @@ def test_the_stacks_of_all_threads_are_shown(starter: Starter) -> None:
         worker.output.wait_for("waiting")
         worker.signal(signal.SIGUSR2)
         worker.output.wait_for(" in application\n")
-        worker.output.wait_for(" in _take_connections\n")
+        worker.output.wait_for(" in _accept_connections\n")
         starter.write("", "gate")
         assert exchange.answer().text == "ok"
 
@@ -77,8 +77,8 @@ def test_each_process_is_named_by_what_it_is(starter: Starter) -> None:
 
 def test_the_name_leaves_the_apps_own_view_alone(starter: Starter) -> None:
     worker = starter.worker("import sys\n" + APP)
-    seen = worker.get("/?repr((sys.argv[0][-16:], environ is not None)).encode()").text
-    assert seen == "('loaders/start.py', True)"
+    seen = worker.get("/?repr((sys.argv[0][-23:], environ is not None)).encode()").text
+    assert seen == "('loaders/python/start.py', True)"
     environment = Path(f"/proc/{worker.pid}/environ").read_bytes().split(b"\0")
     assert b"PATH=" + os.environb[b"PATH"] in environment
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spawner.loaders import wire
+from spawner.shared import wire
 
 FIELD = st.binary(max_size=30).map(lambda data: data.replace(b"\0", b"x"))
 PAIRS = st.lists(st.tuples(FIELD, FIELD), max_size=8)

@@ -14,6 +14,7 @@ import pytest
 from tests.unit.loaders.conftest import Starter
 from tests.unit.loaders.support.client import Answer
 from tests.unit.loaders.support.control import PATIENCE
+from tests.unit.loaders.support.loader_process import ROOT
 
 APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
 
@@ -190,7 +191,7 @@ def test_after_fork_that_fails_ends_the_worker_and_is_told(starter: Starter) -> 
     told = worker.line.expect("failed")
     assert (told["step"], told["summary"]) == ("run after_fork()", "ConnectionError: no database")
     assert "in after_fork" in told["traceback"]
-    assert "loaders" not in told["traceback"]
+    assert ROOT not in told["traceback"]
     worker.wait_for_end()
     assert preloader.line.expect("exited")["status"] == str(1 << 8)
     assert "ConnectionError: no database" in worker.output.text()

@@ -8,14 +8,21 @@ from pathlib import Path
 
 import spawner
 
-LEVELS = {"crit", "error", "warn", "notice", "info", "debug", "say"}
+LEVELS = {"crit", "error", "warn", "notice", "info", "debug"}
+
+
+def names_a_level(call: ast.Call) -> bool:
+    """Whether it is `log.warn(...)`, or has the level as its first argument."""
+    first = call.args[0] if call.args else None
+    by_method = isinstance(call.func, ast.Attribute) and call.func.attr in LEVELS
+    return by_method or (isinstance(first, ast.Constant) and first.value in LEVELS)
 
 
 def numbers() -> "Counter[int]":
     found: Counter[int] = Counter()
     for path in sorted(Path(spawner.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
+            if isinstance(node, ast.Call) and names_a_level(node):
                 found.update(
                     argument.value
                     for argument in node.args

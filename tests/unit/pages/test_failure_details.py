@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from spawner.loaders import masking
-from spawner.pages.failure_details import raised_from, variables_from
+from spawner.shared import masking
+from spawner.start_failure import raised_from, variables_from
 
 FRAME: dict[str, Any] = {"file": "/a", "line": 3, "function": "f", "of_app": True, "first": 2, "source": ["x", "y"]}
 RAISED: dict[str, Any] = {"title": "E: e", "link": "", "left_out": 0, "frames": [FRAME]}

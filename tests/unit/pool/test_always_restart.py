@@ -17,7 +17,7 @@ def serve(world: World, process: Process) -> None:
     """A process comes up, serves its request and ends."""
     while not process.serving:
         world.come_up(process)
-    world.step(world.pool.process_worn, process.process_id)
+    world.step(world.pool.max_requests_reached, process.process_id)
     world.exit(process)
 
 
@@ -32,7 +32,7 @@ def test_a_request_starts_one_direct_process_that_serves_once() -> None:
     cold(world)
     world.request()
     starts = world.effects_of(effects.StartProcess)
-    assert [(start.kind, start.once) for start in starts] == [(ProcessKind.DIRECT, True)]
+    assert [(start.kind, start.single_request) for start in starts] == [(ProcessKind.DIRECT, True)]
 
 
 def test_after_its_request_nothing_is_kept_and_the_next_request_starts_another() -> None:
@@ -40,7 +40,7 @@ def test_after_its_request_nothing_is_kept_and_the_next_request_starts_another()
     cold(world)
     for number in (1, 2, 3):
         world.request()
-        serve(world, world.coming())
+        serve(world, world.starting())
         assert world.pool.groups["app"].state is GroupState.COLD
         assert len(world.effects_of(effects.StartProcess)) == number
         assert not world.processes()
@@ -50,13 +50,13 @@ def test_more_come_while_more_wait() -> None:
     world = World()
     cold(world)
     world.request()
-    first = world.coming()
+    first = world.starting()
     while not first.serving:
         world.come_up(first)
     for _ in range(2):
         world.look({first.process_id: 1}, waiting=True)
-    second = world.coming()
-    assert second.once
+    second = world.starting()
+    assert second.single_request
     serve(world, first)
     serve(world, second)
     assert world.pool.groups["app"].state is GroupState.COLD
@@ -78,7 +78,7 @@ def test_a_start_that_is_under_way_when_the_file_comes_is_ended() -> None:
     switch(world, True)
     assert world.pool.groups["app"].state is GroupState.COLD
     world.request()
-    assert world.coming().once
+    assert world.starting().single_request
 
 
 def test_a_restart_that_is_under_way_when_the_file_comes_is_answered() -> None:
@@ -94,19 +94,19 @@ def test_processes_are_kept_again_when_the_file_goes() -> None:
     world = World()
     cold(world)
     world.request()
-    first = world.coming()
+    first = world.starting()
     switch(world, False)
     serve(world, first)
     world.all_up()
     assert len(world.serving()) == 3
-    assert not any(process.once for process in world.serving())
+    assert not any(process.single_request for process in world.serving())
 
 
 def test_a_process_whose_request_does_not_come_goes_soon() -> None:
     world = World()
     cold(world)
     world.request()
-    process = world.coming()
+    process = world.starting()
     while not process.serving:
         world.come_up(process)
     world.advance(2.1)
@@ -119,30 +119,30 @@ def test_a_failed_start_is_answered_and_the_next_request_tries_at_once() -> None
     world = World()
     cold(world)
     world.request()
-    found = world.fail(world.coming())
+    found = world.fail(world.starting())
     assert any(isinstance(effect, effects.FailWaiting) for effect in found)
     world.request()
-    assert world.coming().once
+    assert world.starting().single_request
 
 
 def test_a_failed_start_beside_a_process_that_serves_is_not_tried_over_and_over() -> None:
     world = World()
     cold(world)
     world.request()
-    first = world.coming()
+    first = world.starting()
     while not first.serving:
         world.come_up(first)
     for _ in range(2):
         world.look({first.process_id: 1}, waiting=True)
-    world.fail(world.coming())
-    assert not world.coming_or_none()
+    world.fail(world.starting())
+    assert not world.starting_or_none()
 
 
 def test_a_process_that_is_killed_is_not_replaced() -> None:
     world = World()
     cold(world)
     world.request()
-    process = world.coming()
+    process = world.starting()
     while not process.serving:
         world.come_up(process)
     world.exit(process, 9)
@@ -162,9 +162,9 @@ def test_a_restart_ends_what_serves_and_starts_nothing() -> None:
 def test_who_waits_for_a_restart_hears_whether_the_code_loads() -> None:
     world = World()
     cold(world)
-    world.restart(bring_up=True)
-    assert world.coming().once
-    world.fail(world.coming())
+    world.restart(start_if_cold=True)
+    assert world.starting().single_request
+    world.fail(world.starting())
     assert world.effects_of(effects.Progress)[-1].stage == "failed"
 
 
@@ -173,16 +173,16 @@ def test_it_outlives_the_spawner() -> None:
     cold(world)
     world.request()
     world.adopt_all(lambda number, process: True)
-    serve(world, world.coming())
+    serve(world, world.starting())
     assert not world.processes()
     world.request()
-    assert world.coming().once
+    assert world.starting().single_request
 
 
 def test_whoever_waits_for_a_restart_that_waits_hears_of_it_when_the_file_comes() -> None:
     world = World()
     world.register()
-    world.restart(bring_up=True)
+    world.restart(start_if_cold=True)
     for _ in range(3):
         world.restart()
     generation = world.restart()

@@ -55,7 +55,7 @@ def test_an_app_that_wants_many_processes_lets_others_in_between() -> None:
     world.register("one", spawn_method="direct")
     world.request("one")
     for process in world.processes("many"):
-        while process.coming:
+        while process.starting:
             world.come_up(process)
     assert started(world) == ["many", "many", "many", "one"], "the third had been asked for before"
 
@@ -83,7 +83,7 @@ def test_each_of_many_apps_is_served_in_a_pool_that_is_much_smaller() -> None:
         world.up(key)
         world.now += 1
         assert world.serving(key), key
-        assert world.pool.active() <= 3
+        assert world.pool.worker_count() <= 3
     gone = [key for key in keys if not world.serving(key)]
     assert gone == keys[:27], "the place was taken from whoever had been idle for longest"
 
@@ -104,7 +104,7 @@ def test_an_app_without_worker_gets_a_place_from_a_busy_app_with_several_after_s
     assert len(world.serving("cold")) == 1
     for _ in range(4):
         world.sample("hot", busy=True, waiting=True)
-    assert len(world.pool.groups["hot"].active()) == 2, "it does not take the place back"
+    assert len(world.pool.groups["hot"].active_workers()) == 2, "it does not take the place back"
 
 
 def test_an_app_keeps_its_last_worker_while_it_is_in_a_request() -> None:
@@ -133,7 +133,7 @@ def test_an_app_that_resists_a_broken_release_gives_its_workers_up_last() -> Non
     world.now += 5
     world.up("other")
     world.restart("old")
-    world.fail(world.coming("old"))
+    world.fail(world.starting("old"))
     world.all_up("old")
     world.now += 5
     world.up("third")
@@ -147,7 +147,7 @@ def test_an_app_that_keeps_failing_is_tried_at_ever_longer_intervals() -> None:
     waits = []
     for _ in range(7):
         world.request()
-        world.fail(world.coming())
+        world.fail(world.starting())
         group = world.pool.groups["app"]
         waits.append(group.retry_at - world.now)
         world.now = group.retry_at
@@ -160,10 +160,10 @@ def test_a_group_grows_when_every_worker_has_as_many_requests_as_it_can_take() -
     worker = world.serving()[0].process_id
     for _ in range(4):
         world.look({worker: 3}, waiting=True, capacity=4)
-    assert len(world.pool.groups["app"].active()) == 1
+    assert len(world.pool.groups["app"].active_workers()) == 1
     for _ in range(2):
         world.look({worker: 4}, waiting=True, capacity=4)
-    assert len(world.pool.groups["app"].active()) == 2
+    assert len(world.pool.groups["app"].active_workers()) == 2
 
 
 def test_a_worker_with_one_request_of_many_that_it_can_take_is_not_idle() -> None:
@@ -181,10 +181,10 @@ def test_a_worker_with_one_request_of_many_that_it_can_take_is_not_idle() -> Non
 def test_an_idle_worn_worker_that_makes_room_takes_its_coming_replacement_along() -> None:
     world = World(max_pool_size=1)
     world.up("one", spawn_method="direct")
-    world.step(world.pool.process_worn, world.serving("one")[0].process_id)
-    replacement = world.coming("one")
+    world.step(world.pool.max_requests_reached, world.serving("one")[0].process_id)
+    replacement = world.starting("one")
     world.register("two", spawn_method="direct")
     world.request("two")
     assert replacement.retiring
-    assert world.pool.active() == 1
-    assert world.coming("two").active
+    assert world.pool.worker_count() == 1
+    assert world.starting("two").active

@@ -9,11 +9,11 @@ from tests.unit.pool.world import World
 
 def ask(world: World, process: Process) -> list[int]:
     """A worker asks for it: who was told to begin."""
-    return granted(world.step(world.pool.work_wanted, process.process_id))
+    return granted(world.step(world.pool.work_requested, process.process_id))
 
 
 def granted(found: list[effects.Effect]) -> list[int]:
-    return [effect.process_id for effect in found if isinstance(effect, effects.Work)]
+    return [effect.process_id for effect in found if isinstance(effect, effects.DoOutOfBandWork)]
 
 
 def test_a_worker_works_while_another_one_serves() -> None:
@@ -50,7 +50,7 @@ def test_one_more_worker_comes_for_a_worker_that_is_alone() -> None:
     world.up()
     worker = world.serving()[0]
     assert ask(world, worker) == []
-    other = world.coming()
+    other = world.starting()
     world.come_up(other)
     world.come_up(other)
     assert granted(world.seen) == [worker.process_id]
@@ -113,8 +113,8 @@ def test_a_wish_outlives_the_spawner() -> None:
     ask(world, second)
     world.adopt_all(lambda number, process: True)
     assert granted(world.sample()) == []
-    working = next(process for process in world.serving() if process.work_granted)
-    waiting = next(process for process in world.serving() if not process.work_granted)
+    working = next(process for process in world.serving() if process.work_granted_at)
+    waiting = next(process for process in world.serving() if not process.work_granted_at)
     assert granted(world.step(world.pool.work_done, working.process_id)) == [waiting.process_id]
 
 
@@ -123,7 +123,7 @@ def test_a_retired_worker_that_hangs_in_its_work_is_killed_after_a_while() -> No
     world.up(min_instances=2)
     worker = world.serving()[0]
     ask(world, worker)
-    world.step(world.pool.detach, worker.process_id)
+    world.step(world.pool.detach_process, worker.process_id)
     world.advance(61)
     assert [effect.process_id for effect in world.effects_of(effects.Kill)] == [worker.process_id]
 
@@ -140,9 +140,9 @@ def test_work_that_is_not_done_in_ten_minutes_costs_its_worker_the_turn_and_the_
     found = world.advance(1.5)
     assert first.retiring
     assert [effect.process_id for effect in found if isinstance(effect, effects.DumpStacks)] == [first.process_id]
-    assert world.coming_or_none() is not None, "another worker takes its place"
-    world.come_up(world.coming())
-    world.come_up(world.coming())
+    assert world.starting_or_none() is not None, "another worker takes its place"
+    world.come_up(world.starting())
+    world.come_up(world.starting())
     assert granted(world.seen)[-1] == second.process_id
     assert [effect.process_id for effect in world.advance(61.0) if isinstance(effect, effects.Kill)] == [
         first.process_id

@@ -41,8 +41,8 @@ def test_it_is_complete_when_the_last_old_worker_has_gone() -> None:
     world = World()
     world.up()
     world.restart()
-    while world.coming_or_none():
-        world.come_up(world.coming())
+    while world.starting_or_none():
+        world.come_up(world.starting())
     assert told(world)[-1] == (2, "replacing")
     world.exit(next(process for process in world.processes() if process.retiring and process.is_worker))
     assert told(world)[-1] == (2, "completed")
@@ -53,7 +53,7 @@ def test_a_release_that_does_not_start_has_failed_and_says_why(options: dict[str
     world = World()
     world.up(**options)
     world.restart()
-    world.fail(world.coming())
+    world.fail(world.starting())
     assert told(world) == [(2, "loading"), (2, "failed")]
     failure = last(world).failure
     assert failure is not None
@@ -85,7 +85,7 @@ def test_one_that_fails_with_a_newer_one_waiting_is_superseded_by_it() -> None:
     world.up()
     for _ in range(5):
         world.restart()
-    world.fail(world.coming())
+    world.fail(world.starting())
     assert told(world)[-2:] == [(5, "superseded"), (6, "loading")]
 
 
@@ -97,7 +97,7 @@ def test_a_blocking_restart_is_complete_when_the_new_code_serves_and_the_old_has
     world.all_up()
     assert told(world)[0] == (2, "loading")
     assert told(world)[-1] == (2, "completed")
-    assert any("restart of app completed" in effect.text for effect in world.effects_of(effects.Say))
+    assert any("restart of app completed" in effect.text for effect in world.effects_of(effects.Log))
 
 
 def test_a_rolling_restart_can_be_asked_for_where_blocking_is_configured() -> None:
@@ -120,8 +120,8 @@ def test_the_restart_of_an_app_without_process_is_complete_at_once() -> None:
 def test_an_app_without_process_is_started_for_who_waits() -> None:
     world = World()
     world.register(min_instances=2)
-    world.restart(bring_up=True)
-    assert world.coming().generation == 2
+    world.restart(start_if_cold=True)
+    assert world.starting().generation == 2
     world.all_up()
     assert told(world)[-1] == (2, "completed")
     assert len(world.serving()) == 2
@@ -131,7 +131,7 @@ def test_an_app_without_process_is_started_for_who_waits() -> None:
 def test_the_workers_that_an_app_without_any_is_to_have_are_counted(workers: int) -> None:
     world = World()
     world.register(min_instances=workers)
-    world.restart(bring_up=True)
+    world.restart(start_if_cold=True)
     world.all_up()
     steps = [(step.stage, step.done, step.total) for step in world.effects_of(effects.Progress)]
     assert ("replacing", 1, workers) in steps
@@ -140,10 +140,10 @@ def test_the_workers_that_an_app_without_any_is_to_have_are_counted(workers: int
 def test_who_waits_for_an_app_without_process_hears_why_it_does_not_load() -> None:
     world = World()
     world.register()
-    world.restart(bring_up=True)
-    world.fail(world.coming())
+    world.restart(start_if_cold=True)
+    world.fail(world.starting())
     assert told(world)[-1] == (2, "failed")
-    assert world.restart(bring_up=True) == 3, "the back-off is over for who asks"
+    assert world.restart(start_if_cold=True) == 3, "the back-off is over for who asks"
     world.all_up()
     assert told(world)[-1] == (3, "completed")
 
@@ -152,7 +152,7 @@ def test_a_restart_while_the_app_starts_first_tells_of_the_newer_code() -> None:
     world = World()
     world.register()
     world.request()
-    world.restart(bring_up=True)
+    world.restart(start_if_cold=True)
     world.all_up()
     assert told(world) == [(2, "loading"), (2, "replacing"), (2, "completed")]
 
@@ -163,9 +163,9 @@ def test_who_waits_for_a_restart_of_a_first_start_that_is_put_off_hears_of_its_o
     world.request()
     for _ in range(3):
         world.restart()
-    assert world.restart(bring_up=True) == 5
-    world.fail(world.coming())
-    assert world.coming().generation == 5, "it is started, though what was loading has failed"
+    assert world.restart(start_if_cold=True) == 5
+    world.fail(world.starting())
+    assert world.starting().generation == 5, "it is started, though what was loading has failed"
     world.all_up()
     assert told(world)[-1] == (5, "completed")
 
@@ -183,11 +183,11 @@ def test_a_worker_of_the_new_release_that_does_not_start_is_told_and_tried_again
     world = World()
     world.up(spawn_method="direct", min_instances=2)
     world.restart()
-    first = world.coming()
+    first = world.starting()
     for _ in range(3):
         world.come_up(first)
     world.exit(next(process for process in world.processes() if process.retiring))
-    world.fail(world.coming())
+    world.fail(world.starting())
     assert last(world).stage == "replacing"
     assert last(world).failure is not None
     world.advance(1.1)
@@ -234,7 +234,7 @@ def test_workers_that_end_as_soon_as_they_are_up_are_not_started_without_a_pause
     assert not world.serving()
     for pause in (1.0, 2.0, 5.0, 5.0):
         world.advance(pause - 0.1)
-        assert world.coming_or_none() is None
+        assert world.starting_or_none() is None
         world.advance(0.2)
         world.all_up()
         world.exit(world.serving()[0], 11)

@@ -62,11 +62,11 @@ class RandomWalk(RuleBasedStateMachine):
         if key in self.world.pool.groups:
             self.world.step(self.world.pool.restart, key)
 
-    @rule(key=KEYS, method=st.sampled_from([None, "rolling", "blocking"]), bring_up=st.booleans())
-    def ask_for_restart(self, key: str, method: Optional[str], bring_up: bool) -> None:
+    @rule(key=KEYS, method=st.sampled_from([None, "rolling", "blocking"]), start_if_cold=st.booleans())
+    def ask_for_restart(self, key: str, method: Optional[str], start_if_cold: bool) -> None:
         group = self.world.pool.groups.get(key)
         if group is not None and group.state is not GroupState.CLOSING:
-            self.asked[key] = self.world.restart(key, method, bring_up)
+            self.asked[key] = self.world.restart(key, method, start_if_cold)
 
     @rule(key=KEYS, busy=st.booleans(), waiting=st.booleans(), overdue=st.booleans())
     def look(self, key: str, busy: bool, waiting: bool, overdue: bool) -> None:
@@ -89,9 +89,9 @@ class RandomWalk(RuleBasedStateMachine):
     def detach(self, number: int) -> None:
         processes = list(self.world.pool.processes.values())
         if processes:
-            self.world.step(self.world.pool.detach, processes[number % len(processes)].process_id)
+            self.world.step(self.world.pool.detach_process, processes[number % len(processes)].process_id)
 
-    @rule(number=st.integers(0, 50), what=st.sampled_from(["process_worn", "work_wanted", "work_done"]))
+    @rule(number=st.integers(0, 50), what=st.sampled_from(["max_requests_reached", "work_requested", "work_done"]))
     def say(self, number: int, what: str) -> None:
         speaking = [p for p in self.world.pool.processes.values() if p.serving or (p.is_worker and p.retiring)]
         if speaking:
@@ -106,10 +106,10 @@ class RandomWalk(RuleBasedStateMachine):
         return key in self.world.pool.groups
 
     @rule(number=st.integers(0, 50))
-    @precondition(lambda self: any(process.coming for process in self.world.pool.processes.values()))
+    @precondition(lambda self: any(process.starting for process in self.world.pool.processes.values()))
     def come_up(self, number: int) -> None:
-        coming = [process for process in self.world.pool.processes.values() if process.coming]
-        self.world.come_up(coming[number % len(coming)])
+        starting = [process for process in self.world.pool.processes.values() if process.starting]
+        self.world.come_up(starting[number % len(starting)])
 
     @rule(number=st.integers(0, 50))
     @precondition(lambda self: self.unheard())
@@ -119,13 +119,13 @@ class RandomWalk(RuleBasedStateMachine):
 
     def unheard(self) -> list[Process]:
         workers = [p for p in self.world.pool.processes.values() if p.kind is ProcessKind.WORKER]
-        return [process for process in workers if process.state is ProcessState.STARTING]
+        return [process for process in workers if process.state is ProcessState.SPAWNED]
 
     @rule(number=st.integers(0, 50))
-    @precondition(lambda self: any(process.coming for process in self.world.pool.processes.values()))
+    @precondition(lambda self: any(process.starting for process in self.world.pool.processes.values()))
     def fail(self, number: int) -> None:
-        coming = [process for process in self.world.pool.processes.values() if process.coming]
-        self.world.fail(coming[number % len(coming)])
+        starting = [process for process in self.world.pool.processes.values() if process.starting]
+        self.world.fail(starting[number % len(starting)])
 
     @rule(number=st.integers(0, 50))
     @precondition(lambda self: self.world.pool.processes)
@@ -168,9 +168,10 @@ class RandomWalk(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         for group in self.world.pool.groups.values():
-            if group.state in (GroupState.STARTING, GroupState.SERVING, GroupState.RESTARTING) and not group.active():
+            wanted = group.state in (GroupState.STARTING, GroupState.SERVING, GroupState.RESTARTING)
+            if wanted and not group.active_workers():
                 assert group.state is not GroupState.SERVING, group.key
-                preloading = any(p.coming and p.kind is ProcessKind.PRELOADER for p in group.processes.values())
+                preloading = any(p.starting and p.kind is ProcessKind.PRELOADER for p in group.processes.values())
                 queued = group.key in self.world.pool.waiting_for_room or group.spawn_after > self.world.now
                 assert preloading or queued, group.key
 
@@ -213,7 +214,7 @@ class RandomWalk(RuleBasedStateMachine):
             assert group.serving_workers(), key
             assert group.state is GroupState.SERVING, (key, group.state)
             assert len({process.generation for process in group.serving_workers()}) == 1, key
-            if group.resisting is None:
+            if group.pinned is None:
                 assert group.spawn_generation == max(process.generation for process in group.processes.values())
         assert not self.asked or not self.unanswered()
 
@@ -224,12 +225,12 @@ class RandomWalk(RuleBasedStateMachine):
     def everything_comes_up(self) -> None:
         for _ in range(300):
             for process in list(self.world.pool.processes.values()):
-                if process.serving and process.work_granted:
+                if process.serving and process.work_granted_at:
                     self.world.step(self.world.pool.work_done, process.process_id)
-            moving = [p for p in self.world.pool.processes.values() if p.coming or p.retiring]
+            moving = [p for p in self.world.pool.processes.values() if p.starting or p.retiring]
             if not moving:
                 return
-            self.world.come_up(moving[0]) if moving[0].coming else self.world.exit(moving[0])
+            self.world.come_up(moving[0]) if moving[0].starting else self.world.exit(moving[0])
         raise AssertionError("it does not come to rest")
 
     def teardown(self) -> None:

@@ -14,7 +14,7 @@ from tests.unit.pool.world import World
 
 def wear_out(world: World, process: Process) -> list[effects.Effect]:
     """The worker says that it has served its requests."""
-    return world.step(world.pool.process_worn, process.process_id)
+    return world.step(world.pool.max_requests_reached, process.process_id)
 
 
 def retired(found: list[effects.Effect]) -> list[int]:
@@ -24,7 +24,7 @@ def retired(found: list[effects.Effect]) -> list[int]:
 
 def names(found: list[effects.Effect]) -> list[str]:
     """The names of effects, log lines and hooks left out."""
-    return [type(effect).__name__ for effect in found if not isinstance(effect, (effects.Say, effects.RunHook))]
+    return [type(effect).__name__ for effect in found if not isinstance(effect, (effects.Log, effects.RunHook))]
 
 
 def test_a_worn_worker_goes_at_once_and_another_is_forked_at_once() -> None:
@@ -48,7 +48,7 @@ def test_a_worn_worker_with_direct_spawning_serves_until_its_replacement_does() 
     world.up(spawn_method="direct", max_requests=10)
     old = world.serving()[0]
     assert names(wear_out(world, old)) == ["StartProcess"]
-    new = next(process for process in world.processes() if process.coming)
+    new = next(process for process in world.processes() if process.starting)
     world.come_up(new)
     world.come_up(new)
     assert old.serving
@@ -66,8 +66,8 @@ def test_worn_workers_with_direct_spawning_are_replaced_one_after_the_other() ->
     while any(worker.process_id in world.pool.processes for worker in old):
         living = world.processes()
         most = max(most, sum(process.active for process in living))
-        moving = next(process for process in living if process.coming or process.retiring)
-        world.come_up(moving) if moving.coming else world.exit(moving)
+        moving = next(process for process in living if process.starting or process.retiring)
+        world.come_up(moving) if moving.starting else world.exit(moving)
     assert most == 4
     assert len(world.serving()) == 3
 
@@ -77,9 +77,9 @@ def test_a_replacement_that_does_not_start_leaves_the_worn_worker_serving_and_is
     world.up(spawn_method="direct", max_requests=10)
     old = world.serving()[0]
     wear_out(world, old)
-    world.fail(next(process for process in world.processes() if process.coming))
+    world.fail(next(process for process in world.processes() if process.starting))
     assert old.serving
-    assert not [process for process in world.processes() if process.coming]
+    assert not [process for process in world.processes() if process.starting]
     world.advance(1.1)
     world.all_up()
     assert [process.process_id for process in world.serving()] != [old.process_id]
@@ -118,7 +118,7 @@ def test_a_worker_above_the_memory_limit_is_told_to_finish_and_another_is_forked
     found = world.measure([(worker, 101)])
     assert retired(found) == [worker.process_id]
     assert not any(isinstance(effect, effects.Kill) for effect in found)
-    assert "101 MB" in next(effect.text for effect in found if isinstance(effect, effects.Say))
+    assert "101 MB" in next(effect.text for effect in found if isinstance(effect, effects.Log))
 
 
 def test_a_worker_at_the_memory_limit_stays() -> None:
@@ -133,7 +133,7 @@ def test_an_app_that_is_larger_than_its_limit_from_the_start_is_not_replaced_ove
     world = World()
     world.up(memory_limit=100)
     worker = world.serving()[0]
-    said = [effect for effect in world.measure([(worker, 150)]) if isinstance(effect, effects.Say)]
+    said = [effect for effect in world.measure([(worker, 150)]) if isinstance(effect, effects.Log)]
     assert "too small for this app" in said[0].text
     assert not world.measure([(worker, 150)])
     assert worker.serving
@@ -147,11 +147,11 @@ def test_a_worker_above_the_hard_memory_limit_is_killed_at_once_and_the_figure_i
     found = world.measure([(worker, 250)])
     kill = next(effect for effect in found if isinstance(effect, effects.Kill))
     assert kill.process_id == worker.process_id
-    (line,) = [effect for effect in found if isinstance(effect, effects.Say)]
+    (line,) = [effect for effect in found if isinstance(effect, effects.Log)]
     assert "250 MB of memory, more than PassengerHardMemoryLimit 200" in line.text
     assert not kill.reason, "it is told once"
     said = world.exit(worker, 9)
-    assert not any("unexpectedly" in effect.text for effect in said if isinstance(effect, effects.Say))
+    assert not any("unexpectedly" in effect.text for effect in said if isinstance(effect, effects.Log))
     world.all_up()
     assert len(world.serving()) == 1
 
@@ -168,7 +168,7 @@ def test_a_retiring_worker_is_held_to_the_hard_memory_limit_too() -> None:
     world = World()
     world.up(hard_memory_limit=200)
     worker = world.serving()[0]
-    world.step(world.pool.detach, worker.process_id)
+    world.step(world.pool.detach_process, worker.process_id)
     assert any(isinstance(effect, effects.Kill) for effect in world.measure([(worker, 250)]))
 
 
@@ -203,7 +203,7 @@ def test_an_overdue_worker_shows_its_stacks_before_it_is_told_to_end() -> None:
 def test_an_overdue_worker_is_replaced_before_it_has_ended() -> None:
     world = World(max_pool_size=2)
     overdue(world)
-    assert len(world.pool.groups["app"].active()) == 2
+    assert len(world.pool.groups["app"].active_workers()) == 2
 
 
 def test_an_overdue_worker_that_does_not_end_is_killed() -> None:
@@ -227,7 +227,7 @@ def test_a_retiring_worker_whose_request_takes_too_long_ends_all_the_same() -> N
     world = World()
     world.up()
     worker = world.serving()[0]
-    world.step(world.pool.detach, worker.process_id)
+    world.step(world.pool.detach_process, worker.process_id)
     world.look({worker.process_id: 1}, overdue=True)
     world.advance(5.1)
     assert [effect.process_id for effect in world.effects_of(effects.Kill)] == [worker.process_id]
@@ -238,8 +238,8 @@ def test_a_detached_worker_finishes_and_another_takes_its_place(spawn_method: st
     world = World()
     world.up(spawn_method=spawn_method, min_instances=2)
     worker = world.serving()[0]
-    assert retired(world.step(world.pool.detach, worker.process_id)) == [worker.process_id]
-    assert world.step(world.pool.detach, worker.process_id) == []
+    assert retired(world.step(world.pool.detach_process, worker.process_id)) == [worker.process_id]
+    assert world.step(world.pool.detach_process, worker.process_id) == []
     world.all_up()
     assert len(world.serving()) == 2
 
@@ -249,7 +249,7 @@ def test_a_worker_that_is_detached_while_it_comes_up_is_told_to_end_and_another_
     world.register(spawn_method="direct")
     world.request()
     first = world.processes()[0]
-    found = world.step(world.pool.detach, first.process_id)
+    found = world.step(world.pool.detach_process, first.process_id)
     assert any(isinstance(effect, effects.Terminate) for effect in found)
     world.all_up()
     assert world.pool.groups["app"].state is GroupState.SERVING
@@ -258,7 +258,7 @@ def test_a_worker_that_is_detached_while_it_comes_up_is_told_to_end_and_another_
 def test_a_detached_preloader_comes_back_when_it_is_needed() -> None:
     world = World()
     world.up()
-    world.step(world.pool.detach, world.processes(kind=ProcessKind.PRELOADER)[0].process_id)
+    world.step(world.pool.detach_process, world.processes(kind=ProcessKind.PRELOADER)[0].process_id)
     world.all_up()
     assert not world.processes(kind=ProcessKind.PRELOADER)
     for _ in range(2):
@@ -275,24 +275,24 @@ def test_in_a_full_pool_a_worn_worker_is_replaced_with_one_more_at_most(options:
     for key in ("one", "two"):
         wear_out(world, world.serving(key)[0])
     most = 0
-    while any(process.coming or process.retiring for process in world.pool.processes.values()):
-        most = max(most, world.pool.active())
-        moving = next(p for p in world.pool.processes.values() if p.coming or p.retiring)
-        world.come_up(moving) if moving.coming else world.exit(moving)
+    while any(process.starting or process.retiring for process in world.pool.processes.values()):
+        most = max(most, world.pool.worker_count())
+        moving = next(p for p in world.pool.processes.values() if p.starting or p.retiring)
+        world.come_up(moving) if moving.starting else world.exit(moving)
     assert most <= 3
     assert [len(world.serving(key)) for key in ("one", "two")] == [1, 1]
-    assert not any(process.worn for process in world.pool.processes.values())
+    assert not any(process.max_requests_reached for process in world.pool.processes.values())
 
 
 @pytest.mark.parametrize("method", ["smart", "direct"])
 def test_an_adopted_worker_that_is_worn_is_replaced(method: str) -> None:
     world = World()
     world.up(spawn_method=method, max_requests=10)
-    world.serving()[0].worn = True
+    world.serving()[0].max_requests_reached = True
     world.adopt_all(lambda number, process: True)
-    assert [process.worn for process in world.serving()] == ([] if method == "smart" else [True])
+    assert [process.max_requests_reached for process in world.serving()] == ([] if method == "smart" else [True])
     world.all_up()
-    assert [process.worn for process in world.serving()] == [False]
+    assert [process.max_requests_reached for process in world.serving()] == [False]
 
 
 def test_an_adopted_worker_that_was_told_to_end_for_its_time_is_killed_if_it_does_not() -> None:
@@ -310,7 +310,7 @@ def test_each_worker_is_attached_and_detached_once_for_the_hooks() -> None:
     world.up(min_instances=2)
     pids = [process.pid for process in world.serving()]
     assert world.hooks("attached_process") == pids
-    world.step(world.pool.detach, world.serving()[0].process_id)
+    world.step(world.pool.detach_process, world.serving()[0].process_id)
     world.exit(next(process for process in world.processes() if process.retiring))
     world.exit(world.serving()[0], 9)
     assert world.hooks("detached_process") == pids
@@ -335,8 +335,8 @@ def test_a_minimum_that_the_caps_do_not_allow_is_named_once_in_each_configuratio
     world = World(max_pool_size=2)
     for _ in range(2):
         world.register(min_instances=3)
-    said = [effect for effect in world.effects_of(effects.Say) if "PassengerMinInstances 3" in effect.text]
+    said = [effect for effect in world.effects_of(effects.Log) if "PassengerMinInstances 3" in effect.text]
     assert len(said) == 1
     world.step(world.pool.configure, world.server, 2, set())
     world.register(epoch=2, min_instances=3)
-    assert len([effect for effect in world.effects_of(effects.Say) if "MinInstances 3" in effect.text]) == 2
+    assert len([effect for effect in world.effects_of(effects.Log) if "MinInstances 3" in effect.text]) == 2

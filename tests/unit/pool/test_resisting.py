@@ -16,7 +16,7 @@ def deploy_broken(world: World, **options: Any) -> list[effects.Effect]:
     """An app is up, and a new release of it cannot be imported."""
     world.up(**options)
     world.restart()
-    return world.fail(world.coming())
+    return world.fail(world.starting())
 
 
 def notes(world: World) -> list[tuple[int, bool]]:
@@ -29,9 +29,9 @@ def test_what_is_wrong_is_written_down_and_shown() -> None:
     deploy_broken(world)
     assert notes(world)[-1] == (2, True)
     world.now += 5
-    resisting = world.pool.snapshot(world.now)["groups"][0]["resisting"]
-    assert (resisting["generation"], resisting["age"]) == (2, 5.0)
-    assert resisting["summary"] == "ImportError: no module"
+    pinned = world.pool.snapshot(world.now)["groups"][0]["resisting"]
+    assert (pinned["generation"], pinned["age"]) == (2, 5.0)
+    assert pinned["summary"] == "ImportError: no module"
 
 
 def test_a_release_that_starts_takes_back_what_was_written_down() -> None:
@@ -47,7 +47,7 @@ def test_a_second_broken_release_is_the_one_that_is_shown() -> None:
     world = World()
     deploy_broken(world)
     world.restart()
-    world.fail(world.coming())
+    world.fail(world.starting())
     assert notes(world)[-1] == (3, True)
     assert [process.generation for process in world.serving()] == [1]
     assert world.pool.snapshot(world.now)["groups"][0]["resisting"]["generation"] == 3
@@ -60,7 +60,7 @@ def test_neither_idle_workers_nor_the_old_preloader_go_while_a_release_is_resist
         world.sample(busy=True, waiting=True)
     world.all_up()
     world.restart()
-    world.fail(world.coming())
+    world.fail(world.starting())
     world.sample()
     world.advance(10_000)
     assert len(world.serving()) == 2
@@ -78,7 +78,7 @@ def test_a_lost_worker_is_forked_from_the_old_preloader() -> None:
     world.all_up()
     assert [process.generation for process in world.serving()] == [1]
     assert len(world.effects_of(effects.StartProcess)) == 2, "nothing was started from disk but the broken release"
-    assert world.pool.groups["app"].resisting is not None
+    assert world.pool.groups["app"].pinned is not None
 
 
 def test_without_the_old_preloader_nothing_is_started_while_a_worker_serves() -> None:
@@ -99,9 +99,9 @@ def test_with_nothing_left_of_the_old_release_the_newest_code_is_tried() -> None
     world.all_up()
     world.exit(world.serving()[0], 9)
     world.advance(2.0)
-    assert world.coming().generation == 2
+    assert world.starting().generation == 2
     world.all_up()
-    assert world.pool.groups["app"].resisting is None
+    assert world.pool.groups["app"].pinned is None
     assert notes(world)[-1] == (2, False), "it has come up after all"
 
 
@@ -110,7 +110,7 @@ def test_a_worn_worker_that_cannot_be_replaced_serves_on() -> None:
     deploy_broken(world, spawn_method="direct", max_requests=10)
     world.all_up()
     worker = world.serving()[0]
-    world.step(world.pool.process_worn, worker.process_id)
+    world.step(world.pool.max_requests_reached, worker.process_id)
     world.advance(100.0)
     assert [process.process_id for process in world.serving()] == [worker.process_id]
 
@@ -122,7 +122,7 @@ def test_the_last_worker_lost_during_a_restart_is_replaced_from_the_old_preloade
     world.exit(world.serving()[0], 9)
     assert world.effects_of(effects.ForkWorker)[-1].generation == 1
     assert world.pool.groups["app"].state is GroupState.RESTARTING
-    world.fail(next(process for process in world.processes(kind=ProcessKind.PRELOADER) if process.coming))
+    world.fail(next(process for process in world.processes(kind=ProcessKind.PRELOADER) if process.starting))
     world.all_up()
     assert [process.generation for process in world.serving()] == [1], "the broken release has taken nothing"
 
@@ -133,7 +133,7 @@ def test_an_old_preloader_that_forks_nothing_is_not_asked_over_and_over() -> Non
     world.restart()
     world.exit(world.serving()[0], 9)
     for _ in range(3):
-        for worker in [process for process in world.processes(kind=ProcessKind.WORKER) if process.coming]:
+        for worker in [process for process in world.processes(kind=ProcessKind.WORKER) if process.starting]:
             world.fail(worker)
     assert len(world.effects_of(effects.ForkWorker)) == 3
     world.advance(1.1)
@@ -146,12 +146,12 @@ def test_resisting_outlives_the_spawner() -> None:
     world.all_up()
     world.adopt_all(lambda number, process: True)
     assert world.pool.groups["app"].state is GroupState.SERVING
-    assert not [process for process in world.processes() if process.coming], "the release that failed is not tried"
+    assert not [process for process in world.processes() if process.starting], "the release that failed is not tried"
     assert world.pool.snapshot(world.now)["groups"][0]["resisting"]["generation"] == 2
     world.restart()
     world.all_up()
     assert [process.generation for process in world.serving()] == [3, 3]
-    assert world.pool.groups["app"].resisting is None
+    assert world.pool.groups["app"].pinned is None
 
 
 def test_an_old_preloader_alone_outlives_the_spawner_as_the_old_release() -> None:
@@ -200,7 +200,7 @@ def test_a_first_start_that_fails_is_no_failed_deployment() -> None:
     world = World()
     world.register()
     world.request()
-    world.fail(world.coming())
+    world.fail(world.starting())
     assert notes(world) == []
 
 
@@ -209,7 +209,7 @@ def half_restarted(world: World, **options: Any) -> list[Process]:
     world.up(min_instances=2, **options)
     world.restart()
     while len({process.generation for process in world.serving()}) < 2:
-        world.come_up(next(process for process in world.processes() if process.coming))
+        world.come_up(next(process for process in world.processes() if process.starting))
     for process in [process for process in world.processes() if process.retiring]:
         world.exit(process)
     return sorted(world.serving(), key=lambda process: process.generation)
@@ -221,11 +221,11 @@ def test_a_release_that_fails_after_a_half_finished_restart_leaves_one_release_s
     world.restart()
     for process in [process for process in world.processes() if process.retiring]:
         world.exit(process)
-    world.fail(next(process for process in world.processes() if process.coming and process.generation == 3))
+    world.fail(next(process for process in world.processes() if process.starting and process.generation == 3))
     world.all_up()
     assert [process.generation for process in world.serving()] == [2]
     assert world.pool.groups["app"].state is GroupState.SERVING
-    assert world.pool.groups["app"].resisting is not None
+    assert world.pool.groups["app"].pinned is not None
 
 
 def fail_over_and_over(world: World, times: int) -> list[effects.Progress]:
@@ -233,8 +233,8 @@ def fail_over_and_over(world: World, times: int) -> list[effects.Progress]:
     before = len(world.effects_of(effects.Progress))
     for _ in range(times):
         world.advance(61.0)
-        while world.coming_or_none() is not None:
-            world.fail(world.coming())
+        while world.starting_or_none() is not None:
+            world.fail(world.starting())
     return world.effects_of(effects.Progress)[before:]
 
 
@@ -266,8 +266,8 @@ def test_a_restart_that_has_lost_what_it_brought_up_and_brings_no_more_is_resist
     assert [process.generation for process in world.serving()] == [1]
     group = world.pool.groups["app"]
     assert (group.state, group.generation) == (GroupState.SERVING, 1)
-    assert group.resisting is not None
-    assert group.resisting.generation == 2
+    assert group.pinned is not None
+    assert group.pinned.generation == 2
     assert notes(world)[-1] == (2, True)
 
 

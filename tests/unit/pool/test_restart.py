@@ -13,9 +13,9 @@ def living(world: World) -> int:
     return len([process for process in world.processes() if process.is_worker])
 
 
-def coming(world: World) -> Process:
+def starting(world: World) -> Process:
     """The process that is on its way up."""
-    return next(process for process in world.processes() if process.coming)
+    return next(process for process in world.processes() if process.starting)
 
 
 def restart(world: World) -> None:
@@ -27,7 +27,7 @@ def load_next(world: World) -> None:
     """Bring the next generation's preloader up."""
     restart(world)
     for _ in range(2):
-        world.come_up(coming(world))
+        world.come_up(starting(world))
 
 
 def test_the_old_workers_serve_while_the_new_generation_loads() -> None:
@@ -54,8 +54,8 @@ def test_there_is_never_more_than_one_worker_above_the_target() -> None:
     most = 0
     while world.pool.groups["app"].state is GroupState.RESTARTING:
         most = max(most, living(world))
-        moving = [process for process in world.processes() if process.coming or process.retiring]
-        world.come_up(moving[0]) if moving[0].coming else world.exit(moving[0])
+        moving = [process for process in world.processes() if process.starting or process.retiring]
+        world.come_up(moving[0]) if moving[0].starting else world.exit(moving[0])
     assert most == 4
 
 
@@ -63,9 +63,9 @@ def test_no_worker_is_told_to_go_before_a_new_one_accepts() -> None:
     world = World()
     world.up(min_instances=2)
     load_next(world)
-    world.come_up(coming(world))
+    world.come_up(starting(world))
     assert not world.effects_of(effects.Retire)
-    world.come_up(coming(world))
+    world.come_up(starting(world))
     assert world.effects_of(effects.Retire)
 
 
@@ -73,10 +73,10 @@ def test_a_release_that_cannot_load_leaves_the_old_one_serving_and_says_so() -> 
     world = World()
     world.up(min_instances=2)
     restart(world)
-    found = world.fail(coming(world))
+    found = world.fail(starting(world))
     assert [process.generation for process in world.serving()] == [1, 1]
     assert not any(isinstance(effect, effects.FailWaiting) for effect in found)
-    assert any(isinstance(effect, effects.Say) and "goes on serving" in effect.text for effect in found)
+    assert any(isinstance(effect, effects.Log) and "goes on serving" in effect.text for effect in found)
     assert world.pool.groups["app"].state is GroupState.SERVING
     assert world.pool.groups["app"].failure is not None
 
@@ -85,7 +85,7 @@ def test_the_mended_release_comes_in_with_the_next_touch_and_clears_the_failure(
     world = World()
     world.up()
     restart(world)
-    world.fail(coming(world))
+    world.fail(starting(world))
     restart(world)
     world.all_up()
     assert [process.generation for process in world.serving()] == [3]
@@ -105,8 +105,8 @@ def test_a_touch_half_way_through_the_replacement_starts_over_too() -> None:
     world = World()
     world.up(min_instances=2)
     load_next(world)
-    world.come_up(coming(world))
-    world.come_up(coming(world))
+    world.come_up(starting(world))
+    world.come_up(starting(world))
     assert {process.generation for process in world.serving()} == {1, 2}
     restart(world)
     world.all_up()
@@ -126,13 +126,13 @@ def test_a_restart_goes_on_past_a_worker_that_does_not_end_after_a_while() -> No
     world = World()
     world.up(min_instances=2)
     load_next(world)
-    world.come_up(coming(world))
-    world.come_up(coming(world))
+    world.come_up(starting(world))
+    world.come_up(starting(world))
     stuck = next(process for process in world.processes() if process.retiring)
     stuck.running = 1
     world.advance(2.1)
-    world.come_up(coming(world))
-    world.come_up(coming(world))
+    world.come_up(starting(world))
+    world.come_up(starting(world))
     assert [process.generation for process in world.serving()] == [2, 2]
     assert world.pool.groups["app"].state is GroupState.RESTARTING
 
@@ -141,8 +141,8 @@ def test_a_restart_is_complete_only_when_the_last_old_worker_has_gone() -> None:
     world = World()
     world.up()
     load_next(world)
-    world.come_up(coming(world))
-    world.come_up(coming(world))
+    world.come_up(starting(world))
+    world.come_up(starting(world))
     old = next(process for process in world.processes(kind=ProcessKind.WORKER) if process.retiring)
     assert world.pool.groups["app"].state.value == "restarting"
     world.exit(old)
@@ -170,7 +170,7 @@ def test_direct_workers_are_replaced_one_by_one() -> None:
     world = World()
     world.up(spawn_method="direct", min_instances=2)
     restart(world)
-    assert len([process for process in world.processes() if process.coming]) == 1
+    assert len([process for process in world.processes() if process.starting]) == 1
     world.all_up()
     assert [process.generation for process in world.serving()] == [2, 2]
 
@@ -181,7 +181,7 @@ def test_restarts_in_a_full_pool_that_has_no_room_for_one_more_go_on_all_the_sam
     world.up("two")
     for key in ("one", "two"):
         world.step(world.pool.restart, key)
-    loading = [process for process in world.pool.processes.values() if process.coming]
+    loading = [process for process in world.pool.processes.values() if process.starting]
     for process in loading:
         world.come_up(process)
         world.come_up(process)
@@ -209,9 +209,9 @@ def test_an_app_that_is_touched_more_often_than_it_takes_to_load_comes_up_all_th
     world.up()
     for _ in range(5):
         restart(world)
-        world.come_up(coming(world))  # it loads, and the next touch comes before it has
-    world.come_up(coming(world))
-    world.come_up(coming(world))
+        world.come_up(starting(world))  # it loads, and the next touch comes before it has
+    world.come_up(starting(world))
+    world.come_up(starting(world))
     assert world.pool.groups["app"].generation == 5  # the fourth in a row was allowed to finish
     world.all_up()
     assert {process.generation for process in world.processes()} == {6}, "the last touch brings the newest code"
@@ -223,10 +223,10 @@ def test_touches_while_the_app_starts_first_do_not_keep_it_from_coming_up_either
     world.register()
     world.request()
     for _ in range(4):
-        world.come_up(coming(world))
+        world.come_up(starting(world))
         restart(world)
     for _ in range(3):
-        world.come_up(coming(world))
+        world.come_up(starting(world))
     assert world.serving()
     world.all_up()
     assert [process.generation for process in world.serving()] == [5]
@@ -237,8 +237,8 @@ def test_a_restart_that_was_put_off_comes_when_what_was_loading_fails() -> None:
     world.up()
     for _ in range(5):
         restart(world)
-        world.come_up(coming(world))
-    world.fail(coming(world))
+        world.come_up(starting(world))
+    world.fail(starting(world))
     world.all_up()
     assert [process.generation for process in world.serving()] == [6]
     assert world.pool.groups["app"].failure is None
@@ -248,7 +248,7 @@ def test_what_loads_outdated_code_is_told_to_end_and_killed_if_it_does_not() -> 
     world = World()
     world.up()
     restart(world)
-    outdated = coming(world)
+    outdated = starting(world)
     restart(world)
     assert [effect.process_id for effect in world.effects_of(effects.Terminate)] == [outdated.process_id]
     assert not world.effects_of(effects.Kill)
@@ -260,7 +260,7 @@ def test_a_worker_of_the_old_release_does_not_make_the_failure_of_the_new_one_fo
     world = World()
     world.up(min_instances=2)
     restart(world)
-    world.fail(coming(world))
+    world.fail(starting(world))
     world.exit(world.serving()[0], 9)
     world.now += 2
     world.step(world.pool.tick)
@@ -276,17 +276,17 @@ def test_an_app_that_has_lost_every_worker_in_a_restart_does_not_wait_for_those_
     world.pool.groups["app"].target = 1
     world.restart()
     for process in world.serving():
-        world.step(world.pool.detach, process.process_id)
-    assert any(process.coming and process.is_worker for process in world.processes()), "forked from the old preloader"
+        world.step(world.pool.detach_process, process.process_id)
+    assert any(process.starting and process.is_worker for process in world.processes()), "forked from the old preloader"
 
 
 def test_a_worker_that_was_to_end_before_it_came_up_may_finish_what_it_has_taken() -> None:
     world = World()
     world.up()
     restart(world)
-    while coming(world).state is not ProcessState.BOOTING:
-        world.come_up(coming(world))
-    outdated = coming(world)
+    while starting(world).state is not ProcessState.BOOTING:
+        world.come_up(starting(world))
+    outdated = starting(world)
     restart(world)
     assert outdated.process_id in [effect.process_id for effect in world.effects_of(effects.Terminate)]
     world.come_up(outdated)

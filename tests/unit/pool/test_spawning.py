@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from spawner.errors import IllegalTransition
-from spawner.loaders import steps
 from spawner.pool import effects
 from spawner.pool.states import GroupState, ProcessKind, ProcessState
+from spawner.shared import start_steps
 from tests.unit.pool.world import World
 
 
 def kinds(found: list[effects.Effect]) -> list[str]:
     """The names of effects, log lines left out."""
-    return [type(effect).__name__ for effect in found if not isinstance(effect, effects.Say)]
+    return [type(effect).__name__ for effect in found if not isinstance(effect, effects.Log)]
 
 
 def load_two(world: World) -> None:
@@ -146,7 +146,7 @@ def test_a_worker_that_dies_is_named_with_what_ended_it() -> None:
     world = World()
     world.up()
     worker = world.serving()[0]
-    said = [effect for effect in world.exit(worker, 9) if isinstance(effect, effects.Say)]
+    said = [effect for effect in world.exit(worker, 9) if isinstance(effect, effects.Log)]
     assert said[0].text == "worker %d of app has ended unexpectedly: signal 9" % worker.pid
 
 
@@ -211,7 +211,7 @@ def test_a_start_that_takes_too_long_is_killed_and_named() -> None:
     assert "FailWaiting" in kinds(found)
     failure = world.pool.groups["app"].failure
     assert failure is not None
-    assert failure.step == steps.IMPORT
+    assert failure.step == start_steps.IMPORT
     assert "PassengerStartTimeout" in failure.summary
 
 
@@ -267,7 +267,7 @@ def test_a_retired_process_that_does_not_end_is_killed_but_not_while_it_is_in_a_
     world.sample(busy=True)
     world.step(world.pool.restart, "app")
     while worker.state is not ProcessState.RETIRING:
-        world.come_up(next(process for process in world.processes() if process.coming))
+        world.come_up(next(process for process in world.processes() if process.starting))
     world.advance(1000)
     assert worker.process_id not in [kill.process_id for kill in world.effects_of(effects.Kill)]
     worker.running = 0
@@ -320,14 +320,14 @@ def test_a_group_that_nobody_has_asked_for_in_two_weeks_ends_whatever_is_read_an
         world.advance(86_400)
     world.advance(1)
     assert not world.serving()
-    assert "no request has come for app" in world.effects_of(effects.Say)[-1].text
+    assert "no request has come for app" in world.effects_of(effects.Log)[-1].text
 
 
 def test_two_configurations_of_one_group_in_one_epoch_keep_the_first_and_say_so() -> None:
     world = World()
     world.register(start_timeout=50)
     found = world.register(start_timeout=60)
-    assert any(isinstance(effect, effects.Say) and effect.number == 3501 for effect in found)
+    assert any(isinstance(effect, effects.Log) and effect.number == 3501 for effect in found)
     assert world.pool.groups["app"].registration.options.start_timeout == 50
 
 
@@ -354,7 +354,7 @@ def test_one_group_in_two_places_with_the_same_options_is_no_conflict_and_no_res
     world.up()
     elsewhere = dataclasses.replace(world.registration("app", 1), base_uri="/shop", server_name="other")
     found = world.step(world.pool.register, elsewhere)
-    assert not any(isinstance(effect, effects.Say) for effect in found)
+    assert not any(isinstance(effect, effects.Log) for effect in found)
     assert world.pool.groups["app"].state is GroupState.SERVING
 
 
@@ -363,7 +363,7 @@ def test_a_conflict_within_one_configuration_is_told_once() -> None:
     world.register(start_timeout=50)
     world.register(start_timeout=60)
     world.register(start_timeout=60)
-    said = [effect.text for effect in world.effects_of(effects.Say) if effect.number == 3501]
+    said = [effect.text for effect in world.effects_of(effects.Log) if effect.number == 3501]
     assert len(said) == 1
     assert "PassengerStartTimeout differs" in said[0]
 
@@ -433,9 +433,9 @@ def test_a_worker_that_was_forked_and_hangs_is_killed_and_its_preloader_goes_on(
     world.up(min_instances=2)
     preloader = world.processes(kind=ProcessKind.PRELOADER)[0]
     world.exit(world.serving()[0], 9)
-    hanging = world.coming()
+    hanging = world.starting()
     world.step(world.pool.process_forked, hanging.process_id, 77)
-    assert (hanging.pid, hanging.state) == (77, ProcessState.STARTING)
+    assert (hanging.pid, hanging.state) == (77, ProcessState.SPAWNED)
     world.advance(world.pool.groups["app"].registration.options.start_timeout)
     assert [effect.process_id for effect in world.effects_of(effects.Kill)] == [hanging.process_id]
     failure = world.pool.groups["app"].failure

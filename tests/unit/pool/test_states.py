@@ -24,7 +24,7 @@ PROCESS_PAIRS = list(itertools.product(ProcessKind, ProcessState, ProcessEvent))
 GROUP_PAIRS = list(itertools.product(GroupState, GroupEvent))
 
 # What each state of a process means to the pool; a state that a kind cannot have is left out.
-COMING = {ProcessState.STARTING, ProcessState.LOADING, ProcessState.BOOTING}
+STARTING = {ProcessState.SPAWNED, ProcessState.LOADING, ProcessState.BOOTING}
 
 
 @pytest.mark.parametrize(("kind", "state", "event"), PROCESS_PAIRS)
@@ -60,7 +60,7 @@ def test_a_group_moves_along_its_table_and_refuses_every_other_event(state: Grou
 @pytest.mark.parametrize("kind", ProcessKind)
 def test_every_state_of_a_process_is_reached_and_left_until_it_is_gone(kind: ProcessKind) -> None:
     table = PROCESS_TRANSITIONS[kind]
-    reached = {ProcessState.STARTING}
+    reached = {ProcessState.SPAWNED}
     while True:
         further = {to for (state, _), to in table.items() if state in reached} - reached
         if not further:
@@ -88,6 +88,6 @@ def test_every_state_of_a_group_is_reached_and_may_be_closed() -> None:
 @pytest.mark.parametrize("state", ProcessState)
 def test_a_process_counts_against_the_caps_exactly_while_it_comes_up_or_serves(state: ProcessState) -> None:
     worker = Process(1, "app", ProcessKind.DIRECT, 1, 0.0, 0, state=state)
-    assert worker.active == (state in COMING or state is ProcessState.SERVING)
-    assert worker.coming == (state in COMING)
+    assert worker.active == (state in STARTING or state is ProcessState.SERVING)
+    assert worker.starting == (state in STARTING)
     assert not Process(2, "app", ProcessKind.PRELOADER, 1, 0.0, state=state).active

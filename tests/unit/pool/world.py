@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Callable, Optional, TypeVar
 
-from spawner.errors import StartFailure
 from spawner.options import AppOptions, ServerOptions
 from spawner.pool import effects
 from spawner.pool.pool import Pool
-from spawner.pool.process import Process
-from spawner.pool.reading import Reading
+from spawner.pool.process import Process, Reading
 from spawner.pool.registration import Registration
 from spawner.pool.states import ProcessKind, ProcessState
+from spawner.start_failure import StartFailure
 
 Of = TypeVar("Of")
 
@@ -60,23 +59,23 @@ class World:
         self.pool.epoch, self.pool.vhost_ids = older.epoch, older.vhost_ids
         for group in older.groups.values():
             generation = max(group.generation, group.last_generation) + group.restart_again
-            kept = (group.resisting, group.always_restart)
+            kept = (group.pinned, group.always_restart)
             self.pool.adopt_group(group.registration, generation, self.now, *kept)
         for number, process in enumerate(older.processes.values()):
             if found(number, process):
                 entry = Process(0, process.key, process.kind, process.generation, self.now, process.slot, process.pid)
                 entry.state, entry.idle_since, entry.retired_at = process.state, self.now, self.now
-                entry.once, entry.worn, entry.work_asked = process.once, process.worn, process.work_asked
-                entry.work_granted = process.work_granted
+                for mark in ("single_request", "max_requests_reached", "work_requested_at", "work_granted_at"):
+                    setattr(entry, mark, getattr(process, mark))
                 self.pool.adopt_process(entry)
         self.step(self.pool.adoption_complete)
 
-    def restart(self, key: str = "app", method: Optional[str] = None, bring_up: bool = False) -> int:
+    def restart(self, key: str = "app", method: Optional[str] = None, start_if_cold: bool = False) -> int:
         """Somebody asks for a restart: the generation that will answer for it."""
         generations: list[int] = []
 
         def event(now: float) -> None:
-            generations.append(self.pool.restart(key, now, method, bring_up))
+            generations.append(self.pool.restart(key, now, method, start_if_cold))
 
         self.step(event)
         return generations[0]
@@ -103,19 +102,19 @@ class World:
         """The workers that accept."""
         return [process for process in self.processes(key) if process.serving]
 
-    def coming_or_none(self, key: str = "app") -> Optional[Process]:
+    def starting_or_none(self, key: str = "app") -> Optional[Process]:
         """The first process of a group that is on its way up, if any."""
-        return next((process for process in self.processes(key) if process.coming), None)
+        return next((process for process in self.processes(key) if process.starting), None)
 
-    def coming(self, key: str = "app") -> Process:
+    def starting(self, key: str = "app") -> Process:
         """The first process of a group that is on its way up."""
-        process = self.coming_or_none(key)
+        process = self.starting_or_none(key)
         assert process is not None, "nothing of %s is on its way up" % key
         return process
 
     def come_up(self, process: Process) -> None:
         """Let a process take its next step on the way up."""
-        if process.state is ProcessState.STARTING:
+        if process.state is ProcessState.SPAWNED:
             self.step(self.pool.process_hello, process.process_id, next(self.pids))
         elif process.state is ProcessState.LOADING:
             self.step(self.pool.process_loaded, process.process_id)
@@ -123,13 +122,13 @@ class World:
             self.step(self.pool.worker_ready, process.process_id)
 
     def all_up(self, key: str = "app") -> None:
-        """Let everything that is coming come up, retiring processes end, until nothing moves."""
+        """Let everything that is starting come up, retiring processes end, until nothing moves."""
         while True:
-            moving = [process for process in self.processes(key) if process.coming or process.retiring]
+            moving = [process for process in self.processes(key) if process.starting or process.retiring]
             if not moving:
                 return
             process = moving[0]
-            if process.coming:
+            if process.starting:
                 self.come_up(process)
             else:
                 self.exit(process)
@@ -161,7 +160,7 @@ class World:
         """The scoreboard shows each of these workers, by id, in so many requests."""
         readings = {
             number: Reading(
-                count, capacity, process.requests + count, process.idle_since, process.work_granted > 0, overdue
+                count, capacity, process.requests + count, process.idle_since, process.work_granted_at > 0, overdue
             )
             for number, count in running.items()
             for process in [self.process(number)]

@@ -9,12 +9,12 @@ import socket
 import subprocess
 from typing import AsyncIterator, Awaitable, Callable, Optional
 
-from spawner.errors import StartFailure
-from spawner.logs.output import AppOutput, OutputFormat
+from spawner.logs.app_output import AppOutput, OutputFormat
 from spawner.pool.states import ProcessKind
 from spawner.processes import app_process
 from spawner.processes.app_process import AppProcess
 from spawner.processes.launcher import set_up_line
+from spawner.start_failure import StartFailure
 from spawner.system import linux, packets
 from spawner.system.linux import Identity
 

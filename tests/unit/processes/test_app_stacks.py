@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from spawner import loaders
+import spawner
 from spawner.processes.app_stacks import WAITS, shown
 
-FOLDER = "/run/jumpseat/httpd-7/loaders"
+FOLDER = "/run/jumpseat/httpd-7"
 HEAD = "Current thread 0x00007f20 (most recent call first):"
 
 
@@ -19,14 +19,14 @@ def call(file: str, function: str) -> str:
 
 
 def ours(file: str, function: str) -> str:
-    return call("%s/%s" % (FOLDER, file), function)
+    return call("%s/loaders/python/%s" % (FOLDER, file), function)
 
 
 def stack(*calls: str) -> str:
     return "\n".join([HEAD, *calls])
 
 
-BELOW = (ours("wsgi.py", "_run"), ours("worker.py", "_serve"), ours("start.py", "<module>"))
+BELOW = (ours("wsgi/handler.py", "_call"), ours("worker.py", "_serve"), ours("start.py", "<module>"))
 
 
 def test_the_server_s_calls_below_those_of_the_app_are_left_out() -> None:
@@ -35,12 +35,12 @@ def test_the_server_s_calls_below_those_of_the_app_are_left_out() -> None:
 
 
 def test_those_that_an_app_has_called_stay() -> None:
-    app = (ours("input.py", "_receive_into"), call("/srv/app/views.py", "upload"))
+    app = (ours("wsgi/request_body.py", "_receive_into"), call("/srv/app/views.py", "upload"))
     assert shown(stack(*app, *BELOW), FOLDER) == stack(*app)
 
 
 def test_a_thread_that_waits_for_a_request_says_so() -> None:
-    text = stack(ours("worker.py", "_take_connections"), *BELOW)
+    text = stack(ours("worker.py", "_accept_connections"), *BELOW)
     assert shown(text, FOLDER) == stack("  (waits for its next request)")
 
 
@@ -51,7 +51,7 @@ def test_a_thread_of_which_nobody_knows_what_it_waits_for_shows_all() -> None:
 
 def test_each_thread_is_looked_at_by_itself() -> None:
     app = call("/srv/app/feed.py", "poll")
-    idle = ours("threads.py", "_run")
+    idle = ours("executors/thread_executor.py", "_run")
     expected = "\n\n".join([stack(app), stack("  (waits for its next request)"), stack(app)])
     assert shown("\n\n".join([stack(app, *BELOW), stack(idle), stack(app)]), FOLDER) == expected
 
@@ -72,5 +72,5 @@ def test_without_calls_nothing_changes(text: str) -> None:
 
 @pytest.mark.parametrize(("file", "function"), sorted(WAITS))
 def test_the_loaders_have_the_function_whose_waiting_has_words(file: str, function: str) -> None:
-    tree = ast.parse((Path(loaders.__file__).parent / file).read_text())
+    tree = ast.parse((Path(spawner.__file__).parent / file).read_text())
     assert function in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

@@ -7,8 +7,8 @@ from typing import Awaitable, Callable
 
 import pytest
 
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
+from spawner.logs.log_writer import LogWriter
 from spawner.processes.helper_process import HelperProcesses
 from spawner.processes.hooks import HookEvent, Hooks, arguments_of, commands_of
 from tests.unit.support.loops import run_with_helper_processes, until
@@ -18,7 +18,7 @@ SHOP = HookEvent("spawn_failed", "shop (production)", "/srv/shop", 0, "0123abcd"
 
 def run_hooks(folder: Path, commands: dict[str, str], test: Callable[[Hooks], Awaitable[None]]) -> str:
     """Run a test of hooks; gives the log."""
-    log = Log(LineSink.open(str(folder / "log")))
+    log = Log(LogWriter.open(str(folder / "log")))
     log.level = 5
 
     async def main(processes: HelperProcesses) -> None:

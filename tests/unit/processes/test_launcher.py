@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from spawner.loaders import steps
 from spawner.options import AppOptions, ServerOptions
 from spawner.pool.registration import Registration
 from spawner.processes.app_environment import (
@@ -23,8 +22,10 @@ from spawner.processes.app_environment import (
     login_shell,
 )
 from spawner.processes.launcher import LaunchedProcess, Launcher, StartError
+from spawner.shared import start_steps
 from spawner.system.linux import Identity
 from spawner.system.process_limits import current_limits
+from tests.open_folders import APP_PYTHON
 
 ALICE = Identity("alice", 1001, 2001, (2001,), "/home/alice", "/bin/bash")
 AS_ROOT = os.geteuid() == 0
@@ -148,7 +149,7 @@ def app(folder: Path, owner: int = 0, mode: int = 0o755, **options: str) -> Regi
         for path in (root, root / "passenger_wsgi.py"):
             os.chown(path, owner, owner)
     os.chmod(root, mode)
-    wire = {"python": sys.executable, "load_shell_envvars": "0", **options}
+    wire = {"python": APP_PYTHON, "load_shell_envvars": "0", **options}
     return Registration("app", str(root), "wsgi", "passenger_wsgi.py", "", "", "", "", AppOptions.from_wire(wire), 1)
 
 
@@ -184,7 +185,7 @@ def test_a_program_that_is_started_directly_and_does_not_exist_fails_the_step_st
     descriptors = len(os.listdir("/proc/self/fd"))
     with pytest.raises(StartError) as caught:
         launcher(tmp_path).launch(app(tmp_path, python="/no/a=b/python"), ServerOptions())
-    assert caught.value.failure.step == steps.EXECUTE
+    assert caught.value.failure.step == start_steps.EXECUTE
     assert "/no/a=b/python" in caught.value.failure.summary
     assert len(os.listdir("/proc/self/fd")) == descriptors, "a descriptor was left open"
 
@@ -194,7 +195,7 @@ def test_a_missing_entry_file_fails_the_first_step_and_is_named(tmp_path: Path) 
     os.unlink(tmp_path / "app" / "passenger_wsgi.py")
     with pytest.raises(StartError, match="passenger_wsgi.py") as caught:
         launcher(tmp_path).launch(registration, ServerOptions())
-    assert caught.value.failure.step == steps.CHOOSE_USER
+    assert caught.value.failure.step == start_steps.CHOOSE_USER
 
 
 if AS_ROOT:
@@ -229,7 +230,7 @@ if AS_ROOT:
         (tmp_path / "closed").mkdir(mode=0o700)
         with pytest.raises(StartError) as caught:
             launcher(tmp_path).launch(app(tmp_path / "closed", DAEMON.pw_uid), ServerOptions())
-        assert caught.value.failure.step == steps.EXECUTE
+        assert caught.value.failure.step == start_steps.EXECUTE
 
     def test_the_spawner_s_own_rights_are_back_after_a_start(tmp_path: Path) -> None:
         groups = os.getgroups()

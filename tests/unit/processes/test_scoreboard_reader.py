@@ -9,7 +9,7 @@ from typing import Iterator
 
 import pytest
 
-from spawner.pool.group import SLOTS
+from spawner.pool.process import SLOTS
 from spawner.processes.scoreboard_reader import SLOT_SIZE, ScoreboardReader
 
 

@@ -12,8 +12,8 @@ from typing import Awaitable, Callable
 import pytest
 
 from spawner.logs.app_logs import OutputFormat
-from spawner.logs.line_sink import LineSink
-from spawner.logs.output import AppOutput
+from spawner.logs.app_output import AppOutput
+from spawner.logs.log_writer import LogWriter
 from spawner.processes.stack_capture import BACKTRACE_SIGNAL, NO_ANSWER, NOT_POSSIBLE, StackCapture, StackLines
 from tests.unit.support.loops import until
 
@@ -62,11 +62,11 @@ class Shown:
 
     def __init__(self, program: str, log: Path) -> None:
         read_end, write_end = os.pipe()
-        self._sink = LineSink.open(str(log))
+        self._writer = LogWriter.open(str(log))
         self.process = subprocess.Popen([sys.executable, "-c", program], stdout=write_end, stderr=write_end)
         os.close(write_end)
         self.process_id, self.pid = 7, self.process.pid
-        self.output = self.stderr = AppOutput(read_end, self.pid, lambda: self._sink, lambda: OutputFormat(3, False))
+        self.output = self.stderr = AppOutput(read_end, self.pid, lambda: self._writer, lambda: OutputFormat(3, False))
         asyncio.get_running_loop().add_reader(read_end, self.output.read_some)
 
     def signal(self, number: int) -> None:
@@ -77,13 +77,13 @@ class Shown:
         self.process.wait()
         asyncio.get_running_loop().remove_reader(self.output.fileno())
         self.output.close()
-        self._sink.close()
+        self._writer.close()
 
 
 def with_process(log: Path, test: Callable[[StackCapture, Shown], Awaitable[None]], program: str = PROGRAM) -> None:
     async def main() -> None:
         shown = Shown(program, log)
-        stacks = StackCapture(asyncio.get_running_loop(), lambda: {7: shown}, "/run/loaders")  # type: ignore[dict-item]
+        stacks = StackCapture(asyncio.get_running_loop(), lambda: {7: shown}, "/run/instance")  # type: ignore[dict-item]
         try:
             await until(lambda: "up" in log.read_text(), "the program's start")
             await test(stacks, shown)
@@ -136,7 +136,8 @@ def test_logged_stacks_are_the_same_as_shown_ones(tmp_path: Path) -> None:
 
     started = "threading.Thread(target=slow, daemon=True).start()"
     program = PROGRAM.replace(started, "import _thread; _thread.start_new_thread(idle, ())")  # as the loaders do
-    source = "exec(compile('def _run():\\n  time.sleep(100)', '/run/loaders/threads.py', 'exec'))\n"
+    file = "/run/instance/loaders/python/executors/thread_executor.py"
+    source = "exec(compile('def _run():\\n  time.sleep(100)', '%s', 'exec'))\n" % file
     with_process(tmp_path / "log", test, program.replace("def slow", source + "idle = _run\ndef slow"))
 
 

@@ -28,7 +28,8 @@ def test_what_a_cleaner_has_taken_is_missed_and_made_anew(tmp_path: Path) -> Non
     instance = make(tmp_path)
     instance.create("/etc/apache2", 1.0)
     assert instance.missing_files() == []
-    taken = [instance.start_program, os.path.join(instance.folder, "instance.json")]
+    names = ("loaders/python/start.py", "shared/wire.py", "instance.json")
+    taken = [os.path.join(instance.folder, name) for name in names]
     for path in taken:
         os.unlink(path)
     os.rmdir(instance.apps)
@@ -47,7 +48,7 @@ def test_the_folder_is_the_same_under_every_umask(tmp_path: Path) -> None:
         os.umask(before)
     listener.close()
     found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in Path(instance.folder).iterdir()}
-    assert found == {"apps": 0o711, "loaders": 0o755, "instance.json": 0o644}
+    assert found == {"apps": 0o711, "loaders": 0o755, "shared": 0o755, "instance.json": 0o644}
     assert stat.S_IMODE(os.stat(instance.registry).st_mode) == 0o755
 
 

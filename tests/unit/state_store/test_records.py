@@ -7,9 +7,9 @@ import socket
 
 import pytest
 
-from spawner.errors import StartFailure
 from spawner.logs.log import Log
-from spawner.pool.resistance import Resistance
+from spawner.pool.release import PinnedRelease
+from spawner.start_failure import StartFailure
 from spawner.state_store.descriptor_store import DescriptorStore
 from spawner.state_store.records import pinned_release_from_text, pinned_release_text, stored_warnings
 from spawner.state_store.state_store import StateStore
@@ -17,7 +17,7 @@ from spawner.state_store.state_store import StateStore
 
 def test_a_pinned_release_survives_being_stored() -> None:
     failure = StartFailure("import the app", "no módule", "Traceback\n  ...", (("user", "shop"),), "0123abcd")
-    pinned = Resistance(4, 12.5, failure)
+    pinned = PinnedRelease(4, 12.5, failure)
     assert pinned_release_from_text(pinned_release_text(pinned)) == pinned
     assert pinned_release_from_text(pinned_release_text(None)) is None
 
@@ -54,7 +54,7 @@ def test_what_is_no_such_text_is_nothing(text: str) -> None:
 
 def test_a_long_failure_fits_a_record_of_the_store() -> None:
     failure = StartFailure("import", "s" * 50_000, "d" * 500_000, tuple(("f", "v" * 900) for _ in range(100)), "0")
-    text = pinned_release_text(Resistance(4, 12.5, failure))
+    text = pinned_release_text(PinnedRelease(4, 12.5, failure))
     assert len(text) < 28_000
     read = pinned_release_from_text(text)
     assert read is not None

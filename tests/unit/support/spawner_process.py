@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, TypeVar
 
-from spawner.loaders import wire
+from spawner.shared import wire
 from spawner.system import packets
+from tests.open_folders import APP_PYTHON
 
 DEADLINE = 20.0  # seconds; the machine may be busy
 TOKEN = "f" * 64
@@ -120,7 +121,7 @@ class Httpd:
             "type": "register", "token": TOKEN, "epoch": self.epoch, "group": key, "app_root": app_root,
             "app_type": "wsgi", "startup_file": "passenger_wsgi.py", "public_dir": app_root / "public",
             "base_uri": "", "server_name": "test", "error_log": "", "load_shell_envvars": "0",
-            "python": sys.executable, **extra,
+            "python": APP_PYTHON, **extra,
         }  # fmt: skip
         return self.exchange([(name, str(value)) for name, value in fields.items() if value is not None])
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from spawner.logs.app_logs import AppLogs
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
+from spawner.logs.log_writer import LogWriter
 from spawner.processes.users import own_identity
 from spawner.system.linux import Identity
 from spawner.system.open_as_user import first_unreachable, open_log, read_file
@@ -93,15 +93,15 @@ def test_the_first_folder_that_is_missing_is_named(home: Path) -> None:
 
 
 def app_logs(home: Path) -> AppLogs:
-    log = Log(LineSink.open(str(home.parent / "own")))
-    log.set_named("site", os.open(home.parent / "site", os.O_WRONLY | os.O_CREAT | os.O_APPEND))
+    log = Log(LogWriter.open(str(home.parent / "own")))
+    log.set_error_log("site", os.open(home.parent / "site", os.O_WRONLY | os.O_CREAT | os.O_APPEND))
     return AppLogs(log)
 
 
 def say(logs: AppLogs, home: Path, line: bytes, own: "str | None") -> None:
-    sink = logs.sink(own, str(home), "site", someone())
-    assert sink is not None
-    sink.write(line)
+    writer = logs.writer(own, str(home), "site", someone())
+    assert writer is not None
+    writer.write(line)
 
 
 def test_output_goes_to_the_app_s_own_log_or_the_site_s_or_the_main_one(home: Path) -> None:
@@ -115,7 +115,7 @@ def test_output_goes_to_the_app_s_own_log_or_the_site_s_or_the_main_one(home: Pa
 
 
 def test_a_log_that_was_moved_away_is_made_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spawner.logs.app_logs._LOOK_EVERY", 0.0)
+    monkeypatch.setattr("spawner.logs.app_logs._CHECK_INTERVAL", 0.0)
     logs = app_logs(home)
     say(logs, home, b"1\n", "app.log")
     (home / "app.log").rename(home / "app.log.1")
@@ -126,7 +126,7 @@ def test_a_log_that_was_moved_away_is_made_anew(home: Path, monkeypatch: pytest.
 def test_an_own_log_that_cannot_be_opened_is_told_once_and_the_site_s_taken(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spawner.logs.app_logs._LOOK_EVERY", 0.0)
+    monkeypatch.setattr("spawner.logs.app_logs._CHECK_INTERVAL", 0.0)
     logs = app_logs(home)
     for line in (b"1\n", b"2\n"):
         say(logs, home, line, "no/such/app.log")

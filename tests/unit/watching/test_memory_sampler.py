@@ -10,8 +10,8 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from spawner.logs.line_sink import LineSink
 from spawner.logs.log import Log
+from spawner.logs.log_writer import LogWriter
 from spawner.options import AppOptions
 from spawner.system.linux import Identity
 from spawner.watching import memory_sampler
@@ -59,7 +59,7 @@ def sample(
     """Sample two workers until the samples and the log are as expected."""
     workers = [Worker(1, 101), Worker(2, 102)]
     group = Group("app", Registered(AppOptions(memory_limit=limit)), workers)
-    log = Log(LineSink.open(str(folder / "log")))
+    log = Log(LogWriter.open(str(folder / "log")))
     samples: list[Any] = []
 
     async def main() -> None:

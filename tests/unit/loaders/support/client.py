@@ -7,7 +7,7 @@ import os
 import socket
 from dataclasses import dataclass, field
 
-from spawner.loaders import wire
+from spawner.shared import wire
 from tests.unit.loaders.support.control import PATIENCE
 
 

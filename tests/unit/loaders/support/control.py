@@ -8,7 +8,7 @@ import select
 import socket
 import time
 
-from spawner.loaders import wire
+from spawner.shared import wire
 
 PATIENCE = 30.0  # seconds
 

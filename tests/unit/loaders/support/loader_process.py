@@ -15,11 +15,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple
 
-from spawner import loaders
+import spawner
+from spawner.loaders import python as python_loader
 from tests.unit.loaders.support.client import Answer, Client
 from tests.unit.loaders.support.control import PATIENCE, ControlEnd, Output
 
-START = os.path.join(os.path.dirname(loaders.__file__), "start.py")
+START = os.path.join(os.path.dirname(python_loader.__file__), "start.py")
+ROOT = os.path.join(os.path.dirname(spawner.__file__), "")  # below it is all that the loader is made of
 HEADER = struct.Struct("<IIIIQQQ")
 CELL = struct.Struct("<IIQQ488s")
 SLOT_SIZE = 66_048
@@ -193,7 +195,13 @@ class Preloader(Process):
     """A preloader under one interpreter."""
 
     def __init__(
-        self, python: str, app_root: Path, group: Group, environment: Mapping[str, str], options: tuple[str, ...] = ()
+        self,
+        python: str,
+        app_root: Path,
+        group: Group,
+        environment: Mapping[str, str],
+        options: tuple[str, ...] = (),
+        program: str = START,
     ) -> None:
         super().__init__(ControlEnd(), Output(), group)
         self.app_root = app_root
@@ -202,7 +210,7 @@ class Preloader(Process):
         with ExitStack() as stack:
             stack.callback(super().close)
             self.child = subprocess.Popen(
-                [python, *options, START, str(other)],
+                [python, *options, program, str(other)],
                 stdin=subprocess.DEVNULL,
                 stdout=self.output.write_end,
                 stderr=self.output.write_end,

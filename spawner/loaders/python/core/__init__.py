@@ -1,0 +1,1 @@
+"""The process and its lines to the spawner and to httpd: control line, listening sockets, scoreboard, signals."""

@@ -1,0 +1,137 @@
+"""The executor of a worker with threads: several requests at once, each in a thread of its own.
+
+The main thread accepts the connections, never more than it has idle threads, and gives each to one of them.
+"""
+
+from collections import deque
+from typing import Any, Callable, Deque, Optional
+
+from ..core import unpatched
+from ..core.scoreboard_writer import CellWriter, SharedSlotWriter
+from ..core.unpatched import Connection
+from ..diagnostics import error_log
+from ..wsgi import handler
+from ..wsgi.request import RequestReader
+
+
+class ThreadExecutor:
+    """The threads of one worker.
+
+    `limit`: when so many requests have started `execute` tells the worker to look at `started`.
+
+    Invariants: a thread is in `_idle` or has a connection; only the main thread takes one out of `_idle`. The main
+    thread sets `_wake_when_idle` before it looks at `_idle`, and a thread enters `_idle` before it looks at
+    `_wake_when_idle`: the main thread misses no end of a request that it waits for.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        slot: SharedSlotWriter,
+        reader: RequestReader,
+        application: Callable[..., Any],
+        limit: int,
+        wake: Callable[[], None],
+        prefer_other_workers: Callable[[], None],
+    ) -> None:
+        """Start `count` threads. `wake`: interrupts the main thread's wait for connections.
+
+        `prefer_other_workers`: has the next connection wake another worker, if one is idle.
+        Raises RuntimeError when the system has no thread left.
+        """
+        self.limit = limit
+        self._count = count
+        self._slot = slot
+        self._reader = reader
+        self._application = application
+        self._wake = wake
+        self._prefer_other_workers = prefer_other_workers
+        self._wake_when_idle = False
+        self._idle: Deque[_Thread] = deque()
+        for number in reversed(range(count)):
+            self._idle.append(_Thread(self, number, slot.cell_of(number)))
+
+    @property
+    def started(self) -> int:
+        """How many requests have started."""
+        return self._slot.started
+
+    def execute(self, connection: Connection, was_queued: bool) -> bool:
+        """Give `connection` to an idle thread; there has to be one. Otherwise as `SyncExecutor.execute`."""
+        if len(self._idle) < self._count:  # this worker is in a request already; others may be in none
+            self._prefer_other_workers()
+        thread = self._idle.pop()  # the one that became idle last: its memory is still in the processor's caches
+        self._slot.request_started()
+        thread.give(connection, was_queued)
+        return not self._idle or self._slot.started >= self.limit
+
+    def has_capacity(self) -> bool:
+        """Whether a thread is idle. If none is, the main thread is woken when one is."""
+        self._wake_when_idle = False
+        if self._idle:
+            return True
+        self._wake_when_idle = True
+        return bool(self._idle)
+
+    def is_busy(self) -> bool:
+        """Whether a request is being handled. If so, the main thread is woken at the end of each."""
+        self._wake_when_idle = True
+        return len(self._idle) < self._count
+
+    def handle(self, connection: Connection, cell: CellWriter, was_queued: bool) -> bool:
+        """Handle and close `connection`, in one of the threads. Returns whether the app was called."""
+        try:
+            return handler.handle(connection, self._reader, self._application, cell, was_queued)
+        except BaseException as error:  # noqa: BLE001 - the thread goes on
+            error_log.log_internal_error("a request ended its thread", error)
+            return True
+        finally:
+            connection.close()
+            cell.clear()
+
+    def thread_idle(self, thread: "_Thread", served: bool) -> None:
+        """A thread has handled its connection."""
+        self._slot.request_finished(served)
+        self._idle.append(thread)
+        if self._wake_when_idle:
+            self._wake()
+
+
+class _Thread:
+    """One thread, from the start of the worker to its end.
+
+    It is the interpreter's own kind, whatever the app has made of `threading`: one that an app has turned into
+    something cooperative would run within the main thread, which waits elsewhere.
+    """
+
+    def __init__(self, executor: ThreadExecutor, number: int, cell: CellWriter) -> None:
+        self._executor = executor
+        self._cell = cell
+        self._number = number
+        self._connection: Optional[Connection] = None
+        self._was_queued = False
+        self._has_connection = unpatched.allocate_lock()  # free while there is a connection to handle
+        self._has_connection.acquire()
+        unpatched.start_new_thread(self._run, ())
+
+    def give(self, connection: Connection, was_queued: bool) -> None:
+        """Have it handle `connection`. Only when it is idle."""
+        self._connection, self._was_queued = connection, was_queued
+        self._has_connection.release()
+
+    def _run(self) -> None:
+        _set_thread_name("request-{}".format(self._number + 1))
+        while True:
+            self._has_connection.acquire()
+            connection, self._connection = self._connection, None
+            assert connection is not None  # given
+            served = self._executor.handle(connection, self._cell, self._was_queued)
+            del connection
+            self._executor.thread_idle(self, served)
+
+
+def _set_thread_name(name: str) -> None:
+    """As logging's %(threadName)s and debuggers show it."""
+    from threading import current_thread
+
+    current_thread().name = name

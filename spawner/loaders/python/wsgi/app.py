@@ -1,0 +1,108 @@
+"""The hosted app: loads its entry file, and calls the hooks that the file may define."""
+
+import os
+import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from types import CodeType, ModuleType
+from typing import Any, Callable, Optional
+
+from ....shared import start_steps
+from ..core.errors import LoadFailure
+from ..diagnostics import error_log
+
+
+class App:
+    """A loaded app: `application` as PEP 3333 has it, and the entry file's hooks."""
+
+    def __init__(self, module: ModuleType, application: Callable[..., Any]) -> None:
+        self.application = application
+        self._module = module
+
+    def after_fork(self) -> None:
+        """Run the app's after_fork(), if it has one: a worker has just been forked. Raises what the hook raises."""
+        self._call_hook("after_fork")
+
+    def before_exit(self) -> None:
+        """Run the app's before_exit(), if it has one: the worker is about to end. Raises what the hook raises."""
+        self._call_hook("before_exit")
+
+    def out_of_band_work(self) -> bool:
+        """Run the app's out_of_band_work(), if it has one; say whether it has. Raises what the hook raises."""
+        return self._call_hook("out_of_band_work")
+
+    def _call_hook(self, name: str) -> bool:
+        hook = getattr(self._module, name, None)
+        if not callable(hook):
+            return False
+        hook()
+        return True
+
+
+def load_app(app_root: str, startup_file: str) -> App:
+    """Load `startup_file`, relative to `app_root`, which becomes sys.path[0] with its links resolved.
+
+    The entry file is compiled from its source each time: a cached one is told apart by whole seconds and size only,
+    and two releases may be alike in both. Raises LoadFailure.
+    """
+    root = os.path.realpath(app_root)
+    sys.path.insert(0, root)
+    path = os.path.join(root, startup_file)
+    module_name = _module_name(startup_file)
+    loader = SourceFileLoader(module_name, path)
+    code = _compile(_read(loader, path), path)
+    module = _new_module(module_name, path, loader)
+    _run(code, module)
+    return App(module, _application(module, path))
+
+
+def _module_name(startup_file: str) -> str:
+    """`passenger_wsgi` for `passenger_wsgi.py`; never the name of a module that Python has already loaded."""
+    name = os.path.splitext(os.path.basename(startup_file))[0].replace(".", "_") or "passenger_wsgi"
+    return name + "_entry" if name in sys.modules else name
+
+
+def _read(loader: SourceFileLoader, path: str) -> bytes:
+    try:
+        return loader.get_data(path)
+    except OSError as error:
+        what = "the entry file {} cannot be read: {}".format(path, error.strerror)
+        raise LoadFailure(start_steps.READ, what) from error
+
+
+def _compile(source: bytes, path: str) -> CodeType:
+    try:
+        code = compile(source, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise LoadFailure(start_steps.COMPILE, error_log.summary(error), error_log.app_traceback(error)) from error
+    return code
+
+
+def _new_module(name: str, path: str, loader: SourceFileLoader) -> ModuleType:
+    """Return the registered, empty module: pickle and annotations look classes up by the module's name."""
+    spec = spec_from_file_location(name, path, loader=loader)
+    assert spec is not None  # a loader was given
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    return module
+
+
+def _run(code: CodeType, module: ModuleType) -> None:
+    try:
+        exec(code, module.__dict__)
+    except SystemExit as error:
+        what = "the app exits while it is loaded: SystemExit({!r})".format(error.code)
+        raise LoadFailure(start_steps.IMPORT, what, error_log.app_traceback(error)) from error
+    except BaseException as error:
+        raise LoadFailure(start_steps.IMPORT, error_log.summary(error), error_log.app_traceback(error)) from error
+
+
+def _application(module: ModuleType, path: str) -> Callable[..., Any]:
+    application: Optional[Any] = getattr(module, "application", None)
+    if callable(application):
+        return application  # type: ignore[no-any-return]
+    if application is None:
+        what = "{} defines no 'application'".format(path)
+    else:
+        what = "'application' in {} is not callable: it is of type {}".format(path, type(application).__name__)
+    raise LoadFailure(start_steps.FIND, what)

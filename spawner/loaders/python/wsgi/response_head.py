@@ -1,0 +1,151 @@
+"""The head of a response, checked (PEP 3333, RFC 9110, docs/protocol.md, section 3).
+
+What the app gives is untrusted. Nothing that could end a line gets through, and no header that is between two servers.
+"""
+
+import re
+from typing import Any, Dict, List, Optional, Tuple
+
+from ..core.errors import InvalidResponse
+
+_LONGEST_HEAD = 256 * 1024
+_STATUS = re.compile(r"[2-9][0-9][0-9](?: [^\x00-\x08\x0a-\x1f\x7f]*)?\Z")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_LENGTH = re.compile(r"[0-9]{1,18}\Z")
+
+_REFUSED = frozenset(("transfer-encoding", "upgrade", "trailer", "te"))
+_DROPPED = frozenset(("connection", "keep-alive", "status"))  # "Status" is how CGI names the status line
+_BODILESS = frozenset((204, 304))
+
+_OUT_OF_BAND_WORK = frozenset(("x-passenger-request-oob-work", "!~request-oob-work"))  # for us, not for the client
+
+_ORDINARY, _DROP, _CONTENT_LENGTH, _WANTS_OUT_OF_BAND_WORK = 0, 1, 2, 3
+_MOST_CACHED = 1000
+_kinds: Dict[Any, int] = {}  # of header names that have been checked
+_statuses: Dict[Any, int] = {}  # codes of status lines that have been checked
+
+
+class ResponseHead:
+    """A checked response head.
+
+    `code`: the status; `length`: the Content-Length that the app gave, in bytes; `bodiless`: this status has no body;
+    `wants_out_of_band_work`: a header asks for out-of-band work.
+    """
+
+    __slots__ = ("_lines", "bodiless", "code", "length", "wants_out_of_band_work")
+
+    def __init__(self, code: int, lines: bytes, length: Optional[int], wants_out_of_band_work: bool) -> None:
+        self.code = code
+        self.length = length
+        self.bodiless = code in _BODILESS
+        self.wants_out_of_band_work = wants_out_of_band_work
+        self._lines = lines
+
+    def add_error_id(self, error_id: str) -> None:
+        """Add the id that the log has, in a line that no app can write: its name cannot be a header's."""
+        self._lines = self._lines.replace(b"\r\n", b"\r\nError id: %s\r\n" % error_id.encode("ascii"), 1)
+
+    def encode(self, computed_length: Optional[int] = None) -> bytes:
+        """Return the bytes up to the empty line, with a Content-Length of `computed_length` bytes if it is given."""
+        if computed_length is None:
+            return self._lines + b"\r\n"
+        return b"%sContent-Length: %d\r\n\r\n" % (self._lines, computed_length)
+
+
+def check_head(status: Any, headers: Any) -> ResponseHead:
+    """Return the head for what the app gave to start_response. Raises InvalidResponse, which names what is wrong."""
+    code = _statuses.get(status) if isinstance(status, str) else None
+    if code is None:
+        code = _check_status(status)
+    pairs = headers if type(headers) is list else _list_of(headers)
+    lines = ["Status: " + status]
+    length: Optional[int] = None
+    wants_out_of_band_work = False
+    try:
+        for name, value in pairs:
+            kind = _kinds.get(name)
+            if kind is None:
+                kind = _check_name(name)
+            if kind == _CONTENT_LENGTH:
+                length = _check_length(value, length)
+                if code == 204:  # RFC 9110, 8.6: it has none
+                    continue
+            elif kind == _DROP:
+                continue
+            elif kind == _WANTS_OUT_OF_BAND_WORK:
+                wants_out_of_band_work = wants_out_of_band_work or str(value).lower() == "true"
+                continue
+            lines.append(name + ": " + value)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InvalidResponse):
+            raise
+        raise InvalidResponse("the headers are no list of pairs of str: {!r}".format(headers)[:300]) from error
+    return ResponseHead(code, _encode(lines, pairs), length, wants_out_of_band_work)
+
+
+def _list_of(headers: Any) -> List[Any]:
+    try:
+        return list(headers)
+    except TypeError as error:
+        raise InvalidResponse("the headers are no list: {!r}".format(headers)[:300]) from error
+
+
+def _encode(lines: List[str], pairs: List[Tuple[str, str]]) -> bytes:
+    if _CONTROL.search("\t".join(lines)):
+        raise _bad_value(pairs)
+    lines.append("")
+    try:
+        data = "\r\n".join(lines).encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise _bad_value(pairs) from error
+    if len(data) > _LONGEST_HEAD:
+        raise InvalidResponse("the response head has {} bytes, the limit is {}".format(len(data), _LONGEST_HEAD))
+    return data
+
+
+def _check_status(status: Any) -> int:
+    if not isinstance(status, str):
+        raise InvalidResponse("the status is of type {}, not str".format(type(status).__name__))
+    if not _STATUS.match(status) or not _is_latin_1(status):
+        raise InvalidResponse("not the status of a response: {!r}".format(status[:100]))
+    if len(_statuses) < _MOST_CACHED and len(status) < 100:
+        _statuses[status] = int(status[:3])
+    return int(status[:3])
+
+
+def _check_name(name: str) -> int:
+    """Return the kind of a header's name that has not been seen before. Raises InvalidResponse."""
+    if not _NAME.match(name):
+        raise InvalidResponse("not the name of a header: {!r}".format(name[:100]))
+    lower = name.lower()
+    if lower in _REFUSED or lower.startswith("proxy-"):
+        raise InvalidResponse("the header {} is between servers: an app cannot set it".format(name[:100]))
+    kind = _DROP if lower in _DROPPED else _CONTENT_LENGTH if lower == "content-length" else _ORDINARY
+    kind = _WANTS_OUT_OF_BAND_WORK if lower in _OUT_OF_BAND_WORK else kind
+    if len(_kinds) < _MOST_CACHED and len(name) < 100:
+        _kinds[name] = kind
+    return kind
+
+
+def _check_length(value: str, before: Optional[int]) -> int:
+    if before is not None:
+        raise InvalidResponse("two Content-Length headers")
+    if not _LENGTH.match(value):
+        raise InvalidResponse("not a Content-Length: {!r}".format(value[:100]))
+    return int(value)
+
+
+def _bad_value(pairs: List[Tuple[str, str]]) -> InvalidResponse:
+    for name, value in pairs:
+        if _CONTROL.search(value) or not _is_latin_1(value):
+            return InvalidResponse("not the value of a header {}: {!r}".format(name[:100], value[:100]))
+    return InvalidResponse("not the headers of a response: {!r}".format(pairs)[:300])
+
+
+def _is_latin_1(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True

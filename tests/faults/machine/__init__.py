@@ -1,1 +1,0 @@
-"""Ways to break something on this machine without harm to anything but the server under test."""

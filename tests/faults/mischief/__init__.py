@@ -1,1 +1,0 @@
-"""Random faults: what is done to a server, what the spawner says of it, and what must hold afterwards."""

@@ -1,0 +1,81 @@
+"""The advice of the friendly page: each common cause of a failed start has its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from spawner.options import AppOptions
+from spawner.pages.start_advice import advice, retry_sentence
+from spawner.shared.start_steps import AFTER_FORK, COMPILE, ENTER_ROOT, EXECUTE, FIND, IMPORT, START_LOADER
+from spawner.start_failure import StartFailure
+
+FACTS = (
+    ("interpreter", "python3"),
+    ("user", "shop (uid 1000, gid 1000)"),
+    ("app root", "/srv/shop"),
+    ("login shell", "/bin/bash"),
+    ("python", "3.11.2"),
+    ("executable", "/usr/bin/python3"),
+)
+
+
+@dataclass
+class Case:
+    step: str
+    summary: str
+    advice: str
+    python: str | None = None
+
+
+CASES = [
+    Case(IMPORT, "ModuleNotFoundError: No module named 'flask.views'", "/usr/bin/python3 -m pip install flask"),
+    Case(IMPORT, "ModuleNotFoundError: No module named 'flask'", "no virtual environment at venv/ or .venv/"),
+    Case(IMPORT, "ModuleNotFoundError: No module named 'flask'", "chosen by PassengerPython", "/opt/bin/python"),
+    Case(IMPORT, "ImportError: cannot import name 'app' from 'shop.views' (/x)", "named views.py"),
+    Case(COMPILE, "SyntaxError: invalid syntax (a.py, line 3)", "newer Python than 3.11.2"),
+    Case(FIND, "/x defines no 'application'", "a WSGI callable named application"),
+    Case(IMPORT, "KeyError: 'DATABASE_URL'", "SetEnv DATABASE_URL"),
+    Case(IMPORT, "ImproperlyConfigured: ... DJANGO_SETTINGS_MODULE ...", "SetEnv DJANGO_SETTINGS_MODULE"),
+    Case(ENTER_ROOT, "user shop cannot enter the folder /srv", "setfacl -m u:shop:x /srv"),
+    Case(IMPORT, "PermissionError: [Errno 13] Permission denied: '/var/x'", "May the user shop"),
+    Case(EXECUTE, "python3 could not be executed", "python3 -m venv --clear"),
+    Case(EXECUTE, "x could not be executed", "PassengerPython name an interpreter", "/opt/bin/python"),
+    Case(START_LOADER, "the process ended (exit status 1) before it was up", "PassengerLoadShellEnvvars off"),
+    Case(IMPORT, "not up within 90 s (PassengerStartTimeout)", "PassengerStartTimeout is 90 seconds"),
+    Case(IMPORT, "the process ended (signal 9) before it was up", "out of memory?"),
+    Case(IMPORT, "the process ended (signal 11) before it was up", "extension module has crashed"),
+    Case(IMPORT, "the app exits while it is loaded: SystemExit(0)", "remove sys.exit()"),
+    Case(IMPORT, "the process ended (exit status 5) before it was up", "os._exit()"),
+    Case(IMPORT, "ConnectionRefusedError: [Errno 111] Connection refused", "Does the service"),
+    Case(IMPORT, "ImportError: libpq.so.5: cannot open shared object file", "--force-reinstall"),
+    Case(AFTER_FORK, "ValueError: x", "after_fork()"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.step}: {case.summary}"[:60])
+def test_a_common_cause_has_its_advice(case: Case) -> None:
+    failure = StartFailure(case.step, case.summary, "", FACTS)
+    assert case.advice in "\n".join(advice(failure, AppOptions(python=case.python)))
+
+
+def test_an_interpreter_in_the_app_root_is_told_from_others() -> None:
+    facts = (("interpreter", "/srv/shop/.venv/bin/python"), ("app root", "/srv/shop"))
+    failure = StartFailure(IMPORT, "ModuleNotFoundError: No module named 'flask'", "", facts)
+    assert "that of the virtual environment in the app root" in "\n".join(advice(failure, AppOptions()))
+
+
+def test_nothing_is_advised_where_nothing_is_known() -> None:
+    assert advice(StartFailure(IMPORT, "ValueError: odd"), AppOptions()) == []
+
+
+def test_a_login_shell_that_is_not_used_is_not_suspected() -> None:
+    assert advice(StartFailure(START_LOADER, "not heard of", "", FACTS[:3]), AppOptions()) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(1, "after 1 second tries"), (5, "after 5 seconds tries"), (None, "again at once when")]
+)
+def test_the_next_try_is_told(seconds: int | None, words: str) -> None:
+    assert words in retry_sentence(seconds)
