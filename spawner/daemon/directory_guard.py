@@ -1,63 +1,79 @@
-"""Keeps the instance folder complete: cleaners of temporary files take away what looks old."""
+"""Keeps the instance folder complete: cleaners of temporary files remove what looks old."""
 
 from __future__ import annotations
 
 import os
-from typing import Callable
+from typing import Callable, Mapping
 
-from spawner.daemon.effect_handlers import EffectHandlers
-from spawner.daemon.world import World
 from spawner.errors import OperatorError
+from spawner.logs.log import Log
+from spawner.pool.pool import Pool
+from spawner.processes.app_process import AppProcess
+from spawner.processes.group_resources import GroupResources
+from spawner.state_store.instance_directory import InstanceDirectory
 
 
 class DirectoryGuard:
-    """Looks for what is missing and makes it anew.
+    """Checks for missing files and sockets, and makes them again.
 
-    :param make: makes folders and files of the instance, as at the start; may raise OperatorError.
-    :param listen: makes one of the spawner's own sockets anew, by its path; may raise OSError.
-    :param restart: brings an app's processes to a new socket.
+    :param resources: of the pool's groups, by key.
+    :param processes: of the pool, by its ids.
+    :param make_folder: makes folders and files of the instance, as at the start; may raise OperatorError.
+    :param make_socket: makes one of the spawner's own sockets again, by its path; may raise OSError.
+    :param replace_listener: makes the socket of an app again, by its key; may raise OSError.
+    :param restart: restarts an app, by its key, so that its processes use the new socket.
     """
 
     def __init__(
         self,
-        world: World,
-        carrier: EffectHandlers,
-        make: Callable[[], None],
-        listen: Callable[[str], None],
+        instance: InstanceDirectory,
+        pool: Pool,
+        resources: Mapping[str, GroupResources],
+        processes: Mapping[int, AppProcess],
+        log: Log,
+        make_folder: Callable[[], None],
+        make_socket: Callable[[str], None],
+        replace_listener: Callable[[str], None],
         restart: Callable[[str], None],
     ) -> None:
-        self._world = world
-        self._carrier = carrier
-        self._make = make
-        self._listen = listen
+        self._instance = instance
+        self._pool = pool
+        self._resources = resources
+        self._processes = processes
+        self._log = log
+        self._make_folder = make_folder
+        self._make_socket = make_socket
+        self._replace_listener = replace_listener
         self._restart = restart
 
-    def look(self) -> None:
-        """Make anew what is missing; that it cannot be made is logged, and tried again at the next look."""
-        folder, log = self._world.instance, self._world.log
-        files = folder.missing_files()
-        sockets = [path for path in (folder.spawner_socket, folder.admin_socket) if not os.path.lexists(path)]
-        apps = [key for key in self._world.groups if self._lacks_socket(key)]
+    def check(self) -> None:
+        """Make again what is missing. What cannot be made is logged, and tried again at the next check."""
+        files = self._instance.missing_files()
+        own = (self._instance.spawner_socket, self._instance.admin_socket)
+        sockets = [path for path in own if not os.path.lexists(path)]
+        apps = [key for key in self._resources if self._lacks_socket(key)]
         if not files and not sockets and not apps:
             return
         count = len(files) + len(sockets) + len(apps)
-        log.error(3047, "%d files of the instance folder %s were removed: making them anew" % (count, folder.folder))
+        text = "making files of the instance folder again that were removed: %d in %s"
+        self._log.error(3047, text % (count, self._instance.folder))
         try:
-            self._make()
+            self._make_folder()
             for path in sockets:
-                self._listen(path)
+                self._make_socket(path)
             for key in apps:
-                self._carrier.replace_listener(key)
+                self._replace_listener(key)
                 self._restart(key)
         except (OSError, OperatorError) as error:
-            log.error(3048, "the instance folder cannot be made anew: %s" % error)
+            self._log.error(3048, "the instance folder cannot be made again: %s" % error)
 
     def _lacks_socket(self, key: str) -> bool:
-        """Whether clients cannot find an app's socket, or that of one of its workers."""
-        folder, group = self._world.instance, self._world.groups[key]
-        paths = [group.path]
-        for entry in self._world.pool.groups[key].workers() if key in self._world.pool.groups else ():
-            process = self._world.processes.get(entry.process_id)
-            if process is not None and process.route and entry.serving:  # one that retires has lost its own on purpose
-                paths.append(folder.worker_socket(key, process.route))
+        """Whether clients cannot connect to an app, or to one of its workers."""
+        paths = [self._resources[key].path]
+        group = self._pool.groups.get(key)
+        for entry in group.workers() if group is not None else ():
+            process = self._processes.get(entry.process_id)
+            # A worker that retires has no socket on purpose.
+            if process is not None and process.route and entry.serving:
+                paths.append(self._instance.worker_socket(key, process.route))
         return not all(map(os.path.lexists, paths))

@@ -57,7 +57,7 @@ def test_apps_have_the_soft_limit_that_httpd_had_and_the_spawner_has_more(
 
 @pytest.mark.parametrize("method", ["smart", "direct"])
 def test_a_start_waits_until_there_are_descriptors(httpd: CheckedHttpd, probe: AppFolder, method: str) -> None:
-    httpd.logs.expect("JS3106: the spawner has no file descriptors left")
+    httpd.logs.expect("JS3106: no file descriptors left: the spawner has none")
     httpd.site(document_root=probe.public, body=f"PassengerSpawnMethod {method}")
     httpd.start()
     httpd.logs.wait_for("JS3045: configuration 1 is in force")  # a spawner that is still opening needs descriptors
@@ -67,7 +67,7 @@ def test_a_start_waits_until_there_are_descriptors(httpd: CheckedHttpd, probe: A
         httpd.logs.wait_for("JS3106")
         remains_true(lambda: not waiting.done, "the request waits", 0.5)
     assert waiting.result().status == 200
-    httpd.logs.wait_for("JS3105: there are file descriptors again")
+    httpd.logs.wait_for("JS3105: file descriptors are free again")
     assert httpd.logs.count("JS3106") == 1
 
 
