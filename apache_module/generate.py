@@ -25,7 +25,7 @@ def generated_files() -> dict[str, str]:
 
 
 def outdated(checkout: Path = CHECKOUT) -> list[str]:
-    """The generated files that are missing or not as the table would have them."""
+    """The generated files that are missing, or that differ from what the table gives."""
     names = []
     for name, text in generated_files().items():
         path = checkout / name

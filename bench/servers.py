@@ -1,4 +1,4 @@
-"""Who runs: a static file, Jumpseat, its workers behind stock mod_proxy_scgi, and peers that Debian packages."""
+"""The servers that are measured: a static file, Jumpseat, its workers behind mod_proxy_scgi, and peers from Debian."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HELLO = HERE / "hello" / "passenger_wsgi.py"
 PYTHON = "/usr/bin/python3"
 
 
-class Contestant(abc.ABC):
+class MeasuredServer(abc.ABC):
     """A server that answers `GET /hello`.
 
     :ivar needs: files that Debian's packages bring, by package.
@@ -76,7 +76,7 @@ class Contestant(abc.ABC):
         wait_until((self.app_root / socket).exists, "%s makes no %s" % (command[0], socket))
 
 
-class StaticFile(Contestant):
+class StaticFile(MeasuredServer):
     """httpd's own limit."""
 
     name = "static file (the limit)"
@@ -86,7 +86,7 @@ class StaticFile(Contestant):
         return ""
 
 
-class Jumpseat(Contestant):
+class Jumpseat(MeasuredServer):
     """This project."""
 
     name = "Jumpseat"
@@ -109,7 +109,7 @@ class Jumpseat(Contestant):
         )
 
     def more(self) -> str:
-        """What a contestant derived from this one adds."""
+        """What a server derived from this one adds."""
         return ""
 
 
@@ -135,7 +135,7 @@ class ProxyScgi(Jumpseat):
         os.symlink(instance / "apps" / name, self.httpd.folder / "app.sock")
 
 
-class ModWsgi(Contestant):
+class ModWsgi(MeasuredServer):
     """mod_wsgi in daemon mode, one thread a process."""
 
     name = "mod_wsgi daemon, 1 thread"
@@ -153,7 +153,7 @@ class ModWsgi(Contestant):
         )
 
 
-class Uwsgi(Contestant):
+class Uwsgi(MeasuredServer):
     """uWSGI behind mod_proxy_uwsgi."""
 
     name = "uWSGI + mod_proxy_uwsgi"
@@ -180,7 +180,7 @@ class Uwsgi(Contestant):
         super().start()
 
 
-class Gunicorn(Contestant):
+class Gunicorn(MeasuredServer):
     """gunicorn with sync workers behind mod_proxy_http."""
 
     name = "gunicorn sync + mod_proxy_http"
@@ -202,7 +202,7 @@ class Gunicorn(Contestant):
         super().start()
 
 
-class Passenger(Contestant):
+class Passenger(MeasuredServer):
     """Phusion Passenger as Debian packages it."""
 
     name = "Phusion Passenger"
@@ -230,5 +230,5 @@ def make_writable(folder: Path) -> None:
         shutil.chown(folder, "www-data", "www-data")
 
 
-ALL: list[type[Contestant]] = [StaticFile, Jumpseat, ProxyScgi, Uwsgi, ModWsgi, Gunicorn, Passenger]
-PATHS: dict[type[Contestant], str] = {ProxyScgi: "/proxied/hello"}
+ALL: list[type[MeasuredServer]] = [StaticFile, Jumpseat, ProxyScgi, Uwsgi, ModWsgi, Gunicorn, Passenger]
+PATHS: dict[type[MeasuredServer], str] = {ProxyScgi: "/proxied/hello"}
