@@ -80,5 +80,5 @@ class ReopenLogsCommand:
         :raises Failed: one cannot be opened.
         """
         if not caller.privileged:
-            raise Denied("only root may have the logs opened anew")
+            raise Denied("only root may reopen the logs")
         return {"logs": self._reopen()}

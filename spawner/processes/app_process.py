@@ -10,7 +10,7 @@ from typing import Mapping, Optional, Protocol
 from spawner.errors import PeerError
 from spawner.logs.app_output import AppOutput
 from spawner.pool.states import ProcessKind
-from spawner.processes.process_handle import ProcessHandle
+from spawner.processes.pid_monitor import PidMonitor
 from spawner.processes.process_line import ProcessLine
 from spawner.shared import masking, start_steps
 from spawner.shared.exception_serializer import SerializedException
@@ -111,7 +111,7 @@ class AppProcess:
         self._ended = False
         self._status_timer: Optional[asyncio.TimerHandle] = None
         self._line_timer: Optional[asyncio.TimerHandle] = None
-        self._handle = ProcessHandle(loop, identity.uid, self._process_exited)
+        self._pid_monitor = PidMonitor(loop, identity.uid, self._process_exited)
         self.output = self.stderr = output
         self.line = ProcessLine(loop, line, identity.uid, self._received, self._line_ended)
         loop.add_reader(output.fileno(), self._read_output)
@@ -119,22 +119,22 @@ class AppProcess:
     @property
     def pid(self) -> int:
         """0 until it is known."""
-        return self._handle.pid
+        return self._pid_monitor.pid
 
     @property
     def pidfd(self) -> Optional[int]:
         """For the descriptor store; it stays this object's."""
-        return self._handle.pidfd
+        return self._pid_monitor.pidfd
 
     @property
     def session(self) -> int:
         """The session that it belongs to; 0 if that is not known."""
-        return self._handle.session
+        return self._pid_monitor.session
 
     @property
     def alive(self) -> bool:
         """Whether it is known not to have ended."""
-        return self._handle.alive
+        return self._pid_monitor.alive
 
     def set_pid(self, pid: int, pidfd: Optional[int] = None) -> None:
         """Set the pid; from now on the end of the process is noticed.
@@ -143,7 +143,7 @@ class AppProcess:
         """
         if pid != self.pid:
             self._cancel_status_timer()
-            self._handle.set_pid(pid, pidfd)
+            self._pid_monitor.set_pid(pid, pidfd)
             self.output.pid = pid
             self._events.on_pid_changed(self)
 
@@ -184,7 +184,7 @@ class AppProcess:
 
     def signal(self, number: int) -> None:
         """Signal it, if it has a pid that is still its own."""
-        self._handle.signal(number)
+        self._pid_monitor.signal(number)
 
     def kill(self) -> None:
         """SIGKILL it. While the pid is not known its line is closed, which ends it, and that counts as its end."""
@@ -210,7 +210,7 @@ class AppProcess:
         if self._line_timer is not None:
             self._line_timer.cancel()
         self._cancel_status_timer()
-        self._handle.close()
+        self._pid_monitor.close()
         self.line.close()
         if self.output.fileno() >= 0:
             self._loop.remove_reader(self.output.fileno())
@@ -330,7 +330,7 @@ class AppProcess:
 
     def on_status_known(self) -> None:
         """The exit status is known now; the end of the process may have waited for it."""
-        waits = self._status_timer is not None or self._handle.polling
+        waits = self._status_timer is not None or self._pid_monitor.polling
         if waits and not self._ended and not self.alive:
             self._finish_with_status()
 

@@ -10,8 +10,8 @@ import re
 import signal
 from typing import Callable, Optional
 
-from spawner.processes import app_stacks
 from spawner.processes.app_process import AppProcess
+from spawner.processes.app_stacks import app_stacks
 from spawner.system import linux
 
 # Not one of those that C libraries, debuggers and runtimes use: they begin at SIGRTMIN or end at SIGRTMAX.
@@ -156,7 +156,7 @@ class _Capture:
     def _finish(self) -> None:
         self._timer = None
         self._output.line_filter = None
-        text = app_stacks.shown(self._lines.text(), self._instance) if self._lines.started else NO_ANSWER
+        text = app_stacks(self._lines.text(), self._instance) if self._lines.started else NO_ANSWER
         if self.logged and self._lines.started:
             self._process.output.write_own_lines(*text.split("\n"))
         self.future.set_result(text)

@@ -31,7 +31,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom an app runs as.
+    """The user and the groups that an app runs as.
 
     :ivar groups: supplementary groups, the primary one included.
     :ivar switch: False when the spawner is not root and everything stays as it is.

@@ -10,7 +10,7 @@ from spawner.system import linux
 _POLL = 0.5  # seconds between two checks of a pid on kernels without pidfds
 
 
-class ProcessHandle:
+class PidMonitor:
     """Owns the pidfd. Without a pid it does nothing.
 
     :param uid: the user that the process runs as. A pid whose process has ended may be another process's by now: it is
