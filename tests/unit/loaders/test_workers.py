@@ -11,10 +11,10 @@ from typing import Callable
 
 import pytest
 
+from tests.conformance.harness.httpd_side import Answer
+from tests.conformance.harness.loader_process import ROOT
+from tests.conformance.harness.spawner_side import PATIENCE
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.client import Answer
-from tests.unit.loaders.support.control import PATIENCE
-from tests.unit.loaders.support.loader_process import ROOT
 
 APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
 
