@@ -9,8 +9,8 @@ from typing import Iterator, Mapping
 
 import pytest
 
+from tests.conformance.harness.loader_process import START, Group, Preloader, Process
 from tests.interpreters import find_interpreters
-from tests.unit.loaders.support.loader_process import START, Group, Preloader, Process
 
 INTERPRETERS = find_interpreters()
 APPS = Path(__file__).parent / "apps"

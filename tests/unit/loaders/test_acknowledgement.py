@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.harness.httpd_side import Exchange
+from tests.conformance.harness.loader_process import Process
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.client import Exchange
-from tests.unit.loaders.support.loader_process import Process
 
 APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
 SIGN = b"Status: 102 Processing\r\n\r\n"

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from tests.conformance.harness.loader_process import ROOT, Process
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.loader_process import ROOT, Process
 
 PROBE = "responses.py"
 

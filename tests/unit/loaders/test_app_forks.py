@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
+from tests.conformance.harness.httpd_side import Answer
+from tests.conformance.harness.loader_process import Process
 from tests.unit.loaders.conftest import INTERPRETERS, Starter
-from tests.unit.loaders.support.client import Answer
-from tests.unit.loaders.support.loader_process import Process
 
 WITH_HOOKS = [name for name in INTERPRETERS if name != "cpython3.6"]  # Python 3.6 tells nobody of a fork
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.harness.loader_process import Process
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.loader_process import Process
 
 APP = """
     import os
@@ -70,7 +70,7 @@ def test_an_app_cannot_tell_an_id_of_its_own(starter: Starter, name: str) -> Non
     )
     answer = process.get()
     assert "mine" not in answer.text
-    assert answer.header("Error id") == error_id_in_log(process, "an invalid response") != "1f2e3d4c"
+    assert answer.error_id == error_id_in_log(process, "an invalid response") != "1f2e3d4c"
 
 
 def test_the_friendly_page_shows_the_apps_source_around_the_failing_lines(starter: Starter) -> None:

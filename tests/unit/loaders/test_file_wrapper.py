@@ -6,8 +6,8 @@ import gzip
 
 import pytest
 
+from tests.conformance.harness.loader_process import Process
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.loader_process import Process
 
 CONTENT = b"0123456789" * 30_000
 APP = """

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from tests.conformance.harness.loader_process import ROOT
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.loader_process import ROOT
 
 
 def failure(starter: Starter, source: str | None) -> dict[str, str]:

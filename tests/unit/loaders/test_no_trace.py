@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from spawner.state_store.instance_directory import InstanceDirectory
+from tests.conformance.harness.loader_process import ROOT, START
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.loader_process import ROOT, START
 
 ANSWER_JSON = """
 import json, os, sys

@@ -11,8 +11,8 @@ from typing import Iterator
 
 import pytest
 
-from tests.unit.loaders.support.client import Answer
-from tests.unit.loaders.support.loader_process import Process
+from tests.conformance.harness.httpd_side import Answer
+from tests.conformance.harness.loader_process import Process
 
 PROBE = "requests.py"
 BODY = b"one\ntwo\r\n\nno end"

@@ -9,8 +9,8 @@ import socket
 import pytest
 
 from spawner.shared import wire
+from tests.conformance.harness.loader_process import Process
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.loader_process import Process
 
 PROBE = "requests.py"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from spawner.shared import wire
+from tests.conformance.harness.loader_process import Process
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.loader_process import Process
 
 APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
 

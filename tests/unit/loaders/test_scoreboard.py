@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from spawner.shared import wire
+from tests.conformance.harness.loader_process import CELL, CELL_SIZE, SLOT_SIZE, SLOTS, Cell
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.loader_process import CELL, CELL_SIZE, SLOT_SIZE, SLOTS, Cell
 
 APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
 NOTHING = Cell(0, 0, 0, 0, bytes(488))

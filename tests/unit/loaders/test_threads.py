@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.harness.httpd_side import Exchange
+from tests.conformance.harness.loader_process import Group, Preloader, Process
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.client import Exchange
-from tests.unit.loaders.support.loader_process import Group, Preloader, Process
 from tests.unit.loaders.test_retirement import ENDS, end_by_lifeline
 
 APP = "import threading\n" + (Path(__file__).parent / "apps" / "hooks.py").read_text()

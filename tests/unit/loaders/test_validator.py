@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conformance.harness.loader_process import Process
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.loader_process import Process
 
 APP = """
 from wsgiref.validate import validator

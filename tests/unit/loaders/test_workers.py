@@ -11,10 +11,10 @@ from typing import Callable
 
 import pytest
 
+from tests.conformance.harness.httpd_side import Answer
+from tests.conformance.harness.loader_process import ROOT
+from tests.conformance.harness.spawner_side import TIMEOUT
 from tests.unit.loaders.conftest import Starter
-from tests.unit.loaders.support.client import Answer
-from tests.unit.loaders.support.control import TIMEOUT
-from tests.unit.loaders.support.loader_process import ROOT
 
 APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
 
@@ -272,7 +272,7 @@ def test_the_preloader_refuses_what_it_cannot_be_told(starter: Starter) -> None:
     preloader.load()
     preloader.line.send("load")
     assert preloader.child.wait(30) == 1
-    assert "was told to 'load'" in preloader.output.wait_for_end()
+    assert "whose app is loaded got the message 'load'" in preloader.output.wait_for_end()
 
 
 def test_a_fork_that_the_system_refuses_is_told_and_the_preloader_goes_on(starter: Starter) -> None:

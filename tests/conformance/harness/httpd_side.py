@@ -1,4 +1,7 @@
-"""Speaks to workers as httpd's children do, or as a plain SCGI peer does (docs/protocol.md, sections 2 and 3)."""
+"""Speaks to workers as httpd's children do, or as a plain SCGI peer does (docs/protocol.md, sections 2 and 3).
+
+It is as strict as the module in httpd: a response that the module would refuse fails the test.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import socket
 from dataclasses import dataclass, field
 
 from spawner.shared import wire
-from tests.unit.loaders.support.control import TIMEOUT
+from tests.conformance.harness.response_reader import read_frame_header, read_head
+from tests.conformance.harness.spawner_side import TIMEOUT
 
 
 @dataclass
@@ -17,6 +21,8 @@ class Answer:
 
     :ivar complete: whether the end frame came (always true for a plain answer).
     :ivar frames: kind and size of each frame.
+    :ivar error_id: of an error that the worker itself answers; else empty.
+    :ivar interims: the interim heads before the response.
     """
 
     status: str = ""
@@ -24,6 +30,8 @@ class Answer:
     body: bytes = b""
     complete: bool = False
     frames: list[tuple[str, int]] = field(default_factory=list)
+    error_id: str = ""
+    interims: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -127,18 +135,19 @@ class Exchange:
         except (BrokenPipeError, ConnectionResetError):
             pass
 
-    def answer(self) -> Answer:
-        """Read to the end of the connection."""
+    def answer(self, *allowed: str) -> Answer:
+        """Read to the end of the connection.
+
+        :param allowed: the interim heads that may come: `continue`, `acknowledge`.
+        """
         answer = Answer()
-        while b"\r\n\r\n" not in self._buffer:
+        while (read := read_head(self._buffer, frozenset(allowed))) is None:
             if not self._receive():
                 assert not self._buffer, f"half a head: {self._buffer!r}"
                 return answer
-        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        lines = head.decode("latin-1").split("\r\n")
-        assert lines[0].startswith("Status: "), lines
-        answer.status = lines[0][8:]
-        answer.headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines[1:])]
+        head, self._buffer = read
+        answer.status, answer.headers = head.status, head.headers
+        answer.error_id, answer.interims = head.error_id, head.interims
         if self._framed:
             self._read_frames(answer)
         else:
@@ -163,16 +172,16 @@ class Exchange:
 
     def read_frame(self) -> bytes | None:
         """Return the next data or file frame's bytes, b"" for the end frame, None at the end of the connection."""
-        head = self.read(4)
-        if len(head) < 4:
-            return None
-        size = int.from_bytes(head, "big")
-        self.kind = "file" if size == 0xFFFFFFFF else "data"
-        if self.kind == "file":
-            offset, length = (int.from_bytes(self.read(8), "big") for _ in range(2))
-            return os.pread(self._descriptors[-1], length, offset)
-        data = self.read(size)
-        return data if len(data) == size else None
+        while (read := read_frame_header(self._buffer)) is None:
+            if not self._receive():
+                return None
+        frame, size = read
+        self._buffer = self._buffer[size:]
+        self.kind = frame.kind
+        if frame.kind == "file":
+            return os.pread(self._descriptors[-1], frame.size, frame.offset)
+        data = self.read(frame.size)
+        return data if len(data) == frame.size else None
 
     def answer_frames(self) -> bytes:
         """Read the rest of a framed body; it has to be complete."""

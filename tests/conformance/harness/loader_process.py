@@ -17,8 +17,8 @@ from typing import Any, Callable, Mapping, NamedTuple
 
 import spawner
 from spawner.loaders import python as python_loader
-from tests.unit.loaders.support.client import Answer, Client
-from tests.unit.loaders.support.control import TIMEOUT, ControlEnd, Output
+from tests.conformance.harness.httpd_side import Answer, Client
+from tests.conformance.harness.spawner_side import TIMEOUT, ControlEnd, Output
 
 START = os.path.join(os.path.dirname(python_loader.__file__), "start.py")
 ROOT = os.path.join(os.path.dirname(spawner.__file__), "")  # below it is all that the loader is made of
