@@ -17,6 +17,7 @@ def generated_files() -> dict[str, str]:
     return {
         "apache_module/src/config/generated/options.h": render_c.header(DIRECTIVES),
         "apache_module/src/config/generated/options.c": render_c.source(DIRECTIVES),
+        "apache_module/src/config/generated/commands.c": render_c.commands(DIRECTIVES),
         "docs/directives.md": render_markdown.page(DIRECTIVES),
         "docs/log-messages.md": render_log_messages.page(CHECKOUT),
         "spawner/options.py": render_python.module(DIRECTIVES, HOOKS),
@@ -24,7 +25,7 @@ def generated_files() -> dict[str, str]:
 
 
 def outdated(checkout: Path = CHECKOUT) -> list[str]:
-    """The generated files that are missing or not as the table would have them."""
+    """The generated files that are missing, or that differ from what the table gives."""
     names = []
     for name, text in generated_files().items():
         path = checkout / name

@@ -104,7 +104,7 @@ def short(title: str, sentence: str, error_id: str) -> bytes:
     """Return the page that names no cause."""
     where = element(
         "p",
-        "If this is your site: the cause stands in the error log of the web server or of the application, under the "
+        "If this is your site: you find the cause in the error log of the web server or of the application, under the "
         "error id ",
         element("code", error_id),
         ".",
@@ -148,7 +148,7 @@ def friendly_note() -> Markup:
 
 
 def exceptions(raised: Sequence[SerializedException]) -> Markup:
-    """Return tracebacks, the first cause first: the app's own frames with their source, those of libraries folded."""
+    """Return tracebacks, the first cause first: the app's own frames with their source, frames of libraries folded."""
     return join(_exception(each) for each in raised)
 
 

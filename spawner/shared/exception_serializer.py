@@ -140,7 +140,7 @@ def from_json(text: str) -> List[SerializedException]:
     try:
         return [_from_dictionary(each) for each in json.loads(text)[: 2 * _MOST_EXCEPTIONS]]
     except (TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError("no exceptions as JSON: {}".format(error)) from error
+        raise ValueError("these are not exceptions as JSON: {}".format(error)) from error
 
 
 def _from_dictionary(given: Dict[str, Any]) -> SerializedException:

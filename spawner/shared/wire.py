@@ -109,7 +109,7 @@ def split_payload(payload: bytes) -> List[Pair]:
         return []
     fields = payload.split(b"\0")
     if fields.pop() or len(fields) % 2:
-        raise MalformedMessage("the fields of a message are no NUL-terminated pairs")
+        raise MalformedMessage("the fields of a message are not NUL-terminated pairs")
     remaining = iter(fields)
     return list(zip(remaining, remaining))
 
@@ -121,7 +121,7 @@ def split_native(payload: bytes) -> List[str]:
     """
     fields = payload.decode("latin-1").split("\0")
     if fields.pop() or len(fields) % 2:
-        raise MalformedMessage("the fields of a request head are no NUL-terminated pairs")
+        raise MalformedMessage("the fields of a request head are not NUL-terminated pairs")
     return fields
 
 

@@ -9,7 +9,7 @@ import time
 import psutil
 
 from support.serving import CheckedHttpd
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 SITES = 150
 
@@ -41,5 +41,5 @@ def test_a_spawner_that_ends_after_the_module_was_taken_away_is_not_missed(httpd
     httpd.graceful()
     os.kill(spawner, signal.SIGTERM)
     eventually(lambda: not psutil.pid_exists(spawner), "the spawner's end to be noticed")
-    stays(lambda: httpd.kept is not None and httpd.kept.running, "httpd serves on", 1.0)
+    remains_true(lambda: httpd.process is not None and httpd.process.running, "httpd serves on", 1.0)
     assert httpd.get("/").status < 500

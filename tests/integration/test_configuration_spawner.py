@@ -13,7 +13,7 @@ import pytest
 from support.descriptors import open_descriptors
 from support.httpd import Httpd
 from support.serving import CheckedHttpd
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 MPMS = ["event", "worker", "prefork"]
 
@@ -161,7 +161,7 @@ def test_an_errorlog_that_is_no_file_is_named_in_a_warning(httpd: CheckedHttpd) 
     httpd.logs.expect(r"JS1010: ErrorLog syslog:local1 is neither a file nor a program")
     httpd.start()
     httpd.wait_for_spawner()
-    stays(lambda: spawner_of(httpd) != 0, "the spawner", 0.3)
+    remains_true(lambda: spawner_of(httpd) != 0, "the spawner", 0.3)
 
 
 def test_python_variables_of_httpds_environment_do_not_reach_the_spawner(

@@ -9,7 +9,7 @@ from support.background import Background
 from support.client import Answer
 from support.serving import CheckedHttpd
 from support.status import group, workers
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 
 def site(httpd: CheckedHttpd, apps: AppFolders, name: str, source: str = "release", body: str = "") -> AppFolder:
@@ -30,7 +30,7 @@ def test_an_app_that_hangs_at_boot_keeps_no_other_app_from_starting(httpd: Check
     waiting = Background(lambda: httpd.get("/", "hangs.example"))
     eventually(hanging.event_names, "its import")
     good = Background(lambda: httpd.get("/", "good.example"))
-    stays(lambda: not good.done, "one import at a time", 2.0)
+    remains_true(lambda: not good.done, "one import at a time", 2.0)
     assert good.result().status == 200, "a start that takes long does not count any more"
     assert not waiting.done
     hanging.open_gate("load")

@@ -10,10 +10,10 @@ import pytest
 from support.applications import AppFolder, AppFolders
 from support.background import Background
 from support.client import Answer
-from support.load import Load
+from support.concurrent_clients import ConcurrentClients
 from support.serving import CheckedHttpd
 from support.status import wait_for_workers, workers
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 
 @pytest.fixture
@@ -42,10 +42,10 @@ def test_workers_that_wear_out_under_load_lose_no_request(
 ) -> None:
     body = f"PassengerMaxRequests 20\nPassengerSpawnMethod {method}\nPassengerMinInstances {instances}"
     start(httpd, limited, f"{body}\nPassengerMaxInstances {instances}")
-    with Load(httpd, 8, ["/", "/slow"], pause=0.005) as load:
-        eventually(lambda: len(load.observations) >= 400, "400 answers", 150)
+    with ConcurrentClients(httpd, 8, ["/", "/slow"], pause=0.005) as load:
+        eventually(lambda: len(load.answers) >= 400, "400 answers", 150)
     assert load.failures == []
-    served = Counter(observation.answer.text for observation in load.observations)
+    served = Counter(seen.answer.text for seen in load.answers)
     assert len(served) > 400 / 40, "none served much more than it may"
     if method == "smart":
         assert max(served.values()) <= 20, "with smart spawning none serves more than it may"
@@ -67,7 +67,7 @@ def test_a_worker_above_its_memory_limit_finishes_its_request_and_another_takes_
     request = held(httpd, limited, "/grow?200")
     httpd.logs.wait_for(r"JS3535: .* 2\d\d MB of memory, more than PassengerMemoryLimit 100")
     assert httpd.get("/").text != before, "the next requests go to the new worker"
-    stays(lambda: not request.done, "the request goes on", 0.5)
+    remains_true(lambda: not request.done, "the request goes on", 0.5)
     limited.open_gate("hold")
     answer = request.result()
     assert (answer.status, answer.text) == (200, before)
@@ -94,7 +94,7 @@ def test_an_app_without_limits_may_grow(httpd: CheckedHttpd, limited: AppFolder)
     before = httpd.get("/").text
     limited.open_gate("hold")
     assert httpd.get("/grow?200").text == before
-    stays(lambda: httpd.get("/").text == before, "the same worker", 3.0)
+    remains_true(lambda: httpd.get("/").text == before, "the same worker", 3.0)
 
 
 def test_a_request_that_takes_too_long_is_a_504_and_only_its_worker_ends(

@@ -7,16 +7,21 @@
 #include <http_main.h>
 #include <util_md5.h>
 
-#include "config/settings.h"
+static const passenger_server_options *server_options;
 
 const passenger_dir_options *passenger_options_of(const request_rec *request)
 {
     return ap_get_module_config(request->per_dir_config, &passenger_module);
 }
 
+void passenger_configuration_set_server(const passenger_server_options *options)
+{
+    server_options = options;
+}
+
 const passenger_server_options *passenger_server_wide_options(void)
 {
-    return passenger_settings_server();
+    return server_options;
 }
 
 const char *passenger_error_log_name(const server_rec *server)

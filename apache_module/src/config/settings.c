@@ -11,14 +11,14 @@
 #include <http_log.h>
 
 #include "config/configuration.h"
-#include "core/log_numbers.h"
 #include "config/value_check.h"
 
 APLOG_USE_MODULE(passenger);
 
 #define DEFAULT_SPAWNER_CONFIG "/etc/jumpseat/spawner.conf"
 
-/* The longest name below the registry: pids have at most seven digits on Linux; the longest socket is a worker's own. */
+/* The longest name below the registry: pids have at most seven digits on Linux; the longest socket is a worker's
+ * own. */
 #define LONGEST_SOCKET "/httpd-4194304/apps/0123456789abcdef.0123456789abcdef.sock"
 
 /* Of the configuration that is being read, or was read last; in its pool. Written in httpd's parent only. */
@@ -31,13 +31,9 @@ static struct {
 void passenger_settings_begin(apr_pool_t *configuration_pool)
 {
     settings.server = passenger_server_options_create(configuration_pool);
+    passenger_configuration_set_server(settings.server);
     settings.warnings = apr_array_make(configuration_pool, 4, sizeof(const char *));
     settings.ignored = apr_table_make(configuration_pool, 4);
-}
-
-passenger_server_options *passenger_settings_server(void)
-{
-    return settings.server;
 }
 
 static int is_in_htaccess(const cmd_parms *command)
@@ -103,8 +99,8 @@ static const char *check_registry(apr_pool_t *pool, const char *value, const cha
     size_t room = sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof LONGEST_SOCKET;
 
     if (wrong == NULL && strlen(*result) > room) {
-        wrong = apr_psprintf(pool, "%s has %lu bytes; with more than %lu, the names of sockets below it would exceed the "
-                             "system's limit", *result, (unsigned long)strlen(*result), (unsigned long)room);
+        wrong = apr_psprintf(pool, "%s has %lu bytes; with more than %lu, the names of sockets below it would exceed "
+                             "the system's limit", *result, (unsigned long)strlen(*result), (unsigned long)room);
     }
     return wrong;
 }

@@ -12,13 +12,12 @@
 #include <http_log.h>
 
 #include "config/configuration.h"
-#include "core/log_numbers.h"
+#include "core/deadlines.h"
 #include "core/message.h"
-#include "core/monotonic.h"
 
 APLOG_USE_MODULE(passenger);
 
-enum { NO_DESCRIPTOR = -1, MOST_PACKETS = 64, VHOSTS_IN_A_MESSAGE = 500 };
+enum { NO_DESCRIPTOR = -1, PACKETS_READ_AT_ONCE = 64, VHOSTS_IN_A_MESSAGE = 500 };
 
 /* What sending one configuration needs to know. */
 typedef struct {
@@ -153,7 +152,7 @@ static apr_status_t send_prestarts(const control_line *line, const passenger_ser
     return status;
 }
 
-/* The virtual hosts, so many in each message. */
+/* All virtual hosts, a number of them in each message. */
 static apr_status_t send_vhosts(const control_line *line)
 {
     const server_rec *server = line->server;
@@ -219,7 +218,7 @@ apr_status_t passenger_control_configure(int control, server_rec *server, const 
 static size_t receive_packet(int control, char *packet, size_t size)
 {
     ssize_t length;
-    int attempts = 2;   /* a peer that has ended with messages unread is told of first, once */
+    int attempts = 2;   /* a peer that ended with unread messages gives one ECONNRESET before its own messages */
 
     do {
         length = recv(control, packet, size, MSG_DONTWAIT);
@@ -227,19 +226,19 @@ static size_t receive_packet(int control, char *packet, size_t size)
     return length > 0 ? (size_t)length : 0;
 }
 
-int passenger_control_hear(int control)
+int passenger_control_read_status(int control)
 {
     char packet[64];
     size_t length;
-    int heard = 0;
+    int status = 0;
 
-    for (int i = 0; i < MOST_PACKETS && (length = receive_packet(control, packet, sizeof packet)) > 0; i++) {
+    for (int i = 0; i < PACKETS_READ_AT_ONCE && (length = receive_packet(control, packet, sizeof packet)) > 0; i++) {
         const char *type = passenger_netstring_find(packet, length, "type");
 
-        heard |= PASSENGER_HEARD;
+        status |= PASSENGER_STATUS_ALIVE;
         if (type != NULL && strcmp(type, "opened") == 0) {
-            heard |= PASSENGER_HEARD_OPENED;
+            status |= PASSENGER_STATUS_OPENED;
         }
     }
-    return heard;
+    return status;
 }

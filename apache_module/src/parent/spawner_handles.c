@@ -32,7 +32,7 @@ static void close_handle(int *handle)
     }
 }
 
-/* Runs in every child that httpd's parent forks, before fork() returns there: async-signal-safe calls only. */
+/* Runs in each child that httpd's parent forks, before fork() returns there: async-signal-safe calls only. */
 static void close_in_child(void)
 {
     close_handle(&handles.control);
@@ -43,12 +43,14 @@ static void close_in_child(void)
         close_handle(&handles.store_read);
         close_handle(&handles.store_write);
     }
-    /* The spawner was told its descriptors and may close them: a fork of its own must not take their numbers for ours. */
+    /* The spawner gets the numbers of its descriptors and may close them: forks of the spawner must not close what
+     * later has these numbers. */
     handles = no_handles;
     forking_spawner = 0;
 }
 
-/* Room for what is sent and not yet received. The kernel's limit is lifted where we may: less room will do too. */
+/* Room for what is sent and not yet received. Beyond the kernel's limit where this process may do that; less is
+ * enough. */
 static void enlarge(int socket, int bytes)
 {
     if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) != 0) {
@@ -128,7 +130,7 @@ void passenger_spawner_handles_close_control(void)
     close_handle(&handles.control);
 }
 
-void passenger_spawner_handles_cut_lifeline(void)
+void passenger_spawner_handles_close_lifeline(void)
 {
     close_handle(&handles.lifeline_write);
 }

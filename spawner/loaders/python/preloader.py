@@ -40,9 +40,9 @@ def run(descriptor: int) -> NoReturn:
     except LoadFailure:
         pass  # told to the spawner
     except (wire.WireError, UnexpectedMessage, OSError) as error:
-        error_log.log("jumpseat: the control line: {}".format(error))
+        error_log.log("jumpseat: error on the control line, the process ends: {}".format(error))
     except BaseException as error:  # noqa: BLE001 - the process ends here, and says why
-        error_log.log_internal_error("the preloader ends", error)
+        error_log.log_internal_error("internal error, the preloader ends", error)
     finally:
         error_log.flush_streams()
         unpatched.end_process(status)
@@ -146,7 +146,7 @@ class Preloader:
         elif message.kind == "serve":
             self._serve(_worker_slot(message, _expect(message, "serve", _has_own_socket(message))))
         else:
-            raise UnexpectedMessage("a loaded preloader was told to {!r}".format(message.kind))
+            raise UnexpectedMessage("a preloader whose app is loaded got the message {!r}".format(message.kind))
         return True
 
     def _fork_worker(self, slot: WorkerSlot, line: int, output: int) -> None:
@@ -185,7 +185,7 @@ class Preloader:
         except LineClosed:
             pass
         except BaseException as error:  # noqa: BLE001 - nothing may run on behind the fork
-            error_log.log_internal_error("the worker does not start", error)
+            error_log.log_internal_error("internal error, the worker does not start", error)
         finally:
             end_process(1)
 

@@ -74,7 +74,7 @@ class Worker:
         except (LineClosed, SystemExit, KeyboardInterrupt):  # the latter two: from a signal handler of the app's own
             status = 0
         except BaseException as error:  # noqa: BLE001 - nothing may run on behind the fork
-            error_log.log_internal_error("the worker ends", error)
+            error_log.log_internal_error("internal error, the worker ends", error)
         finally:
             self._run_exit_hooks()
             end_process(status)
@@ -217,7 +217,7 @@ class Worker:
             for descriptor in message.descriptors:
                 os.close(descriptor)
         else:
-            raise UnexpectedMessage("a worker was told to {!r}".format(message.kind))
+            raise UnexpectedMessage("a worker got the message {!r}".format(message.kind))
 
     def _report(self, executor: Executor) -> None:
         """Tell the spawner what has happened since the last report."""

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.waiting import PATIENCE, eventually
+from support.waiting import TIMEOUT, eventually
 from tests.open_folders import let_everybody_read
 
 SOURCES = Path(__file__).resolve().parents[2] / "apps"
@@ -65,7 +65,7 @@ class AppFolder:
         found = [path for path in self.events.iterdir() if not path.name.startswith("gate-")]
         return [path.name for path in sorted(found, key=lambda path: path.stat().st_mtime_ns)]
 
-    def wait_for_event(self, name: str, seconds: float = PATIENCE) -> str:
+    def wait_for_event(self, name: str, seconds: float = TIMEOUT) -> str:
         """Wait until the app has reported `name`; return what it wrote."""
         path = self.events / name
         eventually(path.exists, lambda: f"the app's event {name}; there are {self.event_names()}", seconds)

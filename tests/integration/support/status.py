@@ -10,7 +10,7 @@ from typing import Any
 
 from support.httpd import Httpd
 from support.module_lines import REPOSITORY
-from support.waiting import PATIENCE, eventually
+from support.waiting import TIMEOUT, eventually
 
 
 def run_command(
@@ -69,7 +69,7 @@ def preloaders(server: Httpd, name: str = "") -> list[dict[str, Any]]:
     return [process for process in group(server, name).get("processes", []) if process["kind"] == "preloader"]
 
 
-def wait_for_workers(server: Httpd, count: int, name: str = "", seconds: float = PATIENCE) -> list[dict[str, Any]]:
+def wait_for_workers(server: Httpd, count: int, name: str = "", seconds: float = TIMEOUT) -> list[dict[str, Any]]:
     """Wait until the group has exactly that many serving workers and no other worker."""
 
     def settled() -> list[dict[str, Any]] | None:

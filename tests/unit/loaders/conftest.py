@@ -9,7 +9,7 @@ from typing import Iterator, Mapping
 
 import pytest
 
-from tests.unit.loaders.support.interpreters import find_interpreters
+from tests.interpreters import find_interpreters
 from tests.unit.loaders.support.loader_process import START, Group, Preloader, Process
 
 INTERPRETERS = find_interpreters()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.loaders.conftest import Starter
 from tests.unit.loaders.support.client import Answer
-from tests.unit.loaders.support.control import PATIENCE
+from tests.unit.loaders.support.control import TIMEOUT
 from tests.unit.loaders.support.loader_process import ROOT
 
 APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
@@ -142,7 +142,7 @@ def _links(pid: int) -> list[str]:
 
 
 def _wait_until(look: Callable[[], object], expected: object) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while look() != expected:
         assert time.monotonic() < deadline, (look(), expected)
         time.sleep(0.001)

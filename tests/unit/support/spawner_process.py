@@ -9,17 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional, TypeVar
+from typing import Any, Iterator, Optional
 
 from spawner.shared import wire
 from spawner.system import packets
+from tests.integration.support.waiting import eventually
 from tests.open_folders import APP_PYTHON
 
 DEADLINE = 20.0  # seconds; the machine may be busy
 TOKEN = "f" * 64
-Of = TypeVar("Of")
 
 _PROGRAM = "import sys; from spawner.daemon.main import main; sys.exit(main(bytes.fromhex(sys.argv[1])))"
 
@@ -29,17 +28,6 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"%(answer)s %%d" %% os.getpid()]
 """
-
-
-def eventually(condition: Callable[[], Of], what: str, seconds: float = DEADLINE) -> Of:
-    """The condition's first true value. Raises AssertionError when it does not become true in time."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, "not in time: %s" % what
-        time.sleep(0.01)
 
 
 def write_app(folder: Path, answer: str = "hello", source: Optional[str] = None) -> Path:

@@ -18,7 +18,7 @@ from spawner.watching import memory_reader
 from spawner.watching.memory_reader import MemoryReader, MemorySizes, read_memory_sizes
 
 MEGABYTE = 1_048_576
-PATIENCE = 50.0  # seconds
+TIMEOUT = 50.0  # seconds
 NOBODY = Identity("nobody", 65534, 65534, (65534,), "/", "/bin/sh")
 
 
@@ -76,7 +76,7 @@ def with_reader(kernel: Kernel, test: Callable[[MemoryReader], Awaitable[None]])
     async def main() -> None:
         reader = MemoryReader(asyncio.get_running_loop(), kernel.read)
         try:
-            await asyncio.wait_for(test(reader), PATIENCE)
+            await asyncio.wait_for(test(reader), TIMEOUT)
         finally:
             reader.close()
             kernel.release()

@@ -83,7 +83,7 @@ class ThreadExecutor:
         try:
             return handler.handle(connection, self._reader, self._application, cell, was_queued)
         except BaseException as error:  # noqa: BLE001 - the thread goes on
-            error_log.log_internal_error("a request ended its thread", error)
+            error_log.log_internal_error("internal error in a request", error)
             return True
         finally:
             connection.close()

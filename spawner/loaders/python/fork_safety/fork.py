@@ -85,7 +85,7 @@ def end_forked_process(error: Optional[BaseException]) -> NoReturn:
     if isinstance(error, SystemExit):
         status = _exit_status(error.code)
     elif error is not None:
-        error_log.log_app_error("a process that the app has forked ends", error)
+        error_log.log_app_error("a process that the app has forked ends with an error", error)
         status = 1
     error_log.flush_streams()
     unpatched.end_process(status)

@@ -71,5 +71,5 @@ def _send_too_late(connection: Connection) -> None:
 
 def _number(text: str) -> int:
     if not _NUMBER.match(text):
-        raise BadRequest("a time of {!r}".format(text[:40]))
+        raise BadRequest("a time is not a number: {!r}".format(text[:40]))
     return int(text)

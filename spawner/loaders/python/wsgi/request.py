@@ -156,7 +156,7 @@ def _environ(payload: bytes) -> Dict[str, Any]:
     remaining = iter(fields)
     environ: Dict[str, Any] = dict(zip(remaining, remaining))
     if environ.pop("SCGI", "") != "1" or fields[0] != "CONTENT_LENGTH":
-        raise BadRequest("the request head is no SCGI head")
+        raise BadRequest("the request head is not an SCGI head")
     if len(environ) + 1 != len(fields) // 2:
         _refuse_repeated(fields[::2])
     return environ
@@ -194,9 +194,9 @@ def _first_piece(connection: Connection) -> Tuple[bytes, List[int]]:
             _wait(connection)
             data, ancillary, _, _ = connection.recvmsg(_FIRST_SIZE, _ONE_DESCRIPTOR, MSG_CMSG_CLOEXEC)
     except ConnectionError as error:
-        raise ClientLeft("the connection ended before a request") from error
+        raise ClientLeft("the client left before its request came") from error
     if not data:
-        raise ClientLeft("the connection ended before a request")
+        raise ClientLeft("the client left before its request came")
     return data, passed_descriptors(ancillary) if ancillary else []
 
 
@@ -205,9 +205,9 @@ def _next_piece(connection: Connection) -> bytes:
     try:
         data = connection.recv(_RECEIVE_SIZE)
     except ConnectionError as error:
-        raise ClientLeft("the connection ended within a request head") from error
+        raise ClientLeft("the client left within the head of its request") from error
     if not data:
-        raise ClientLeft("the connection ended within a request head")
+        raise ClientLeft("the client left within the head of its request")
     return data
 
 
@@ -232,10 +232,10 @@ def _body(kind: str, environ: Dict[str, Any], connection: Connection, rest: byte
         return request_body.inline(connection, rest, length)
     if kind == "file" and descriptors:
         return request_body.spooled(descriptors.pop(), length)
-    raise BadRequest("a body of kind {!r} came with {} descriptors".format(kind[:40], len(descriptors)))
+    raise BadRequest("a request body of kind {!r} came with {} descriptors".format(kind[:40], len(descriptors)))
 
 
 def _content_length(text: str) -> int:
     if not _LENGTH.match(text):
-        raise BadRequest("a Content-Length of {!r}".format(text[:40]))
+        raise BadRequest("the Content-Length is not a number: {!r}".format(text[:40]))
     return int(text)

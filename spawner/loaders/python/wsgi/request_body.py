@@ -39,7 +39,7 @@ def spooled(descriptor: int, length: int) -> BinaryIO:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_size != length:
         os.close(descriptor)
-        raise BadRequest("the passed body is no regular file of {} bytes".format(length))
+        raise BadRequest("the passed body is not a regular file of {} bytes".format(length))
     os.lseek(descriptor, 0, os.SEEK_SET)
     return os.fdopen(descriptor, "rb", _BUFFER_SIZE)
 
@@ -113,4 +113,4 @@ class _FramedBody(_ConnectionBody):
         (self._remaining,) = _FRAME_HEAD.unpack(head)
         self._ended = not self._remaining
         if self._remaining > _LONGEST_DATA_FRAME:
-            raise OSError(errno.EPROTO, "a frame of the request body is no data frame")
+            raise OSError(errno.EPROTO, "a frame of the request body is not a data frame")

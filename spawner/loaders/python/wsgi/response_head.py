@@ -80,7 +80,7 @@ def check_head(status: Any, headers: Any) -> ResponseHead:
     except (TypeError, ValueError) as error:
         if isinstance(error, InvalidResponse):
             raise
-        raise InvalidResponse("the headers are no list of pairs of str: {!r}".format(headers)[:300]) from error
+        raise InvalidResponse("the headers are not a list of pairs of str: {!r}".format(headers)[:300]) from error
     return ResponseHead(code, _encode(lines, pairs), length, wants_out_of_band_work)
 
 
@@ -88,7 +88,7 @@ def _list_of(headers: Any) -> List[Any]:
     try:
         return list(headers)
     except TypeError as error:
-        raise InvalidResponse("the headers are no list: {!r}".format(headers)[:300]) from error
+        raise InvalidResponse("the headers are not a list: {!r}".format(headers)[:300]) from error
 
 
 def _encode(lines: List[str], pairs: List[Tuple[str, str]]) -> bytes:
@@ -108,7 +108,7 @@ def _check_status(status: Any) -> int:
     if not isinstance(status, str):
         raise InvalidResponse("the status is of type {}, not str".format(type(status).__name__))
     if not _STATUS.match(status) or not _is_latin_1(status):
-        raise InvalidResponse("not the status of a response: {!r}".format(status[:100]))
+        raise InvalidResponse("the status is not valid: {!r}".format(status[:100]))
     if len(_statuses) < _MOST_CACHED and len(status) < 100:
         _statuses[status] = int(status[:3])
     return int(status[:3])
@@ -117,10 +117,10 @@ def _check_status(status: Any) -> int:
 def _check_name(name: str) -> int:
     """Return the kind of a header's name that has not been seen before. Raises InvalidResponse."""
     if not _NAME.match(name):
-        raise InvalidResponse("not the name of a header: {!r}".format(name[:100]))
+        raise InvalidResponse("the name of a header is not valid: {!r}".format(name[:100]))
     lower = name.lower()
     if lower in _REFUSED or lower.startswith("proxy-"):
-        raise InvalidResponse("the header {} is between servers: an app cannot set it".format(name[:100]))
+        raise InvalidResponse("an app cannot set the header {}: it is between servers".format(name[:100]))
     kind = _DROP if lower in _DROPPED else _CONTENT_LENGTH if lower == "content-length" else _ORDINARY
     kind = _WANTS_OUT_OF_BAND_WORK if lower in _OUT_OF_BAND_WORK else kind
     if len(_kinds) < _MOST_CACHED and len(name) < 100:
@@ -130,17 +130,17 @@ def _check_name(name: str) -> int:
 
 def _check_length(value: str, before: Optional[int]) -> int:
     if before is not None:
-        raise InvalidResponse("two Content-Length headers")
+        raise InvalidResponse("there are two Content-Length headers")
     if not _LENGTH.match(value):
-        raise InvalidResponse("not a Content-Length: {!r}".format(value[:100]))
+        raise InvalidResponse("the Content-Length is not a number: {!r}".format(value[:100]))
     return int(value)
 
 
 def _bad_value(pairs: List[Tuple[str, str]]) -> InvalidResponse:
     for name, value in pairs:
         if _CONTROL.search(value) or not _is_latin_1(value):
-            return InvalidResponse("not the value of a header {}: {!r}".format(name[:100], value[:100]))
-    return InvalidResponse("not the headers of a response: {!r}".format(pairs)[:300])
+            return InvalidResponse("the value of the header {} is not valid: {!r}".format(name[:100], value[:100]))
+    return InvalidResponse("the headers are not valid: {!r}".format(pairs)[:300])
 
 
 def _is_latin_1(text: str) -> bool:

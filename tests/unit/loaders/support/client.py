@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass, field
 
 from spawner.shared import wire
-from tests.unit.loaders.support.control import PATIENCE
+from tests.unit.loaders.support.control import TIMEOUT
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Exchange:
 
     def __init__(self, address: str, framed: bool, method: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(TIMEOUT)
         try:
             self.socket.connect(address)
         except OSError:

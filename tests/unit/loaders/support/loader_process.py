@@ -18,7 +18,7 @@ from typing import Any, Callable, Mapping, NamedTuple
 import spawner
 from spawner.loaders import python as python_loader
 from tests.unit.loaders.support.client import Answer, Client
-from tests.unit.loaders.support.control import PATIENCE, ControlEnd, Output
+from tests.unit.loaders.support.control import TIMEOUT, ControlEnd, Output
 
 START = os.path.join(os.path.dirname(python_loader.__file__), "start.py")
 ROOT = os.path.join(os.path.dirname(spawner.__file__), "")  # below it is all that the loader is made of
@@ -106,7 +106,7 @@ class Group:
 
     def wait_for(self, condition: Callable[[Group], object]) -> None:
         """Wait until `condition` holds of this group, as its scoreboard shows it."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition(self):
             assert time.monotonic() < deadline, "the scoreboard does not show it"
             time.sleep(0.001)
@@ -151,7 +151,7 @@ class Process:
 
     def wait_for_end(self) -> None:
         """Wait until the process has ended, whoever waits for its status."""
-        ended = self._pidfd < 0 or select.select([self._pidfd], [], [], PATIENCE)[0]
+        ended = self._pidfd < 0 or select.select([self._pidfd], [], [], TIMEOUT)[0]
         assert ended, f"process {self.pid} has not ended"
 
     def is_alive(self) -> bool:
@@ -254,7 +254,7 @@ class Preloader(Process):
         """Have an app loaded that cannot be; return what the preloader says, once it has ended with status 1."""
         self.send_load(startup_file)
         failure = self.line.expect("failed")
-        assert self.child.wait(PATIENCE) == 1
+        assert self.child.wait(TIMEOUT) == 1
         return failure
 
     def fork(self, slot: int | None = None, own: OwnSocket | None = None) -> Process:
@@ -299,7 +299,7 @@ class Preloader(Process):
 
     def _end_child(self) -> None:
         self.child.kill()
-        self.child.wait(PATIENCE)
+        self.child.wait(TIMEOUT)
 
 
 def _seat(slot: int, own: OwnSocket | None) -> tuple[list[tuple[str, str]], tuple[int, ...]]:
