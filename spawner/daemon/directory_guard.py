@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Mapping
+import time
+from typing import Callable, Mapping, Optional
 
 from spawner.errors import OperatorError
 from spawner.logs.log import Log
@@ -11,6 +12,8 @@ from spawner.pool.pool import Pool
 from spawner.processes.app_process import AppProcess
 from spawner.processes.group_resources import GroupResources
 from spawner.state_store.instance_directory import InstanceDirectory
+
+_CLOCK_TICK = 0.1  # seconds; more than the resolution of the times of files
 
 
 class DirectoryGuard:
@@ -45,13 +48,16 @@ class DirectoryGuard:
         self._make_socket = make_socket
         self._replace_listener = replace_listener
         self._restart = restart
+        self._folder: Optional[tuple[int, int, int]] = None  # the folder of the apps' sockets at the last check
+        self._folder_since = 0.0  # when it was first seen so; seconds of CLOCK_MONOTONIC
+        self._complete = False  # whether all sockets were there since
 
     def check(self) -> None:
         """Make again what is missing. What cannot be made is logged, and tried again at the next check."""
         files = self._instance.missing_files()
         own = (self._instance.spawner_socket, self._instance.admin_socket)
         sockets = [path for path in own if not os.path.lexists(path)]
-        apps = [key for key in self._resources if self._lacks_socket(key)]
+        apps = self._apps_without_socket()
         if not files and not sockets and not apps:
             return
         count = len(files) + len(sockets) + len(apps)
@@ -67,13 +73,40 @@ class DirectoryGuard:
         except (OSError, OperatorError) as error:
             self._log.error(3048, "the instance folder cannot be made again: %s" % error)
 
-    def _lacks_socket(self, key: str) -> bool:
-        """Whether clients cannot connect to an app, or to one of its workers."""
-        paths = [self._resources[key].path]
+    def _apps_without_socket(self) -> list[str]:
+        """The keys of apps to which, or to one of whose workers, clients cannot connect.
+
+        The sockets are looked for only when something was added to their folder or removed from it since all of them
+        were there: a check costs the same however many apps there are.
+        """
+        now = time.monotonic()
+        folder = _folder_version(self._instance.apps)
+        if folder != self._folder:
+            self._folder, self._folder_since, self._complete = folder, now, False
+        if self._complete:
+            return []
+        missing = {key: self._missing_sockets(key) for key in self._resources}
+        # A removal within the same tick of the clock as the last change would not change the folder's time again.
+        self._complete = folder is not None and not any(missing.values()) and now > self._folder_since + _CLOCK_TICK
+        return [key for key, needed in missing.items() if any(needed)]
+
+    def _missing_sockets(self, key: str) -> list[bool]:
+        """The sockets of an app that do not exist: for each, whether somebody should be able to connect to it now."""
+        missing = [] if os.path.lexists(self._resources[key].path) else [True]
         group = self._pool.groups.get(key)
         for entry in group.workers() if group is not None else ():
             process = self._processes.get(entry.process_id)
             # A worker that retires has no socket on purpose.
-            if process is not None and process.route and entry.serving:
-                paths.append(self._instance.worker_socket(key, process.route))
-        return not all(map(os.path.lexists, paths))
+            if process is not None and process.route and not entry.retiring:
+                if not os.path.lexists(self._instance.worker_socket(key, process.route)):
+                    missing.append(entry.serving)
+        return missing
+
+
+def _folder_version(path: str) -> Optional[tuple[int, int, int]]:
+    """What changes when an entry of a folder is added or removed, or another folder has its path; None: none has."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
