@@ -86,7 +86,7 @@ class Daemon:
         self._engine.on_idle = self._wake_watches
         self._engine.before_end = self._look_at_lifeline
         self._keeper = DirectoryGuard(self.world, self._carrier, self._make_folder, self._listen_anew, self._restart)
-        self.world.pool.is_busy = self._sampler.is_busy
+        self.world.pool.capacity.is_busy = self._sampler.is_busy
 
     def _make_world(self, settings: spawner_conf.SpawnerConf, inherited: Inherited) -> World:
         parameters, log, reaper = self._parameters, self._log, Reaper()

@@ -167,7 +167,7 @@ class EffectHandlers:
     def _failure_response(self, key: str, failure: StartFailure) -> FailureResponse:
         group = self.world.pool.groups[key]
         registration = group.registration
-        retry_after = max(1, math.ceil(group.retry_at - time.monotonic()))
+        retry_after = max(1, math.ceil(group.backoff.retry_at - time.monotonic()))
         if registration.options.friendly_error_pages:
             answer = friendly_response(registration, failure, retry_after)
         else:

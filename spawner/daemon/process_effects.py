@@ -142,7 +142,7 @@ class ProcessEffects:
         """Have a process that said hello load its app."""
         world = self._world
         entry, group = world.pool.groups[process.key], world.groups[process.key]
-        cap = entry.cap(world.pool.server.max_pool_size, world.pool.server.max_instances_per_app)
+        cap = world.pool.capacity.cap(entry)
         fields = [
             ("type", "load"),
             ("app_root", entry.registration.app_root),

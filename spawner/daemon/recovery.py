@@ -45,7 +45,6 @@ def _adopt_or_drop(world: World, carrier: EffectHandlers, found: FoundGroup) -> 
     except Exception:  # noqa: BLE001 - a boundary: the group is dropped, and registers anew with its next request
         text = "a defect of the spawner: %s cannot be taken over:\n%s"
         world.log.error(3113, text % (key, traceback.format_exc().rstrip()))
-        world.pool.groups.pop(key, None)
         world.watch.unwatch(key)
         group = world.groups.pop(key, None)
         if group is not None:
@@ -54,8 +53,7 @@ def _adopt_or_drop(world: World, carrier: EffectHandlers, found: FoundGroup) -> 
             del world.processes[process.process_id]
             process.line.retire()
             process.close()
-        for process_id in [number for number, entry in world.pool.processes.items() if entry.key == key]:
-            del world.pool.processes[process_id]
+        world.pool.drop_adopted(key)
         for left in [process for process in found.processes if process.line.fileno() >= 0]:
             left.close()
         world.stock.discard(found)

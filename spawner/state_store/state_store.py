@@ -179,9 +179,9 @@ class StateStore:
         self._store.close()
 
     def _update_group(self, group: GroupResources, entry: Group, restart_key: str) -> None:
-        generation = entry.generation_to_store
+        generation = entry.release.generation_to_store
         descriptors = (group.listener.fileno(), group.scoreboard.descriptor)
-        standing = (entry.pinned, entry.always_restart)
+        standing = (entry.release.pinned, entry.always_restart)
         shown = (entry.registration, generation, restart_key, descriptors, standing, group.warnings)
         if self._groups.get(group.key) == shown:
             return
@@ -191,7 +191,7 @@ class StateStore:
             ("generation", str(generation)),
             ("restart_key", restart_key),
             ("always_restart", "1" if entry.always_restart else "0"),
-            ("resisting", text_of(entry.pinned)),
+            ("resisting", text_of(entry.release.pinned)),
             *(("warning", text) for text in kept_warnings(group.warnings)),
         ]
         self._put("group", _group_key(group.key), fields_of(entry.registration) + extra, descriptors)
