@@ -77,13 +77,13 @@ class StatusCommand:
             "server_root": self._facts.server_root,
             "server_software": self._facts.server_software,
             "started": self._facts.started,
-            "epoch": self._pool.epoch,
+            "epoch": self._pool.capacity.configuration.epoch,
         }
 
     def _totals(self) -> dict[str, int]:
         return {
             "max_pool_size": self._pool.server.max_pool_size,
-            "workers": self._pool.worker_count(),
+            "workers": self._pool.capacity.worker_count,
             "groups": len(self._pool.groups),
         }
 

@@ -105,7 +105,7 @@ class Daemon:
         self._memory = MemoryReader(loop)
         self._memory_sampler = self._make_memory_sampler()
         self._scoreboard_sampler = self._make_scoreboard_sampler()
-        self._pool.is_busy = self._scoreboard_sampler.is_busy
+        self._pool.capacity.is_busy = self._scoreboard_sampler.is_busy
         self._stacks = StackCapture(loop, lambda: self._processes, self._instance.folder)
         dispatch = self._dispatcher.dispatch
         self._start_timeouts = StartTimeouts(loop, self._pool, self._processes, self._stacks, dispatch)

@@ -179,7 +179,7 @@ class GroupEffects:
 
     def _error_response(self, group: Group, failure: StartFailure) -> ErrorResponse:
         registration = group.registration
-        retry_after = max(1, math.ceil(group.retry_at - time.monotonic()))
+        retry_after = max(1, math.ceil(group.backoff.retry_at - time.monotonic()))
         if registration.options.friendly_error_pages:
             response = friendly_response(registration, failure, retry_after)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Mapping
 
-from spawner.options import AppOptions, ServerOptions
+from spawner.options import AppOptions
 from spawner.pool.group import Group
 from spawner.pool.pool import Pool
 from spawner.pool.process import SLOTS, Process
@@ -36,21 +36,21 @@ class LoadSender:
         """Send `load` to a process that the pool has; False if it does not read."""
         group, resources = self._pool.groups[process.key], self._resources[process.key]
         entry = self._pool.processes[process.process_id]
-        fields = load_fields(group, entry, resources.token, self._pool.server, self._server_software)
+        fields = load_fields(group, entry, resources.token, self._pool.capacity.cap(group), self._server_software)
         descriptors = (resources.listener.fileno(), resources.scoreboard.descriptor, self._lifeline)
         return process.line.send(fields, descriptors)
 
 
 def load_fields(
-    group: Group, entry: Process, token: str, server: ServerOptions, server_software: str
+    group: Group, entry: Process, token: str, cap: int, server_software: str
 ) -> Fields:
     """The message for one process.
 
     :param token: the app's secret.
+    :param cap: the most workers that the group may have.
     :param server_software: httpd's name and version.
     """
     options = group.registration.options
-    cap = group.cap(server.max_pool_size, server.max_instances_per_app)
     return [
         ("type", "load"),
         ("app_root", group.registration.app_root),

@@ -93,7 +93,6 @@ class Recovery:
 
     def _drop(self, found: RecoveredGroup) -> None:
         key = found.registration.key
-        self._pool.groups.pop(key, None)
         self._restart_watch.unwatch(key)
         resources = self._resources.pop(key, None)
         if resources is not None:
@@ -102,8 +101,7 @@ class Recovery:
             del self._processes[process.process_id]
             process.line.retire()
             process.close()
-        for process_id in [number for number, entry in self._pool.processes.items() if entry.key == key]:
-            del self._pool.processes[process_id]
+        self._pool.drop_adopted(key)
         for left in [process for process in found.processes if process.line.fileno() >= 0]:
             left.close()
         self._state_store.discard(found)
