@@ -50,7 +50,7 @@ void passenger_output_buffer_begin(passenger_output_buffer *buffer, request_rec 
     buffer->stall_budget = apr_time_from_msec(PASSENGER_STALL_BUDGET_MILLISECONDS);
     buffer->brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     buffer->piece = apr_brigade_create(r->pool, r->connection->bucket_alloc);
-    passenger_output_begin(&buffer->output, r);
+    passenger_output_begin(&buffer->client, r);
     passenger_response_spool_begin(&buffer->spool,
                                    passenger_server_response_buffer_high_watermark(passenger_server_wide_options()),
                                    open_spool_file, buffer);
@@ -67,8 +67,7 @@ static void warn_of_file_error(passenger_output_buffer *buffer)
         buffer->has_warned = 1;
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, buffer->spool.file_error, buffer->r, PSGLOGNO(2200)
                       "cannot write the response to a file in %s (PassengerDataBufferDir): the worker waits for the "
-                      "slow client",
-                      buffer_directory());
+                      "slow client", buffer_directory());
     }
 }
 
@@ -119,17 +118,17 @@ static int has_file(const apr_bucket_brigade *brigade)
 /* Gives a brigade to the filters. `is_all`: nothing is left behind it. */
 static void send_brigade(passenger_output_buffer *buffer, apr_bucket_brigade *brigade, int is_all)
 {
-    passenger_output *output = &buffer->output;
+    passenger_output *client = &buffer->client;
     buffer->has_started = 1;
     if (is_all && buffer->owes_flush) {
         APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(buffer->r->connection->bucket_alloc));
         buffer->owes_flush = 0;
     }
-    buffer->status = has_file(brigade) ? passenger_output_pass_blocking(output, brigade)
-                                         : passenger_output_pass(output, brigade);
+    buffer->status = has_file(brigade) ? passenger_output_pass_blocking(client, brigade)
+                                       : passenger_output_pass(client, brigade);
     /* The end is sent together with what httpd adds behind it. */
     if (buffer->status == APR_SUCCESS && !(is_all && buffer->flags == PASSENGER_OUTPUT_LAST)) {
-        buffer->status = passenger_output_send_pending(output);
+        buffer->status = passenger_output_send_pending(client);
     }
 }
 
@@ -164,7 +163,7 @@ static void end_stall(passenger_output_buffer *buffer, int is_slow)
 
 static int can_send(const passenger_output_buffer *buffer)
 {
-    return buffer->status == APR_SUCCESS && buffer->output.busy_since == 0;
+    return buffer->status == APR_SUCCESS && buffer->client.busy_since == 0;
 }
 
 static void send_or_keep(passenger_output_buffer *buffer)
@@ -194,7 +193,7 @@ void passenger_output_buffer_send(passenger_output_buffer *buffer, int flags)
 void passenger_output_buffer_resume(passenger_output_buffer *buffer)
 {
     end_stall(buffer, 0);
-    buffer->status = passenger_output_send_pending(&buffer->output);
+    buffer->status = passenger_output_send_pending(&buffer->client);
     send_or_keep(buffer);
 }
 
@@ -202,7 +201,7 @@ int passenger_output_buffer_is_pending(const passenger_output_buffer *buffer)
 {
     return passenger_output_buffer_is_keeping(buffer) || !APR_BRIGADE_EMPTY(buffer->brigade)
            || (buffer->flags == (PASSENGER_OUTPUT_LAST | PASSENGER_OUTPUT_FLUSH)
-               && buffer->output.busy_since != 0);
+               && buffer->client.busy_since != 0);
 }
 
 /* Leaves all that waits to httpd, as a file. Does nothing when the file fails, or when what waits is not in one run. */
@@ -224,7 +223,7 @@ static void leave_to_httpd(passenger_output_buffer *buffer)
     APR_BRIGADE_INSERT_HEAD(buffer->brigade, file);
     passenger_response_spool_end(spool);
     buffer->has_started = 1;
-    buffer->status = passenger_output_pass_blocking(&buffer->output, buffer->brigade);
+    buffer->status = passenger_output_pass_blocking(&buffer->client, buffer->brigade);
     buffer->is_full = 0;
 }
 
@@ -233,7 +232,7 @@ static int can_leave_to_httpd(const passenger_output_buffer *buffer)
 {
     return buffer->flags == PASSENGER_OUTPUT_LAST && buffer->status == APR_SUCCESS
            && passenger_output_buffer_is_keeping(buffer) && buffer->spool.file_error == 0
-           && passenger_output_sends_without_thread(&buffer->output);
+           && passenger_output_sends_without_thread(&buffer->client);
 }
 
 /* At once when it is in a file already; else when it has waited so long that a file costs less than the thread. */
@@ -255,8 +254,8 @@ apr_time_t passenger_output_buffer_deadline(const passenger_output_buffer *buffe
     if (buffer->stalled_since != 0) {
         return stall_deadline(buffer);
     }
-    if (buffer->output.busy_since != 0) {
-        deadline = buffer->output.busy_since + buffer->r->server->timeout;
+    if (buffer->client.busy_since != 0) {
+        deadline = buffer->client.busy_since + buffer->r->server->timeout;
     }
     if (can_leave_to_httpd(buffer) && (deadline == 0 || time_to_leave_to_httpd(buffer) < deadline)) {
         deadline = time_to_leave_to_httpd(buffer);
@@ -274,8 +273,8 @@ void passenger_output_buffer_check_times(passenger_output_buffer *buffer, apr_ti
     if (can_leave_to_httpd(buffer) && now >= time_to_leave_to_httpd(buffer)) {
         leave_to_httpd(buffer);
     }
-    if (buffer->output.busy_since != 0
-        && now - buffer->output.busy_since >= buffer->r->server->timeout) {
+    if (buffer->client.busy_since != 0
+        && now - buffer->client.busy_since >= buffer->r->server->timeout) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, APR_TIMEUP, buffer->r, PSGLOGNO(2202)
                       "the client has taken nothing of the response for the time that Timeout allows");
         c->aborted = 1;

@@ -25,7 +25,7 @@ enum {
 /* Times are those of passenger_monotonic_now(); 0: never. */
 typedef struct passenger_output_buffer {
     request_rec *r;
-    passenger_output output;
+    passenger_output client;             /* the way to the client */
     passenger_response_spool spool;      /* what is kept */
     apr_file_t *spool_file;              /* the spool's file, opened once more for httpd to read */
     apr_bucket_brigade *brigade;         /* the newest part; the owner of the buffer appends to it */

@@ -184,8 +184,7 @@ static void log_exit(int status)
     else {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, PSGLOGNO(1025)
                      "the spawner (pid %ld) has ended (status or signal %d): running apps serve requests, a new "
-                     "spawner is started", pid,
-                     status);
+                     "spawner is started", pid, status);
     }
 }
 

@@ -75,7 +75,7 @@ static int make_buffer_file(void *path)
 static void start_read_ahead_if_needed(passenger_proxy *proxy)
 {
     const passenger_server_options *options = passenger_server_wide_options();
-    if (proxy->output.output.filter != NULL || proxy->sent <= WITHOUT_READ_AHEAD || proxy->read_ahead.is_started
+    if (proxy->output.client.filter != NULL || proxy->sent <= WITHOUT_READ_AHEAD || proxy->read_ahead.is_started
         || proxy->read_ahead_failed || is_answered(proxy)) {
         return;
     }
@@ -277,7 +277,7 @@ static int timeout_of(const passenger_proxy *proxy)
  * again and again. */
 static short client_events(const passenger_proxy *proxy)
 {
-    int takes_more = proxy->output.output.busy_since != 0 ? POLLOUT : 0;
+    int takes_more = proxy->output.client.busy_since != 0 ? POLLOUT : 0;
     if (proxy->body->is_finished || !proxy->sender.worker_takes_body) {
         return (short)(POLLRDHUP | takes_more);
     }
