@@ -34,7 +34,12 @@ def held(httpd: CheckedHttpd, app: AppFolder, path: str = "/hold") -> Background
     return request
 
 
-@pytest.mark.deadline(240)
+def served_by_each(load: ConcurrentClients) -> Counter[str]:
+    """How many requests each worker has served, by pid."""
+    return Counter(seen.answer.text for seen in list(load.answers))
+
+
+@pytest.mark.deadline(400)
 @pytest.mark.parametrize("method", ["smart", "direct"])
 @pytest.mark.parametrize("instances", [1, 3])
 def test_workers_that_wear_out_under_load_lose_no_request(
@@ -44,11 +49,11 @@ def test_workers_that_wear_out_under_load_lose_no_request(
     start(httpd, limited, f"{body}\nPassengerMaxInstances {instances}")
     with ConcurrentClients(httpd, 8, ["/", "/slow"], pause=0.005) as load:
         eventually(lambda: len(load.answers) >= 400, "400 answers", 150)
+        # With direct spawning a worker goes on until the next one has loaded, which may take long on a busy machine.
+        eventually(lambda: len(served_by_each(load)) > 10, "workers to be replaced again and again", 150)
     assert load.failures == []
-    served = Counter(seen.answer.text for seen in load.answers)
-    assert len(served) > 400 / 40, "none served much more than it may"
     if method == "smart":
-        assert max(served.values()) <= 20, "with smart spawning none serves more than it may"
+        assert max(served_by_each(load).values()) <= 20, "with smart spawning none serves more than it may"
     eventually(lambda: len(workers(httpd)) == instances, "as many workers as before")
 
 

@@ -54,11 +54,11 @@ def test_a_hundred_restarts_under_load_lose_no_request_and_no_old_answer_comes_b
             release.touch_restart()
             if number % 4 == 0:
                 wait_until_settled(httpd, str(number))
+                eventually(lambda least=5 * number: len(load.answers) > least, "more answers")
                 completed.append((time.monotonic(), number))
             else:
                 time.sleep(0.03)  # a touch amid the restart that the last one has begun
     assert load.failures == []
-    assert len(load.answers) > 500
     for moment, number in completed:
         late = [int(seen.answer.text) for seen in load.answers if seen.begun > moment]
         assert not late or min(late) >= number
@@ -88,10 +88,10 @@ def test_fifty_graceful_restarts_under_load_lose_no_request_and_keep_the_workers
     with ConcurrentClients(
         busy, CLIENTS, ["/", "/echo", "/big?size=100000"], pause=0.05, idle_close_is_fine=True
     ) as load:
-        for _ in range(50):
+        for number in range(1, 51):
             busy.graceful()
+            eventually(lambda least=4 * number: len(load.answers) > least, "more answers")
     assert load.failures == []
-    assert len(load.answers) > 200
     assert {worker["pid"] for worker in wait_for_workers(busy, 4)} == before
 
 
