@@ -265,13 +265,14 @@ def commands(options: Sequence[Directive]) -> str:
     return "".join(
         [
             BANNER,
-            '#include "config/settings.h"\n\n',
+            '#include "config/app_environment.h"\n#include "config/settings.h"\n\n',
             _choices(options),
             "static const passenger_option option_table[] = {\n",
             *[_descriptor(option) for option in options],
             "};\n\nconst command_rec passenger_commands[] = {\n",
             *[_command(index, option) for index, option in enumerate(options)],
             *[_ignored(name) for name in IGNORED],
+            "    PASSENGER_APP_ENVIRONMENT_COMMANDS,\n",
             "    {NULL}\n};\n",
         ]
     )

@@ -27,13 +27,22 @@ APLOG_USE_MODULE(passenger);
 
 static void *create_dir_config(apr_pool_t *pool, char *directory)
 {
+    passenger_dir_config *config = apr_pcalloc(pool, sizeof *config);
+
     (void)directory;
-    return passenger_dir_options_create(pool);
+    config->options = passenger_dir_options_create(pool);
+    return config;
 }
 
-static void *merge_dir_config(apr_pool_t *pool, void *outer, void *inner)
+static void *merge_dir_config(apr_pool_t *pool, void *outer_config, void *inner_config)
 {
-    return passenger_dir_options_merge(pool, outer, inner);
+    const passenger_dir_config *outer = outer_config;
+    const passenger_dir_config *inner = inner_config;
+    passenger_dir_config *merged = apr_palloc(pool, sizeof *merged);
+
+    merged->options = passenger_dir_options_merge(pool, outer->options, inner->options);
+    merged->environment = passenger_app_environment_merge(pool, &outer->environment, &inner->environment);
+    return merged;
 }
 
 static int begin_configuration(apr_pool_t *configuration, apr_pool_t *logs, apr_pool_t *temporary)

@@ -9,6 +9,7 @@
 #include <httpd.h>
 #include <http_config.h>
 
+#include "config/app_environment.h"
 #include "config/generated/options.h"
 
 extern module AP_MODULE_DECLARE_DATA passenger_module;
@@ -17,9 +18,18 @@ extern module AP_MODULE_DECLARE_DATA passenger_module;
  * (docs/log-messages.md). 1000 to 1999: configuration and the spawner's process. 2000 to 2999: requests. */
 #define PSGLOGNO(n) "JS" #n ": "
 
+/* The module's configuration of a server, directory or location. */
+typedef struct passenger_dir_config {
+    passenger_dir_options *options;          /* Invariant: not NULL */
+    passenger_app_environment environment;
+} passenger_dir_config;
+
 /* The options in force for the request, as far as they are merged: before httpd has walked the locations, without those
  * of <Location>. Read them through passenger_dir_*() of options.h. Never NULL. */
 const passenger_dir_options *passenger_options_of(const request_rec *request);
+
+/* What SetEnv, PassEnv and UnsetEnv give the app of the request; NULL when that is nothing. */
+const apr_table_t *passenger_app_environment_of(const request_rec *request);
 
 /* The options of the whole server; read them through passenger_server_*(). The folders whose default is found at run
  * time (data_buffer_dir, instance_registry_dir) are filled in. Never NULL once a configuration has been read. */

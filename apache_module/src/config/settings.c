@@ -71,9 +71,11 @@ static const char *check_place(cmd_parms *command, const passenger_option *optio
 }
 
 /* Where the option's value is kept. */
-static void *field_of(const passenger_option *option, void *dir_options)
+static void *field_of(const passenger_option *option, void *dir_config)
 {
-    return (char *)(option->server_wide ? (void *)settings.server : dir_options) + option->offset;
+    passenger_dir_config *config = dir_config;
+
+    return (char *)(option->server_wide ? (void *)settings.server : config->options) + option->offset;
 }
 
 static const char *name_error(cmd_parms *command, const char *wrong)
@@ -81,13 +83,13 @@ static const char *name_error(cmd_parms *command, const char *wrong)
     return wrong == NULL ? NULL : apr_pstrcat(command->pool, command->cmd->name, ": ", wrong, NULL);
 }
 
-const char *passenger_set_flag(cmd_parms *command, void *dir_options, int on)
+const char *passenger_set_flag(cmd_parms *command, void *dir_config, int on)
 {
     const passenger_option *option = command->info;
     const char *misplaced = check_place(command, option);
 
     if (misplaced == NULL) {
-        *(int *)field_of(option, dir_options) = on;
+        *(int *)field_of(option, dir_config) = on;
     }
     return misplaced;
 }
@@ -156,10 +158,10 @@ static const char *check_string(apr_pool_t *pool, const passenger_option *option
     return "has no text as its value";
 }
 
-const char *passenger_set_value(cmd_parms *command, void *dir_options, const char *value)
+const char *passenger_set_value(cmd_parms *command, void *dir_config, const char *value)
 {
     const passenger_option *option = command->info;
-    void *field = field_of(option, dir_options);
+    void *field = field_of(option, dir_config);
     const char *misplaced = check_place(command, option);
     const char *checked = NULL;
     const char *wrong;
@@ -178,10 +180,10 @@ const char *passenger_set_value(cmd_parms *command, void *dir_options, const cha
     return name_error(command, wrong);
 }
 
-const char *passenger_add_value(cmd_parms *command, void *dir_options, const char *value)
+const char *passenger_add_value(cmd_parms *command, void *dir_config, const char *value)
 {
     const passenger_option *option = command->info;
-    apr_array_header_t **list = field_of(option, dir_options);
+    apr_array_header_t **list = field_of(option, dir_config);
     const char *misplaced = check_place(command, option);
     const char *checked = NULL;
     const char *wrong;
@@ -213,10 +215,10 @@ static const char *name_in_messages(const passenger_option *option, const char *
     return names[0] != NULL ? names[1] : NULL;
 }
 
-const char *passenger_set_setting(cmd_parms *command, void *dir_options, const char *name, const char *value)
+const char *passenger_set_setting(cmd_parms *command, void *dir_config, const char *name, const char *value)
 {
     const passenger_option *option = command->info;
-    apr_table_t **values = field_of(option, dir_options);
+    apr_table_t **values = field_of(option, dir_config);
     const char *misplaced = check_place(command, option);
     const char *known = name_in_messages(option, name);
     const char *checked, *wrong;
@@ -239,9 +241,9 @@ const char *passenger_set_setting(cmd_parms *command, void *dir_options, const c
     return NULL;
 }
 
-const char *passenger_ignore(cmd_parms *command, void *dir_options, const char *rest_of_line)
+const char *passenger_ignore(cmd_parms *command, void *dir_config, const char *rest_of_line)
 {
-    (void)dir_options;
+    (void)dir_config;
     (void)rest_of_line;
     /* A .htaccess file is read in a child, per request: there is nothing to be said about it at start. */
     if (!is_in_htaccess(command)) {

@@ -16,12 +16,13 @@
 /* The module's directives, ended by an empty one: generated/commands.c. */
 extern const command_rec passenger_commands[];
 
-/* The setters that these name. A command's info is its passenger_option. */
-const char *passenger_set_flag(cmd_parms *command, void *dir_options, int on);
-const char *passenger_set_value(cmd_parms *command, void *dir_options, const char *value);
-const char *passenger_add_value(cmd_parms *command, void *dir_options, const char *value);
-const char *passenger_set_setting(cmd_parms *command, void *dir_options, const char *name, const char *value);
-const char *passenger_ignore(cmd_parms *command, void *dir_options, const char *rest_of_line);
+/* The setters that these name. The command's info is its passenger_option; its
+ * module configuration is a passenger_dir_config (configuration.h). */
+const char *passenger_set_flag(cmd_parms *command, void *dir_config, int on);
+const char *passenger_set_value(cmd_parms *command, void *dir_config, const char *value);
+const char *passenger_add_value(cmd_parms *command, void *dir_config, const char *value);
+const char *passenger_set_setting(cmd_parms *command, void *dir_config, const char *name, const char *value);
+const char *passenger_ignore(cmd_parms *command, void *dir_config, const char *rest_of_line);
 
 /* Hook pre_config: begins with nothing set. All that is set lives in `configuration_pool`. */
 void passenger_settings_begin(apr_pool_t *configuration_pool);

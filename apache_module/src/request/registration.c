@@ -20,43 +20,22 @@ enum { KNOWN_GROUPS_LIMIT = 1024 };
 static struct {
     apr_thread_mutex_t *lock;        /* of the cache; NULL: there is none, and nothing is cached */
     passenger_group_cache *groups;
-    ap_HOOK_fixups_t *fixup_of_mod_env;   /* NULL: there is no mod_env */
 } child;
-
-static ap_HOOK_fixups_t *find_fixup(const char *module_file)
-{
-    const apr_array_header_t *fixups = ap_hook_get_fixups();
-    for (int index = 0; fixups != NULL && index < fixups->nelts; index++) {
-        const ap_LINK_fixups_t *link = &APR_ARRAY_IDX(fixups, index, ap_LINK_fixups_t);
-        if (strcmp(link->szName, module_file) == 0) {
-            return link->pFunc;
-        }
-    }
-    return NULL;
-}
 
 void passenger_registration_child_init(apr_pool_t *child_pool)
 {
-    child.fixup_of_mod_env = find_fixup("mod_env.c");
     child.groups = passenger_group_cache_create(child_pool, KNOWN_GROUPS_LIMIT);
     if (apr_thread_mutex_create(&child.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
         child.lock = NULL;
     }
 }
 
-/* What SetEnv and PassEnv give this request, without what other modules add: mod_env's own fixup, run once more with an
- * empty table. */
-static const apr_array_header_t *app_environment_of(request_rec *r)
+/* The variables (apr_table_entry_t) that the app's processes get in their environment. */
+static const apr_array_header_t *app_environment_of(const request_rec *r)
 {
-    if (child.fixup_of_mod_env == NULL) {
-        return apr_table_elts(apr_table_make(r->pool, 1));
-    }
-    apr_table_t *all = r->subprocess_env;
-    r->subprocess_env = apr_table_make(r->pool, 4);
-    child.fixup_of_mod_env(r);
-    const apr_array_header_t *given = apr_table_elts(r->subprocess_env);
-    r->subprocess_env = all;
-    return given;
+    static const apr_array_header_t none = {.nelts = 0};
+    const apr_table_t *environment = passenger_app_environment_of(r);
+    return environment != NULL ? apr_table_elts(environment) : &none;
 }
 
 static const char *key_of_group(request_rec *r, const passenger_dir_options *options,

@@ -1,6 +1,5 @@
 /* registration.h: where the socket of an app group is. The child asks the spawner once and then caches the answer.
  *
- * Also finds out which variables SetEnv and PassEnv give, because they go into the environment of the app's processes.
  * One cache per httpd child, shared by its threads behind a lock; it lives as long as the child.
  */
 #ifndef JUMPSEAT_REGISTRATION_H

@@ -1,4 +1,5 @@
 /* Generated from apache_module/directives.py by `python -m apache_module.generate`; do not edit. */
+#include "config/app_environment.h"
 #include "config/settings.h"
 
 static const char *const app_type_choices[] = {"wsgi", "wsgi", "python", "wsgi", NULL};
@@ -235,5 +236,6 @@ const command_rec passenger_commands[] = {
     AP_INIT_RAW_ARGS("UnionStationProxyAddress", passenger_ignore, NULL, OR_ALL, "has no effect"),
     AP_INIT_RAW_ARGS("UnionStationSupport", passenger_ignore, NULL, OR_ALL, "has no effect"),
     AP_INIT_RAW_ARGS("WsgiAutoDetect", passenger_ignore, NULL, OR_ALL, "has no effect"),
+    PASSENGER_APP_ENVIRONMENT_COMMANDS,
     {NULL}
 };
