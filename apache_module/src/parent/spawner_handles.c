@@ -8,6 +8,7 @@
 
 enum {
     STORE_BYTES = 16 * 1024 * 1024,     /* a kilobyte or so for each app group and process */
+    CONTROL_BYTES_LIMIT = 256 * 1024 * 1024,
     CONTROL_BYTES = 1024 * 1024         /* the same for each ErrorLog: httpd need not wait for a spawner that starts */
 };
 
@@ -112,6 +113,13 @@ apr_status_t passenger_spawner_handles_renew_control(void)
     handles.spawner_control = ends[1];
     enlarge(handles.control, CONTROL_BYTES);
     return APR_SUCCESS;
+}
+
+void passenger_spawner_handles_enlarge_control(size_t bytes)
+{
+    if (bytes > CONTROL_BYTES) {
+        enlarge(handles.control, bytes < CONTROL_BYTES_LIMIT ? (int)bytes : CONTROL_BYTES_LIMIT);
+    }
 }
 
 void passenger_spawner_handles_fork_begins(void)

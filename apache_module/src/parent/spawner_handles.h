@@ -8,6 +8,8 @@
 #ifndef JUMPSEAT_SPAWNER_HANDLES_H
 #define JUMPSEAT_SPAWNER_HANDLES_H
 
+#include <stddef.h>
+
 #include <apr_errno.h>
 
 enum { PASSENGER_NO_HANDLE = -1 };
@@ -29,6 +31,10 @@ apr_status_t passenger_spawner_handles_open(void);
 
 /* Makes a new control line for the spawner that is forked next; an old one is closed. */
 apr_status_t passenger_spawner_handles_renew_control(void);
+
+/* Makes the control line hold so many bytes that the spawner has not received yet, if the kernel allows that: always for
+ * root. Never makes it smaller than it began. */
+void passenger_spawner_handles_enlarge_control(size_t bytes);
 
 /* To be called around the fork of the spawner: that child keeps the ends that are its own. */
 void passenger_spawner_handles_fork_begins(void);

@@ -1,9 +1,11 @@
 #include "parent/spawner_process.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <apr_strings.h>
 #include <apr_thread_proc.h>
 
 #include <ap_mpm.h>
@@ -25,8 +27,8 @@
 APLOG_USE_MODULE(passenger);
 
 enum {
-    CONFIGURE_SECONDS = 5,      /* most that httpd waits for the spawner to take a configuration */
     STOP_SECONDS = 8,           /* most that httpd's end waits for the spawner's */
+    KILL_SECONDS = 1,           /* most that it waits once more, for the spawner that it has killed */
     STARTED_SECONDS = 10,       /* a spawner that lived so long did start, whether it opened its socket or not */
     CRASH_LOOP_SECONDS = 1,     /* the shortest time between the starts of two spawners that did open it */
     LONGEST_DELAY_SECONDS = 30,
@@ -45,6 +47,8 @@ static struct {
     int crash_loop;             /* the last one opened it, and lived for less than CRASH_LOOP_SECONDS */
     int configured;             /* from a configuration pass until the configuration's pool ends */
     int stopping;
+    passenger_control_queue *unsent;    /* of the newest configuration: what the line did not take; NULL: nothing */
+    apr_pool_t *unsent_pool;            /* its own, below that of the configuration; NULL with it */
 } spawner;
 
 static void on_other_child(int reason, void *data, int status);
@@ -122,25 +126,61 @@ static apr_status_t start(server_rec *server, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
-/* Sends the configuration to the spawner. One that does not take it is killed, so that httpd's main loop replaces
- * it. */
-static void configure(server_rec *server, apr_pool_t *pool)
+static apr_status_t on_end_of_unsent(void *unused)
 {
-    apr_time_t deadline = passenger_monotonic_now() + apr_time_from_sec(CONFIGURE_SECONDS);
-    int control = passenger_spawner_handles_get()->control;
-    apr_status_t status = passenger_control_configure(control, server, passenger_server_wide_options(),
-                                                      passenger_instance_get()->epoch, deadline, pool);
+    (void)unused;
+    spawner.unsent_pool = NULL;
+    spawner.unsent = NULL;
+    return APR_SUCCESS;
+}
 
-    if (status == APR_ENOSPC) {
+static void drop_unsent(void)
+{
+    if (spawner.unsent_pool != NULL) {
+        apr_pool_destroy(spawner.unsent_pool);
+    }
+}
+
+/* Sends what the line takes now; the rest is for the next call. */
+static void send_unsent(server_rec *server)
+{
+    apr_status_t status = passenger_control_send(passenger_spawner_handles_get()->control, spawner.unsent);
+
+    if (status == APR_EAGAIN) {
+        return;
+    }
+    drop_unsent();
+    /* A spawner that has just ended is replaced as soon as httpd's main loop learns of it. */
+    if (status != APR_SUCCESS && status != EPIPE && status != ECONNRESET) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, status, server, PSGLOGNO(1022)
+                     "the configuration cannot be sent to the spawner (pid %ld): killed; a new spawner is started",
+                     (long)spawner.process.pid);
+        kill(spawner.process.pid, SIGKILL);
+    }
+}
+
+/* Sends the configuration to the spawner, which takes the place of one that has not been sent to its end. */
+static void configure(server_rec *server)
+{
+    drop_unsent();
+    apr_pool_create(&spawner.unsent_pool, server->process->pconf);
+    apr_pool_tag(spawner.unsent_pool, "passenger_unsent");
+    apr_pool_cleanup_register(spawner.unsent_pool, NULL, on_end_of_unsent, apr_pool_cleanup_null);
+    spawner.unsent = passenger_control_configuration(server, passenger_server_wide_options(),
+                                                     passenger_instance_get()->epoch, spawner.unsent_pool);
+    if (spawner.unsent == NULL) {
+        drop_unsent();
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, PSGLOGNO(1021)
                      "the configuration has a value that is too long for the spawner: the one before stays in "
                      "force");
+        return;
     }
-    else if (status != APR_SUCCESS && spawner.process.pid != 0) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, status, server, PSGLOGNO(1022)
-                     "the spawner (pid %ld) does not take the configuration: killed; a new spawner is started",
+    passenger_spawner_handles_enlarge_control(passenger_control_queue_size(spawner.unsent));
+    send_unsent(server);
+    if (spawner.unsent != NULL) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, server, PSGLOGNO(1033)
+                     "the spawner (pid %ld) has not taken all of the configuration yet: the rest is sent as it takes it",
                      (long)spawner.process.pid);
-        kill(spawner.process.pid, SIGKILL);
     }
 }
 
@@ -152,7 +192,7 @@ static apr_status_t start_and_configure(server_rec *server)
     apr_pool_create(&pool, spawner.pool);
     status = spawner.process.pid != 0 ? APR_SUCCESS : start(server, pool);
     if (status == APR_SUCCESS) {
-        configure(server, pool);
+        configure(server);
     }
     else {
         ap_log_error(APLOG_MARK, APLOG_CRIT, status, server, PSGLOGNO(1023) "the spawner could not be started");
@@ -212,6 +252,7 @@ static void on_exit_of_spawner(int status)
     spawner.failed_starts = has_started ? 0 : spawner.failed_starts + 1;
     spawner.crash_loop = spawner.opened && lived < apr_time_from_sec(CRASH_LOOP_SECONDS);
     spawner.process.pid = 0;
+    drop_unsent();
     passenger_spawner_handles_close_control();
 }
 
@@ -244,6 +285,9 @@ void passenger_spawner_monitor(server_rec *server)
     }
     else {
         passenger_spawner_watch_check(spawner.process.pid, read_status(), server);
+        if (spawner.unsent != NULL) {
+            send_unsent(server);
+        }
     }
 }
 
@@ -277,7 +321,7 @@ static apr_status_t stop(void *data)
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, ap_server_conf, PSGLOGNO(1027)
                          "the spawner (pid %ld) did not end within %d seconds: killed", (long)pid, STOP_SECONDS);
             kill(pid, SIGKILL);
-            waitpid(pid, NULL, 0);
+            wait_for_end(pid, KILL_SECONDS);
         }
         spawner.process.pid = 0;
     }
@@ -302,18 +346,27 @@ static apr_status_t prepare(server_rec *server)
     return APR_SUCCESS;
 }
 
-/* An administrator has restarted httpd, perhaps to repair something: a spawner that waits before it begins is
- * replaced by one that does not. */
-static void skip_delay(void)
+/* Called by httpd's main loop: a spawner that was killed before it began has been reaped. */
+static void on_replaced_child(int reason, void *data, int status)
 {
-    pid_t pid = spawner.process.pid;
+    (void)status;
+    if (reason == APR_OC_REASON_DEATH || reason == APR_OC_REASON_LOST) {
+        apr_proc_other_child_unregister(data);
+    }
+}
 
+/* An administrator has restarted httpd, perhaps to repair something: a spawner that waits before it begins is
+ * replaced by one that does not. Its end is not waited for. */
+static void skip_delay(apr_pool_t *configuration_pool)
+{
     spawner.failed_starts = 0;
     spawner.crash_loop = 0;
-    if (pid != 0 && passenger_monotonic_now() < spawner.started) {
+    if (spawner.process.pid != 0 && passenger_monotonic_now() < spawner.started) {
+        apr_proc_t *replaced = apr_pmemdup(configuration_pool, &spawner.process, sizeof spawner.process);
+
         apr_proc_other_child_unregister(&spawner.process);
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
+        apr_proc_other_child_register(replaced, on_replaced_child, replaced, NULL, configuration_pool);
+        kill(replaced->pid, SIGKILL);
         spawner.process.pid = 0;
     }
 }
@@ -343,7 +396,7 @@ apr_status_t passenger_spawner_configure(server_rec *server)
     }
     if (!first) {
         warn_of_late_change(server);
-        skip_delay();
+        skip_delay(server->process->pconf);
     }
     spawner.configured = 1;
     apr_pool_cleanup_register(server->process->pconf, NULL, on_end_of_configuration, apr_pool_cleanup_null);
