@@ -24,6 +24,8 @@
 #error "JUMPSEAT_SITE_PACKAGES is not defined"
 #endif
 
+enum { MOST_DESCRIPTORS = 1 << 20 };   /* the kernel's limit for a process (fs.nr_open), unless it was raised */
+
 static void reset_signals(void)
 {
     sigset_t none;
@@ -41,16 +43,17 @@ static void reset_signals(void)
 /* Closes the descriptors first to last, both included. */
 static void close_range_of(unsigned int first, unsigned int last)
 {
+    unsigned int end = MOST_DESCRIPTORS;
     struct rlimit limit;
 
     if (first > last || syscall(SYS_close_range, first, last, 0) == 0) {
         return;
     }
     /* A kernel before 5.9. */
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < last) {
-        last = (unsigned int)limit.rlim_cur;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < end) {
+        end = (unsigned int)limit.rlim_cur;
     }
-    for (unsigned int descriptor = first; descriptor <= last; descriptor++) {
+    for (unsigned int descriptor = first; descriptor <= last && descriptor < end; descriptor++) {
         close((int)descriptor);
     }
 }
@@ -68,9 +71,7 @@ static void close_all_but(const int *kept)
     memcpy(sorted, kept, sizeof sorted);
     qsort(sorted, PASSENGER_KEPT_DESCRIPTORS, sizeof sorted[0], compare_descriptors);
     for (int i = 0; i < PASSENGER_KEPT_DESCRIPTORS; i++) {
-        if (sorted[i] > 0) {
-            close_range_of(next, (unsigned int)sorted[i] - 1);
-        }
+        close_range_of(next, (unsigned int)sorted[i] - 1);
         next = (unsigned int)sorted[i] + 1;
     }
     close_range_of(next, ~0U);
@@ -79,13 +80,16 @@ static void close_all_but(const int *kept)
 /* Standard input is empty; what is printed goes to the error log. */
 static void redirect_standard_streams(void)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = open("/dev/null", O_RDWR);
 
+    /* httpd may have been started without some of them: then it is one of their numbers. */
     if (null >= 0) {
         dup2(null, STDIN_FILENO);
-        close(null);
     }
     dup2(STDERR_FILENO, STDOUT_FILENO);
+    if (null > STDERR_FILENO) {
+        close(null);
+    }
 }
 
 static void wait_or_end(int lifeline, int seconds)

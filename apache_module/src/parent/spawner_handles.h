@@ -2,8 +2,10 @@
  * store.
  *
  * Only the parent has them (docs/protocol.md, section 4). Each child that the parent forks closes them at once,
- * whichever module forked it, so that no daemon of another module keeps the lifeline open when httpd has ended; they
- * are also close-on-exec. They live in static storage. Called in httpd's parent, in its only thread. Nothing blocks.
+ * whichever module forked it: a daemon of another module that had them could keep the lifeline open when httpd has
+ * ended, give the spawner orders as root, and take the sockets of apps out of the store
+ * (docs/decisions/001-descriptor-store.md). They are also close-on-exec, and above the standard streams. They live in
+ * static storage. Called in httpd's parent, in its only thread. Nothing blocks.
  */
 #ifndef JUMPSEAT_SPAWNER_HANDLES_H
 #define JUMPSEAT_SPAWNER_HANDLES_H
