@@ -12,18 +12,26 @@
 #include <http_config.h>
 #include <apr_tables.h>
 
+#include "config/generated/options.h"
+
 /* Of one scope. Its tables belong to the configuration and are not to be changed once it has been read. */
 typedef struct passenger_app_environment {
     const apr_table_t *set;       /* name -> value; NULL: nothing */
     const apr_table_t *unset;     /* names that outer scopes give and this one does not; NULL: none */
 } passenger_app_environment;
 
+/* The module's configuration of a server, directory or location. */
+typedef struct passenger_dir_config {
+    passenger_dir_options *options;          /* Invariant: not NULL */
+    passenger_app_environment environment;
+} passenger_dir_config;
+
 /* What holds in `inner`, a scope within `outer`; its tables may be theirs. */
 passenger_app_environment passenger_app_environment_merge(apr_pool_t *pool, const passenger_app_environment *outer,
                                                           const passenger_app_environment *inner);
 
 /* The setters of the three directives, beside those of mod_env, without which the directives are refused. The command's
- * module configuration is a passenger_dir_config (configuration.h). */
+ * module configuration is a passenger_dir_config. */
 const char *passenger_setenv(cmd_parms *command, void *dir_config, const char *name, const char *value);
 const char *passenger_passenv(cmd_parms *command, void *dir_config, const char *name);
 const char *passenger_unsetenv(cmd_parms *command, void *dir_config, const char *name);

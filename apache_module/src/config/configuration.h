@@ -18,12 +18,6 @@ extern module AP_MODULE_DECLARE_DATA passenger_module;
  * (docs/log-messages.md). 1000 to 1999: configuration and the spawner's process. 2000 to 2999: requests. */
 #define PSGLOGNO(n) "JS" #n ": "
 
-/* The module's configuration of a server, directory or location. */
-typedef struct passenger_dir_config {
-    passenger_dir_options *options;          /* Invariant: not NULL */
-    passenger_app_environment environment;
-} passenger_dir_config;
-
 /* The options in force for the request, as far as they are merged: before httpd has walked the locations, without those
  * of <Location>. Read them through passenger_dir_*() of options.h. Never NULL. */
 const passenger_dir_options *passenger_options_of(const request_rec *request);

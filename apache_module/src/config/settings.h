@@ -17,7 +17,7 @@
 extern const command_rec passenger_commands[];
 
 /* The setters that these name. The command's info is its passenger_option; its
- * module configuration is a passenger_dir_config (configuration.h). */
+ * module configuration is a passenger_dir_config (app_environment.h). */
 const char *passenger_set_flag(cmd_parms *command, void *dir_config, int on);
 const char *passenger_set_value(cmd_parms *command, void *dir_config, const char *value);
 const char *passenger_add_value(cmd_parms *command, void *dir_config, const char *value);
