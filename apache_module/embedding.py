@@ -11,9 +11,8 @@ from typing import Any
 from _jumpseat_embedding import ffi  # type: ignore[import-not-found]
 
 from spawner.daemon.main import main
+from spawner.shared.constants import SPAWNER_RAN
 
-# As in apache_module/src/parent/spawner_child.h.
-SPAWNER_RAN = 256
 FAILED = 1
 
 

@@ -19,12 +19,12 @@ from typing import Callable
 from spawner import loaders, shared
 from spawner.errors import OperatorError
 from spawner.processes.users import SystemUsers, user_label
+from spawner.shared.constants import ROUTE_LENGTH
 from spawner.system import linux
 from spawner.version import VERSION
 
 _COPIED = (loaders, shared)  # packages; they lie beside each other in the folder, too: one imports the other
 _ENDINGS = (".py",)  # of the copied files
-_ROUTE_BYTES = 8
 _LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))
 
 
@@ -71,7 +71,7 @@ class InstanceDirectory:
         :returns: the route and the socket.
         :raises OSError: it cannot be bound.
         """
-        route = secrets.token_hex(_ROUTE_BYTES)
+        route = secrets.token_hex(ROUTE_LENGTH // 2)
         return route, self.listen(self.worker_socket(key, route), socket.SOCK_STREAM, 0o600, backlog)
 
     def remove_worker_socket(self, key: str, route: str) -> None:
@@ -182,7 +182,7 @@ class InstanceDirectory:
                 self._copies.append(target)
 
     def _check_socket_path(self) -> None:
-        longest = self.worker_socket("", "0" * 2 * _ROUTE_BYTES)
+        longest = self.worker_socket("", "0" * ROUTE_LENGTH)
         if len(os.fsencode(longest)) > _LONGEST_SOCKET_PATH:
             raise OperatorError(
                 "the path %s is longer than the %d bytes that a socket may have: choose a shorter "

@@ -11,8 +11,8 @@ from typing import Iterable, Optional, Sequence
 
 from spawner.errors import InternalError, PeerError
 from spawner.shared import wire
+from spawner.shared.constants import CONTROL_MESSAGE_LIMIT
 
-MAX_PACKET = 262_144  # bytes; docs/protocol.md, section 1
 MAX_DESCRIPTORS = 8
 _SCM_CREDENTIALS = getattr(socket, "SCM_CREDENTIALS", 2)
 _CREDENTIALS = struct.Struct("iII")
@@ -91,7 +91,7 @@ def receive(sock: socket.socket, peek: bool = False) -> Optional[Packet]:
     :raises PeerError: it is malformed, too long or carries too many descriptors (which are closed).
     """
     wanted = socket.MSG_CMSG_CLOEXEC | (socket.MSG_PEEK if peek else 0)
-    data, ancillary, flags, _ = sock.recvmsg(MAX_PACKET, _ANCILLARY, wanted)
+    data, ancillary, flags, _ = sock.recvmsg(CONTROL_MESSAGE_LIMIT, _ANCILLARY, wanted)
     packet = _ancillary(ancillary)
     if not data:
         packet.close()
@@ -100,7 +100,7 @@ def receive(sock: socket.socket, peek: bool = False) -> Optional[Packet]:
         if flags & socket.MSG_CTRUNC and len(packet.descriptors) < MAX_DESCRIPTORS:
             raise NoDescriptors("no file descriptors left to receive those of a message")
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-            raise PeerError("message over %d bytes or %d descriptors" % (MAX_PACKET, MAX_DESCRIPTORS))
+            raise PeerError("message over %d bytes or %d descriptors" % (CONTROL_MESSAGE_LIMIT, MAX_DESCRIPTORS))
         packet.fields = decode(data)
     except PeerError:
         packet.close()

@@ -275,7 +275,7 @@ TEST(headers_that_only_the_server_may_set_are_refused)
 TEST(a_head_of_exactly_the_limit_is_accepted_and_one_byte_more_is_refused)
 {
     static const char start[] = "Status: 200 OK\r\nX: ";
-    size_t length = PASSENGER_HEAD_LIMIT;
+    size_t length = PASSENGER_RESPONSE_HEAD_LIMIT;
     char *bytes = malloc(length + 1);
     memset(bytes, 'x', length + 1);
     memcpy(bytes, start, sizeof(start) - 1);

@@ -27,7 +27,7 @@ FLOORS = (
 # Rooms that stand apart: what runs in the apps' own interpreters, and the commands, which know a spawner by its socket.
 APART = {
     "spawner.loaders": {"spawner.shared"},
-    "spawner.cli": {"spawner.spawner_conf", "spawner.system", "spawner.version"},
+    "spawner.cli": {"spawner.options", "spawner.shared", "spawner.spawner_conf", "spawner.system", "spawner.version"},
 }
 
 # The instance folder holds a copy of the loaders: whoever makes it has to know where they lie.

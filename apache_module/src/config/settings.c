@@ -12,10 +12,9 @@
 
 #include "config/configuration.h"
 #include "config/value_check.h"
+#include "core/generated/constants.h"
 
 APLOG_USE_MODULE(passenger);
-
-#define DEFAULT_SPAWNER_CONFIG "/etc/jumpseat/spawner.conf"
 
 /* The longest name below the registry: pids have at most seven digits on Linux; the longest socket is a worker's
  * own. */
@@ -269,12 +268,11 @@ const char *passenger_settings_complete(apr_pool_t *pool)
         server->data_buffer_dir = is_directory(pool, temporary) ? apr_pstrdup(pool, temporary) : "/tmp";
     }
     if (server->instance_registry_dir == NULL) {
-        server->instance_registry_dir = geteuid() == 0 ? "/run/jumpseat"
-                                                       : apr_psprintf(pool, "/tmp/jumpseat-%lu",
-                                                                      (unsigned long)geteuid());
+        server->instance_registry_dir = geteuid() == 0 ? PASSENGER_REGISTRY_OF_ROOT
+                                                       : apr_psprintf(pool, PASSENGER_REGISTRY_OF_USER, geteuid());
     }
-    if (server->spawner_config_file == NULL && access(DEFAULT_SPAWNER_CONFIG, F_OK) == 0) {
-        server->spawner_config_file = DEFAULT_SPAWNER_CONFIG;
+    if (server->spawner_config_file == NULL && access(PASSENGER_SPAWNER_CONFIGURATION, F_OK) == 0) {
+        server->spawner_config_file = PASSENGER_SPAWNER_CONFIGURATION;
     }
     if (server->default_user == NULL && geteuid() == 0) {
         wrong = passenger_check_user(pool, passenger_server_default_user(server), &name);

@@ -310,7 +310,7 @@ passenger_head_status passenger_head_feed(passenger_response_head *head, const c
         const char *next = bytes + *consumed;
         const char *line_feed = memchr(next, '\n', length - *consumed);
         size_t piece = line_feed != NULL ? (size_t)(line_feed - next) + 1 : length - *consumed;
-        if (piece > PASSENGER_HEAD_LIMIT - head->used) {
+        if (piece > PASSENGER_RESPONSE_HEAD_LIMIT - head->used) {
             return refuse(head, PASSENGER_HEAD_TOO_LONG, "", 0);
         }
         if (!reserve(head, piece)) {

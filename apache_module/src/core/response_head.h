@@ -10,13 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/generated/constants.h"
 #include "core/route_cookie.h"
 
-enum {
-    PASSENGER_ERROR_ID_LENGTH = 8,
-    PASSENGER_HEAD_LIMIT = 256 * 1024,    /* most bytes of a head */
-    PASSENGER_HEAD_SUBJECT_SIZE = 96      /* room for what a refusal is about, escaped, with its NUL */
-};
+enum { PASSENGER_HEAD_SUBJECT_SIZE = 96 };      /* room for what a refusal is about, escaped, with its NUL */
 
 typedef enum passenger_head_status {
     PASSENGER_HEAD_MORE,           /* the head is not complete yet */
@@ -38,7 +35,7 @@ typedef enum passenger_head_refusal {
     PASSENGER_HEAD_SECOND_LENGTH,    /* Content-Length twice */
     PASSENGER_HEAD_FORBIDDEN,        /* a header that only the server may set: Transfer-Encoding, Upgrade, ... */
     PASSENGER_HEAD_BAD_INTERIM,      /* a line in a `100` or `102` that does not belong there */
-    PASSENGER_HEAD_TOO_LONG,         /* more than PASSENGER_HEAD_LIMIT bytes */
+    PASSENGER_HEAD_TOO_LONG,         /* more than PASSENGER_RESPONSE_HEAD_LIMIT bytes */
     PASSENGER_HEAD_NO_MEMORY
 } passenger_head_refusal;
 

@@ -9,7 +9,9 @@
 
 #include <stddef.h>
 
-enum { PASSENGER_ROUTE_LENGTH = 16, PASSENGER_ROUTE_SIZE = PASSENGER_ROUTE_LENGTH + 1 };
+#include "core/generated/constants.h"
+
+enum { PASSENGER_ROUTE_SIZE = PASSENGER_ROUTE_LENGTH + 1 };
 
 /* Whether `text`, `length` bytes long, is a route. */
 int passenger_route_is_valid(const char *text, size_t length);

@@ -10,6 +10,7 @@
 
 #include "config/configuration.h"
 #include "core/accept.h"
+#include "core/generated/constants.h"
 
 APLOG_USE_MODULE(passenger);
 

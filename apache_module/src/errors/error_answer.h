@@ -10,10 +10,6 @@
 
 #include <httpd.h>
 
-/* The Content-Security-Policy of every error page that the server writes: it loads nothing from anywhere. The pages of
- * workers and of the spawner have the same one (spawner/shared/error_page.py). */
-#define PASSENGER_ERROR_PAGE_POLICY "default-src 'none'; style-src 'unsafe-inline'"
-
 /* The id of the request's error, eight hexadecimal digits. The first call makes it. It is also the note
  * `passenger-error-id` (LogFormat's %{passenger-error-id}n) and the variable PASSENGER_ERROR_ID, which an ErrorDocument
  * sees as REDIRECT_PASSENGER_ERROR_ID. Lives as long as the request. */

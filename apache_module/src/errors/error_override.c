@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 
 #include "config/configuration.h"
+#include "core/generated/constants.h"
 #include "errors/error_answer.h"
 
 int passenger_error_override_applies(request_rec *r, const passenger_response_head *head)

@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/generated/constants.h"
+
 /* The prefix of the interpreter that the module was built with; given by the build. */
 #ifndef JUMPSEAT_PYTHON_HOME
 #error "JUMPSEAT_PYTHON_HOME is not defined"
@@ -182,5 +184,5 @@ void passenger_spawner_child_run(const passenger_spawner_start *start)
         _exit(PASSENGER_PYTHON_NOT_STARTED);
     }
     status = jumpseat_spawner_main(start->parameters, start->parameters_length);
-    _exit(status < JUMPSEAT_SPAWNER_RAN ? PASSENGER_PYTHON_NOT_STARTED : status - JUMPSEAT_SPAWNER_RAN);
+    _exit(status < PASSENGER_SPAWNER_RAN ? PASSENGER_PYTHON_NOT_STARTED : status - PASSENGER_SPAWNER_RAN);
 }

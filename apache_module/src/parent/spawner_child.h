@@ -25,12 +25,9 @@ typedef struct {
  * the module was built with, runs the spawner, and ends the process without any of httpd's cleanups. */
 void passenger_spawner_child_run(const passenger_spawner_start *start) __attribute__((noreturn));
 
-/* Added to the exit status by the function below, so that it differs from the 0 of code that could not be loaded. */
-enum { JUMPSEAT_SPAWNER_RAN = 256 };
-
 /* The one function of this shared object that is written in Python (apache_module/embedding.py): runs the spawner
  * until it ends. Python has been started. `parameters` is one netstring (docs/protocol.md, section 4). Returns
- * JUMPSEAT_SPAWNER_RAN plus the exit status, or 0 when the spawner's code could not be loaded; stderr says why. */
+ * PASSENGER_SPAWNER_RAN plus the exit status, or 0 when the spawner's code could not be loaded; stderr says why. */
 int jumpseat_spawner_main(const char *parameters, size_t length);
 
 #endif
