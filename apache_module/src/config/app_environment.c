@@ -4,7 +4,6 @@
 
 #include <apr_strings.h>
 
-
 /* The table in `*field` to add to; made when it is first needed. Only while its scope is being read. */
 static apr_table_t *table_of(apr_pool_t *pool, const apr_table_t **field)
 {
