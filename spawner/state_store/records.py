@@ -106,10 +106,10 @@ def group_fields(group: Group, resources: GroupResources, restart_key: str) -> F
     return [
         *fields_of(group.registration),
         ("app_token", resources.token),
-        ("generation", str(group.generation_to_store)),
+        ("generation", str(group.release.generation_to_store)),
         ("restart_key", restart_key),
         ("always_restart", "1" if group.always_restart else "0"),
-        ("resisting", pinned_release_text(group.pinned)),
+        ("resisting", pinned_release_text(group.release.pinned)),
         *(("warning", text) for text in stored_warnings(resources.warnings)),
     ]
 
@@ -118,8 +118,8 @@ def group_state(group: Group, resources: GroupResources, restart_key: str) -> tu
     """What `group_fields` and the descriptors are made of: as long as it is equal, the record is."""
     return (
         group.registration,
-        group.generation_to_store,
-        group.pinned,
+        group.release.generation_to_store,
+        group.release.pinned,
         group.always_restart,
         restart_key,
         resources.warnings,
