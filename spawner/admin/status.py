@@ -35,11 +35,11 @@ def describe(world: World, keys: Collection[str], figures: Figures, started: flo
             "server_root": world.parameters.server_root,
             "server_software": world.parameters.server_software,
             "started": started,
-            "epoch": pool.capacity.configuration.epoch,
+            "epoch": pool.epoch,
         },
         "pool": {
             "max_pool_size": pool.server.max_pool_size,
-            "workers": pool.capacity.worker_count,
+            "workers": pool.worker_count,
             "groups": len(pool.groups),
         },
         "groups": shown,

@@ -86,7 +86,6 @@ class Daemon:
         self._engine.on_idle = self._wake_watches
         self._engine.before_end = self._look_at_lifeline
         self._keeper = DirectoryGuard(self.world, self._carrier, self._make_folder, self._listen_anew, self._restart)
-        self.world.pool.capacity.is_busy = self._sampler.is_busy
 
     def _make_world(self, settings: spawner_conf.SpawnerConf, inherited: Inherited) -> World:
         parameters, log, reaper = self._parameters, self._log, Reaper()
@@ -101,7 +100,11 @@ class Daemon:
             app_logs=AppLogs(log),
             instance=folder,
             launcher=Launcher(folder.start_program, parameters.server_software, inherited),
-            pool=Pool(ServerOptions(), settings.parallel_starts or len(os.sched_getaffinity(0))),
+            pool=Pool(
+                ServerOptions(),
+                settings.parallel_starts or len(os.sched_getaffinity(0)),
+                lambda process: self._sampler.is_busy(process),
+            ),
             stock=StateStore(DescriptorStore(head, tail), log),
             watch=RestartWatch(
                 self._loop,

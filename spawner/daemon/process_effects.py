@@ -142,7 +142,6 @@ class ProcessEffects:
         """Have a process that said hello load its app."""
         world = self._world
         entry, group = world.pool.groups[process.key], world.groups[process.key]
-        cap = world.pool.capacity.cap(entry)
         fields = [
             ("type", "load"),
             ("app_root", entry.registration.app_root),
@@ -151,7 +150,7 @@ class ProcessEffects:
             ("generation", str(process.generation)),
             ("app_token", group.token),
             ("slots", str(SLOTS)),
-            ("multiprocess", "1" if cap > 1 else "0"),
+            ("multiprocess", "1" if world.pool.cap(process.key) > 1 else "0"),
             ("server_software", world.parameters.server_software),
             ("friendly", "1" if entry.registration.options.friendly_error_pages else "0"),
             *limits_of(entry.registration, world.pool.processes[process.process_id].single_request),
