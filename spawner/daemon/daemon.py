@@ -84,7 +84,12 @@ class Daemon:
 
         self._registry: AppRegistry = AppRegistry()
         parallel_starts = settings.parallel_starts or len(os.sched_getaffinity(0))
-        self._pool = Pool(ServerOptions(), parallel_starts, registry=self._registry)
+        self._pool = Pool(
+            ServerOptions(),
+            parallel_starts,
+            lambda process: self._scoreboard_sampler.is_busy(process),
+            registry=self._registry,
+        )
         self._dispatcher = EventDispatcher(loop, self._pool)
         self._pool_events = PoolEvents(self._pool, self._dispatcher.dispatch)
         self._app_logs = AppLogs(log)
@@ -103,7 +108,6 @@ class Daemon:
         self._memory = MemoryReader(loop)
         self._memory_sampler = self._make_memory_sampler()
         self._scoreboard_sampler = self._make_scoreboard_sampler()
-        self._pool.capacity.is_busy = self._scoreboard_sampler.is_busy
         self._stacks = StackCapture(loop, self._registry, self._instance.folder)
         dispatch = self._dispatcher.dispatch
         self._start_timeouts = StartTimeouts(loop, self._pool, self._registry, self._stacks, dispatch)
