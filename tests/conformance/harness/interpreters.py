@@ -1,7 +1,8 @@
-"""The interpreters of this machine that the loaders have to run on."""
+"""The Python loader, and the interpreters of this machine that it has to run on."""
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import shutil
@@ -9,10 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import spawner
+from spawner.loaders import python as python_loader
+
+ROOT = os.path.join(os.path.dirname(spawner.__file__), "")  # below it is all that the loader is made of
+START = os.path.join(os.path.dirname(python_loader.__file__), "start.py")
 _OLDEST = (3, 6)
 _ASK = "import sys; print(sys.implementation.name, '%d %d %d' % sys.version_info[:3])"
 
 
+@functools.lru_cache(maxsize=None)
 def find_interpreters() -> dict[str, str]:
     """Return the path of one interpreter per implementation and minor version, by name such as `cpython3.6`."""
     found: dict[str, str] = {}

@@ -9,8 +9,8 @@ from typing import Iterator, Mapping
 
 import pytest
 
-from tests.conformance.harness.interpreters import find_interpreters
-from tests.conformance.harness.loader_process import START, Group, Preloader, Process
+from tests.conformance.harness.interpreters import START, find_interpreters
+from tests.conformance.harness.loader_process import Group, Preloader, Process
 
 INTERPRETERS = find_interpreters()
 APPS = Path(__file__).parent / "apps"
@@ -50,7 +50,7 @@ class Starter:
             self.write(source)
         group = Group(token)
         self._stack.callback(group.close)
-        preloader = Preloader(self.python, self.folder, group, environment or {}, options, program)
+        preloader = Preloader([self.python, *options, program], self.folder, group, environment or {})
         self._stack.callback(preloader.close)
         return preloader
 
