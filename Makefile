@@ -82,7 +82,7 @@ types: $(TEST_TOOLS) ## check the types
 	$(BIN)/mypy
 
 unit: $(TEST_TOOLS) $(MODULE) ## run the tests that need no httpd
-	$(BIN)/python -m pytest -n $(JOBS) --timeout 120 tests/unit
+	$(BIN)/python -m pytest -n $(JOBS) --timeout 120 tests/unit tests/conformance
 
 integration: $(TEST_TOOLS) $(MODULE) ## run the tests that start an httpd
 	$(BIN)/python -m pytest -n $(INTEGRATION_JOBS) tests/integration

@@ -17,6 +17,7 @@ _OLDEST = (3, 6)
 _ASK = "import sys; print(sys.implementation.name, '%d %d %d' % sys.version_info[:3])"
 
 
+@functools.lru_cache(maxsize=None)
 def find_interpreters() -> dict[str, str]:
     """Return the path of one interpreter per implementation and minor version, by name such as `cpython3.6`."""
     found: dict[str, str] = {}

@@ -13,20 +13,17 @@ import tempfile
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Callable, Mapping, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
-import spawner
-from spawner.loaders import python as python_loader
 from tests.conformance.harness.httpd_side import Answer, Client
 from tests.conformance.harness.spawner_side import TIMEOUT, ControlEnd, Output
 
-START = os.path.join(os.path.dirname(python_loader.__file__), "start.py")
-ROOT = os.path.join(os.path.dirname(spawner.__file__), "")  # below it is all that the loader is made of
 HEADER = struct.Struct("<IIIIQQQ")
 CELL = struct.Struct("<IIQQ488s")
 SLOT_SIZE = 66_048
 CELL_SIZE = 512
 SLOTS = 8
+TITLE = "jumpseat: /srv/test (production)"  # as long as titles are, so that there is room for others
 
 
 class Slot(NamedTuple):
@@ -192,17 +189,12 @@ class Process:
 
 
 class Preloader(Process):
-    """A preloader under one interpreter."""
+    """The process that the spawner starts: it has said hello."""
 
     def __init__(
-        self,
-        python: str,
-        app_root: Path,
-        group: Group,
-        environment: Mapping[str, str],
-        options: tuple[str, ...] = (),
-        program: str = START,
+        self, command: Sequence[str], app_root: Path, group: Group, environment: Mapping[str, str]
     ) -> None:
+        """`command`: interpreter and program; the descriptor of the control line and the title follow."""
         super().__init__(ControlEnd(), Output(), group)
         self.app_root = app_root
         self._slot = 0
@@ -210,7 +202,7 @@ class Preloader(Process):
         with ExitStack() as stack:
             stack.callback(super().close)
             self.child = subprocess.Popen(
-                [python, *options, program, str(other)],
+                [*command, str(other), TITLE],
                 stdin=subprocess.DEVNULL,
                 stdout=self.output.write_end,
                 stderr=self.output.write_end,
@@ -250,9 +242,9 @@ class Preloader(Process):
         assert float(dict(answer)["seconds"]) >= 0
         return [value for name, value in answer if name == "warning"]
 
-    def load_failure(self, startup_file: str = "passenger_wsgi.py") -> dict[str, str]:
+    def load_failure(self, startup_file: str = "passenger_wsgi.py", **fields: str) -> dict[str, str]:
         """Have an app loaded that cannot be; return what the preloader says, once it has ended with status 1."""
-        self.send_load(startup_file)
+        self.send_load(startup_file, **fields)
         failure = self.line.expect("failed")
         assert self.child.wait(TIMEOUT) == 1
         return failure
@@ -276,7 +268,7 @@ class Preloader(Process):
             self._slot += 1
         worker = Process(ControlEnd(), Output(), self.group)
         self._stack.callback(worker.close)
-        fields, descriptors = _seat(slot, own)
+        fields, descriptors = _worker_slot(slot, own)
         given = (worker.line.other.fileno(), worker.output.write_end, *descriptors)
         self.line.send("fork", *fields, descriptors=given)
         if own is not None:
@@ -287,7 +279,7 @@ class Preloader(Process):
 
     def serve(self, slot: int = 0, own: OwnSocket | None = None) -> None:
         """Direct spawning: have this process become a worker."""
-        fields, descriptors = _seat(slot, own)
+        fields, descriptors = _worker_slot(slot, own)
         self.line.send("serve", *fields, descriptors=descriptors)
         if own is not None:
             own.close()
@@ -302,7 +294,7 @@ class Preloader(Process):
         self.child.wait(TIMEOUT)
 
 
-def _seat(slot: int, own: OwnSocket | None) -> tuple[list[tuple[str, str]], tuple[int, ...]]:
+def _worker_slot(slot: int, own: OwnSocket | None) -> tuple[list[tuple[str, str]], tuple[int, ...]]:
     """Fields and descriptors that say which worker one becomes."""
     fields = [("slot", str(slot))]
     if own is None:

@@ -9,7 +9,8 @@ from typing import Iterator, Mapping
 
 import pytest
 
-from tests.conformance.harness.loader_process import START, Group, Preloader, Process
+from tests.conformance.harness.loader_process import Group, Preloader, Process
+from tests.conformance.loaders import START
 from tests.interpreters import find_interpreters
 
 INTERPRETERS = find_interpreters()
@@ -50,7 +51,7 @@ class Starter:
             self.write(source)
         group = Group(token)
         self._stack.callback(group.close)
-        preloader = Preloader(self.python, self.folder, group, environment or {}, options, program)
+        preloader = Preloader([self.python, *options, program], self.folder, group, environment or {})
         self._stack.callback(preloader.close)
         return preloader
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conformance.harness.loader_process import ROOT
+from tests.conformance.loaders import ROOT
 from tests.unit.loaders.conftest import Starter
 
 
@@ -125,29 +125,8 @@ def test_what_the_app_printed_before_it_failed_is_in_its_output(starter: Starter
     assert preloader.output.wait_for_end() == "half a line"
 
 
-def test_an_app_that_ends_the_process_just_ends_the_line(starter: Starter) -> None:
-    preloader = starter.start("import os; os._exit(7)")
-    preloader.send_load()
-    with pytest.raises(ConnectionResetError):  # nobody has taken the load out of the line
-        preloader.line.receive()
-    assert preloader.line.receive() == []
-    assert preloader.child.wait() == 7
-
-
-def test_the_end_of_the_line_before_the_load_ends_the_process(starter: Starter) -> None:
-    preloader = starter.start("application = print")
-    preloader.line.close()
-    assert preloader.child.wait() == 0
-
-
 def test_another_message_than_load_ends_the_process_with_a_line_in_the_log(starter: Starter) -> None:
     preloader = starter.start("application = print")
     preloader.line.send("fork", ("slot", "0"))
     assert preloader.child.wait() == 1
     assert "expected 'load' with 3 descriptors, got 'fork' with 0" in preloader.output.wait_for_end()
-
-
-def test_the_time_that_loading_took_is_told(starter: Starter) -> None:
-    preloader = starter.start("import time; time.sleep(0.2)\napplication = print")
-    preloader.send_load()
-    assert 0.2 <= float(preloader.line.expect("loaded")["seconds"]) < 20

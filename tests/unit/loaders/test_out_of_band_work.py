@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -61,17 +60,6 @@ def test_a_header_that_does_not_say_true_asks_for_nothing_and_is_removed(starter
     assert worker.line.receive() == []
 
 
-def test_it_is_asked_for_once_until_it_is_done(starter: Starter) -> None:
-    worker = worker_that_asks(starter, "def out_of_band_work():\n    pass\n")
-    for _ in range(3):
-        worker.get("/call")
-    worker.line.expect("work_wanted")
-    worker.line.send("work")
-    worker.line.expect("work_done")
-    worker.get("/call")
-    worker.line.expect("work_wanted")
-
-
 def test_an_app_without_the_hook_is_called_with_a_complete_request(starter: Starter) -> None:
     worker = worker_that_asks(starter, """
 class Body:
@@ -104,59 +92,6 @@ def test_work_that_fails_goes_to_the_log_and_harms_nothing(starter: Starter, fai
     worker.line.expect("work_done")
     assert "the out-of-band work failed\nTraceback" in worker.output.text()
     assert worker.get().text == "ok"
-
-
-def test_a_worker_at_its_work_takes_no_request_and_shows_it(starter: Starter) -> None:
-    preloader = starter.start(ASKING + HOOK.replace("WORK", "os.getpid()"))
-    preloader.load()
-    worker = preloader.fork()
-    worker.get("/call")
-    worker.line.expect("work_wanted")
-    worker.line.send("work")
-    worker.output.wait_for("working")
-    assert worker.group.slot(0)[:3] == (2, worker.pid, 0)
-    with worker.group.client().open() as exchange:
-        other = preloader.fork()
-        assert exchange.answer().text == "ok"
-        starter.write("", "done")
-    worker.line.expect("work_done")
-    worker.group.wait_for(lambda group: group.slot(0).state == 1)
-    other.group.wait_for(lambda group: group.slot(1).requests == 1)
-
-
-def test_a_worker_that_is_to_retire_finishes_its_work(starter: Starter) -> None:
-    worker = worker_that_asks(starter, HOOK.replace("WORK", "0") + "def before_exit():\n    print('going')\n")
-    worker.get("/call")
-    worker.line.expect("work_wanted")
-    worker.line.send("work")
-    worker.output.wait_for("working")
-    worker.retire()
-    starter.write("", "done")
-    worker.line.expect("work_done")
-    worker.wait_for_end()
-    assert worker.output.wait_for_end() == "working 0\ngoing\n"
-
-
-def test_with_threads_the_work_waits_until_no_request_is_left(starter: Starter) -> None:
-    app = APP + "def out_of_band_work():\n    print('working')\n"
-    preloader = starter.start(app)
-    preloader.load(threads="3")
-    worker = preloader.fork()
-    with ExitStack() as stack:
-        held = [stack.enter_context(worker.group.client().open(path=f"/wait{number}")) for number in (1, 2)]
-        for number in (1, 2):
-            worker.output.wait_for(f"waiting{number}\n")
-        worker.get("/?environ['passenger.request_oob_work']()or b'ok'")
-        worker.line.expect("work_wanted")
-        worker.line.send("work")
-        queued = stack.enter_context(worker.group.client().open(path="/?print('served')or b'ok'"))
-        for number, exchange in zip((2, 1), reversed(held)):
-            assert "working" not in worker.output.text()
-            starter.write("", f"gate{number}")
-            assert exchange.answer().text == "ok"
-        worker.line.expect("work_done")
-        assert queued.answer().text == "ok"
-    assert "working" in worker.output.text()
 
 
 def test_what_the_app_may_call_is_not_called_by_a_template(starter: Starter) -> None:

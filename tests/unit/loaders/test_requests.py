@@ -113,23 +113,6 @@ def head(*pairs: tuple[str, str]) -> bytes:
 GOOD = (("CONTENT_LENGTH", "0"), ("SCGI", "1"), ("JUMPSEAT_TOKEN", "the-token"))
 
 
-@pytest.mark.parametrize("data", [
-    b"GET / HTTP/1.1\r\n\r\n", b"0:,", b"10:a\0b\0c\0d\0ef,", b"4:a\0b\0;", b"007:", b"99999999999:", b"1048577:", b":",
-    head(("SCGI", "1"), ("CONTENT_LENGTH", "0")), head(("CONTENT_LENGTH", "0")),
-    head(("CONTENT_LENGTH", "0"), ("SCGI", "2")),
-    head(*GOOD, ("CONTENT_LENGTH", "1")), head(*GOOD, ("JUMPSEAT_TOKEN", "the-token")),
-    head(("CONTENT_LENGTH", ""), *GOOD[1:]), head(("CONTENT_LENGTH", "-1"), *GOOD[1:]),
-    head(("CONTENT_LENGTH", "1x"), *GOOD[1:]), head(("CONTENT_LENGTH", "+1"), *GOOD[1:]),
-    head(*GOOD, ("JUMPSEAT_BODY", "other")), head(*GOOD, ("JUMPSEAT_BODY", "file")),
-], ids=lambda data: data[:50])  # fmt: skip
-def test_what_is_no_request_is_refused_and_the_worker_goes_on(probe: Process, data: bytes) -> None:
-    with probe.group.client().connect(framed=False) as exchange:
-        exchange.send(data)
-        answer = exchange.answer()
-    assert answer.status == "400 Bad Request"
-    assert probe.get("/types").status == "200 OK"
-
-
 @pytest.mark.parametrize("data", [b"", b"5", b"30:CONTENT_LENGTH\0", head(*GOOD)[:-1]])
 def test_a_peer_that_leaves_before_the_request_costs_nothing(probe: Process, data: bytes) -> None:
     before = probe.output.text()
@@ -139,13 +122,6 @@ def test_a_peer_that_leaves_before_the_request_costs_nothing(probe: Process, dat
         assert exchange.socket.recv(100) == b""
     assert probe.output.text() == before
     assert probe.get("/types").status == "200 OK"
-
-
-def test_a_head_that_comes_byte_by_byte_is_the_same(probe: Process) -> None:
-    with probe.group.client().connect() as exchange:
-        for byte in head(*GOOD, ("PATH_INFO", "/types"), ("JUMPSEAT_FRAMED", "1"), ("JUMPSEAT_BODY", "none")):
-            exchange.send(bytes([byte]))
-        assert json.loads(exchange.answer().body) == ["dict", "str"]
 
 
 def test_a_head_of_half_a_mebibyte_is_read(probe: Process) -> None:

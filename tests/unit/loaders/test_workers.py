@@ -11,34 +11,11 @@ from typing import Callable
 
 import pytest
 
-from tests.conformance.harness.httpd_side import Answer
-from tests.conformance.harness.loader_process import ROOT
 from tests.conformance.harness.spawner_side import TIMEOUT
+from tests.conformance.loaders import ROOT
 from tests.unit.loaders.conftest import Starter
 
 APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
-
-
-def test_workers_are_copies_of_what_was_loaded_once(starter: Starter) -> None:
-    preloader = starter.start("import os\nloaded_in = os.getpid()\nprint('loading')\n" + APP)
-    preloader.load()
-    first, second = preloader.fork(), preloader.fork()
-    assert len({preloader.pid, first.pid, second.pid}) == 3
-    for worker in (first, second):
-        worker.output.wait_for(f"after_fork in {worker.pid}\n")
-    first.retire()
-    first.wait_for_end()
-    answer = second.get("/?str(loaded_in).encode()")
-    assert (answer.text, answer.header("X-Pid")) == (str(preloader.pid), str(second.pid))
-    assert preloader.output.text() == "loading\n"
-
-
-def test_a_preloader_names_each_worker(starter: Starter) -> None:
-    preloader = starter.start(APP)
-    preloader.load()
-    for slot in (3, 5):
-        worker = preloader.fork(slot)
-        assert preloader.line.expect("forked") == {"type": "forked", "slot": str(slot), "pid": str(worker.pid)}
 
 
 def test_a_workers_output_is_its_own(starter: Starter) -> None:
@@ -58,15 +35,6 @@ def test_a_slot_that_the_board_does_not_have_ends_the_worker_only(starter: Start
     assert "the scoreboard has no slot 8" in worker.output.wait_for_end()
     assert preloader.line.expect("exited") == {"type": "exited", "pid": str(worker.pid), "status": str(1 << 8)}
     assert preloader.fork(slot=0).get().text == "ok"
-
-
-@pytest.mark.parametrize(("how", "status"), [("os._exit(5)", 5 << 8), ("os.kill(os.getpid(), 9)", 9)])
-def test_the_end_of_a_worker_is_reported_with_its_status(starter: Starter, how: str, status: int) -> None:
-    preloader = starter.start(APP)
-    preloader.load()
-    worker = preloader.fork()
-    assert worker.get("/?" + how) == Answer()
-    assert preloader.line.expect("exited") == {"type": "exited", "pid": str(worker.pid), "status": str(status)}
 
 
 def test_the_children_of_the_app_itself_are_left_to_it(starter: Starter) -> None:
@@ -148,17 +116,6 @@ def _wait_until(look: Callable[[], object], expected: object) -> None:
         time.sleep(0.001)
 
 
-def test_a_request_leaves_no_descriptor_behind(starter: Starter) -> None:
-    worker = starter.worker(APP)
-    worker.get()
-    worker.group.wait_for(lambda group: group.slot(0)[2:5] == (0, 1, 1))  # the connection is closed before that
-    before = _links(worker.pid)
-    for _ in range(5):
-        worker.get(framed=False)
-        worker.get(method="POST", body=b"x" * 200_000)
-    _wait_until(lambda: _links(worker.pid), before)
-
-
 # Runs inside fork(), before any Python does in the child: as libraries in C do it.
 HANGING = """
 import ctypes
@@ -195,19 +152,6 @@ def test_after_fork_that_fails_ends_the_worker_and_is_told(starter: Starter) -> 
     worker.wait_for_end()
     assert preloader.line.expect("exited")["status"] == str(1 << 8)
     assert "ConnectionError: no database" in worker.output.text()
-
-
-def test_a_direct_process_becomes_a_worker_itself(starter: Starter) -> None:
-    process = starter.start(APP)
-    process.load()
-    process.serve(slot=2)
-    answer = process.get()
-    assert (answer.text, answer.header("X-Pid")) == ("ok", str(process.pid))
-    assert process.group.slot(2).pid == process.pid
-    process.retire()
-    assert process.child.wait(30) == 0
-    pid = process.pid
-    assert process.output.wait_for_end() == f"after_fork in {pid}\nbefore_exit in {pid}\n"
 
 
 def test_a_signal_in_the_middle_of_requests_loses_none(starter: Starter) -> None:
@@ -320,14 +264,3 @@ def test_an_app_that_replaces_the_systems_calls_is_served_all_the_same(starter: 
     assert preloader.line.expect("exited")["status"] == "0"
     preloader.retire()
     assert preloader.child.wait(30) == 0
-
-
-def test_a_process_that_is_told_to_serve_by_two_spawners_serves(starter: Starter) -> None:
-    process = starter.start(APP)
-    process.load()
-    process.serve(slot=2)
-    process.line.send("serve", ("slot", "2"))
-    assert process.get().text == "ok"
-    assert process.get().text == "ok"
-    process.retire()
-    assert process.child.wait(20) == 0

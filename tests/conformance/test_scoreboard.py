@@ -1,22 +1,22 @@
-"""What a worker shows in the scoreboard: of itself, and of the request that it is in."""
+"""What a worker writes into the scoreboard, of itself and of its request (docs/protocol.md, section 6)."""
 
 from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
+
+import pytest
 
 from spawner.shared import wire
+from tests.conformance.conftest import Starter
 from tests.conformance.harness.loader_process import CELL, CELL_SIZE, SLOT_SIZE, SLOTS, Cell
-from tests.unit.loaders.conftest import Starter
 
-APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
 NOTHING = Cell(0, 0, 0, 0, bytes(488))
 
 
+@pytest.mark.needs("fork")
 def test_the_worker_says_in_the_scoreboard_what_it_does(starter: Starter) -> None:
-    preloader = starter.start(APP)
-    preloader.load()
+    preloader = starter.load()
     before = time.monotonic_ns()
     worker = preloader.fork(slot=3)
     ready = worker.group.slot(3)
@@ -27,7 +27,7 @@ def test_the_worker_says_in_the_scoreboard_what_it_does(starter: Starter) -> Non
         busy = worker.group.slot(3)
         assert busy[:5] == (1, worker.pid, 1, 1, 0)
         assert ready.idle_since < busy.busy_since < time.monotonic_ns()
-        starter.write("", "gate")
+        starter.open_gate()
         assert exchange.answer().complete
     worker.retire()
     worker.wait_for_end()
@@ -38,7 +38,7 @@ def test_the_worker_says_in_the_scoreboard_what_it_does(starter: Starter) -> Non
 
 
 def test_a_cell_shows_the_request_while_the_worker_is_in_it(starter: Starter) -> None:
-    worker = starter.worker(APP)
+    worker = starter.worker()
     before = time.monotonic_ns()
     with worker.group.client().open(path="/wait") as exchange:
         worker.output.wait_for("waiting")
@@ -48,7 +48,7 @@ def test_a_cell_shows_the_request_while_the_worker_is_in_it(starter: Starter) ->
         text = wire.split_native(cell.text[: cell.length])
         shown = dict(zip(text[::2], text[1::2]))
         assert (shown["REQUEST_METHOD"], shown["REQUEST_URI"]) == ("GET", "/wait")
-        starter.write("", "gate")
+        starter.open_gate()
         assert exchange.answer().complete
     worker.retire()
     worker.wait_for_end()
@@ -56,34 +56,34 @@ def test_a_cell_shows_the_request_while_the_worker_is_in_it(starter: Starter) ->
 
 
 def test_a_cell_holds_the_beginning_of_a_long_head(starter: Starter) -> None:
-    worker = starter.worker(APP)
+    worker = starter.worker()
     with worker.group.client().open(path="/wait", variables={"HTTP_X": "x" * 5000}) as exchange:
         worker.output.wait_for("waiting")
         cell = worker.group.cell(0)
         assert cell.length == 488
         assert cell.text.startswith(b"CONTENT_LENGTH\0000\0SCGI\0001\0REQUEST_METHOD\0GET\0")
         assert cell.text.endswith(b"xxx")
-        starter.write("", "gate")
+        starter.open_gate()
         assert exchange.answer().complete
 
 
 def test_a_request_writes_nothing_beyond_the_slots_first_cell(starter: Starter) -> None:
-    worker = starter.worker(APP)
+    worker = starter.worker()
     worker.get(variables={"HTTP_X": "x" * 5000})
     board = os.pread(worker.group.scoreboard, SLOTS * SLOT_SIZE, 0)
     assert not any(board[2 * CELL_SIZE :])
 
 
+@pytest.mark.needs("fork")
 def test_a_worker_empties_the_cell_of_one_that_was_killed_in_a_request(starter: Starter) -> None:
-    preloader = starter.start(APP)
-    preloader.load()
+    preloader = starter.load()
     os.pwrite(preloader.group.scoreboard, CELL.pack(1, 3, 4, 5, b"abc"), CELL_SIZE)
     preloader.fork(slot=0)
     assert preloader.group.cell(0)[:4] == NOTHING[:4]
 
 
 def test_only_what_the_app_was_called_for_counts_as_a_request(starter: Starter) -> None:
-    worker = starter.worker(APP)
+    worker = starter.worker()
     assert worker.get(token="wrong").status == "403 Forbidden"
     worker.group.client().connect().close()
     assert worker.get().text == "ok"

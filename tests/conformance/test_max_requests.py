@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.unit.loaders.conftest import Starter
-
-APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
+from tests.conformance.conftest import Starter
 
 
-def test_it_says_once_that_it_is_worn_and_serves_on_until_it_is_told_to_retire(starter: Starter) -> None:
-    preloader = starter.start(APP)
-    preloader.load(max_requests="3", stops_when_worn="0")
+@pytest.mark.needs("fork")
+def test_it_says_once_that_the_limit_is_reached_and_serves_on_until_it_is_told_to_retire(starter: Starter) -> None:
+    preloader = starter.load(max_requests="3", stops_when_worn="0")
     worker = preloader.fork()
     for _ in range(5):
         assert worker.get().text == "ok"
@@ -24,7 +20,7 @@ def test_it_says_once_that_it_is_worn_and_serves_on_until_it_is_told_to_retire(s
 
 
 def test_without_a_limit_it_says_nothing(starter: Starter) -> None:
-    worker = starter.worker(APP)
+    worker = starter.worker()
     for _ in range(5):
         assert worker.get().text == "ok"
     worker.retire()
@@ -32,10 +28,11 @@ def test_without_a_limit_it_says_nothing(starter: Starter) -> None:
     assert worker.line.receive() == []
 
 
+@pytest.mark.needs("fork")
+@pytest.mark.needs("threads")
 @pytest.mark.parametrize("threads", ["1", "4"])
 def test_one_that_stops_takes_nothing_more_and_leaves_the_rest_to_others(starter: Starter, threads: str) -> None:
-    preloader = starter.start(APP)
-    preloader.load(max_requests="2", stops_when_worn="1", threads=threads)
+    preloader = starter.load(max_requests="2", stops_when_worn="1", threads=threads)
     worker = preloader.fork()
     for _ in range(2):
         assert worker.get().header("X-Pid") == str(worker.pid)
@@ -49,8 +46,7 @@ def test_one_that_stops_takes_nothing_more_and_leaves_the_rest_to_others(starter
 
 
 def test_a_direct_process_may_serve_one_request_only(starter: Starter) -> None:
-    process = starter.start(APP)
-    process.load(max_requests="1", stops_when_worn="1")
+    process = starter.load(max_requests="1", stops_when_worn="1")
     process.serve()
     assert process.get().text == "ok"
     assert process.line.expect("worn")["requests"] == "1"
@@ -62,14 +58,14 @@ def test_a_direct_process_may_serve_one_request_only(starter: Starter) -> None:
             second.socket.recv(1)
 
 
+@pytest.mark.needs("fork")
 def test_a_worker_whose_spawner_has_gone_retires_instead_of_telling_it(starter: Starter) -> None:
-    preloader = starter.start(APP)
-    preloader.load(max_requests="1")
+    preloader = starter.load(max_requests="1")
     worker = preloader.fork()
     with worker.group.client().open(path="/wait") as exchange:
         worker.output.wait_for("waiting")
         worker.line.close()
-        starter.write("", "gate")
+        starter.open_gate()
         assert exchange.answer().text == "ok"
     worker.wait_for_end()
     assert "before_exit" in worker.output.wait_for_end()

@@ -1,4 +1,4 @@
-"""How a worker goes: told in any way, busy or idle, it loses no connection; what outlives what."""
+"""How a process retires: told in any way, busy or idle, it loses no connection (docs/protocol.md, section 5)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import signal
 import socket
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from spawner.shared import wire
+from tests.conformance.conftest import Starter
 from tests.conformance.harness.loader_process import Process
-from tests.unit.loaders.conftest import Starter
-
-APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
 
 
 def end_by_message(worker: Process) -> None:
@@ -41,39 +38,39 @@ def end_by_lifeline(worker: Process) -> None:
 ENDS = [end_by_message, end_by_closing_the_line, end_by_signal, end_by_interrupt, end_by_lifeline]
 
 
+@pytest.mark.needs("fork")
 @pytest.mark.parametrize("end", ENDS)
 def test_an_idle_worker_retires_at_once_and_runs_its_exit_hooks(starter: Starter, end: object) -> None:
-    preloader = starter.start("import atexit\natexit.register(lambda: print('atexit in', os.getpid()))\n" + APP)
-    preloader.load()
+    preloader = starter.load()
     worker = preloader.fork()
     end(worker)  # type: ignore[operator]
     worker.wait_for_end()
     pid = worker.pid
-    assert worker.output.wait_for_end() == f"after_fork in {pid}\nbefore_exit in {pid}\natexit in {pid}\n"
+    assert worker.output.wait_for_end() == f"after_fork in {pid}\nbefore_exit in {pid}\n"
     if end is not end_by_lifeline:
         assert preloader.line.expect("exited")["status"] == "0"
 
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_busy_worker_finishes_its_request_before_it_retires(starter: Starter, end: object) -> None:
-    worker = starter.worker(APP)
+    worker = starter.worker()
     with worker.group.client().open(path="/wait") as exchange:
         worker.output.wait_for("waiting")
         end(worker)  # type: ignore[operator]
-        starter.write("", "gate")
+        starter.open_gate()
         assert exchange.answer().text == "ok"
     worker.wait_for_end()
     assert "before_exit" in worker.output.wait_for_end()
 
 
+@pytest.mark.needs("fork")
 def test_a_retired_worker_takes_no_further_connection(starter: Starter) -> None:
-    preloader = starter.start(APP)
-    preloader.load()
+    preloader = starter.load()
     worker = preloader.fork()
     with worker.group.client().open(path="/wait") as first, worker.group.client().open() as second:
         worker.output.wait_for("waiting")
         worker.retire()
-        starter.write("", "gate")
+        starter.open_gate()
         assert first.answer().complete
         worker.wait_for_end()
         other = preloader.fork()
@@ -81,7 +78,7 @@ def test_a_retired_worker_takes_no_further_connection(starter: Starter) -> None:
 
 
 def test_a_connection_that_was_accepted_but_has_sent_nothing_is_served_before_the_worker_goes(starter: Starter) -> None:
-    worker = starter.worker(APP)
+    worker = starter.worker()
     with worker.group.client().connect() as silent:
         deadline = time.monotonic() + 30
         while not worker.group.slot(0).running:
@@ -99,10 +96,10 @@ def test_a_connection_that_was_accepted_but_has_sent_nothing_is_served_before_th
             assert unserved.socket.fileno() >= 0
 
 
+@pytest.mark.needs("fork")
 def test_no_request_is_lost_while_workers_come_and_go(starter: Starter) -> None:
     """Each of many clients gets its answer, although workers are swapped under them all the time."""
-    preloader = starter.start(APP)
-    preloader.load()
+    preloader = starter.load()
     worker = preloader.fork(slot=0)
     client = worker.group.client()
     stop = threading.Event()
@@ -130,10 +127,10 @@ def test_no_request_is_lost_while_workers_come_and_go(starter: Starter) -> None:
     assert not wrong
 
 
+@pytest.mark.needs("fork")
 def test_a_connection_that_wakes_a_worker_told_to_retire_at_the_same_time_is_served(starter: Starter) -> None:
     """The exclusive watch has told no other worker of it."""
-    preloader = starter.start(APP)
-    preloader.load()
+    preloader = starter.load()
     for turn in range(20):
         first = preloader.fork(slot=0)
         other = preloader.fork(slot=1)
@@ -147,9 +144,9 @@ def test_a_connection_that_wakes_a_worker_told_to_retire_at_the_same_time_is_ser
             worker.wait_for_end()
 
 
+@pytest.mark.needs("fork")
 def test_killing_the_preloader_leaves_its_workers_serving(starter: Starter) -> None:
-    preloader = starter.start(APP)
-    preloader.load()
+    preloader = starter.load()
     worker = preloader.fork()
     preloader.kill()
     assert worker.get().header("X-Pid") == str(worker.pid)
@@ -158,10 +155,10 @@ def test_killing_the_preloader_leaves_its_workers_serving(starter: Starter) -> N
     assert "before_exit" in worker.output.wait_for_end()
 
 
+@pytest.mark.needs("fork")
 @pytest.mark.parametrize("end", ENDS)
 def test_a_preloader_that_ends_leaves_its_workers_serving_unless_all_is_over(starter: Starter, end: object) -> None:
-    preloader = starter.start(APP)
-    preloader.load()
+    preloader = starter.load()
     worker = preloader.fork()
     end(preloader)  # type: ignore[operator]
     status = preloader.child.wait(30)

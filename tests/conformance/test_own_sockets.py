@@ -5,24 +5,22 @@ from __future__ import annotations
 import signal
 import socket
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
+from tests.conformance.conftest import Starter
 from tests.conformance.harness.loader_process import OwnSocket, Preloader, Process
-from tests.unit.loaders.conftest import Starter
 
-APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
 ROUTE = "0123456789abcdef"
 
 
 def start(starter: Starter, **fields: str) -> tuple[Preloader, Process, OwnSocket]:
-    preloader = starter.start(APP)
-    preloader.load(**fields)
+    preloader = starter.load(**fields)
     own = preloader.group.own_socket(ROUTE)
     return preloader, preloader.fork(own=own), own
 
 
+@pytest.mark.needs("fork")
 def test_it_serves_its_own_socket_and_the_groups(starter: Starter) -> None:
     preloader, worker, own = start(starter)
     preloader.fork()
@@ -32,14 +30,15 @@ def test_it_serves_its_own_socket_and_the_groups(starter: Starter) -> None:
 
 
 def test_a_direct_process_has_one_too(starter: Starter) -> None:
-    process = starter.start(APP)
-    process.load()
+    process = starter.load()
     own = process.group.own_socket(ROUTE)
     process.serve(0, own)
     assert own.client.ask().header("X-Pid") == str(process.pid)
     assert process.get().text == "ok"
 
 
+@pytest.mark.needs("fork")
+@pytest.mark.needs("threads")
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_neither_socket_starves_while_the_other_is_full(starter: Starter, threads: str) -> None:
     _, worker, own = start(starter, threads=threads)
@@ -48,15 +47,17 @@ def test_neither_socket_starves_while_the_other_is_full(starter: Starter, thread
         worker.group.wait_for(lambda group: group.slot(0).running == int(threads))
         clients = [worker.group.client(), own.client]
         of_group, of_own = (
-            [stack.enter_context(client.open(path=f"/?print({name!r},{n})or b'ok'")) for n in range(10)]
+            [stack.enter_context(client.open(path=f"/say?{name} {n}")) for n in range(10)]
             for name, client in zip("go", clients)
         )
-        starter.write("", "gate")
+        starter.open_gate()
         assert all(exchange.answer().text == "ok" for exchange in [*held, *of_group, *of_own])
     order = [line[0] for line in worker.output.text().splitlines() if line[:2] in ("g ", "o ")]
     assert sorted(order[:10]).count("g") in range(3, 8), order
 
 
+@pytest.mark.needs("fork")
+@pytest.mark.needs("threads")
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_a_worker_that_retires_serves_all_that_wait_at_its_own_socket(starter: Starter, threads: str) -> None:
     _, worker, own = start(starter, threads=threads)
@@ -67,7 +68,7 @@ def test_a_worker_that_retires_serves_all_that_wait_at_its_own_socket(starter: S
         left = stack.enter_context(worker.group.client().open())
         own.remove()
         worker.retire()
-        starter.write("", "gate")
+        starter.open_gate()
         assert all(exchange.answer().text == "ok" for exchange in [*held, *queued])
         worker.wait_for_end()
         left.socket.settimeout(0)
@@ -75,6 +76,7 @@ def test_a_worker_that_retires_serves_all_that_wait_at_its_own_socket(starter: S
             left.socket.recv(1)
 
 
+@pytest.mark.needs("fork")
 def test_a_worker_that_is_told_to_end_while_idle_ends(starter: Starter) -> None:
     _, worker, own = start(starter)
     own.remove()
@@ -82,7 +84,8 @@ def test_a_worker_that_is_told_to_end_while_idle_ends(starter: Starter) -> None:
     worker.wait_for_end()
 
 
-def test_a_worn_worker_that_stops_serves_its_own_socket_only(starter: Starter) -> None:
+@pytest.mark.needs("fork")
+def test_a_worker_that_stops_at_its_limit_serves_its_own_socket_only(starter: Starter) -> None:
     preloader, worker, own = start(starter, max_requests="1", stops_when_worn="1")
     assert worker.get().text == "ok"
     assert worker.line.expect("worn") == {"type": "worn", "requests": "1"}
@@ -92,6 +95,7 @@ def test_a_worn_worker_that_stops_serves_its_own_socket_only(starter: Starter) -
     assert own.client.ask().header("X-Pid") == str(worker.pid)
 
 
+@pytest.mark.needs("fork")
 def test_the_next_worker_does_not_hold_the_socket(starter: Starter) -> None:
     preloader, worker, own = start(starter)
     preloader.fork()

@@ -1,0 +1,3 @@
+"""Not a Python file."""
+
+def application(
