@@ -119,7 +119,7 @@ REMEDIES: dict[int, str] = {
     3503: "The process crashed (signal 6, 7, 8 or 11: see `coredumpctl`), the kernel killed it because memory was out "
     "(signal 9: see `dmesg`), or the app ended its process itself. Another worker is started.",
     3511: "The pool was full, and another app needed a worker. If it happens often, raise PassengerMaxPoolSize.",
-    3513: "The text is `cannot start`, with step, reason, error id and the app's traceback: "
+    3513: "The line names the step, the reason and the error id. The app's traceback stands below it: "
     "[error-pages.md](error-pages.md#the-steps-of-a-start).",
     3530: "Change the directives so that they agree.",
     3531: "No process of the old release is left. Repair the code and touch `restart.txt`.",

@@ -212,7 +212,7 @@ class Capacity:
 
         It finishes what it has. An app keeps its last one.
         """
-        reason = "room for %s" % group.key
+        reason = "an app without workers: %s" % group.key
         idle = self._idle_workers()
         if idle:
             return Victim(idle[0], "idle", reason)
@@ -232,7 +232,7 @@ class Capacity:
             return []
         victims = self._idle_workers()[: self._excess]
         self._excess -= len(victims)
-        return [Victim(process, "idle", "room in the smaller pool") for process in victims]
+        return [Victim(process, "idle", "a pool that has fewer places") for process in victims]
 
     def _idle_workers(self) -> list[Process]:
         """Those of any group but the ones that start or restart; whoever has been idle for longest comes first.

@@ -180,8 +180,8 @@ class Group:
         """With no worker of the pinned release left, and nothing to fork one from, the newest code is tried again."""
         if self.release.pinned is None or self.active_workers() or self.can_fork(self.release.current):
             return
-        text = "nothing is left of generation %d of %s: the newest code is tried again"
-        self.log("warn", 3531, text % (self.release.current, self.key))
+        text = "old release lost, starting the newest code: %s: generation %d has no process left"
+        self.log("warn", 3531, text % (self.key, self.release.current))
         self.release.unpin()
 
     def free_slot(self) -> Optional[int]:
@@ -240,7 +240,7 @@ class Group:
     def give_up(self, process: Process, how: str, reason: str, now: float) -> None:
         """Have one worker fewer, for another app needs its place."""
         self.sizing.shrink(len(self.active_workers()))
-        self.log("info", 3511, "%s %s makes %s" % (how, process.title, reason))
+        self.log("info", 3511, "worker retired to free its place: %s (%s), for %s" % (process.title, how, reason))
         self.retire(process, now)
         if not self.sizing.target:  # what was to come in its place would be a start of its own, without room for it
             for other in [other for other in self.active_workers() if other.starting]:
@@ -257,7 +257,7 @@ class Group:
         self._goes(process)
         self.emit(ForgetProcess(process.process_id))
         if unexpected:
-            self.log("warn", 3503, "%s has ended unexpectedly: %s" % (process.title, describe_status(status)))
+            self.log("warn", 3503, "process ended unexpectedly: %s: %s" % (process.title, describe_status(status)))
 
     def _goes(self, process: Process) -> None:
         """A process takes no more requests of others: the hook, once. Where no worker is kept, none takes its place."""

@@ -71,7 +71,7 @@ def test_a_broken_release_under_load_costs_no_request_and_the_mended_one_comes_i
     assert load.failures == []
     assert {seen.answer.text for seen in load.answers} == {"first", "second"}
     assert word in resisting["summary"] + resisting["detail"]
-    assert httpd.logs.count("JS3513: cannot start .*goes on serving") == 1
+    assert httpd.logs.count("JS3513: cannot start the app: .*continues to serve") == 1
     eventually(lambda: not error_file(release).exists(), "restart.error.txt goes with the failure")
     assert group(httpd)["resisting"] is None
 

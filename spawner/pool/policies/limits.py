@@ -75,7 +75,7 @@ def _megabytes(process: Process) -> str:
 def _kill_large(group: Group, process: Process) -> list[FailedStart]:
     limit = group.registration.options.hard_memory_limit
     text = "it has %s of memory, more than PassengerHardMemoryLimit %d" % (_megabytes(process), limit)
-    group.log("warn", 3533, "%s is killed: %s" % (process.title, text))
+    group.log("warn", 3533, "process killed for its memory: %s: %s" % (process.title, text))
     group.kill(process, "")
     return [FailedStart(process, StartFailure(process.start_step, text))] if process.starting else []
 
@@ -84,11 +84,11 @@ def _replace_large(group: Group, process: Process, now: float) -> None:
     """One that has served nothing yet is as large as the app is: another one would be no smaller."""
     limit = group.registration.options.memory_limit
     if not process.requests and not process.running:
-        text = "%s has %s of memory before its first request: PassengerMemoryLimit %d is too small for this app"
+        text = "PassengerMemoryLimit is too small for the app: %s has %s of memory before its first request, the limit is %d MB"
         group.log_once("warn", 3534, text % (process.title, _megabytes(process), limit))
         return
     process.too_large = True
-    text = "%s has %s of memory, more than PassengerMemoryLimit %d: another one comes"
+    text = "worker replaced for its memory: %s has %s of memory, more than PassengerMemoryLimit %d"
     group.log("notice", 3535, text % (process.title, _megabytes(process), limit))
     replace(group, process, now)
 
@@ -96,7 +96,7 @@ def _replace_large(group: Group, process: Process, now: float) -> None:
 def end_overdue(group: Group, process: Process, now: float) -> None:
     """A request takes longer than it may: its worker shows where it is, and ends."""
     process.overdue = True
-    text = "a request of %s takes longer than PassengerMaxRequestTime: the process ends" % process.title
+    text = "request takes longer than PassengerMaxRequestTime, its process is ended: %s" % process.title
     group.log("warn", 3536, text)
     group.emit(DumpStacks(process.process_id))
     group.emit(RunHook("max_request_time_reached", group.key, process.pid, "", text))
@@ -109,7 +109,7 @@ def detach(group: Group, process: Process, now: float) -> None:
     """Somebody wants a process to finish what it has and go."""
     if process.retiring:
         return
-    group.log("notice", 3537, "%s is detached" % process.title)
+    group.log("notice", 3537, "process detached: %s" % process.title)
     if process.starting:
         group.terminate(process, now, "it is detached")
     group.retire(process, now)

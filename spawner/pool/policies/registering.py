@@ -32,14 +32,14 @@ def _replace(group: Group, newer: Registration, capacity: Capacity, now: float) 
     if newer != older:
         group.emit(UpdateGroup(group.key))
     if older.needs_respawn(newer):
-        group.log("notice", 3502, "the options of %s changed: restarting it" % group.key)
+        group.log("notice", 3502, "options changed, restarting the app: %s" % group.key)
         restarts.restart(group, capacity, now)
 
 
 def _log_conflict(group: Group, newer: Registration) -> None:
     text = (
-        "app group %s is configured in two ways (%s differs for %s and for %s): the first stays in force until "
-        "the next configuration; make them agree or give one of them a PassengerAppGroupName of its own"
+        "app group configured in two ways: %s: %s differs between %s and %s; the first stays in force until the next "
+        "configuration: make them agree, or give one of them its own PassengerAppGroupName"
     )
     older = group.registration
     differing = ", ".join(older.differences(newer))
@@ -50,7 +50,7 @@ def _log_minimum(group: Group, capacity: Capacity) -> None:
     minimum, most = group.registration.options.min_instances, capacity.cap(group)
     if minimum > most:
         text = (
-            "PassengerMinInstances %d of %s cannot be held: PassengerMaxPoolSize, PassengerMaxInstancesPerApp and "
-            "PassengerMaxInstances allow it %d"
+            "PassengerMinInstances cannot be reached: %s: it is %d, and PassengerMaxPoolSize, "
+            "PassengerMaxInstancesPerApp and PassengerMaxInstances allow %d"
         )
-        group.log_once("warn", 3530, text % (minimum, group.key, most))
+        group.log_once("warn", 3530, text % (group.key, minimum, most))

@@ -43,7 +43,7 @@ def restart(
     generation = release.begin(now, group.sizing.target, unproven)
     if _is_rolling(group, method):
         release.load_beside(now + group.registration.options.start_timeout + DRAIN_SECONDS)
-        group.log("notice", 3512, "restarting %s: generation %d" % (group.key, generation))
+        group.log("notice", 3512, "restart begins: %s: generation %d" % (group.key, generation))
     else:
         release.use_newest()
         group.retire_all(now)
@@ -96,8 +96,9 @@ def switch_always_restart(group: Group, capacity: Capacity, on: bool, now: float
     if group.always_restart == on or group.state is GroupState.CLOSING:
         return
     group.always_restart = on
-    text = "always_restart.txt: each request of %s gets a process of its own"
-    group.log("notice", 3538, (text if on else "always_restart.txt of %s is gone") % group.key)
+    exists = "always_restart.txt exists, each request gets its own process: %s"
+    gone = "always_restart.txt is gone, the app keeps its processes again: %s"
+    group.log("notice", 3538, (exists if on else gone) % group.key)
     if not on:
         group.sizing.keep_at_least(capacity.cap(group), _minimum(group))
         return

@@ -94,7 +94,7 @@ def _finish_restart(group: Group, now: float) -> None:
     if release.restart is not None and group.state in (GroupState.SERVING, GroupState.COLD):
         if group.state is GroupState.SERVING:
             values = (group.key, release.current, now - release.restart.began)
-            group.log("notice", 3510, "restart of %s completed: generation %d, %.2f s" % values)
+            group.log("notice", 3510, "restart completed: %s: generation %d, %.2f s" % values)
         release.complete()
 
 

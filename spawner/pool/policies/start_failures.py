@@ -29,7 +29,7 @@ def start_failed(group: Group, capacity: Capacity, process: Process, failure: St
     group.backoff.start_failed(failure, process.generation, now)
     if group.always_restart:  # a request asks for each start, and whoever edits the code waits for none
         group.backoff.retry_at_once(now)
-    group.log("error", 3513, _text(group, failure))
+    _log_failure(group, failure)
     group.emit(RunHook("spawn_failed", group.key, process.pid, failure.error_id or "", failure.summary))
     if _is_loading_next(group):
         _release_failed(group, failure, now)
@@ -47,12 +47,15 @@ def _is_loading_next(group: Group) -> bool:
     return group.state is GroupState.RESTARTING and group.release.next is not None
 
 
-def _text(group: Group, failure: StartFailure) -> str:
-    text = "cannot start %s: step %s: %s (error id %s)" % (group.key, failure.step, failure.summary, failure.error_id)
+def _log_failure(group: Group, failure: StartFailure) -> None:
+    """One line that says what failed; what helps to find the cause stands below it."""
+    text = "cannot start the app: %s: step %s: %s (error id %s)%s"
+    rest = ""
     if _is_loading_next(group) and group.registration.options.resist_deployment_errors:
-        text += "; generation %d goes on serving" % group.release.current
-    facts = ["%s: %s" % (name, value.replace("\n", ", ")) for name, value in failure.facts]
-    return "\n".join([text, *facts, *([failure.detail.rstrip()] if failure.detail else [])])
+        rest = "; generation %d continues to serve" % group.release.current
+    rest += "".join("\n%s: %s" % (name, value.replace("\n", ", ")) for name, value in failure.facts)
+    rest += "\n" + failure.detail.rstrip() if failure.detail else ""
+    group.log("error", 3513, text % (group.key, failure.step, failure.summary, failure.error_id, rest))
 
 
 def _release_failed(group: Group, failure: StartFailure, now: float) -> None:
@@ -106,7 +109,7 @@ def _end_restart_that_goes_on_failing(group: Group, failure: StartFailure, now: 
         group.release.fall_back(max(older))
         _release_failed(group, failure, now)
         return
-    text = "the restart of %s ends with fewer workers than before: %d starts in a row have failed"
+    text = "restart ends with fewer workers than before: %s: %d starts in a row have failed"
     group.log("warn", 3540, text % (group.key, group.backoff.failures))
     group.retire_older(now)
     group.release.complete_with_fewer(failure)

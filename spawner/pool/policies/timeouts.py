@@ -133,10 +133,10 @@ def _unasked_until(group: Group, capacity: Capacity) -> Optional[float]:
 
 def _end_abandoned(group: Group, capacity: Capacity, now: float) -> None:
     """Nobody asks for it any more, and perhaps nobody can."""
-    text = "%s is not configured any more: it ends"
-    if capacity.configuration.has_virtual_host(group.registration):
-        text = "no request has come for %s since the configuration was read, long ago: it ends"
-    group.log("notice", 3520, text % group.key)
+    quiet = "app ends, no request has come for it in a long time: %s"
+    gone = "app ends, it is not configured any more: %s"
+    configured = capacity.configuration.has_virtual_host(group.registration)
+    group.log("notice", 3520, (quiet if configured else gone) % group.key)
     group.close(now)
 
 

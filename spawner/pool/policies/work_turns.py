@@ -51,8 +51,8 @@ def give_up(group: Group, capacity: Capacity, process: Process, now: float) -> N
 
     The worker is told to go. It may finish within LINGER_SECONDS.
     """
-    what = "its out-of-band work has not been done within %d s" % WORK_SECONDS
-    group.log("warn", 3539, "%s: %s: another worker takes its place" % (process.title, what))
-    group.emit(DumpStacks(process.process_id, what))
+    text = "out-of-band work takes too long, the worker is replaced: %s: not done within %d s"
+    group.log("warn", 3539, text % (process.title, WORK_SECONDS))
+    group.emit(DumpStacks(process.process_id, "its out-of-band work has not been done within %d s" % WORK_SECONDS))
     group.retire(process, now)
     give_turn(group, capacity, now)

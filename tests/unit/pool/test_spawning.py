@@ -147,7 +147,7 @@ def test_a_worker_that_dies_is_named_with_what_ended_it() -> None:
     world.up()
     worker = world.serving()[0]
     said = [effect for effect in world.exit(worker, 9) if isinstance(effect, effects.Log)]
-    assert said[0].text == "worker %d of app has ended unexpectedly: signal 9" % worker.pid
+    assert said[0].text == "process ended unexpectedly: worker %d of app: signal 9" % worker.pid
 
 
 def test_the_last_worker_that_dies_is_replaced() -> None:
@@ -320,7 +320,7 @@ def test_a_group_that_nobody_has_asked_for_in_two_weeks_ends_whatever_is_read_an
         world.advance(86_400)
     world.advance(1)
     assert not world.serving()
-    assert "no request has come for app" in world.effects_of(effects.Log)[-1].text
+    assert world.effects_of(effects.Log)[-1].text == "app ends, no request has come for it in a long time: app"
 
 
 def test_two_configurations_of_one_group_in_one_epoch_keep_the_first_and_say_so() -> None:
