@@ -28,7 +28,7 @@ class NotificationEffects:
             effects.RunHook: self._run_hook,
             effects.NoteDeployment: self._note_deployment,
             effects.Progress: restarts.publish,
-            effects.Log: self._write_log,
+            effects.LogLine: self._write_log,
         }
 
     def _run_hook(self, effect: effects.RunHook) -> None:
@@ -46,7 +46,7 @@ class NotificationEffects:
             return
         self._error_files.update(group.registration, identity, effect.generation, effect.failure)
 
-    def _write_log(self, effect: effects.Log) -> None:
+    def _write_log(self, effect: effects.LogLine) -> None:
         """Errors of an app go into its virtual host's log, too: its administrator may see no other one."""
         group = self._pool.groups.get(effect.key)
         error_log = group.registration.error_log if group is not None and effect.level in ("error", "warn") else ""

@@ -192,7 +192,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Log:
+class LogLine:
     """A line for the log.
 
     :ivar level: one of crit, error, warn, notice, info, debug.
@@ -224,7 +224,7 @@ Effect = Union[
     RunHook,
     NoteDeployment,
     Progress,
-    Log,
+    LogLine,
 ]
 
 
@@ -240,7 +240,7 @@ class Outbox:
 
     def log(self, level: str, key: str, number: int, text: str) -> None:
         """Have a line logged."""
-        self.emit(Log(level, key, number, text))
+        self.emit(LogLine(level, key, number, text))
 
     def take(self) -> list[Effect]:
         """What was asked for since the last call."""

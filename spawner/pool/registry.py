@@ -25,7 +25,7 @@ ProcessHandle = TypeVar("ProcessHandle")
 
 
 @dataclass
-class Record(Generic[Entry, Handle]):
+class RegistryRecord(Generic[Entry, Handle]):
     """What there is under one identity."""
 
     entry: Optional[Entry] = None
@@ -37,8 +37,8 @@ class _Half(Mapping[Identity, Value]):
 
     def __init__(
         self,
-        records: Mapping[Identity, Record[Entry, Handle]],
-        half: Callable[[Record[Entry, Handle]], Optional[Value]],
+        records: Mapping[Identity, RegistryRecord[Entry, Handle]],
+        half: Callable[[RegistryRecord[Entry, Handle]], Optional[Value]],
     ) -> None:
         self._records = records
         self._half = half
@@ -60,7 +60,7 @@ class Table(Generic[Identity, Entry, Handle]):
     """The records of groups, or those of processes, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._records: dict[Identity, Record[Entry, Handle]] = {}
+        self._records: dict[Identity, RegistryRecord[Entry, Handle]] = {}
         self.entries: Mapping[Identity, Entry] = _Half(self._records, lambda record: record.entry)
         self.handles: Mapping[Identity, Handle] = _Half(self._records, lambda record: record.handle)
 
@@ -71,7 +71,7 @@ class Table(Generic[Identity, Entry, Handle]):
 
         :raises InternalError: there is an entry.
         """
-        record = self._records.setdefault(identity, Record())
+        record = self._records.setdefault(identity, RegistryRecord())
         if record.entry is not None:
             raise InternalError("%s is entered already" % identity)
         record.entry = entry
@@ -87,7 +87,7 @@ class Table(Generic[Identity, Entry, Handle]):
 
     def attach(self, identity: Identity, handle: Handle) -> None:
         """There is a handle from now on; with a handle before, the new one takes its place."""
-        self._records.setdefault(identity, Record()).handle = handle
+        self._records.setdefault(identity, RegistryRecord()).handle = handle
 
     def detach(self, identity: Identity) -> Optional[Handle]:
         """There is no handle any more.
@@ -119,7 +119,7 @@ class Table(Generic[Identity, Entry, Handle]):
             if record.entry is not None and record.handle is not None:
                 yield identity, record.entry, record.handle
 
-    def _drop_empty(self, identity: Identity, record: Record[Entry, Handle]) -> None:
+    def _drop_empty(self, identity: Identity, record: RegistryRecord[Entry, Handle]) -> None:
         if record.entry is None and record.handle is None:
             del self._records[identity]
 
@@ -151,7 +151,7 @@ class ProcessTable(Table[int, Process, Handle]):
         """The ids of the processes that have a pid. Two may: one has ended, and that was not heard of yet."""
         return list(self._ids.get(pid, ()))
 
-    def _drop_empty(self, identity: int, record: Record[Process, Handle]) -> None:
+    def _drop_empty(self, identity: int, record: RegistryRecord[Process, Handle]) -> None:
         super()._drop_empty(identity, record)
         if identity not in self._records:
             self._forget_pid(identity)

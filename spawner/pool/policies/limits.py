@@ -84,7 +84,7 @@ def _replace_large(group: Group, process: Process, now: float) -> None:
     """One that has served nothing yet is as large as the app is: another one would be no smaller."""
     limit = group.registration.options.memory_limit
     if not process.requests and not process.running:
-        text = "PassengerMemoryLimit is too small for the app: %s has %s of memory before its first request, the limit is %d MB"
+        text = "PassengerMemoryLimit is too small for the app: %s has %s before its first request, more than %d MB"
         group.log_once("warn", 3534, text % (process.title, _megabytes(process), limit))
         return
     process.too_large = True

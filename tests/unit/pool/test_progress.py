@@ -97,7 +97,7 @@ def test_a_blocking_restart_is_complete_when_the_new_code_serves_and_the_old_has
     world.all_up()
     assert told(world)[0] == (2, "loading")
     assert told(world)[-1] == (2, "completed")
-    assert any("restart completed: app: generation 2" in effect.text for effect in world.effects_of(effects.Log))
+    assert any("restart completed: app: generation 2" in effect.text for effect in world.effects_of(effects.LogLine))
 
 
 def test_a_rolling_restart_can_be_asked_for_where_blocking_is_configured() -> None:

@@ -30,7 +30,7 @@ def retired(found: list[effects.Effect]) -> list[int]:
 
 def names(found: list[effects.Effect]) -> list[str]:
     """The names of effects, log lines and hooks left out."""
-    return [type(effect).__name__ for effect in found if not isinstance(effect, (effects.Log, effects.RunHook))]
+    return [type(effect).__name__ for effect in found if not isinstance(effect, (effects.LogLine, effects.RunHook))]
 
 
 def test_a_worn_worker_goes_at_once_and_another_is_forked_at_once() -> None:
@@ -124,7 +124,7 @@ def test_a_worker_above_the_memory_limit_is_told_to_finish_and_another_is_forked
     found = world.measure([(worker, 101)])
     assert retired(found) == [worker.process_id]
     assert not any(isinstance(effect, effects.Kill) for effect in found)
-    assert "101 MB" in next(effect.text for effect in found if isinstance(effect, effects.Log))
+    assert "101 MB" in next(effect.text for effect in found if isinstance(effect, effects.LogLine))
 
 
 def test_a_worker_at_the_memory_limit_stays() -> None:
@@ -139,7 +139,7 @@ def test_an_app_that_is_larger_than_its_limit_from_the_start_is_not_replaced_ove
     world = World()
     world.up(memory_limit=100)
     worker = world.serving()[0]
-    said = [effect for effect in world.measure([(worker, 150)]) if isinstance(effect, effects.Log)]
+    said = [effect for effect in world.measure([(worker, 150)]) if isinstance(effect, effects.LogLine)]
     assert "is too small for the app" in said[0].text
     assert not world.measure([(worker, 150)])
     assert worker.serving
@@ -153,11 +153,11 @@ def test_a_worker_above_the_hard_memory_limit_is_killed_at_once_and_the_figure_i
     found = world.measure([(worker, 250)])
     kill = next(effect for effect in found if isinstance(effect, effects.Kill))
     assert kill.process_id == worker.process_id
-    (line,) = [effect for effect in found if isinstance(effect, effects.Log)]
+    (line,) = [effect for effect in found if isinstance(effect, effects.LogLine)]
     assert "250 MB of memory, more than PassengerHardMemoryLimit 200" in line.text
     assert not kill.reason, "it is told once"
     said = world.exit(worker, 9)
-    assert not any("unexpectedly" in effect.text for effect in said if isinstance(effect, effects.Log))
+    assert not any("unexpectedly" in effect.text for effect in said if isinstance(effect, effects.LogLine))
     world.all_up()
     assert len(world.serving()) == 1
 
@@ -341,7 +341,7 @@ def test_a_minimum_that_the_caps_do_not_allow_is_named_once_in_each_configuratio
     for _ in range(2):
         world.register(min_instances=3)
     text = "PassengerMinInstances cannot be reached: app: it is 3, and "
-    assert len([effect for effect in world.effects_of(effects.Log) if effect.text.startswith(text)]) == 1
+    assert len([effect for effect in world.effects_of(effects.LogLine) if effect.text.startswith(text)]) == 1
     world.step(world.pool.configure, world.server, 2, set())
     world.register(epoch=2, min_instances=3)
-    assert len([effect for effect in world.effects_of(effects.Log) if effect.text.startswith(text)]) == 2
+    assert len([effect for effect in world.effects_of(effects.LogLine) if effect.text.startswith(text)]) == 2

@@ -76,7 +76,7 @@ def test_a_release_that_cannot_load_leaves_the_old_one_serving_and_says_so() -> 
     found = world.fail(starting(world))
     assert [process.generation for process in world.serving()] == [1, 1]
     assert not any(isinstance(effect, effects.FailWaiting) for effect in found)
-    assert any(isinstance(effect, effects.Log) and "continues to serve" in effect.text for effect in found)
+    assert any(isinstance(effect, effects.LogLine) and "continues to serve" in effect.text for effect in found)
     assert world.pool.groups["app"].state is GroupState.SERVING
     assert world.pool.groups["app"].backoff.failure is not None
 

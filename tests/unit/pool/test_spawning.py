@@ -16,7 +16,7 @@ from tests.unit.pool.world import World
 
 def kinds(found: list[effects.Effect]) -> list[str]:
     """The names of effects, log lines left out."""
-    return [type(effect).__name__ for effect in found if not isinstance(effect, effects.Log)]
+    return [type(effect).__name__ for effect in found if not isinstance(effect, effects.LogLine)]
 
 
 def load_two(world: World) -> None:
@@ -146,7 +146,7 @@ def test_a_worker_that_dies_is_named_with_what_ended_it() -> None:
     world = World()
     world.up()
     worker = world.serving()[0]
-    said = [effect for effect in world.exit(worker, 9) if isinstance(effect, effects.Log)]
+    said = [effect for effect in world.exit(worker, 9) if isinstance(effect, effects.LogLine)]
     assert said[0].text == "process ended unexpectedly: worker %d of app: signal 9" % worker.pid
 
 
@@ -320,14 +320,14 @@ def test_a_group_that_nobody_has_asked_for_in_two_weeks_ends_whatever_is_read_an
         world.advance(86_400)
     world.advance(1)
     assert not world.serving()
-    assert world.effects_of(effects.Log)[-1].text == "app ends, no request has come for it in a long time: app"
+    assert world.effects_of(effects.LogLine)[-1].text == "app ends, no request has come for it in a long time: app"
 
 
 def test_two_configurations_of_one_group_in_one_epoch_keep_the_first_and_say_so() -> None:
     world = World()
     world.register(start_timeout=50)
     found = world.register(start_timeout=60)
-    assert any(isinstance(effect, effects.Log) and effect.number == 3501 for effect in found)
+    assert any(isinstance(effect, effects.LogLine) and effect.number == 3501 for effect in found)
     assert world.pool.groups["app"].registration.options.start_timeout == 50
 
 
@@ -354,7 +354,7 @@ def test_one_group_in_two_places_with_the_same_options_is_no_conflict_and_no_res
     world.up()
     elsewhere = dataclasses.replace(world.registration("app", 1), base_uri="/shop", server_name="other")
     found = world.step(world.pool.register, elsewhere)
-    assert not any(isinstance(effect, effects.Log) for effect in found)
+    assert not any(isinstance(effect, effects.LogLine) for effect in found)
     assert world.pool.groups["app"].state is GroupState.SERVING
 
 
@@ -363,7 +363,7 @@ def test_a_conflict_within_one_configuration_is_told_once() -> None:
     world.register(start_timeout=50)
     world.register(start_timeout=60)
     world.register(start_timeout=60)
-    said = [effect.text for effect in world.effects_of(effects.Log) if effect.number == 3501]
+    said = [effect.text for effect in world.effects_of(effects.LogLine) if effect.number == 3501]
     assert len(said) == 1
     assert "PassengerStartTimeout differs" in said[0]
 
