@@ -242,7 +242,7 @@ class Group:
         self.sizing.shrink(len(self.active_workers()))
         self.log("info", 3511, "worker retired to free its place: %s (%s), for %s" % (process.title, how, reason))
         self.retire(process, now)
-        if not self.sizing.target:  # what was to come in its place would be a start of its own, without room for it
+        if not self.sizing.target:  # its replacement would be a start of its own, and has no place
             for other in [other for other in self.active_workers() if other.starting]:
                 self.terminate(other, now, "its place is needed")
 

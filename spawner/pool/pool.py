@@ -3,8 +3,8 @@
 Safety: active workers of a group <= its cap; all active workers <= PassengerMaxPoolSize (a restart may have one more,
 and those that a larger one allowed go when they are idle);
 no worker older than the generation that serves once a restart has completed; every process belongs to one group.
-Progress: a waiting request and room in the pool mean that a spawn is under way; a group without worker and without
-spawn has its queue watched.
+Progress: a waiting request and a free place mean that a start is under way; a group without workers and without a
+start has its queue watched.
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ class Pool:
         """The app's restart file was touched, or somebody asked for it.
 
         :param method: `rolling`, `blocking`, or None: as configured.
-        :param start_if_cold: start the app, too, if it has no process: somebody waits to hear whether it loads.
+        :param start_if_cold: start the app even if it has no process: somebody waits for the result.
         :returns: the generation that will answer for it (see `Progress`).
         """
         group = self.groups[key]

@@ -148,7 +148,7 @@ class ProcessTable(Table[int, Process, Handle]):
             self._ids.setdefault(pid, []).append(process_id)
 
     def with_pid(self, pid: int) -> list[int]:
-        """The ids of the processes that have a pid. Two may: one has ended, and that was not heard of yet."""
+        """The ids of the processes that have a pid. Two may: one has ended, and nobody has noticed yet."""
         return list(self._ids.get(pid, ()))
 
     def _drop_empty(self, identity: int, record: RegistryRecord[Process, Handle]) -> None:

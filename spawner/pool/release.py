@@ -19,7 +19,7 @@ DRAIN_SECONDS = 2.0  # a restart waits this long in all for retired workers befo
 
 @dataclass(frozen=True)
 class PinnedRelease:
-    """Why an old release goes on serving: a newer one did not start (PassengerResistDeploymentErrors).
+    """Why an old release continues to serve: a newer one did not start (PassengerResistDeploymentErrors).
 
     While a release is pinned, the code on disk is the one that failed: the old preloader and idle workers are kept, and
     a lost worker is replaced by a fork of the old preloader only.

@@ -57,7 +57,7 @@ def describe_restart(restart: Restart, now: float) -> dict[str, Any]:
 
 
 def describe_pinned_release(pinned: PinnedRelease, now: float) -> dict[str, Any]:
-    """Why an old release goes on serving."""
+    """Why an old release continues to serve."""
     return {
         "generation": pinned.generation,
         "age": round(now - pinned.since, 3),

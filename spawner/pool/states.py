@@ -19,7 +19,7 @@ class ProcessKind(enum.Enum):
 class ProcessState(enum.Enum):
     """How far a process of an app has come."""
 
-    SPAWNED = "starting"  # exec'd or asked to be forked, not heard of yet (the word of status JSON and of records)
+    SPAWNED = "starting"  # executed, or ordered from its preloader; users and stored records know it by this word
     LOADING = "loading"  # imports the app
     BOOTING = "booting"  # has the app, does not accept yet
     READY = "ready"  # a preloader that can fork

@@ -130,7 +130,7 @@ def wants_worker(group: Group, capacity: Capacity, now: float) -> bool:
 
 
 def next_start(group: Group, capacity: Capacity, now: float) -> Optional[Start]:
-    """What a group whose turn it is starts next. None if there is no room yet, or its preloader has to come up before.
+    """What a group whose turn it is starts next. None if there is no place yet, or its preloader has to come up before.
 
     A preloader is not yet a worker: a group that starts one keeps its turn until it has loaded.
     """

@@ -77,7 +77,9 @@ def _linger_due(process: Process) -> Optional[float]:
 
 
 def _idle_preloader_due(group: Group, capacity: Capacity, process: Process) -> Optional[float]:
-    """Kept while nothing else has the code that serves, while it waits for room for its first worker, and while workers
+    """When an idle preloader goes.
+
+    Kept while nothing else has the code that serves, while it waits for a place for its first worker, and while workers
     reach PassengerMaxRequests, for each of which it forks another one.
     """
     options = group.registration.options

@@ -159,7 +159,7 @@ def test_a_restart_ends_what_serves_and_starts_nothing() -> None:
     assert world.effects_of(effects.Progress)[-1].stage == "completed"
 
 
-def test_who_waits_for_a_restart_hears_whether_the_code_loads() -> None:
+def test_who_waits_for_a_restart_is_told_whether_the_code_loads() -> None:
     world = World()
     cold(world)
     world.restart(start_if_cold=True)
@@ -179,7 +179,7 @@ def test_it_outlives_the_spawner() -> None:
     assert world.starting().single_request
 
 
-def test_whoever_waits_for_a_restart_that_waits_hears_of_it_when_the_file_comes() -> None:
+def test_whoever_waits_for_a_restart_that_is_queued_is_told_when_the_file_comes() -> None:
     world = World()
     world.register()
     world.restart(start_if_cold=True)

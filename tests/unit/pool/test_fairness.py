@@ -127,7 +127,7 @@ def test_an_app_keeps_its_last_worker_while_it_is_in_a_request() -> None:
     assert world.serving("three")
 
 
-def test_an_app_that_resists_a_broken_release_gives_its_workers_up_last() -> None:
+def test_an_app_with_a_pinned_release_gives_its_workers_up_last() -> None:
     world = World(max_pool_size=2)
     world.up("old")
     world.now += 5
@@ -178,7 +178,7 @@ def test_a_worker_with_one_request_of_many_that_it_can_take_is_not_idle() -> Non
     assert not world.serving()
 
 
-def test_an_idle_worn_worker_that_makes_room_takes_its_coming_replacement_along() -> None:
+def test_an_idle_worker_at_its_request_limit_that_gives_its_place_up_takes_its_replacement_along() -> None:
     world = World(max_pool_size=1)
     world.up("one", spawn_method="direct")
     world.step(world.pool.max_requests_reached, world.serving("one")[0].process_id)

@@ -105,7 +105,7 @@ def test_a_worker_at_work_is_not_taken_for_another_app() -> None:
     assert second.retiring
 
 
-def test_a_wish_outlives_the_spawner() -> None:
+def test_a_request_for_work_outlives_the_spawner() -> None:
     world = World()
     world.up(min_instances=2)
     first, second = world.serving()

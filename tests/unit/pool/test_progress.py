@@ -137,7 +137,7 @@ def test_the_workers_that_an_app_without_any_is_to_have_are_counted(workers: int
     assert ("replacing", 1, workers) in steps
 
 
-def test_who_waits_for_an_app_without_process_hears_why_it_does_not_load() -> None:
+def test_who_waits_for_an_app_without_process_is_told_why_it_does_not_load() -> None:
     world = World()
     world.register()
     world.restart(start_if_cold=True)
@@ -157,7 +157,7 @@ def test_a_restart_while_the_app_starts_first_tells_of_the_newer_code() -> None:
     assert told(world) == [(2, "loading"), (2, "replacing"), (2, "completed")]
 
 
-def test_who_waits_for_a_restart_of_a_first_start_that_is_put_off_hears_of_its_own() -> None:
+def test_who_waits_for_a_restart_of_a_first_start_that_is_put_off_is_told_of_its_own() -> None:
     world = World()
     world.register()
     world.request()

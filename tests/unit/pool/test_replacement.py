@@ -1,4 +1,4 @@
-"""Workers that wear out, grow too large, or are taken out: another one comes, and none too many."""
+"""Workers that reach their request limit, grow too large, or are taken out: another one comes, and none too many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spawner.pool.states import GroupState, ProcessKind, ProcessState
 from tests.unit.pool.world import World
 
 
-def wear_out(world: World, process: Process) -> list[effects.Effect]:
+def reach_request_limit(world: World, process: Process) -> list[effects.Effect]:
     """The worker says that it has served its requests."""
     return world.step(world.pool.max_requests_reached, process.process_id)
 
@@ -33,27 +33,27 @@ def names(found: list[effects.Effect]) -> list[str]:
     return [type(effect).__name__ for effect in found if not isinstance(effect, (effects.LogLine, effects.RunHook))]
 
 
-def test_a_worn_worker_goes_at_once_and_another_is_forked_at_once() -> None:
+def test_a_worker_at_its_request_limit_goes_at_once_and_another_is_forked_at_once() -> None:
     world = World(max_pool_size=1)
     world.up(max_requests=10)
-    assert names(wear_out(world, world.serving()[0])) == ["Retire", "ForkWorker"]
+    assert names(reach_request_limit(world, world.serving()[0])) == ["Retire", "ForkWorker"]
     world.all_up()
     assert len(world.serving()) == 1
 
 
-def test_a_worker_that_says_twice_that_it_is_worn_is_replaced_once() -> None:
+def test_a_worker_that_says_twice_that_it_has_reached_its_request_limit_is_replaced_once() -> None:
     world = World()
     world.up(max_requests=10)
     worker = world.serving()[0]
-    wear_out(world, worker)
-    assert names(wear_out(world, worker)) == []
+    reach_request_limit(world, worker)
+    assert names(reach_request_limit(world, worker)) == []
 
 
-def test_a_worn_worker_with_direct_spawning_serves_until_its_replacement_does() -> None:
+def test_a_worker_at_its_request_limit_with_direct_spawning_serves_until_its_replacement_does() -> None:
     world = World(max_pool_size=1)
     world.up(spawn_method="direct", max_requests=10)
     old = world.serving()[0]
-    assert names(wear_out(world, old)) == ["StartProcess"]
+    assert names(reach_request_limit(world, old)) == ["StartProcess"]
     new = next(process for process in world.processes() if process.starting)
     world.come_up(new)
     world.come_up(new)
@@ -62,12 +62,12 @@ def test_a_worn_worker_with_direct_spawning_serves_until_its_replacement_does() 
     assert [process.process_id for process in world.serving()] == [new.process_id]
 
 
-def test_worn_workers_with_direct_spawning_are_replaced_one_after_the_other() -> None:
+def test_workers_at_their_request_limit_with_direct_spawning_are_replaced_one_after_the_other() -> None:
     world = World()
     world.up(spawn_method="direct", max_requests=10, min_instances=3)
     old = world.serving()
     for worker in old:
-        wear_out(world, worker)
+        reach_request_limit(world, worker)
     most = 0
     while any(worker.process_id in world.pool.processes for worker in old):
         living = world.processes()
@@ -78,11 +78,11 @@ def test_worn_workers_with_direct_spawning_are_replaced_one_after_the_other() ->
     assert len(world.serving()) == 3
 
 
-def test_a_replacement_that_does_not_start_leaves_the_worn_worker_serving_and_is_tried_again() -> None:
+def test_a_replacement_that_does_not_start_leaves_the_old_worker_serving_and_is_tried_again() -> None:
     world = World()
     world.up(spawn_method="direct", max_requests=10)
     old = world.serving()[0]
-    wear_out(world, old)
+    reach_request_limit(world, old)
     world.fail(next(process for process in world.processes() if process.starting))
     assert old.serving
     assert not [process for process in world.processes() if process.starting]
@@ -91,28 +91,28 @@ def test_a_replacement_that_does_not_start_leaves_the_worn_worker_serving_and_is
     assert [process.process_id for process in world.serving()] != [old.process_id]
 
 
-def test_a_preloader_stays_while_workers_wear_out() -> None:
+def test_a_preloader_stays_while_workers_reach_their_request_limit() -> None:
     world = World()
     world.up(max_requests=10, max_preloader_idle_time=100)
     world.advance(1000)
     assert [preloader.state for preloader in world.processes(kind=ProcessKind.PRELOADER)] == [ProcessState.READY]
 
 
-def test_a_worn_worker_whose_preloader_is_gone_is_replaced_through_a_new_one() -> None:
+def test_a_worker_at_its_request_limit_whose_preloader_is_gone_is_replaced_through_a_new_one() -> None:
     world = World()
     world.up(max_requests=10)
     world.exit(world.processes(kind=ProcessKind.PRELOADER)[0], 9)
-    found = wear_out(world, world.serving()[0])
+    found = reach_request_limit(world, world.serving()[0])
     assert names(found) == ["Retire", "StartProcess"], "it takes no more requests: it has no reason to stay"
     world.all_up()
     assert len(world.serving()) == 1
 
 
-def test_a_worn_worker_of_a_release_that_is_being_replaced_is_replaced_from_the_old_preloader() -> None:
+def test_a_worker_at_its_request_limit_of_a_release_that_is_being_replaced_is_replaced_from_the_old_preloader() -> None:
     world = World()
     world.up(max_requests=10)
     world.step(world.pool.restart, "app")
-    found = wear_out(world, world.serving()[0])
+    found = reach_request_limit(world, world.serving()[0])
     assert [effect.generation for effect in found if isinstance(effect, effects.ForkWorker)] == [1]
 
 
@@ -273,12 +273,12 @@ def test_a_detached_preloader_comes_back_when_it_is_needed() -> None:
 
 
 @pytest.mark.parametrize("options", [{"spawn_method": "direct"}, {}])
-def test_in_a_full_pool_a_worn_worker_is_replaced_with_one_more_at_most(options: dict[str, Any]) -> None:
+def test_in_a_full_pool_a_worker_at_its_limit_is_replaced_with_one_more_at_most(options: dict[str, Any]) -> None:
     world = World(max_pool_size=2)
     world.up("one", max_requests=10, **options)
     world.up("two", max_requests=10, **options)
     for key in ("one", "two"):
-        wear_out(world, world.serving(key)[0])
+        reach_request_limit(world, world.serving(key)[0])
     most = 0
     while any(process.starting or process.retiring for process in world.pool.processes.values()):
         most = max(most, world.pool.worker_count)
@@ -290,7 +290,7 @@ def test_in_a_full_pool_a_worn_worker_is_replaced_with_one_more_at_most(options:
 
 
 @pytest.mark.parametrize("method", ["smart", "direct"])
-def test_an_adopted_worker_that_is_worn_is_replaced(method: str) -> None:
+def test_an_adopted_worker_that_has_reached_its_request_limit_is_replaced(method: str) -> None:
     world = World()
     world.up(spawn_method=method, max_requests=10)
     world.serving()[0].max_requests_reached = True

@@ -42,7 +42,7 @@ def test_growth_needs_looks_in_a_row() -> None:
     assert not sizing.note_look(True), "it has to be seen anew for the next one"
 
 
-def test_an_app_grows_from_what_it_has_and_not_from_what_it_wished_for() -> None:
+def test_an_app_grows_from_what_it_has_and_not_from_its_target() -> None:
     sizing = sized(5)
     sizing.grow(active=2)
     assert sizing.target == 3

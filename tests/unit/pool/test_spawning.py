@@ -418,11 +418,11 @@ def test_room_that_was_made_for_an_app_without_workers_is_taken_by_that_app() ->
 def test_a_preloader_that_does_not_fork_is_replaced() -> None:
     world = World()
     world.up(min_instances=2)
-    deaf = world.processes(kind=ProcessKind.PRELOADER)[0]
+    unresponsive = world.processes(kind=ProcessKind.PRELOADER)[0]
     world.exit(world.serving()[0], 9)
     world.advance(world.pool.groups["app"].registration.options.start_timeout)
-    assert deaf.process_id in [effect.process_id for effect in world.effects_of(effects.Kill)]
-    world.exit(deaf, 9)
+    assert unresponsive.process_id in [effect.process_id for effect in world.effects_of(effects.Kill)]
+    world.exit(unresponsive, 9)
     world.advance(60.0)
     world.all_up()
     assert len(world.serving()) == 2

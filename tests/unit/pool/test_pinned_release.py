@@ -1,4 +1,4 @@
-"""A release that does not start: the old one serves on, and says so, or gives its place up."""
+"""A release that does not start: the old one is pinned and serves on, or it goes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_second_broken_release_is_the_one_that_is_shown() -> None:
     assert world.pool.snapshot(world.now)["groups"][0]["resisting"]["generation"] == 3
 
 
-def test_neither_idle_workers_nor_the_old_preloader_go_while_a_release_is_resisted() -> None:
+def test_neither_idle_workers_nor_the_old_preloader_go_while_a_release_is_pinned() -> None:
     world = World(pool_idle_time=100)
     world.up()
     for _ in range(2):
@@ -105,7 +105,7 @@ def test_with_nothing_left_of_the_old_release_the_newest_code_is_tried() -> None
     assert notes(world)[-1] == (2, False), "it has come up after all"
 
 
-def test_a_worn_worker_that_cannot_be_replaced_serves_on() -> None:
+def test_a_worker_at_its_request_limit_that_cannot_be_replaced_serves_on() -> None:
     world = World()
     deploy_broken(world, spawn_method="direct", max_requests=10)
     world.all_up()
@@ -140,7 +140,7 @@ def test_an_old_preloader_that_forks_nothing_is_not_asked_over_and_over() -> Non
     assert len(world.effects_of(effects.ForkWorker)) == 4
 
 
-def test_resisting_outlives_the_spawner() -> None:
+def test_a_pinned_release_outlives_the_spawner() -> None:
     world = World()
     deploy_broken(world, min_instances=2)
     world.all_up()
@@ -174,7 +174,7 @@ def test_a_restart_that_came_after_the_failure_goes_on_under_another_spawner() -
     assert [process.generation for process in world.serving()] == [3]
 
 
-def test_without_resisting_the_broken_release_takes_the_place_of_the_old_one() -> None:
+def test_without_pinning_the_broken_release_takes_the_place_of_the_old_one() -> None:
     world = World()
     found = deploy_broken(world, min_instances=2, resist_deployment_errors=False)
     group = world.pool.groups["app"]
@@ -257,7 +257,7 @@ def test_a_restart_whose_further_workers_do_not_come_up_ends_with_the_newer_rele
     assert [process.generation for process in world.serving()] == [2, 2], "the missing one has come after all"
 
 
-def test_a_restart_that_has_lost_what_it_brought_up_and_brings_no_more_is_resisted() -> None:
+def test_a_restart_that_has_lost_what_it_brought_up_and_brings_no_more_pins_the_old_release() -> None:
     world = World()
     _, newer = half_restarted(world, spawn_method="direct")
     world.exit(newer, 9)
@@ -271,7 +271,7 @@ def test_a_restart_that_has_lost_what_it_brought_up_and_brings_no_more_is_resist
     assert notes(world)[-1] == (2, True)
 
 
-def test_without_resisting_a_restart_that_has_lost_what_it_brought_up_takes_the_old_release_along() -> None:
+def test_without_pinning_a_restart_that_has_lost_what_it_brought_up_takes_the_old_release_along() -> None:
     world = World()
     _, newer = half_restarted(world, spawn_method="direct", resist_deployment_errors=False)
     world.exit(newer, 9)
