@@ -19,7 +19,7 @@ from spawner.pool.states import ProcessKind, ProcessState
 from spawner.processes.app_process import AppProcess
 from spawner.processes.group_resources import GroupResources
 from spawner.start_failure import StartFailure
-from spawner.state_store.descriptor_store import Record
+from spawner.state_store.descriptor_store import StoreRecord
 from spawner.system import packets
 from spawner.system.linux import Identity
 
@@ -153,7 +153,7 @@ def process_fields(entry: Process, process: AppProcess) -> Fields:
     ]
 
 
-def recovered_group(record: Record) -> RecoveredGroup:
+def recovered_group(record: StoreRecord) -> RecoveredGroup:
     """The group of a record, which gives its descriptors away.
 
     :raises PeerError: a field of its registration is missing or wrong.
@@ -176,7 +176,7 @@ def recovered_group(record: Record) -> RecoveredGroup:
     )
 
 
-def recovered_process(record: Record, now: float) -> RecoveredProcess:
+def recovered_process(record: StoreRecord, now: float) -> RecoveredProcess:
     """The process of a record, which gives its descriptors away.
 
     :param now: seconds of CLOCK_MONOTONIC.
