@@ -164,8 +164,12 @@ class World:
 
     def fail(self, process: Process) -> list[effects.Effect]:
         """A process reports that it could not start."""
-        failure = StartFailure("import", "ImportError: no module", "Traceback ...", error_id="00000000")
-        return self.step(self.pool.start_failed, process.process_id, failure)
+        return self.step(self.pool.start_failed, process.process_id, self.failure())
+
+    @staticmethod
+    def failure() -> StartFailure:
+        """Why a start fails."""
+        return StartFailure("import", "ImportError: no module", "Traceback ...", error_id="00000000")
 
     def sample(
         self, key: str = "app", busy: bool = False, waiting: bool = False, overdue: bool = False
