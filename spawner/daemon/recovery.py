@@ -77,7 +77,7 @@ class Recovery:
         for process_id in list(processes):
             self._start_timeouts.capture_if_late(process_id)
         for group in recovered:
-            self._restart_watch.resume(group.registration.key, group.restart_key)
+            self._restart_watch.resume(group.registration.key, group.restart_trigger)
 
     def _recover_or_drop(self, found: RecoveredGroup) -> bool:
         """Whether a group was taken over. A defect drops this group only: it registers again with its next request."""

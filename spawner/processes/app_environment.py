@@ -20,7 +20,7 @@ _SAVED = "JUMPSEAT_SAVED_%d"
 
 
 @dataclass(frozen=True)
-class Command:
+class CommandLine:
     """A command line and the environment that it is executed with."""
 
     argv: tuple[str, ...]
@@ -83,7 +83,7 @@ def choose_interpreter(configured: Optional[str], app_root: str) -> str:
 
 def build_command(
     arguments: Sequence[str], environment: Mapping[str, str], kept: Sequence[str], app_root: str, shell: Optional[str]
-) -> Command:
+) -> CommandLine:
     """The command line, through the user's login shell where that is asked for.
 
     :param kept: names of variables that keep their value whatever the shell's profile sets. Their values are passed in
@@ -95,13 +95,13 @@ def build_command(
         # long (by a lease, by a file system of the user's). So the spawner starts env(1), which executes the file.
         # env would take a name with "=" for a variable.
         prefix = () if "=" in arguments[0] else (_ENV,)
-        return Command((*prefix, *arguments), environment)
+        return CommandLine((*prefix, *arguments), environment)
     names = [name for name in kept if _IDENTIFIER.match(name) and name not in _READ_ONLY and name in environment]
     saved = {_SAVED % number: environment[name] for number, name in enumerate(names)}
     steps = ['export %s="$%s"' % (name, other) for name, other in zip(names, saved)]
     steps += ["unset %s" % " ".join(saved)] if saved else []
     steps.append('cd -- "$1" && shift && exec "$@"')
-    return Command((shell, "-lc", "; ".join(steps), shell, app_root, *arguments), {**environment, **saved})
+    return CommandLine((shell, "-lc", "; ".join(steps), shell, app_root, *arguments), {**environment, **saved})
 
 
 def kept_names(app_env: str, base_uri: str, server_software: str, configured: Mapping[str, str]) -> list[str]:

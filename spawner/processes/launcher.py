@@ -12,7 +12,7 @@ from spawner.errors import JumpseatError
 from spawner.options import ServerOptions
 from spawner.pool.registration import Registration
 from spawner.processes.app_environment import (
-    Command,
+    CommandLine,
     build_command,
     build_environment,
     choose_interpreter,
@@ -23,8 +23,8 @@ from spawner.processes.users import (
     SystemUsers,
     UserPolicy,
     UserRefused,
-    app_files,
     choose_identity,
+    file_owners,
     group_label,
     own_identity,
 )
@@ -69,7 +69,7 @@ def identity_for(registration: Registration, server: ServerOptions) -> Identity:
     """
     facts = (("app root", registration.app_root), ("entry file", registration.startup_file))
     try:
-        files = app_files(registration.app_root, registration.startup_file)
+        files = file_owners(registration.app_root, registration.startup_file)
         if os.geteuid() != 0:
             return own_identity()
         options = registration.options
@@ -168,12 +168,12 @@ class Launcher:
 
     def _command(
         self, registration: Registration, identity: Identity, arguments: list[str], environment: Mapping[str, str]
-    ) -> Command:
+    ) -> CommandLine:
         options = registration.options
         kept = kept_names(options.app_env, registration.base_uri, self._server_software, registration.environment)
         shell = login_shell(identity, options.load_shell_envvars)
         command = build_command(arguments, environment, kept, registration.app_root, shell)
-        return Command(self._limits.with_open_files_limit(command.argv), command.environment)
+        return CommandLine(self._limits.with_open_files_limit(command.argv), command.environment)
 
 
 def control_line() -> tuple[socket.socket, socket.socket]:
@@ -194,7 +194,7 @@ def set_up_line(line: socket.socket) -> None:
     line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
 
 
-def _execute(command: Command, app_root: str, identity: Identity, line: int, output: int) -> int:
+def _execute(command: CommandLine, app_root: str, identity: Identity, line: int, output: int) -> int:
     """Fork and exec; the child enters the app root with its user's rights.
 
     :returns: the pid.

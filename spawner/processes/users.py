@@ -39,7 +39,7 @@ class UserPolicy:
 
 
 @dataclass(frozen=True)
-class AppFiles:
+class FileOwners:
     """The owners of an app's files.
 
     :ivar entry: the entry file by lstat.
@@ -69,7 +69,7 @@ class UserDatabase(Protocol):
         """The groups of a user, with its primary one."""
 
 
-def choose_identity(policy: UserPolicy, files: AppFiles, users: UserDatabase) -> Identity:
+def choose_identity(policy: UserPolicy, files: FileOwners, users: UserDatabase) -> Identity:
     """Decide which user an app runs as, for a spawner that is root.
 
     :raises UserRefused: the files belong to several users, or there is no user or group that is not root's.
@@ -89,7 +89,7 @@ def own_identity() -> Identity:
     return Identity(entry.pw_name, entry.pw_uid, os.getegid(), groups, entry.pw_dir, entry.pw_shell, switch=False)
 
 
-def _choose_user(policy: UserPolicy, files: AppFiles, users: UserDatabase) -> pwd.struct_passwd:
+def _choose_user(policy: UserPolicy, files: FileOwners, users: UserDatabase) -> pwd.struct_passwd:
     if policy.switching and policy.user:
         chosen = users.user_by_name(policy.user)
     elif policy.switching:
@@ -108,7 +108,7 @@ def _choose_user(policy: UserPolicy, files: AppFiles, users: UserDatabase) -> pw
     return fallback
 
 
-def _require_one_owner(files: AppFiles, users: UserDatabase) -> None:
+def _require_one_owner(files: FileOwners, users: UserDatabase) -> None:
     """Refuse an entry file when another user owns a folder or link on its path.
 
     The owner of the folder decides what `import` finds, and the owner of a link decides what it points at. Either of
@@ -134,7 +134,7 @@ def _require_one_owner(files: AppFiles, users: UserDatabase) -> None:
             )
 
 
-def _choose_group(policy: UserPolicy, files: AppFiles, user: pwd.struct_passwd, users: UserDatabase) -> int:
+def _choose_group(policy: UserPolicy, files: FileOwners, user: pwd.struct_passwd, users: UserDatabase) -> int:
     chosen: Optional[int]
     if not policy.switching:
         chosen = None
@@ -204,7 +204,7 @@ class SystemUsers:
         return os.getgrouplist(user, gid)
 
 
-def app_files(app_root: str, startup_file: str) -> AppFiles:
+def file_owners(app_root: str, startup_file: str) -> FileOwners:
     """Look up the owners of an app's files: by stat only, no file is opened.
 
     :param app_root: absolute.
@@ -218,4 +218,4 @@ def app_files(app_root: str, startup_file: str) -> AppFiles:
     folder, name = os.path.split(startup_file)
     real_folder = resolve("/" if os.path.isabs(folder) else real_root, folder, components, links_only=False)
     resolve(real_folder, name, components, links_only=True)
-    return AppFiles(path_component(entry), path_component(entry, follow=True), tuple(components))
+    return FileOwners(path_component(entry), path_component(entry, follow=True), tuple(components))

@@ -28,7 +28,7 @@ _SLACK = 16  # outdated records that are not worth a compaction
 
 
 @dataclass
-class Record:
+class StoreRecord:
     """One object as the store holds it. The holder closes the descriptors.
 
     :ivar fields: `type`, `key` and `serial` first.
@@ -86,11 +86,11 @@ class DescriptorStore:
             self._append("gone", key, [], ())
             self._compact()
 
-    def recover(self) -> list[Record]:
+    def recover(self) -> list[StoreRecord]:
         """What the spawner before has left, oldest first; to be called first. The caller owns the descriptors."""
         mark = "mark-%s" % uuid.uuid4().hex
         self._send([("type", "gone"), ("key", mark), ("serial", "0")], ())
-        newest: dict[str, Record] = {}
+        newest: dict[str, StoreRecord] = {}
         while True:
             key, serial = self._peek_name()
             if key == mark:
@@ -118,7 +118,7 @@ class DescriptorStore:
         """How many objects are stored."""
         return len(self._latest)
 
-    def _read_newest(self, newest: dict[str, Record]) -> None:
+    def _read_newest(self, newest: dict[str, StoreRecord]) -> None:
         key, serial = self._queue[0]
         record = self._rotate()
         self._queue.rotate(-1)
@@ -149,7 +149,7 @@ class DescriptorStore:
                 self._pop()
             self._queue.popleft()
 
-    def _rotate(self) -> Record:
+    def _rotate(self) -> StoreRecord:
         """Move the first record to the end: copied first, then removed, so that a crash in between loses nothing."""
         record = self._read(socket.MSG_PEEK)
         try:
@@ -175,12 +175,12 @@ class DescriptorStore:
         numbers = array.array("i", list(descriptors) or [self._null])
         self._tail.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers)], socket.MSG_NOSIGNAL)
 
-    def _read(self, flags: int) -> Record:
+    def _read(self, flags: int) -> StoreRecord:
         data, ancillary, received_flags, _ = self._head.recvmsg(MAX_RECORD, _ANCILLARY, flags | socket.MSG_CMSG_CLOEXEC)
         numbers = array.array("i")
         for _, _, content in ancillary:
             numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
-        record = Record(decode(data), list(numbers))
+        record = StoreRecord(decode(data), list(numbers))
         if flags & socket.MSG_PEEK and received_flags & socket.MSG_CTRUNC:  # rotating it would lose what did not fit
             record.close()
             raise OSError(errno.EMFILE, "no descriptors left for what the store holds")

@@ -19,7 +19,7 @@ from spawner.pool.states import ProcessKind, ProcessState
 from spawner.processes.app_process import AppProcess
 from spawner.processes.group_resources import GroupResources
 from spawner.start_failure import StartFailure
-from spawner.state_store.descriptor_store import Record
+from spawner.state_store.descriptor_store import StoreRecord
 from spawner.system import packets
 from spawner.system.linux import Identity
 
@@ -74,7 +74,7 @@ class RecoveredProcess:
 class RecoveredGroup:
     """A group that an earlier spawner has left. The holder owns the descriptors.
 
-    :ivar restart_key: the state of its restart file, as RestartKey.to_text writes it.
+    :ivar restart_trigger: the state of its restart file, as RestartTrigger.to_text writes it.
     :ivar always_restart: whether its always_restart.txt was there.
     :ivar warnings: as GroupResources has them.
     """
@@ -82,7 +82,7 @@ class RecoveredGroup:
     registration: Registration
     generation: int
     token: str
-    restart_key: str
+    restart_trigger: str
     listener: int
     scoreboard: int
     pinned: Optional[PinnedRelease] = None
@@ -98,30 +98,30 @@ class RecoveredGroup:
             process.close()
 
 
-def group_fields(group: Group, resources: GroupResources, restart_key: str) -> Fields:
+def group_fields(group: Group, resources: GroupResources, restart_trigger: str) -> Fields:
     """The record of a group.
 
-    :param restart_key: see RecoveredGroup.
+    :param restart_trigger: see RecoveredGroup.
     """
     return [
         *fields_of(group.registration),
         ("app_token", resources.token),
         ("generation", str(group.release.generation_to_store)),
-        ("restart_key", restart_key),
+        ("restart_key", restart_trigger),
         ("always_restart", "1" if group.always_restart else "0"),
         ("resisting", pinned_release_text(group.release.pinned)),
         *(("warning", text) for text in stored_warnings(resources.warnings)),
     ]
 
 
-def group_state(group: Group, resources: GroupResources, restart_key: str) -> tuple[object, ...]:
+def group_state(group: Group, resources: GroupResources, restart_trigger: str) -> tuple[object, ...]:
     """What `group_fields` and the descriptors are made of: as long as it is equal, the record is."""
     return (
         group.registration,
         group.release.generation_to_store,
         group.release.pinned,
         group.always_restart,
-        restart_key,
+        restart_trigger,
         resources.warnings,
         resources.listener.fileno(),
     )
@@ -153,7 +153,7 @@ def process_fields(entry: Process, process: AppProcess) -> Fields:
     ]
 
 
-def recovered_group(record: Record) -> RecoveredGroup:
+def recovered_group(record: StoreRecord) -> RecoveredGroup:
     """The group of a record, which gives its descriptors away.
 
     :raises PeerError: a field of its registration is missing or wrong.
@@ -176,7 +176,7 @@ def recovered_group(record: Record) -> RecoveredGroup:
     )
 
 
-def recovered_process(record: Record, now: float) -> RecoveredProcess:
+def recovered_process(record: StoreRecord, now: float) -> RecoveredProcess:
     """The process of a record, which gives its descriptors away.
 
     :param now: seconds of CLOCK_MONOTONIC.

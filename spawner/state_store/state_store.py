@@ -33,13 +33,13 @@ _OPTIONAL_FIELDS = ("warning", "env:")
 class StateStore:
     """Writes records of what has changed, and reads those of the spawner before.
 
-    :param restart_key_of: the state of a group's restart file, by the group's key.
+    :param restart_trigger_of: the state of a group's restart file, by the group's key.
     """
 
-    def __init__(self, store: DescriptorStore, log: Log, restart_key_of: Callable[[str], str]) -> None:
+    def __init__(self, store: DescriptorStore, log: Log, restart_trigger_of: Callable[[str], str]) -> None:
         self._store = store
         self._log = log
-        self._restart_key_of = restart_key_of
+        self._restart_trigger_of = restart_trigger_of
         self._groups: dict[str, object] = {}  # what was written last, by key
         self._processes: dict[int, object] = {}
         self._process_keys: dict[int, str] = {}  # of their records
@@ -118,13 +118,13 @@ class StateStore:
         self._store.close()
 
     def _update_group(self, group: Group, resources: GroupResources) -> None:
-        restart_key = self._restart_key_of(group.key)
-        state = group_state(group, resources, restart_key)
+        restart_trigger = self._restart_trigger_of(group.key)
+        state = group_state(group, resources, restart_trigger)
         if self._groups.get(group.key) == state:
             return
         self._groups[group.key] = state
         descriptors = (resources.listener.fileno(), resources.scoreboard.descriptor)
-        self._put("group", _group_key(group.key), group_fields(group, resources, restart_key), descriptors)
+        self._put("group", _group_key(group.key), group_fields(group, resources, restart_trigger), descriptors)
 
     def _update_process(self, entry: Process, process: AppProcess) -> None:
         state = process_state(entry, process)

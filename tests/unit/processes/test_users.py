@@ -9,7 +9,7 @@ from typing import Optional, Sequence
 
 import pytest
 
-from spawner.processes.users import AppFiles, UserPolicy, UserRefused, app_files, choose_identity
+from spawner.processes.users import FileOwners, UserPolicy, UserRefused, choose_identity, file_owners
 from spawner.system.paths import PathComponent
 
 ALICE, BOB, NOBODY = 1001, 1002, 65534
@@ -44,14 +44,16 @@ class Users:
         return [gid, 0, 4000]
 
 
-def files(owner: int, target: Optional[int] = None, root: Optional[int] = None, link: Optional[int] = None) -> AppFiles:
+def files(
+    owner: int, target: Optional[int] = None, root: Optional[int] = None, link: Optional[int] = None
+) -> FileOwners:
     entry = PathComponent("/srv/app/passenger_wsgi.py", owner, 2500, target is not None)
     components = [PathComponent("/srv/current", link, 0, True)] if link is not None else []
     components.append(PathComponent("/srv/app", owner if root is None else root, 0))
-    return AppFiles(entry, PathComponent(entry.path, owner if target is None else target, 2500), components)
+    return FileOwners(entry, PathComponent(entry.path, owner if target is None else target, 2500), components)
 
 
-def chosen(policy: UserPolicy, found: AppFiles) -> tuple[str, int]:
+def chosen(policy: UserPolicy, found: FileOwners) -> tuple[str, int]:
     identity = choose_identity(policy, found, Users())
     return identity.user, identity.gid
 
@@ -142,7 +144,7 @@ def test_the_components_of_an_app_name_every_link_and_the_real_folders(tmp_path:
     (release / "web" / "real.py").touch()
     (release / "web" / "entry.py").symlink_to("real.py")
     (tmp_path / "current").symlink_to("releases/1")
-    found = app_files(str(tmp_path / "current"), "web/entry.py")
+    found = file_owners(str(tmp_path / "current"), "web/entry.py")
     assert found.entry.is_link
     assert not found.entry_target.is_link
     ours = [component for component in found.components if str(tmp_path) in component.path]
@@ -159,7 +161,7 @@ def test_a_subfolder_that_is_a_link_is_followed_to_the_folder_it_names(tmp_path:
     (tmp_path / "elsewhere" / "entry.py").touch()
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "web").symlink_to("../elsewhere")
-    found = app_files(str(tmp_path / "app"), "web/entry.py")
+    found = file_owners(str(tmp_path / "app"), "web/entry.py")
     assert [component.path for component in found.components if component.path.startswith(str(tmp_path))] == [
         str(tmp_path / "app"),
         str(tmp_path / "app" / "web"),
@@ -169,11 +171,11 @@ def test_a_subfolder_that_is_a_link_is_followed_to_the_folder_it_names(tmp_path:
 
 def test_a_missing_entry_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="passenger_wsgi.py"):
-        app_files(str(tmp_path), "passenger_wsgi.py")
+        file_owners(str(tmp_path), "passenger_wsgi.py")
 
 
 def test_links_in_a_circle_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(OSError, match="symbolic links"):
-        app_files(str(tmp_path / "a"), "passenger_wsgi.py")
+        file_owners(str(tmp_path / "a"), "passenger_wsgi.py")

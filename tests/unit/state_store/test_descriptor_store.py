@@ -10,7 +10,7 @@ from typing import Iterator
 import pytest
 
 from spawner.errors import InternalError
-from spawner.state_store.descriptor_store import DescriptorStore, Record
+from spawner.state_store.descriptor_store import DescriptorStore, StoreRecord
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -159,7 +159,7 @@ def test_a_compaction_that_finds_no_room_leaves_the_store_in_step(pair: Pair, mo
     assert found["churned"][0] == "round 59"
 
 
-def _no_room() -> Record:
+def _no_room() -> StoreRecord:
     raise BlockingIOError
 
 
