@@ -93,7 +93,7 @@ faults: $(TEST_TOOLS) $(MODULE) ## break things while requests come in; says how
 soak: $(TEST_TOOLS) $(MODULE) ## the same for longer: 1,100 graceful restarts, 100 touches, 1,000 forks, minutes of random faults (FAULT_SEED=)
 	FAULT_ROUNDS=10 $(BIN)/python -m pytest tests/faults
 
-provision-test: $(TEST_TOOLS) ## as root or with sudo: vagrant/provision.sh and make demo in bare Debian 12 trees
+provision-test: $(TEST_TOOLS) ## as root or with sudo: vagrant/provision.sh, make demo and the start of make test in bare Debian 12 trees
 	$(AS_ROOT) $(BIN)/python -B -m pytest -p no:cacheprovider tests/provision
 
 bench: $(TEST_TOOLS) $(MODULE) ## measure hello world beside those peers that are installed (it names their packages)

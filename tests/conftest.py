@@ -1,4 +1,4 @@
-"""What every test of the project shares: its surroundings, markers, how Hypothesis searches, what only root can run."""
+"""What every test of the project shares: its environment, markers, how Hypothesis searches, what only root can run."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from hypothesis import HealthCheck, settings
 from tests.open_folders import scratch_folder
 
 #: Variables with which a user changes how programs speak and look.
-_TASTES = ("LANG", "LANGUAGE", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "COLUMNS", "LINES")
+_PREFERENCES = {"LANG", "LANGUAGE", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM"}
+_PREFERENCES |= {"COLUMNS", "LINES"}
 
 
-def _have_the_same_surroundings_everywhere() -> None:
+def _use_the_same_environment_everywhere() -> None:
     """Whoever runs the tests, and where: what they and their programs take from it is the same."""
     os.umask(0o022)
     for name in list(os.environ):
-        if name in _TASTES or name.startswith("LC_"):
+        if name in _PREFERENCES or name.startswith("LC_"):
             del os.environ[name]
     os.environ.update(LC_ALL="C.UTF-8", TERM="xterm", TMPDIR=scratch_folder())
     tempfile.tempdir = os.environ["TMPDIR"]
 
 
-_have_the_same_surroundings_everywhere()
+_use_the_same_environment_everywhere()
 
 # A busy machine may hold any example up, and what a search finds by chance must not fail somebody else's change:
 # each run tries the same examples. `pytest --hypothesis-profile search` looks for others.
