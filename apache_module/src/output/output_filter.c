@@ -1,5 +1,6 @@
 #include "output/output_filter.h"
 
+#include <ap_mmn.h>
 #include <ap_mpm.h>
 #include <http_core.h>
 
@@ -97,16 +98,48 @@ apr_status_t passenger_output_pass(passenger_output *output, apr_bucket_brigade 
     return rv;
 }
 
+#if AP_MODULE_MAGIC_AT_LEAST(20180720, 1)   /* conn_rec has no data_in_output_filters any more */
+
+static int has_pending(const passenger_output *output)
+{
+    return ap_filter_should_yield(output->filter->next)
+           || ap_filter_should_yield(output->r->connection->output_filters);
+}
+
+static apr_status_t send_to_network(passenger_output *output)
+{
+    int answer = ap_filter_output_pending(output->r->connection);
+    return answer == OK || answer == DECLINED ? APR_SUCCESS : APR_EGENERAL;
+}
+
+#else
+
+static int has_pending(const passenger_output *output)
+{
+    return output->r->connection->data_in_output_filters;
+}
+
+/* Without a brigade the network filter sends what it holds, as far as the socket takes it: the event MPM calls it so,
+ * too. */
+static apr_status_t send_to_network(passenger_output *output)
+{
+    ap_filter_t *network = output->filter->next;
+    return network->frec->filter_func.out_func(network, NULL);
+}
+
+#endif
+
 apr_status_t passenger_output_send_pending(passenger_output *output)
 {
-    conn_rec *c = output->r->connection;
     apr_status_t rv = APR_SUCCESS;
-    if (output->filter != NULL && c->data_in_output_filters) {
-        /* Without a brigade it sends what it holds, as far as the socket takes it: the event MPM calls it so, too. */
-        ap_filter_t *network = output->filter->next;
-        rv = network->frec->filter_func.out_func(network, NULL);
+    if (output->filter == NULL) {
+        output->busy_since = 0;
+        return check_connection(output, rv);
     }
-    output->busy_since = output->filter != NULL && c->data_in_output_filters ? passenger_monotonic_now() : 0;
+    if (has_pending(output)) {
+        rv = send_to_network(output);
+    }
+    output->busy_since = has_pending(output) ? passenger_monotonic_now() : 0;
     return check_connection(output, rv);
 }
 
