@@ -112,12 +112,11 @@ static void begin_child(apr_pool_t *pool, server_rec *server)
 static void register_request_hooks(void)
 {
     static const char *const before_types[] = {"mod_negotiation.c", "mod_mime.c", NULL};
-    static const char *const after_http2[] = {"mod_http2.c", NULL};
     static const char *const after_rewriting[] = {"mod_rewrite.c", "mod_proxy.c", NULL};
 
     passenger_output_register();
     passenger_client_waits_register();
-    ap_hook_child_init(begin_child, after_http2, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(begin_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(passenger_mapping_save_uri, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_type_checker(passenger_mapping_decide, NULL, before_types, APR_HOOK_FIRST);
     /* After those that replace a request, before mod_dir, which comes last of all. */

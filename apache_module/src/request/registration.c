@@ -1,5 +1,7 @@
 #include "request/registration.h"
 
+#include <errno.h>
+
 #include <http_log.h>
 #include <http_request.h>
 #include <apr_strings.h>
@@ -157,6 +159,9 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const a
     }
     apr_time_t deadline = passenger_monotonic_now() + apr_time_from_sec(PASSENGER_REGISTRATION_SECONDS);
     apr_status_t rv = passenger_spawner_ask(r->pool, instance->spawner_socket, question, size, deadline, &answer);
+    if (rv == ECANCELED) {
+        return HTTP_SERVICE_UNAVAILABLE;   /* httpd stops: nobody is there to get it */
+    }
     failure = rv == APR_SUCCESS ? read_answer(&answer, group, &reason) : UNREACHABLE;
     return failure == REGISTERED ? OK : report_failure(r, group->key, failure, rv, reason);
 }

@@ -9,6 +9,7 @@
 
 #include "core/deadlines.h"
 #include "core/netstring.h"
+#include "output/client_waits.h"
 
 enum {
     PAUSE_MILLISECONDS = 50,      /* between attempts */
@@ -51,6 +52,22 @@ apr_status_t passenger_spawner_send(const char *path, const char *message, apr_s
     return rv;
 }
 
+/* Waits until there is something to be received (by -1: for the time only). APR_SUCCESS, APR_TIMEUP, ECANCELED when httpd
+ * stops, or why nothing can be waited for. */
+static apr_status_t wait_readable(int descriptor, int milliseconds)
+{
+    struct pollfd polled[2] = {{.fd = descriptor, .events = POLLIN},
+                               {.fd = passenger_client_waits_stop_event(), .events = POLLIN}};
+    int count = poll(polled, 2, milliseconds);
+    if (count < 0) {
+        return errno == EINTR ? APR_SUCCESS : errno;
+    }
+    if (polled[1].revents != 0) {
+        return ECANCELED;
+    }
+    return count > 0 ? APR_SUCCESS : APR_TIMEUP;
+}
+
 /* Waits for the answer's packet. */
 static apr_status_t receive(int descriptor, char *bytes, apr_size_t size, apr_time_t deadline, apr_size_t *length)
 {
@@ -66,9 +83,9 @@ static apr_status_t receive(int descriptor, char *bytes, apr_size_t size, apr_ti
         if (errno != EAGAIN && errno != EINTR) {
             return errno;
         }
-        struct pollfd waiting = {.fd = descriptor, .events = POLLIN};
-        if (poll(&waiting, 1, milliseconds_until(deadline)) == 0) {
-            return APR_TIMEUP;
+        apr_status_t rv = wait_readable(descriptor, milliseconds_until(deadline));
+        if (rv != APR_SUCCESS) {
+            return rv;
         }
     }
 }
@@ -112,6 +129,9 @@ apr_status_t passenger_spawner_ask(apr_pool_t *pool, const char *path, const cha
         if (!is_temporary(rv) || passenger_monotonic_now() >= deadline) {
             return rv;
         }
-        poll(NULL, 0, PAUSE_MILLISECONDS);
+        apr_status_t paused = wait_readable(-1, PAUSE_MILLISECONDS);
+        if (paused != APR_SUCCESS && paused != APR_TIMEUP) {
+            return paused;
+        }
     }
 }

@@ -18,7 +18,8 @@ typedef struct passenger_answer {
 apr_status_t passenger_spawner_send(const char *path, const char *message, apr_size_t length);
 
 /* Sends `question` there and blocks until the answer comes, at most until `deadline` (of passenger_monotonic_now()).
- * Tries again while the spawner is being restarted. APR_SUCCESS, or why the last attempt failed. */
+ * Tries again while the spawner is being restarted. APR_SUCCESS; ECANCELED when httpd stops; or why the last attempt
+ * failed. */
 apr_status_t passenger_spawner_ask(apr_pool_t *pool, const char *path, const char *question, apr_size_t length,
                                    apr_time_t deadline, passenger_answer *answer);
 
