@@ -74,6 +74,7 @@ REMEDIES: dict[int, str] = {
     2200: _BUFFER + _NOTHING_LOST,
     2201: "The file system of PassengerDataBufferDir has an error. The response is cut.",
     2205: "The machine or this process of httpd has no descriptors left: raise the limit (`ulimit -n`).",
+    2206: "The machine has no memory left. Requests are served, but more slowly.",
     3001: _VERSIONS,
     3002: _VERSIONS,
     3003: "A user other than Apache's has tried to connect to the spawner. Find out who.",

@@ -100,12 +100,19 @@ static int monitor_spawner(apr_pool_t *pool, server_rec *server)
 
 /* 3. Requests, in httpd's children. */
 
+static void check_lock(server_rec *server, apr_status_t rv, const char *owner)
+{
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, server, PSGLOGNO(2206)
+                     "cannot make the lock of %s: this process of httpd does without that", owner);
+    }
+}
+
 static void begin_child(apr_pool_t *pool, server_rec *server)
 {
-    (void)server;
-    passenger_detection_child_init(pool);
-    passenger_registration_child_init(pool);
-    passenger_overflow_report_child_init(pool);
+    check_lock(server, passenger_detection_child_init(pool), "the cache of app folders");
+    check_lock(server, passenger_registration_child_init(pool), "the cache of app sockets");
+    check_lock(server, passenger_overflow_report_child_init(pool), "the counts of refused requests");
     passenger_client_waits_child_init(pool);
 }
 

@@ -19,7 +19,12 @@ SOURCES = ROOT / "apache_module" / "src"
 TESTS = ROOT / "tests" / "c"
 VECTORS = ROOT / "tests" / "protocol"
 #: What is tested without httpd: all of core/, and these.
-OTHERS = ["output/counted_buckets.c", "output/response_spool.c", "parent/spawner_handles.c"]
+OTHERS = [
+    "output/counted_buckets.c",
+    "output/response_spool.c",
+    "parent/spawner_handles.c",
+    "request/spawner_call.c",
+]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if os.environ.get("SANITIZE") == "1" else []
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-pthread", "-I", str(SOURCES), f'-DVECTORS="{VECTORS}"']
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wno-sign-conversion"]

@@ -264,6 +264,18 @@ static int set_timeout_of_poll(const passenger_proxy *proxy, struct timespec *ti
     return is_for_room;
 }
 
+/* Nothing can be waited for, without memory: whoever is waited for counts as gone. */
+static void end_without_waiting(passenger_proxy *proxy, int error)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, error, proxy->r, PSGLOGNO(2102) "cannot wait for worker and client");
+    if (is_answered(proxy)) {
+        proxy->output.status = error;
+        return;
+    }
+    passenger_response_parser_end_of_input(&proxy->parser);
+    passenger_proxy_log_fault(proxy);
+}
+
 typedef struct proxy_events {
     int worker_is_readable;    /* or has closed */
     int worker_is_idle;        /* for as long as was waited */
@@ -280,9 +292,7 @@ static proxy_events wait_for_events(passenger_proxy *proxy)
     int is_for_room = set_timeout_of_poll(proxy, &timeout);
     int count = ppoll(polled, 3, &timeout, NULL);
     if (count < 0 && errno != EINTR) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, proxy->r, PSGLOGNO(2102) "cannot wait for the worker");
-        passenger_response_parser_end_of_input(&proxy->parser);
-        passenger_proxy_log_fault(proxy);
+        end_without_waiting(proxy, errno);
     }
     int may_have_room = passenger_output_buffer_needs_polling(&proxy->output);
     if (count <= 0) {
