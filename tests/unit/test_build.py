@@ -24,7 +24,7 @@ def test_the_module_exports_its_record_only_and_is_never_unloaded(tmp_path: Path
     assert sysconfig.get_config_var("INSTSONAME") in dynamic.stdout
 
 
-#: What httpd's development version has in the place of what it has no more, for the headers of a released version.
+#: What httpd has since this version in the place of what it has no more, for the headers of a released version.
 DEVELOPMENT_VERSION = """\
 #include <httpd.h>
 #include <util_filter.h>
@@ -34,12 +34,12 @@ AP_DECLARE_NONSTD(int) ap_filter_output_pending(conn_rec *c);
 """
 
 
-def test_the_module_can_be_built_for_the_development_version_of_httpd(
+def test_the_module_can_be_built_for_an_httpd_whose_connections_do_not_tell_of_waiting_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     header = tmp_path / "development.h"
     header.write_text(DEVELOPMENT_VERSION)
-    monkeypatch.setenv("CFLAGS", f"-DMODULE_MAGIC_NUMBER_MAJOR=20211221 -include {header}")
+    monkeypatch.setenv("CFLAGS", f"-DMODULE_MAGIC_NUMBER_MAJOR=20180720 -include {header}")
     assert build.build(tmp_path / "module").exists()
 
 
