@@ -197,6 +197,7 @@ TEST(another_thread_may_destroy_them_while_bytes_are_counted)
 }
 
 TESTS(RUN(bytes_count_until_their_bucket_is_destroyed), RUN(the_bytes_stay_the_same_and_in_order),
-      RUN(what_stands_together_becomes_one_bucket), RUN(metadata_stays_where_it_is), RUN(a_part_of_a_bucket_counts_as_long_as_any_of_it), RUN(a_file_is_read),
+      RUN(what_stands_together_becomes_one_bucket), RUN(metadata_stays_where_it_is),
+      RUN(a_part_of_a_bucket_counts_as_long_as_any_of_it), RUN(a_file_is_read),
       RUN(what_cannot_be_read_ends_it_and_counts_nothing_of_it), RUN(buckets_may_outlive_their_counter),
       RUN(another_thread_may_destroy_them_while_bytes_are_counted))

@@ -231,7 +231,8 @@ TEST(a_file_that_was_cut_is_an_error_and_not_an_end)
     begin(&spool, &it, 0);
     fill(&spool, 0, 2 * MEMORY);
     CHECK(ftruncate(spool.descriptor, 0) == 0);
-    CHECK(passenger_response_spool_peek(&spool, PASSENGER_RESPONSE_SPOOL_PIECE, &length) == NULL && length > 0 && spool.file_error != 0);
+    CHECK(passenger_response_spool_peek(&spool, PASSENGER_RESPONSE_SPOOL_PIECE, &length) == NULL && length > 0
+          && spool.file_error != 0);
     end(&spool, &it);
 }
 

@@ -1,9 +1,9 @@
 /* client_waits.h: the threads that wait for their clients, so that a stop of httpd ends these waits.
  *
- * At a stop, or a restart that is not graceful, httpd closes the sockets of its threads and waits for nine seconds until
- * they have noticed. A thread in poll() is not told that the socket has been closed: where httpd waits for the client
- * inside its filters, the connection is shut down by a descriptor of our own. Where we wait ourselves, an event tells.
- * See docs/decisions/022. One register per child, shared by its threads behind a lock.
+ * At a stop, or a restart that is not graceful, httpd closes the sockets of its threads and waits for nine seconds
+ * until they have noticed. A thread in poll() is not told that the socket has been closed: where httpd waits for the
+ * client inside its filters, the connection is shut down by a descriptor of our own. Where we wait ourselves, an
+ * event tells. See docs/decisions/022. One register per child, shared by its threads behind a lock.
  */
 #ifndef JUMPSEAT_CLIENT_WAITS_H
 #define JUMPSEAT_CLIENT_WAITS_H

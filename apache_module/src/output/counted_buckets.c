@@ -62,8 +62,8 @@ static counted_bytes *create_counted(passenger_bucket_counter *counter, apr_size
     return counted;
 }
 
-/* Reads the buckets of data from `first` on, up to one of metadata, `*end`, or the end of the brigade. Reading may put the
- * rest of a file into a bucket of its own. */
+/* Reads the buckets of data from `first` on, up to one of metadata, `*end`, or the end of the brigade. Reading may
+ * put the rest of a file into a bucket of its own. */
 static apr_status_t read_run(apr_bucket_brigade *brigade, apr_bucket *first, apr_bucket **end, apr_size_t *total)
 {
     apr_bucket *bucket = first;

@@ -158,7 +158,8 @@ apr_status_t passenger_output_pass(passenger_output *output, apr_bucket_brigade 
 
 static int has_pending(const passenger_output *output)
 {
-    return ap_filter_should_yield(output->filter->next) || ap_filter_should_yield(output->r->connection->output_filters);
+    return ap_filter_should_yield(output->filter->next)
+           || ap_filter_should_yield(output->r->connection->output_filters);
 }
 
 static apr_status_t send_to_network(passenger_output *output)

@@ -1,11 +1,11 @@
 /* output_filter.h: the way to the client, used without waiting for it.
  *
  * Over HTTP/1, httpd's network filter waits for the client when it sees a flush, or when it holds more than
- * FlushMaxThreshold bytes. Our filter stands right in front of it and removes the flushes of what we pass; what the socket
- * does not take stays in the network filter, and the client is "busy" until that has gone.
- * A stream of HTTP/2 has a filter of mod_http2 in that place. It waits for the client when it gets a bucket while it holds
- * H2StreamMaxMemSize bytes, and takes any bucket while it holds fewer. Our filter counts what we pass; the client is busy
- * until mod_http2 has taken all of it. Nothing tells when that is: it has to be asked for (see send_pending).
+ * FlushMaxThreshold bytes. Our filter stands right in front of it and removes the flushes of what we pass; what the
+ * socket does not take stays in the network filter, and the client is "busy" until that has gone. A stream of HTTP/2
+ * has a filter of mod_http2 in that place. It waits for the client when it gets a bucket while it holds
+ * H2StreamMaxMemSize bytes, and takes any bucket while it holds fewer. Our filter counts what we pass; the client is
+ * busy until mod_http2 has taken all of it. Nothing tells when that is: it has to be asked for (see send_pending).
  * One per request, for its thread.
  */
 #ifndef JUMPSEAT_OUTPUT_FILTER_H

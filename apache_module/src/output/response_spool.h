@@ -49,8 +49,8 @@ int passenger_response_spool_needs_file(const passenger_response_spool *spool, s
 /* How many bytes are kept. */
 int64_t passenger_response_spool_length(const passenger_response_spool *spool);
 
-/* The oldest bytes kept, up to `most`, of the file up to a piece; they stay until the next call. NULL with `*length` 0: there are none; NULL with
- * more: the file cannot be read (see `file_error`). */
+/* The oldest bytes kept, up to `most`, of the file up to a piece; they stay until the next call. NULL with `*length`
+ * 0: there are none; NULL with more: the file cannot be read (see `file_error`). */
 const char *passenger_response_spool_peek(passenger_response_spool *spool, size_t most, size_t *length);
 
 /* Forgets the `length` oldest bytes, of those last peeked. */

@@ -248,8 +248,8 @@ static struct pollfd polled_worker(const passenger_proxy *proxy)
     return (struct pollfd){.fd = receives || sends ? proxy->backend->socket : -1, .events = (short)(receives | sends)};
 }
 
-/* The same for poll(). A client that cannot be polled and has no room now is looked at again: often while it takes much,
- * seldom when it has taken nothing for long. Returns whether it is time for that when nothing comes. */
+/* The same for poll(). A client that cannot be polled and has no room now is looked at again: often while it takes
+ * much, seldom when it has taken nothing for long. Returns whether it is time for that when nothing comes. */
 static int set_timeout_of_poll(const passenger_proxy *proxy, struct timespec *timeout)
 {
     apr_interval_time_t wait = apr_time_from_msec(timeout_of(proxy));

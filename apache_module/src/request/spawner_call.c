@@ -51,8 +51,8 @@ apr_status_t passenger_spawner_send(const char *path, const char *message, apr_s
     return rv;
 }
 
-/* Waits until there is something to be received (by -1: for the time only). APR_SUCCESS, APR_TIMEUP, ECANCELED when httpd
- * stops, or why nothing can be waited for. */
+/* Waits until there is something to be received (by -1: for the time only). APR_SUCCESS, APR_TIMEUP, ECANCELED when
+ * httpd stops, or why nothing can be waited for. */
 static apr_status_t wait_readable(int descriptor, int stop_event, int milliseconds)
 {
     struct pollfd polled[2] = {{.fd = descriptor, .events = POLLIN}, {.fd = stop_event, .events = POLLIN}};

@@ -25,8 +25,8 @@ typedef struct passenger_answer {
  * queue. */
 apr_status_t passenger_spawner_send(const char *path, const char *message, apr_size_t length);
 
-/* Sends the question and blocks until the answer comes, at most until its deadline. Tries again while the spawner is being
- * restarted. APR_SUCCESS; ECANCELED by the stop event; or why the last attempt failed. */
+/* Sends the question and blocks until the answer comes, at most until its deadline. Tries again while the spawner is
+ * being restarted. APR_SUCCESS; ECANCELED by the stop event; or why the last attempt failed. */
 apr_status_t passenger_spawner_ask(apr_pool_t *pool, const passenger_question *question, passenger_answer *answer);
 
 #endif
