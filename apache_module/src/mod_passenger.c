@@ -100,24 +100,30 @@ static int monitor_spawner(apr_pool_t *pool, server_rec *server)
 
 /* 3. Requests, in httpd's children. */
 
+static void check_lock(server_rec *server, apr_status_t rv, const char *owner)
+{
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, server, PSGLOGNO(2206)
+                     "cannot make the lock of %s: this process of httpd does without that", owner);
+    }
+}
+
 static void begin_child(apr_pool_t *pool, server_rec *server)
 {
-    (void)server;
-    passenger_detection_child_init(pool);
-    passenger_registration_child_init(pool);
-    passenger_overflow_report_child_init(pool);
+    check_lock(server, passenger_detection_child_init(pool), "the cache of app folders");
+    check_lock(server, passenger_registration_child_init(pool), "the cache of app sockets");
+    check_lock(server, passenger_overflow_report_child_init(pool), "the counts of refused requests");
     passenger_client_waits_child_init(pool);
 }
 
 static void register_request_hooks(void)
 {
     static const char *const before_types[] = {"mod_negotiation.c", "mod_mime.c", NULL};
-    static const char *const after_http2[] = {"mod_http2.c", NULL};
     static const char *const after_rewriting[] = {"mod_rewrite.c", "mod_proxy.c", NULL};
 
     passenger_output_register();
     passenger_client_waits_register();
-    ap_hook_child_init(begin_child, after_http2, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(begin_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(passenger_mapping_save_uri, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_type_checker(passenger_mapping_decide, NULL, before_types, APR_HOOK_FIRST);
     /* After those that replace a request, before mod_dir, which comes last of all. */

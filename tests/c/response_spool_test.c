@@ -70,7 +70,7 @@ static int add(passenger_response_spool *spool, int64_t position, size_t length)
 static size_t take(passenger_response_spool *spool, int64_t position, size_t most)
 {
     size_t length;
-    const char *bytes = passenger_response_spool_peek(spool, &length);
+    const char *bytes = passenger_response_spool_peek(spool, PASSENGER_RESPONSE_SPOOL_PIECE, &length);
     CHECK(bytes != NULL || length == 0);
     CHECK(length <= PIECE);
     length = length < most ? length : most;
@@ -118,7 +118,7 @@ TEST(an_empty_spool_has_nothing_to_peek_at)
     disk it;
     size_t length = 1;
     begin(&spool, &it, 0);
-    CHECK(passenger_response_spool_peek(&spool, &length) == NULL && length == 0);
+    CHECK(passenger_response_spool_peek(&spool, PASSENGER_RESPONSE_SPOOL_PIECE, &length) == NULL && length == 0);
     end(&spool, &it);
 }
 
@@ -231,7 +231,8 @@ TEST(a_file_that_was_cut_is_an_error_and_not_an_end)
     begin(&spool, &it, 0);
     fill(&spool, 0, 2 * MEMORY);
     CHECK(ftruncate(spool.descriptor, 0) == 0);
-    CHECK(passenger_response_spool_peek(&spool, &length) == NULL && length > 0 && spool.file_error != 0);
+    CHECK(passenger_response_spool_peek(&spool, PASSENGER_RESPONSE_SPOOL_PIECE, &length) == NULL && length > 0
+          && spool.file_error != 0);
     end(&spool, &it);
 }
 

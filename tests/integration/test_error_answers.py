@@ -219,6 +219,19 @@ def test_requests_that_found_the_queue_full_are_counted_and_run_a_hook(server: C
     eventually(lambda: f"{probe.root} (production)" in server.logs.text("hook.txt"), "the hook")
 
 
+@pytest.mark.parametrize("path", [DEATH, "/exact"], ids=["error page", "answer of the app"])
+def test_an_answer_that_a_filter_fails_on_is_a_500_of_httpd(server: CheckedHttpd, path: str) -> None:
+    server.module("substitute")
+    server.configuration.sites[-1].body = (
+        "SetOutputFilter SUBSTITUTE\nSubstitute s/a/much-longer/\nSubstituteMaxLineLength 20"
+    )
+    server.logs.expect("AH01328: Line too long")
+    started(server)
+    answer = server.get(path if path == DEATH else exact(body=["aaaaaaaa" * 100]))
+    assert answer.status == 500
+    assert "Internal Server Error" in answer.text
+
+
 def test_an_app_that_cannot_be_registered_is_a_500(server: CheckedHttpd) -> None:
     server.configuration.sites[-1].body = "SetEnv BIG " + "x" * 270_000
     started(server)

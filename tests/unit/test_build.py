@@ -24,6 +24,25 @@ def test_the_module_exports_its_record_only_and_is_never_unloaded(tmp_path: Path
     assert sysconfig.get_config_var("INSTSONAME") in dynamic.stdout
 
 
+#: What httpd has since this version in the place of what it has no more, for the headers of a released version.
+DEVELOPMENT_VERSION = """\
+#include <httpd.h>
+#include <util_filter.h>
+#pragma GCC poison data_in_input_filters data_in_output_filters
+AP_DECLARE(int) ap_filter_should_yield(ap_filter_t *f);
+AP_DECLARE_NONSTD(int) ap_filter_output_pending(conn_rec *c);
+"""
+
+
+def test_the_module_can_be_built_for_an_httpd_whose_connections_do_not_tell_of_waiting_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = tmp_path / "development.h"
+    header.write_text(DEVELOPMENT_VERSION)
+    monkeypatch.setenv("CFLAGS", f"-DMODULE_MAGIC_NUMBER_MAJOR=20180720 -include {header}")
+    assert build.build(tmp_path / "module").exists()
+
+
 def test_the_configuration_loads_the_module_by_its_absolute_path(tmp_path: Path) -> None:
     (tmp_path / "mod_passenger.so").touch()
     assert build.module_config_lines(tmp_path) == [f'LoadModule passenger_module "{tmp_path}/mod_passenger.so"']

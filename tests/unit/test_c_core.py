@@ -19,7 +19,12 @@ SOURCES = ROOT / "apache_module" / "src"
 TESTS = ROOT / "tests" / "c"
 VECTORS = ROOT / "tests" / "protocol"
 #: What is tested without httpd: all of core/, and these.
-OTHERS = ["parent/spawner_handles.c", "output/read_ahead.c", "output/response_spool.c"]
+OTHERS = [
+    "output/counted_buckets.c",
+    "output/response_spool.c",
+    "parent/spawner_handles.c",
+    "request/spawner_call.c",
+]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if os.environ.get("SANITIZE") == "1" else []
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-pthread", "-I", str(SOURCES), f'-DVECTORS="{VECTORS}"']
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wno-sign-conversion"]
@@ -33,10 +38,10 @@ def declared() -> Iterator[tuple[str, str]]:
             yield path.stem, name
 
 
-def apr(*wanted: str) -> list[str]:
-    """Flags for APR, which the core uses."""
-    script = subprocess.run(["apxs", "-q", "APR_CONFIG"], check=True, capture_output=True, text=True).stdout.strip()
-    answer = subprocess.run([script, *wanted], check=True, capture_output=True, text=True).stdout
+def apr(library: str, *wanted: str) -> list[str]:
+    """Flags for APR (`APR`) or APR-util (`APU`), which the core uses."""
+    script = subprocess.run(["apxs", "-q", f"{library}_CONFIG"], check=True, capture_output=True, text=True)
+    answer = subprocess.run([script.stdout.strip(), *wanted], check=True, capture_output=True, text=True).stdout
     # Its headers are not ours to warn of.
     return [flag for word in shlex.split(answer) for flag in (["-isystem", word[2:]] if word[:2] == "-I" else [word])]
 
@@ -44,11 +49,12 @@ def apr(*wanted: str) -> list[str]:
 def compile_programs(folder: Path, names: list[str], *flags: str) -> None:
     """Makes one program per file of tests there, each with all that is tested."""
     sources = [*sorted((SOURCES / "core").glob("*.c")), *(SOURCES / each for each in OTHERS)]
-    compiler = ["cc", *FLAGS, *flags, *apr("--cppflags", "--includes")]
+    compiler = ["cc", *FLAGS, *flags, *apr("APR", "--cppflags", "--includes"), *apr("APU", "--includes")]
     subprocess.run([*compiler, "-c", *map(str, sources)], check=True, timeout=SECONDS, cwd=folder)
     objects = [f"{path.stem}.o" for path in sources]
+    libraries = [*apr("APU", "--link-ld"), *apr("APR", "--link-ld")]
     for name in names:
-        command = [*compiler, str(TESTS / f"{name}.c"), *objects, *apr("--link-ld"), "-o", name]
+        command = [*compiler, str(TESTS / f"{name}.c"), *objects, *libraries, "-o", name]
         subprocess.run(command, check=True, timeout=SECONDS, cwd=folder)
 
 
@@ -68,9 +74,9 @@ def test_core(programs: Path, program: str, name: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_readers_thread_shares_nothing_without_the_lock(tmp_path: Path) -> None:
+def test_counted_buckets_may_be_destroyed_by_another_thread(tmp_path: Path) -> None:
     """Under ThreadSanitizer, which wants addresses that are not random."""
-    compile_programs(tmp_path, ["read_ahead_test"], "-fsanitize=thread")
-    command = ["setarch", "-R", str(tmp_path / "read_ahead_test")]
+    compile_programs(tmp_path, ["counted_buckets_test"], "-fsanitize=thread")
+    command = ["setarch", "-R", str(tmp_path / "counted_buckets_test")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,9 +1,9 @@
-/* app_environment.h: the variables that SetEnv, PassEnv and UnsetEnv of mod_env give an app: they go into the environment
- * of its processes (docs/protocol.md, section 4, `env:NAME`).
+/* app_environment.h: the variables that SetEnv, PassEnv and UnsetEnv of mod_env give an app: they go into the
+ * environment of its processes (docs/protocol.md, section 4, `env:NAME`).
  *
  * Several modules of httpd may handle one directive. mod_env sets r->subprocess_env, where variables of other modules
- * and of each request are too; here the three directives alone are remembered, by scope, as mod_env merges them. Called as
- * settings.h says. Nothing blocks.
+ * and of each request are too; here the three directives alone are remembered, by scope, as mod_env merges them.
+ * Called as settings.h says. Nothing blocks.
  */
 #ifndef JUMPSEAT_APP_ENVIRONMENT_H
 #define JUMPSEAT_APP_ENVIRONMENT_H

@@ -56,6 +56,9 @@ static int write_file(int descriptor, const char *bytes, apr_size_t length)
 {
     while (length > 0) {
         ssize_t written = write(descriptor, bytes, length);
+        if (written == 0) {
+            return ENOSPC;
+        }
         if (written < 0 && errno != EINTR) {
             return errno;
         }

@@ -143,7 +143,8 @@ int passenger_error_answer(request_rec *r, int status)
         /* Else httpd would first read the rest of the body, which the client may not send before it has the answer. */
         APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(list));
     }
-    ap_pass_brigade(r->output_filters, brigade);
+    apr_status_t rv = ap_pass_brigade(r->output_filters, brigade);
     apr_brigade_cleanup(brigade);
-    return OK;
+    /* A filter has failed, or has answered itself: httpd knows whether there has been any answer. */
+    return rv == APR_SUCCESS ? OK : AP_FILTER_ERROR;
 }

@@ -12,7 +12,11 @@
 APLOG_USE_MODULE(passenger);
 
 enum {
-    KEEP_THREAD_MILLISECONDS = 1000    /* how long a thread waits for the client with what lies in memory */
+    STREAM_PIECE = 64 * 1024,          /* most bytes that a stream is given at once, of what is kept in memory */
+    KEEP_THREAD_MILLISECONDS = 1000,   /* how long a thread waits for the client with what lies in memory */
+    /* When memory is full, the worker first waits for the client: that costs less than a file. */
+    STALL_MILLISECONDS = 10,           /* a client that takes nothing for so long is slow: use the file */
+    STALL_BUDGET_MILLISECONDS = 250    /* the longest, in all, that a worker waits for a faster one */
 };
 
 static const char *buffer_directory(void)
@@ -47,7 +51,7 @@ void passenger_output_buffer_begin(passenger_output_buffer *buffer, request_rec 
 {
     memset(buffer, 0, sizeof(*buffer));
     buffer->r = r;
-    buffer->stall_budget = apr_time_from_msec(PASSENGER_STALL_BUDGET_MILLISECONDS);
+    buffer->stall_budget = apr_time_from_msec(STALL_BUDGET_MILLISECONDS);
     buffer->brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     buffer->piece = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     passenger_output_begin(&buffer->client, r);
@@ -124,8 +128,8 @@ static void send_brigade(passenger_output_buffer *buffer, apr_bucket_brigade *br
         APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(buffer->r->connection->bucket_alloc));
         buffer->owes_flush = 0;
     }
-    buffer->status = has_file(brigade) ? passenger_output_pass_blocking(client, brigade)
-                                       : passenger_output_pass(client, brigade);
+    buffer->status = has_file(brigade) && !passenger_output_is_stream(client)
+                         ? passenger_output_pass_blocking(client, brigade) : passenger_output_pass(client, brigade);
     /* The end is sent together with what httpd adds behind it. */
     if (buffer->status == APR_SUCCESS && !(is_all && buffer->flags == PASSENGER_OUTPUT_LAST)) {
         buffer->status = passenger_output_send_pending(client);
@@ -137,7 +141,8 @@ static void send_piece(passenger_output_buffer *buffer)
 {
     passenger_response_spool *spool = &buffer->spool;
     size_t length;
-    const char *bytes = passenger_response_spool_peek(spool, &length);
+    size_t most = passenger_output_is_stream(&buffer->client) ? STREAM_PIECE : PASSENGER_RESPONSE_SPOOL_PIECE;
+    const char *bytes = passenger_response_spool_peek(spool, most, &length);
     if (bytes == NULL) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, spool->file_error, buffer->r, PSGLOGNO(2201)
                       "cannot read the response from its file in %s (PassengerDataBufferDir): the response is cut",
@@ -166,10 +171,33 @@ static int can_send(const passenger_output_buffer *buffer)
     return buffer->status == APR_SUCCESS && buffer->client.busy_since == 0;
 }
 
+/* Sends the beginning of the brigade, as much as a stream is given at once: a file need not go in one piece. */
+static void send_beginning(passenger_output_buffer *buffer)
+{
+    apr_size_t room = PASSENGER_RESPONSE_SPOOL_PIECE;
+    while (!APR_BRIGADE_EMPTY(buffer->brigade)) {
+        apr_bucket *bucket = APR_BRIGADE_FIRST(buffer->brigade);
+        if (bucket->length > 0 && room == 0) {
+            break;
+        }
+        if (bucket->length > room) {
+            apr_bucket_split(bucket, room);
+        }
+        room -= bucket->length;
+        APR_BUCKET_REMOVE(bucket);
+        APR_BRIGADE_INSERT_TAIL(buffer->piece, bucket);
+    }
+    send_brigade(buffer, buffer->piece, APR_BRIGADE_EMPTY(buffer->brigade));
+}
+
 static void send_or_keep(passenger_output_buffer *buffer)
 {
+    int is_stream = passenger_output_is_stream(&buffer->client);
     while (can_send(buffer) && passenger_output_buffer_is_keeping(buffer)) {
         send_piece(buffer);
+    }
+    while (is_stream && can_send(buffer) && !APR_BRIGADE_EMPTY(buffer->brigade)) {
+        send_beginning(buffer);
     }
     if (passenger_output_buffer_is_keeping(buffer) || !can_send(buffer)) {
         keep(buffer);
@@ -180,6 +208,18 @@ static void send_or_keep(passenger_output_buffer *buffer)
     buffer->is_full = !APR_BRIGADE_EMPTY(buffer->brigade);
 }
 
+/* Sends what is with httpd already, as far as the client takes it. Returns whether it has taken anything. */
+static int send_pending(passenger_output_buffer *buffer)
+{
+    apr_time_t busy_before = buffer->client.busy_since;
+    buffer->status = passenger_output_send_pending(&buffer->client);
+    if (buffer->status == APR_SUCCESS && buffer->client.busy_since == busy_before) {
+        return 0;
+    }
+    end_stall(buffer, 0);
+    return 1;
+}
+
 void passenger_output_buffer_send(passenger_output_buffer *buffer, int flags)
 {
     if ((flags & PASSENGER_OUTPUT_LAST) && buffer->last_since == 0) {
@@ -187,14 +227,22 @@ void passenger_output_buffer_send(passenger_output_buffer *buffer, int flags)
     }
     buffer->flags = flags;
     buffer->owes_flush |= flags & PASSENGER_OUTPUT_FLUSH;
+    if (buffer->status == APR_SUCCESS && passenger_output_buffer_needs_polling(buffer)) {
+        send_pending(buffer);
+    }
     send_or_keep(buffer);
 }
 
 void passenger_output_buffer_resume(passenger_output_buffer *buffer)
 {
-    end_stall(buffer, 0);
-    buffer->status = passenger_output_send_pending(&buffer->client);
-    send_or_keep(buffer);
+    if (send_pending(buffer)) {
+        send_or_keep(buffer);
+    }
+}
+
+int passenger_output_buffer_needs_polling(const passenger_output_buffer *buffer)
+{
+    return buffer->client.busy_since != 0 && passenger_output_is_stream(&buffer->client);
 }
 
 int passenger_output_buffer_is_pending(const passenger_output_buffer *buffer)
@@ -244,7 +292,7 @@ static apr_time_t time_to_leave_to_httpd(const passenger_output_buffer *buffer)
 
 static apr_time_t stall_deadline(const passenger_output_buffer *buffer)
 {
-    apr_interval_time_t stall = apr_time_from_msec(PASSENGER_STALL_MILLISECONDS);
+    apr_interval_time_t stall = apr_time_from_msec(STALL_MILLISECONDS);
     return buffer->stalled_since + (buffer->stall_budget < stall ? buffer->stall_budget : stall);
 }
 

@@ -46,8 +46,11 @@ void passenger_output_buffer_begin(passenger_output_buffer *buffer, request_rec 
 /* Sends or keeps what the brigade holds. `flags`: see above. */
 void passenger_output_buffer_send(passenger_output_buffer *buffer, int flags);
 
-/* Continues with what waits for the client, which can take more. */
+/* Continues with what waits for the client, which can take more, or may be able to. */
 void passenger_output_buffer_resume(passenger_output_buffer *buffer);
+
+/* Whether nothing tells when the client, which is busy, can take more: passenger_output_buffer_resume() finds out. */
+int passenger_output_buffer_needs_polling(const passenger_output_buffer *buffer);
 
 /* Whether anything has still to be sent, or, with FLUSH and LAST, be taken by the client. */
 int passenger_output_buffer_is_pending(const passenger_output_buffer *buffer);

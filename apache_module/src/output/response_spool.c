@@ -149,11 +149,11 @@ static const char *peek_file(passenger_response_spool *spool, size_t *length)
     return spool->read_buffer;
 }
 
-const char *passenger_response_spool_peek(passenger_response_spool *spool, size_t *length)
+const char *passenger_response_spool_peek(passenger_response_spool *spool, size_t most, size_t *length)
 {
     size_t kept = memory_length(spool);
     if (kept > 0) {
-        *length = kept < PASSENGER_RESPONSE_SPOOL_PIECE ? kept : PASSENGER_RESPONSE_SPOOL_PIECE;
+        *length = kept < most ? kept : most;
         return spool->memory + spool->memory_start;
     }
     if (spool->file_end > spool->file_start) {

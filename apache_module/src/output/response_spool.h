@@ -3,7 +3,7 @@
  * They lie in memory while they are few, then in a file, which is written as a ring, and in memory again once the file
  * is read to its end. The owner makes the file when it is first needed, and closes it; the rest is freed by
  * passenger_response_spool_end(). Reading and writing the file may block as disks do. One spool serves one response and
- * one thread, or threads that share a lock. Knows no httpd.
+ * one thread. Knows no httpd.
  */
 #ifndef JUMPSEAT_RESPONSE_SPOOL_H
 #define JUMPSEAT_RESPONSE_SPOOL_H
@@ -13,14 +13,7 @@
 
 enum {
     PASSENGER_RESPONSE_SPOOL_MEMORY = 128 * 1024,   /* most bytes kept in memory */
-    PASSENGER_RESPONSE_SPOOL_PIECE = 32 * 1024      /* most bytes added or peeked at once */
-};
-
-/* When memory is full, the worker first waits for the client: that costs less than a file. Both users of a spool keep
- * to these times. */
-enum {
-    PASSENGER_STALL_MILLISECONDS = 10,              /* a client that takes nothing for so long is slow: use the file */
-    PASSENGER_STALL_BUDGET_MILLISECONDS = 250       /* the longest, in all, that a worker waits for a faster one */
+    PASSENGER_RESPONSE_SPOOL_PIECE = 32 * 1024      /* most bytes added at once, or peeked of the file */
 };
 
 /* Gives a descriptor of an empty file to read and write, which stays open as long as the spool is used; -1 with
@@ -56,9 +49,9 @@ int passenger_response_spool_needs_file(const passenger_response_spool *spool, s
 /* How many bytes are kept. */
 int64_t passenger_response_spool_length(const passenger_response_spool *spool);
 
-/* The oldest bytes kept, up to a piece; they stay until the next call. NULL with `*length` 0: there are none; NULL with
- * more: the file cannot be read (see `file_error`). */
-const char *passenger_response_spool_peek(passenger_response_spool *spool, size_t *length);
+/* The oldest bytes kept, up to `most`, of the file up to a piece; they stay until the next call. NULL with `*length`
+ * 0: there are none; NULL with more: the file cannot be read (see `file_error`). */
+const char *passenger_response_spool_peek(passenger_response_spool *spool, size_t most, size_t *length);
 
 /* Forgets the `length` oldest bytes, of those last peeked. */
 void passenger_response_spool_discard(passenger_response_spool *spool, size_t length);

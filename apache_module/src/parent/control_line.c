@@ -12,6 +12,7 @@
 
 #include "config/configuration.h"
 #include "core/message.h"
+#include "parent/spawner_handles.h"
 
 APLOG_USE_MODULE(passenger);
 
@@ -29,15 +30,19 @@ typedef struct {
     int descriptor;             /* to be sent with it, or NO_DESCRIPTOR */
 } packet;
 
-struct passenger_control_queue {
-    apr_pool_t *pool;
+/* The messages of one configuration on their way to the spawner. */
+typedef struct {
+    apr_pool_t *pool;           /* its own */
     server_rec *server;
     apr_array_header_t *packets;
     int sent;                   /* how many of them, from the first on */
     int is_too_long;            /* a message does not fit into a packet */
-};
+} packet_queue;
 
-static void add_message(passenger_control_queue *queue, const passenger_message *message, int descriptor)
+/* What the line has not taken of the newest configuration; in its own pool. NULL: nothing. */
+static packet_queue *unsent;
+
+static void add_message(packet_queue *queue, const passenger_message *message, int descriptor)
 {
     size_t length;
     const char *encoded = passenger_message_encode(message, PASSENGER_CONTROL_MESSAGE_LIMIT, &length);
@@ -49,7 +54,7 @@ static void add_message(passenger_control_queue *queue, const passenger_message 
     APR_ARRAY_PUSH(queue->packets, packet) = (packet){.bytes = encoded, .length = length, .descriptor = descriptor};
 }
 
-static void add_begin(passenger_control_queue *queue, const passenger_server_options *options, apr_int64_t epoch)
+static void add_begin(packet_queue *queue, const passenger_server_options *options, apr_int64_t epoch)
 {
     passenger_message *message = passenger_message_of_type(queue->pool, "begin");
 
@@ -69,7 +74,7 @@ static int log_descriptor(const server_rec *server)
     return descriptor;
 }
 
-static void warn_no_descriptor(const passenger_control_queue *queue, const server_rec *server)
+static void warn_no_descriptor(const packet_queue *queue, const server_rec *server)
 {
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, queue->server, PSGLOGNO(1010)
                  "ErrorLog %s is neither a file nor a program: what apps print cannot go there%s",
@@ -78,7 +83,7 @@ static void warn_no_descriptor(const passenger_control_queue *queue, const serve
                                                                       "PassengerAppLogFile for them");
 }
 
-static void add_log(passenger_control_queue *queue, const server_rec *server, int descriptor)
+static void add_log(packet_queue *queue, const server_rec *server, int descriptor)
 {
     passenger_message *message = passenger_message_of_type(queue->pool, "log");
 
@@ -87,7 +92,7 @@ static void add_log(passenger_control_queue *queue, const server_rec *server, in
 }
 
 /* One log message per distinct name. */
-static void add_logs(passenger_control_queue *queue, const passenger_server_options *options)
+static void add_logs(packet_queue *queue, const passenger_server_options *options)
 {
     apr_hash_t *seen = apr_hash_make(queue->pool);
 
@@ -108,7 +113,7 @@ static void add_logs(passenger_control_queue *queue, const passenger_server_opti
     }
 }
 
-static void add_prestarts(passenger_control_queue *queue, const passenger_server_options *options)
+static void add_prestarts(packet_queue *queue, const passenger_server_options *options)
 {
     const apr_array_header_t *urls = passenger_server_pre_start(options);
 
@@ -121,7 +126,7 @@ static void add_prestarts(passenger_control_queue *queue, const passenger_server
 }
 
 /* All virtual hosts, a number of them in each message. */
-static void add_vhosts(passenger_control_queue *queue)
+static void add_vhosts(packet_queue *queue)
 {
     const server_rec *server = queue->server;
 
@@ -136,7 +141,7 @@ static void add_vhosts(passenger_control_queue *queue)
 }
 
 /* One hook message per hook. */
-static void add_hooks(passenger_control_queue *queue, const passenger_server_options *options)
+static void add_hooks(packet_queue *queue, const passenger_server_options *options)
 {
     const apr_table_t *hooks = passenger_server_ctl(options);
     const apr_array_header_t *entries = hooks != NULL ? apr_table_elts(hooks) : NULL;
@@ -151,7 +156,7 @@ static void add_hooks(passenger_control_queue *queue, const passenger_server_opt
     }
 }
 
-static void add_commit(passenger_control_queue *queue, apr_int64_t epoch)
+static void add_commit(packet_queue *queue, apr_int64_t epoch)
 {
     passenger_message *message = passenger_message_of_type(queue->pool, "commit");
 
@@ -159,35 +164,54 @@ static void add_commit(passenger_control_queue *queue, apr_int64_t epoch)
     add_message(queue, message, NO_DESCRIPTOR);
 }
 
-passenger_control_queue *passenger_control_configuration(server_rec *server, const passenger_server_options *options,
-                                                         uint64_t epoch, apr_pool_t *pool)
+static apr_status_t on_end_of_unsent(void *unused)
 {
-    passenger_control_queue *queue = apr_pcalloc(pool, sizeof *queue);
-
-    queue->pool = pool;
-    queue->server = server;
-    queue->packets = apr_array_make(pool, 16, sizeof(packet));
-    add_begin(queue, options, (apr_int64_t)epoch);
-    add_logs(queue, options);
-    add_vhosts(queue);
-    add_prestarts(queue, options);
-    add_hooks(queue, options);
-    add_commit(queue, (apr_int64_t)epoch);
-    return queue->is_too_long ? NULL : queue;
+    (void)unused;
+    unsent = NULL;
+    return APR_SUCCESS;
 }
 
-size_t passenger_control_queue_size(const passenger_control_queue *queue)
+void passenger_control_forget(void)
+{
+    if (unsent != NULL) {
+        apr_pool_destroy(unsent->pool);
+    }
+}
+
+/* All messages of a configuration, in the place of one that has not been sent to its end. */
+static void queue_configuration(server_rec *server, const passenger_server_options *options, apr_int64_t epoch)
+{
+    apr_pool_t *pool;
+
+    passenger_control_forget();
+    apr_pool_create(&pool, server->process->pconf);
+    apr_pool_tag(pool, "passenger_unsent");
+    apr_pool_cleanup_register(pool, NULL, on_end_of_unsent, apr_pool_cleanup_null);
+    unsent = apr_pcalloc(pool, sizeof *unsent);
+    unsent->pool = pool;
+    unsent->server = server;
+    unsent->packets = apr_array_make(pool, 16, sizeof(packet));
+    add_begin(unsent, options, epoch);
+    add_logs(unsent, options);
+    add_vhosts(unsent);
+    add_prestarts(unsent, options);
+    add_hooks(unsent, options);
+    add_commit(unsent, epoch);
+}
+
+/* How much room in the line the messages take: bytes, rather more than less. */
+static size_t size_of(const packet_queue *queue)
 {
     size_t size = 0;
 
-    for (int i = queue->sent; i < queue->packets->nelts; i++) {
+    for (int i = 0; i < queue->packets->nelts; i++) {
         size += APR_ARRAY_IDX(queue->packets, i, packet).length + PACKET_OVERHEAD;
     }
     return size;
 }
 
-/* Whether what could not be sent now can be sent later: when the spawner has taken what is in the line. Unless httpd runs
- * as root, the kernel also limits how many descriptors are in flight. */
+/* Whether what could not be sent now can be sent later: when the spawner has taken what is in the line. Unless httpd
+ * runs as root, the kernel also limits how many descriptors are in flight. */
 static int is_temporary(int error)
 {
     return error == EAGAIN || error == ETOOMANYREFS || error == ENOBUFS || error == ENOMEM;
@@ -219,15 +243,30 @@ static apr_status_t send_packet(int control, const packet *sent)
     return APR_SUCCESS;
 }
 
-apr_status_t passenger_control_send(int control, passenger_control_queue *queue)
+apr_status_t passenger_control_continue(int control)
 {
     apr_status_t status = APR_SUCCESS;
 
-    while (status == APR_SUCCESS && queue->sent < queue->packets->nelts) {
-        status = send_packet(control, &APR_ARRAY_IDX(queue->packets, queue->sent, packet));
-        queue->sent += status == APR_SUCCESS;
+    while (unsent != NULL && status == APR_SUCCESS && unsent->sent < unsent->packets->nelts) {
+        status = send_packet(control, &APR_ARRAY_IDX(unsent->packets, unsent->sent, packet));
+        unsent->sent += status == APR_SUCCESS;
+    }
+    if (status != APR_EAGAIN) {
+        passenger_control_forget();
     }
     return status;
+}
+
+apr_status_t passenger_control_configure(int control, server_rec *server, const passenger_server_options *options,
+                                         uint64_t epoch)
+{
+    queue_configuration(server, options, (apr_int64_t)epoch);
+    if (unsent->is_too_long) {
+        passenger_control_forget();
+        return APR_ENOSPC;
+    }
+    passenger_spawner_handles_enlarge_control(size_of(unsent));
+    return passenger_control_continue(control);
 }
 
 /* The length of the next packet; 0: there is none. */

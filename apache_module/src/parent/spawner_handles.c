@@ -34,8 +34,8 @@ static void close_handle(int *handle)
     }
 }
 
-/* Runs in each child that httpd's parent forks, before fork() returns there: async-signal-safe calls only. The children of
- * these children come by here, too: for them there is nothing to be done any more. */
+/* Runs in each child that httpd's parent forks, before fork() returns there: async-signal-safe calls only. The
+ * children of these children come by here, too: for them there is nothing to be done any more. */
 static void close_in_child(void)
 {
     if (!are_open) {
@@ -65,8 +65,8 @@ static void enlarge(int socket, int bytes)
     }
 }
 
-/* Moves a descriptor above the standard streams, which the spawner gets anew: httpd may have been started without some of
- * them. Returns 0, or an errno, and the descriptor is closed. */
+/* Moves a descriptor above the standard streams, which the spawner gets anew: httpd may have been started without
+ * some of them. Returns 0, or an errno, and the descriptor is closed. */
 static int move_above_streams(int *descriptor)
 {
     int moved;

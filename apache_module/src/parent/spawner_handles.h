@@ -34,8 +34,8 @@ apr_status_t passenger_spawner_handles_open(void);
 /* Makes a new control line for the spawner that is forked next; an old one is closed. */
 apr_status_t passenger_spawner_handles_renew_control(void);
 
-/* Makes the control line hold so many bytes that the spawner has not received yet, if the kernel allows that: always for
- * root. Never makes it smaller than it began. */
+/* Makes the control line hold so many bytes that the spawner has not received yet, if the kernel allows that: always
+ * for root. Never makes it smaller than it began. */
 void passenger_spawner_handles_enlarge_control(size_t bytes);
 
 /* To be called around the fork of the spawner: that child keeps the ends that are its own. */

@@ -47,8 +47,6 @@ static struct {
     int crash_loop;             /* the last one opened it, and lived for less than CRASH_LOOP_SECONDS */
     int configured;             /* from a configuration pass until the configuration's pool ends */
     int stopping;
-    passenger_control_queue *unsent;    /* of the newest configuration: what the line did not take; NULL: nothing */
-    apr_pool_t *unsent_pool;            /* its own, below that of the configuration; NULL with it */
 } spawner;
 
 static void on_other_child(int reason, void *data, int status);
@@ -126,62 +124,37 @@ static apr_status_t start(server_rec *server, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
-static apr_status_t on_end_of_unsent(void *unused)
+/* A spawner that has just ended is replaced as soon as httpd's main loop learns of it; another one that nothing can be
+ * sent to is killed for that. */
+static void check_sending(server_rec *server, apr_status_t status)
 {
-    (void)unused;
-    spawner.unsent_pool = NULL;
-    spawner.unsent = NULL;
-    return APR_SUCCESS;
-}
-
-static void drop_unsent(void)
-{
-    if (spawner.unsent_pool != NULL) {
-        apr_pool_destroy(spawner.unsent_pool);
-    }
-}
-
-/* Sends what the line takes now; the rest is for the next call. */
-static void send_unsent(server_rec *server)
-{
-    apr_status_t status = passenger_control_send(passenger_spawner_handles_get()->control, spawner.unsent);
-
-    if (status == APR_EAGAIN) {
+    if (status == APR_SUCCESS || status == APR_EAGAIN || status == EPIPE || status == ECONNRESET) {
         return;
     }
-    drop_unsent();
-    /* A spawner that has just ended is replaced as soon as httpd's main loop learns of it. */
-    if (status != APR_SUCCESS && status != EPIPE && status != ECONNRESET) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, status, server, PSGLOGNO(1022)
-                     "the configuration cannot be sent to the spawner (pid %ld): killed; a new spawner is started",
-                     (long)spawner.process.pid);
-        kill(spawner.process.pid, SIGKILL);
-    }
+    ap_log_error(APLOG_MARK, APLOG_ERR, status, server, PSGLOGNO(1022)
+                 "the configuration cannot be sent to the spawner (pid %ld): killed; a new spawner is started",
+                 (long)spawner.process.pid);
+    kill(spawner.process.pid, SIGKILL);
 }
 
-/* Sends the configuration to the spawner, which takes the place of one that has not been sent to its end. */
 static void configure(server_rec *server)
 {
-    drop_unsent();
-    apr_pool_create(&spawner.unsent_pool, server->process->pconf);
-    apr_pool_tag(spawner.unsent_pool, "passenger_unsent");
-    apr_pool_cleanup_register(spawner.unsent_pool, NULL, on_end_of_unsent, apr_pool_cleanup_null);
-    spawner.unsent = passenger_control_configuration(server, passenger_server_wide_options(),
-                                                     passenger_instance_get()->epoch, spawner.unsent_pool);
-    if (spawner.unsent == NULL) {
-        drop_unsent();
+    int control = passenger_spawner_handles_get()->control;
+    apr_status_t status = passenger_control_configure(control, server, passenger_server_wide_options(),
+                                                      passenger_instance_get()->epoch);
+
+    if (status == APR_ENOSPC) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, PSGLOGNO(1021)
                      "the configuration has a value that is too long for the spawner: the one before stays in "
                      "force");
         return;
     }
-    passenger_spawner_handles_enlarge_control(passenger_control_queue_size(spawner.unsent));
-    send_unsent(server);
-    if (spawner.unsent != NULL) {
+    if (status == APR_EAGAIN) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, server, PSGLOGNO(1033)
-                     "the spawner (pid %ld) has not taken all of the configuration yet: the rest is sent as it takes it",
-                     (long)spawner.process.pid);
+                     "the spawner (pid %ld) has not taken all of the configuration yet: the rest is sent as it takes "
+                     "it", (long)spawner.process.pid);
     }
+    check_sending(server, status);
 }
 
 static apr_status_t start_and_configure(server_rec *server)
@@ -252,7 +225,7 @@ static void on_exit_of_spawner(int status)
     spawner.failed_starts = has_started ? 0 : spawner.failed_starts + 1;
     spawner.crash_loop = spawner.opened && lived < apr_time_from_sec(CRASH_LOOP_SECONDS);
     spawner.process.pid = 0;
-    drop_unsent();
+    passenger_control_forget();
     passenger_spawner_handles_close_control();
 }
 
@@ -285,9 +258,7 @@ void passenger_spawner_monitor(server_rec *server)
     }
     else {
         passenger_spawner_watch_check(spawner.process.pid, read_status(), server);
-        if (spawner.unsent != NULL) {
-            send_unsent(server);
-        }
+        check_sending(server, passenger_control_continue(passenger_spawner_handles_get()->control));
     }
 }
 

@@ -93,11 +93,26 @@ void passenger_proxy_log_fault(passenger_proxy *proxy)
     }
 }
 
+/* A filter takes nothing more, although the client is there. httpd answers, if nothing has been sent; else the
+ * response is cut. */
+static int end_after_filter(passenger_proxy *proxy)
+{
+    request_rec *r = proxy->r;
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, proxy->output.status, r, PSGLOGNO(2104)
+                  "an output filter has failed before the response was complete");
+    r->connection->keepalive = AP_CONN_CLOSE;
+    r->connection->aborted |= r->sent_bodyct != 0;
+    return AP_FILTER_ERROR;
+}
+
 /* Nothing may be sent that a client with a half-closed connection could take for an
  * answer. */
 int passenger_proxy_end_without_client(passenger_proxy *proxy)
 {
     request_rec *r = proxy->r;
+    if (!proxy->client_has_left && !proxy->sender.client_has_left && !r->connection->aborted) {
+        return end_after_filter(proxy);
+    }
     ap_log_rerror(APLOG_MARK, APLOG_INFO, proxy->output.status, r, PSGLOGNO(2103)
                   "the client left before the response was complete");
     if (proxy->output.status == AP_FILTER_ERROR) {

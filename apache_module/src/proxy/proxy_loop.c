@@ -9,7 +9,7 @@
 #include <apr_portable.h>
 
 #include "config/configuration.h"
-#include "core/buffer_file.h"
+#include "output/client_waits.h"
 
 APLOG_USE_MODULE(passenger);
 
@@ -17,12 +17,12 @@ enum {
     RECEIVE_SIZE = 32 * 1024,
     RECEIVE_LEAST = 8 * 1024,         /* with less room than this left, what came is sent first */
     FILES_LIMIT = 8,                  /* with so many open files in the brigade, too */
-    WITHOUT_READ_AHEAD = 32 * 1024,   /* bytes that httpd takes for a stream of HTTP/2 without waiting for the client */
     IDLE_MILLISECONDS = 5,            /* a worker silent for so long: the client gets what there is */
     FLUSH_MILLISECONDS = 50,          /* the longest that a little is held back from the client */
     POLLED_MILLISECONDS = 1000,       /* how often to look at a client's socket: httpd may have closed it */
     UNPOLLED_MILLISECONDS = 250,      /* how often to look whether a client that cannot be polled is still there */
-    UNPOLLED_BODY_MILLISECONDS = 20   /* the same, at most, for more of its body */
+    UNPOLLED_BODY_MILLISECONDS = 20,  /* the same, at most, for more of its body */
+    UNPOLLED_ROOM_MICROSECONDS = 50   /* the same, at least, for room for more of the response */
 };
 
 /* 1. Where the loop stands. */
@@ -65,31 +65,6 @@ static int is_unflushed(const passenger_proxy *proxy)
 
 /* 2. From the worker to the client. */
 
-static int make_buffer_file(void *path)
-{
-    return passenger_buffer_file_make(path);
-}
-
-/* Sending to a client that cannot be polled (HTTP/2) blocks. Once a response is larger than what httpd takes at once, a
- * thread reads from the worker meanwhile. */
-static void start_read_ahead_if_needed(passenger_proxy *proxy)
-{
-    const passenger_server_options *options = passenger_server_wide_options();
-    if (proxy->output.client.filter != NULL || proxy->sent <= WITHOUT_READ_AHEAD || proxy->read_ahead.is_started
-        || proxy->read_ahead_failed || is_answered(proxy)) {
-        return;
-    }
-    char *path = passenger_buffer_file_path(proxy->r->pool, passenger_server_data_buffer_dir(options), "response");
-    int error = passenger_read_ahead_start(&proxy->read_ahead, proxy->backend,
-                                           passenger_server_response_buffer_high_watermark(options), make_buffer_file,
-                                           path);
-    if (error != 0) {
-        proxy->read_ahead_failed = 1;
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, error, proxy->r, PSGLOGNO(2203)
-                      "cannot start a thread to read the response: the worker waits for the client if that is slow");
-    }
-}
-
 /* The brigade has been sent or kept, as far as that was possible. When it is empty, nothing points into the received
  * bytes any more. */
 static void note_sent(passenger_proxy *proxy)
@@ -112,8 +87,6 @@ static void send_response(passenger_proxy *proxy, int flush)
             proxy->r->connection->keepalive = AP_CONN_CLOSE;
         }
     }
-    proxy->sent += proxy->received_used;
-    start_read_ahead_if_needed(proxy);
     if (proxy->parser.overriding_status == 0) {
         passenger_output_buffer_send(&proxy->output, (is_last ? PASSENGER_OUTPUT_LAST : 0)
                                                          | (flush ? PASSENGER_OUTPUT_FLUSH : 0));
@@ -184,9 +157,7 @@ static int receive_response(passenger_proxy *proxy)
     char *start = proxy->received + proxy->received_used;
     size_t room = RECEIVE_SIZE - proxy->received_used;
     size_t length;
-    passenger_backend_status status =
-        proxy->read_ahead.is_started ? passenger_read_ahead_receive(&proxy->read_ahead, start, room, &length)
-                                     : passenger_backend_receive(proxy->backend, start, room, &length);
+    passenger_backend_status status = passenger_backend_receive(proxy->backend, start, room, &length);
     if (status == PASSENGER_BACKEND_AGAIN) {
         return 0;
     }
@@ -205,21 +176,6 @@ static int receive_response(passenger_proxy *proxy)
         proxy->received_used = 0;
     }
     return 1;
-}
-
-/* The worker's connection is not needed any more. May be called again. */
-static void close_worker(passenger_proxy *proxy)
-{
-    if (proxy->read_ahead.is_started) {
-        int error = passenger_read_ahead_file_error(&proxy->read_ahead);
-        if (error != 0) {
-            ap_log_rerror(APLOG_MARK, APLOG_WARNING, error, proxy->r, PSGLOGNO(2204)
-                          "could not write the response to a file in %s (PassengerDataBufferDir): the worker waited "
-                          "for the slow client", passenger_server_data_buffer_dir(passenger_server_wide_options()));
-        }
-        passenger_read_ahead_stop(&proxy->read_ahead);
-    }
-    passenger_backend_close(proxy->backend);
 }
 
 /* 3. Waiting. */
@@ -287,38 +243,68 @@ static short client_events(const passenger_proxy *proxy)
 /* The worker for poll(): left out when nothing is to be received or sent, because its end would wake us for ever. */
 static struct pollfd polled_worker(const passenger_proxy *proxy)
 {
-    int receives = proxy->output.is_full || proxy->read_ahead.is_started ? 0 : POLLIN;
+    int receives = proxy->output.is_full ? 0 : POLLIN;
     int sends = passenger_backend_is_sending(proxy->backend) ? POLLOUT : 0;
     return (struct pollfd){.fd = receives || sends ? proxy->backend->socket : -1, .events = (short)(receives | sends)};
 }
 
+/* The same for poll(). A client that cannot be polled and has no room now is looked at again: often while it takes
+ * much, seldom when it has taken nothing for long. Returns whether it is time for that when nothing comes. */
+static int set_timeout_of_poll(const passenger_proxy *proxy, struct timespec *timeout)
+{
+    apr_interval_time_t wait = apr_time_from_msec(timeout_of(proxy));
+    int is_for_room = 0;
+    if (passenger_output_buffer_needs_polling(&proxy->output)) {
+        apr_interval_time_t room = (passenger_monotonic_now() - proxy->output.client.busy_since) / 4;
+        room = room > UNPOLLED_ROOM_MICROSECONDS ? room : UNPOLLED_ROOM_MICROSECONDS;
+        is_for_room = room < wait;
+        wait = is_for_room ? room : wait;
+    }
+    *timeout = (struct timespec){.tv_sec = (time_t)apr_time_sec(wait), .tv_nsec = (long)apr_time_usec(wait) * 1000};
+    return is_for_room;
+}
+
+/* Nothing can be waited for, without memory: whoever is waited for counts as gone. */
+static void end_without_waiting(passenger_proxy *proxy, int error)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, error, proxy->r, PSGLOGNO(2102) "cannot wait for worker and client");
+    if (is_answered(proxy)) {
+        proxy->output.status = error;
+        return;
+    }
+    passenger_response_parser_end_of_input(&proxy->parser);
+    passenger_proxy_log_fault(proxy);
+}
+
 typedef struct proxy_events {
     int worker_is_readable;    /* or has closed */
-    int client_is_writable;
+    int worker_is_idle;        /* for as long as was waited */
+    int client_is_writable;    /* or may be */
 } proxy_events;
 
 /* Waits until worker or client is ready, or a time is up. Notes when the client has left. */
 static proxy_events wait_for_events(passenger_proxy *proxy)
 {
-    int read_ahead = proxy->read_ahead.is_started ? proxy->read_ahead.readable : -1;
     struct pollfd polled[3] = {polled_worker(proxy),
                                {.fd = proxy->client_socket, .events = client_events(proxy)},
-                               {.fd = read_ahead, .events = POLLIN}};
-    int count = poll(polled, 3, timeout_of(proxy));
+                               {.fd = passenger_client_waits_stop_event(), .events = POLLIN}};
+    struct timespec timeout;
+    int is_for_room = set_timeout_of_poll(proxy, &timeout);
+    int count = ppoll(polled, 3, &timeout, NULL);
     if (count < 0 && errno != EINTR) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, proxy->r, PSGLOGNO(2102) "cannot wait for the worker");
-        passenger_response_parser_end_of_input(&proxy->parser);
-        passenger_proxy_log_fault(proxy);
+        end_without_waiting(proxy, errno);
     }
+    int may_have_room = passenger_output_buffer_needs_polling(&proxy->output);
     if (count <= 0) {
-        return (proxy_events){.worker_is_readable = 0};
+        return (proxy_events){.worker_is_idle = !is_for_room, .client_is_writable = may_have_room};
     }
-    /* POLLNVAL: httpd ends, and has closed the socket. */
+    /* POLLNVAL: httpd ends, and has closed the socket. A stream is only told that httpd ends. */
     proxy->client_has_left |= (polled[1].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
+    proxy->client_has_left |= polled[2].revents != 0;
     /* A worker that is only sent to, because there is no room for what it says, is not readable. */
     int worker_is_readable = (polled[0].events & POLLIN) != 0 && polled[0].revents != 0;
-    return (proxy_events){.worker_is_readable = worker_is_readable || polled[2].revents != 0,
-                          .client_is_writable = (polled[1].revents & POLLOUT) != 0};
+    return (proxy_events){.worker_is_readable = worker_is_readable, .worker_is_idle = !worker_is_readable,
+                          .client_is_writable = (polled[1].revents & POLLOUT) != 0 || may_have_room};
 }
 
 /* 4. What is due, and the loop itself. */
@@ -339,7 +325,7 @@ static void check_limits(passenger_proxy *proxy)
     }
 }
 
-static void check_times(passenger_proxy *proxy, int worker_was_readable)
+static void check_times(passenger_proxy *proxy, int worker_is_idle)
 {
     apr_time_t now = passenger_monotonic_now();
     if (passenger_response_parser_deadline(&proxy->parser) != 0) {
@@ -351,7 +337,7 @@ static void check_times(passenger_proxy *proxy, int worker_was_readable)
     note_sent(proxy);
     passenger_request_sender_check_times(&proxy->sender, now, proxy->output.has_started);
     if (is_unflushed(proxy)
-        && (!worker_was_readable || now - proxy->unflushed_since >= apr_time_from_msec(FLUSH_MILLISECONDS))) {
+        && (worker_is_idle || now - proxy->unflushed_since >= apr_time_from_msec(FLUSH_MILLISECONDS))) {
         send_response(proxy, 1);
     }
 }
@@ -391,9 +377,9 @@ static void turn(passenger_proxy *proxy)
     if (is_answered(proxy) && proxy->backend->socket >= 0) {
         /* The worker is free, whatever the client still has to get. */
         passenger_request_sender_stop(&proxy->sender);
-        close_worker(proxy);
+        passenger_backend_close(proxy->backend);
     }
-    check_times(proxy, events.worker_is_readable);
+    check_times(proxy, events.worker_is_idle);
     passenger_request_sender_send(&proxy->sender);
 }
 
@@ -405,7 +391,7 @@ int passenger_proxy_run(passenger_proxy *proxy)
         turn(proxy);
     }
     int status = is_client_gone(proxy) ? passenger_proxy_end_without_client(proxy) : passenger_proxy_end(proxy);
-    close_worker(proxy);
+    passenger_backend_close(proxy->backend);
     passenger_output_buffer_close(&proxy->output);
     return status;
 }

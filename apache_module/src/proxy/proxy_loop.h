@@ -13,7 +13,6 @@
 #include "core/backend.h"
 #include "core/deadlines.h"
 #include "output/output_buffer.h"
-#include "output/read_ahead.h"
 #include "proxy/request_sender.h"
 #include "proxy/response_parser.h"
 #include "proxy/sticky_session.h"
@@ -40,11 +39,8 @@ typedef struct passenger_proxy {
     passenger_request_sender sender;
     passenger_response_parser parser;
     passenger_output_buffer output;     /* what the parser has produced */
-    passenger_read_ahead read_ahead;    /* for a client that cannot be polled */
-    int read_ahead_failed;              /* it could not be started */
     char *received;                     /* what the worker sent; the brigade may still point into it */
     apr_size_t received_used;
-    apr_size_t sent;                    /* bytes that have been given to the output */
     apr_time_t unflushed_since;         /* when what has not been flushed came; 0: all is flushed */
     int has_head;                       /* the response's head has come */
     int has_logged_fault;               /* of the response */

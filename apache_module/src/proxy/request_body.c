@@ -27,6 +27,17 @@ static int is_error_document(const request_rec *r)
     return r->prev != NULL && ap_is_HTTP_ERROR(r->prev->status);
 }
 
+/* Whether there is a body that ends when it ends: a chunked one; in httpd's development version, also one of HTTP/2. */
+static int is_without_length(request_rec *r)
+{
+#if AP_MODULE_MAGIC_AT_LEAST(20211221, 6)
+    if (r->body_indeterminate) {
+        return 1;
+    }
+#endif
+    return apr_table_get(r->headers_in, "Transfer-Encoding") != NULL;
+}
+
 /* Finds the announced length. Returns 0 when there is no body; `*length` is -1 when its length is not known. */
 static int has_body(request_rec *r, apr_off_t *length)
 {
@@ -35,7 +46,7 @@ static int has_body(request_rec *r, apr_off_t *length)
     if (is_error_document(r)) {
         return 0;
     }
-    if (apr_table_get(r->headers_in, "Transfer-Encoding") != NULL) {
+    if (is_without_length(r)) {
         return 1;
     }
     if (announced == NULL || !ap_parse_strict_length(length, announced)) {

@@ -36,14 +36,16 @@ static void clear_cache(void)
     cache.stored = 0;
 }
 
-void passenger_detection_child_init(apr_pool_t *child_pool)
+apr_status_t passenger_detection_child_init(apr_pool_t *child_pool)
 {
     apr_pool_create(&cache.pool, child_pool);
     apr_pool_tag(cache.pool, "passenger_detection");
     clear_cache();
-    if (apr_thread_mutex_create(&cache.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
+    apr_status_t rv = apr_thread_mutex_create(&cache.lock, APR_THREAD_MUTEX_DEFAULT, child_pool);
+    if (rv != APR_SUCCESS) {
         cache.lock = NULL;
     }
+    return rv;
 }
 
 static int find_cached(apr_pool_t *pool, const char *key, int seconds, result *found)

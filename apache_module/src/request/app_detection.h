@@ -14,8 +14,8 @@ typedef enum passenger_detection {
     PASSENGER_APP_FORBIDDEN    /* Apache's user may not look: a folder on the way cannot be searched */
 } passenger_detection;
 
-/* Hook child_init: makes the cache. */
-void passenger_detection_child_init(apr_pool_t *child_pool);
+/* Hook child_init: makes the cache. Returns why it has no lock: it is not used then. */
+apr_status_t passenger_detection_child_init(apr_pool_t *child_pool);
 
 /* Whether there is a file at `path`. `seconds`: how long a cached answer holds; 0: nothing is cached. */
 passenger_detection passenger_detect_file(apr_pool_t *pool, const char *path, int seconds);

@@ -22,12 +22,14 @@ static struct {
     apr_uint32_t is_waiting;           /* some count is to be sent; read without the lock */
 } child;
 
-void passenger_overflow_report_child_init(apr_pool_t *child_pool)
+apr_status_t passenger_overflow_report_child_init(apr_pool_t *child_pool)
 {
     child.counts = passenger_overflow_count_create(child_pool, GROUPS_LIMIT);
-    if (apr_thread_mutex_create(&child.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
+    apr_status_t rv = apr_thread_mutex_create(&child.lock, APR_THREAD_MUTEX_DEFAULT, child_pool);
+    if (rv != APR_SUCCESS) {
         child.lock = NULL;
     }
+    return rv;
 }
 
 static apr_status_t send_report(request_rec *r, const passenger_overflow *overflow)

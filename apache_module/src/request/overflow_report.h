@@ -9,8 +9,8 @@
 
 #include <httpd.h>
 
-/* Hook child_init: makes the store. */
-void passenger_overflow_report_child_init(apr_pool_t *child_pool);
+/* Hook child_init: makes the store. Returns why it has no lock: it is not used then. */
+apr_status_t passenger_overflow_report_child_init(apr_pool_t *child_pool);
 
 /* A request of the app group `group` has been refused: counts it, and sends the report if it is time. */
 void passenger_overflow_report_add(request_rec *r, const char *group);

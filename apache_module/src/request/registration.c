@@ -1,5 +1,7 @@
 #include "request/registration.h"
 
+#include <errno.h>
+
 #include <http_log.h>
 #include <http_request.h>
 #include <apr_strings.h>
@@ -10,6 +12,7 @@
 #include "core/deadlines.h"
 #include "core/message.h"
 #include "errors/error_answer.h"
+#include "output/client_waits.h"
 #include "request/spawner_call.h"
 
 APLOG_USE_MODULE(passenger);
@@ -22,12 +25,14 @@ static struct {
     passenger_group_cache *groups;
 } child;
 
-void passenger_registration_child_init(apr_pool_t *child_pool)
+apr_status_t passenger_registration_child_init(apr_pool_t *child_pool)
 {
     child.groups = passenger_group_cache_create(child_pool, KNOWN_GROUPS_LIMIT);
-    if (apr_thread_mutex_create(&child.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
+    apr_status_t rv = apr_thread_mutex_create(&child.lock, APR_THREAD_MUTEX_DEFAULT, child_pool);
+    if (rv != APR_SUCCESS) {
         child.lock = NULL;
     }
+    return rv;
 }
 
 /* The variables (apr_table_entry_t) that the app's processes get in their environment. */
@@ -150,13 +155,19 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const a
     if (instance == NULL) {
         return report_failure(r, group->key, NO_SPAWNER, 0, NULL);
     }
-    const char *question = passenger_message_encode(question_of(r, mapping, group->key, environment, instance),
-                                                    PASSENGER_CONTROL_MESSAGE_LIMIT, &size);
-    if (question == NULL) {
+    const char *bytes = passenger_message_encode(question_of(r, mapping, group->key, environment, instance),
+                                                 PASSENGER_CONTROL_MESSAGE_LIMIT, &size);
+    if (bytes == NULL) {
         return report_failure(r, group->key, TOO_LONG, 0, NULL);
     }
-    apr_time_t deadline = passenger_monotonic_now() + apr_time_from_sec(PASSENGER_REGISTRATION_SECONDS);
-    apr_status_t rv = passenger_spawner_ask(r->pool, instance->spawner_socket, question, size, deadline, &answer);
+    passenger_question question = {
+        .path = instance->spawner_socket, .bytes = bytes, .length = size,
+        .deadline = passenger_monotonic_now() + apr_time_from_sec(PASSENGER_REGISTRATION_SECONDS),
+        .stop_event = passenger_client_waits_stop_event()};
+    apr_status_t rv = passenger_spawner_ask(r->pool, &question, &answer);
+    if (rv == ECANCELED) {
+        return HTTP_SERVICE_UNAVAILABLE;   /* httpd stops: nobody is there to get it */
+    }
     failure = rv == APR_SUCCESS ? read_answer(&answer, group, &reason) : UNREACHABLE;
     return failure == REGISTERED ? OK : report_failure(r, group->key, failure, rv, reason);
 }

@@ -19,8 +19,8 @@ typedef struct passenger_group {
     passenger_group_address address;   /* set by passenger_group_find() */
 } passenger_group;
 
-/* Hook child_init: makes the cache. */
-void passenger_registration_child_init(apr_pool_t *child_pool);
+/* Hook child_init: makes the cache. Returns why it has no lock: it is not used then. */
+apr_status_t passenger_registration_child_init(apr_pool_t *child_pool);
 
 /* Fills `group` from the cache or by asking the spawner, which may block: up to PASSENGER_REGISTRATION_SECONDS while
  * the spawner is being restarted. Returns OK or an HTTP status, logged. Any thread of a child. */

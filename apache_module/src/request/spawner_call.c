@@ -51,8 +51,24 @@ apr_status_t passenger_spawner_send(const char *path, const char *message, apr_s
     return rv;
 }
 
+/* Waits until there is something to be received (by -1: for the time only). APR_SUCCESS, APR_TIMEUP, ECANCELED when
+ * httpd stops, or why nothing can be waited for. */
+static apr_status_t wait_readable(int descriptor, int stop_event, int milliseconds)
+{
+    struct pollfd polled[2] = {{.fd = descriptor, .events = POLLIN}, {.fd = stop_event, .events = POLLIN}};
+    int count = poll(polled, 2, milliseconds);
+    if (count < 0) {
+        return errno == EINTR ? APR_SUCCESS : errno;
+    }
+    if (polled[1].revents != 0) {
+        return ECANCELED;
+    }
+    return count > 0 ? APR_SUCCESS : APR_TIMEUP;
+}
+
 /* Waits for the answer's packet. */
-static apr_status_t receive(int descriptor, char *bytes, apr_size_t size, apr_time_t deadline, apr_size_t *length)
+static apr_status_t receive(int descriptor, int stop_event, char *bytes, apr_size_t size, apr_time_t deadline,
+                            apr_size_t *length)
 {
     for (;;) {
         ssize_t received = recv(descriptor, bytes, size, MSG_DONTWAIT);
@@ -66,27 +82,26 @@ static apr_status_t receive(int descriptor, char *bytes, apr_size_t size, apr_ti
         if (errno != EAGAIN && errno != EINTR) {
             return errno;
         }
-        struct pollfd waiting = {.fd = descriptor, .events = POLLIN};
-        if (poll(&waiting, 1, milliseconds_until(deadline)) == 0) {
-            return APR_TIMEUP;
+        apr_status_t rv = wait_readable(descriptor, stop_event, milliseconds_until(deadline));
+        if (rv != APR_SUCCESS) {
+            return rv;
         }
     }
 }
 
-/* One attempt, to its end. */
-static apr_status_t attempt(const char *path, const char *question, apr_size_t length, char *bytes, apr_time_t deadline,
-                            apr_size_t *received)
+/* One attempt, to its end. `bytes` has room for PASSENGER_CONTROL_MESSAGE_LIMIT bytes. */
+static apr_status_t attempt(const passenger_question *question, char *bytes, apr_time_t deadline, apr_size_t *received)
 {
     int descriptor;
-    apr_status_t rv = connect_to(path, &descriptor);
+    apr_status_t rv = connect_to(question->path, &descriptor);
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (send(descriptor, question, length, MSG_NOSIGNAL) < 0) {
+    if (send(descriptor, question->bytes, question->length, MSG_NOSIGNAL) < 0) {
         rv = errno;
     }
     else {
-        rv = receive(descriptor, bytes, PASSENGER_CONTROL_MESSAGE_LIMIT, deadline, received);
+        rv = receive(descriptor, question->stop_event, bytes, PASSENGER_CONTROL_MESSAGE_LIMIT, deadline, received);
     }
     close(descriptor);
     return rv;
@@ -99,8 +114,7 @@ static int is_temporary(apr_status_t rv)
            || rv == APR_TIMEUP;
 }
 
-apr_status_t passenger_spawner_ask(apr_pool_t *pool, const char *path, const char *question, apr_size_t length,
-                                   apr_time_t deadline, passenger_answer *answer)
+apr_status_t passenger_spawner_ask(apr_pool_t *pool, const passenger_question *question, passenger_answer *answer)
 {
     char *bytes = apr_palloc(pool, PASSENGER_CONTROL_MESSAGE_LIMIT);
     apr_status_t rv;
@@ -108,10 +122,13 @@ apr_status_t passenger_spawner_ask(apr_pool_t *pool, const char *path, const cha
     for (;;) {
         apr_time_t now = passenger_monotonic_now();
         apr_time_t until = now + apr_time_from_sec(ATTEMPT_SECONDS);
-        rv = attempt(path, question, length, bytes, until < deadline ? until : deadline, &answer->length);
-        if (!is_temporary(rv) || passenger_monotonic_now() >= deadline) {
+        rv = attempt(question, bytes, until < question->deadline ? until : question->deadline, &answer->length);
+        if (!is_temporary(rv) || passenger_monotonic_now() >= question->deadline) {
             return rv;
         }
-        poll(NULL, 0, PAUSE_MILLISECONDS);
+        apr_status_t paused = wait_readable(-1, question->stop_event, PAUSE_MILLISECONDS);
+        if (paused != APR_SUCCESS && paused != APR_TIMEUP) {
+            return paused;
+        }
     }
 }

@@ -1,12 +1,20 @@
 /* spawner_call.h: one message to the spawner, and its answer (docs/protocol.md, section 4, "Child to spawner").
  *
- * One connection per message, opened and closed here. Any thread of an httpd child.
+ * One connection per message, opened and closed here. Any thread of an httpd child. Knows no httpd.
  */
 #ifndef JUMPSEAT_SPAWNER_CALL_H
 #define JUMPSEAT_SPAWNER_CALL_H
 
 #include <apr_pools.h>
 #include <apr_time.h>
+
+typedef struct passenger_question {
+    const char *path;       /* of the spawner's SEQPACKET socket */
+    const char *bytes;      /* one netstring message */
+    apr_size_t length;
+    apr_time_t deadline;    /* for the answer; of passenger_monotonic_now() */
+    int stop_event;         /* a descriptor that is readable when nothing is to be waited for any more; -1: none */
+} passenger_question;
 
 typedef struct passenger_answer {
     const char *bytes;      /* one netstring message, in the pool given */
@@ -17,9 +25,8 @@ typedef struct passenger_answer {
  * queue. */
 apr_status_t passenger_spawner_send(const char *path, const char *message, apr_size_t length);
 
-/* Sends `question` there and blocks until the answer comes, at most until `deadline` (of passenger_monotonic_now()).
- * Tries again while the spawner is being restarted. APR_SUCCESS, or why the last attempt failed. */
-apr_status_t passenger_spawner_ask(apr_pool_t *pool, const char *path, const char *question, apr_size_t length,
-                                   apr_time_t deadline, passenger_answer *answer);
+/* Sends the question and blocks until the answer comes, at most until its deadline. Tries again while the spawner is
+ * being restarted. APR_SUCCESS; ECANCELED by the stop event; or why the last attempt failed. */
+apr_status_t passenger_spawner_ask(apr_pool_t *pool, const passenger_question *question, passenger_answer *answer);
 
 #endif
