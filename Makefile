@@ -21,12 +21,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ENVIRONMENT := $(VENV)/.environment
 MODULE := $(VENV)/.module
 TEST_TOOLS := $(VENV)/.test-tools
+SCRATCH := $(VENV)/tmp
 
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo 2>/dev/null),sudo -E))
 
 module_sources := $(wildcard apache_module/*.py) $(shell find apache_module/src -name "*.[ch]")
 
 export PYTHON SANITIZE
+# /tmp may be small: what pip and the compiler write meanwhile goes into the environment.
+$(ENVIRONMENT) $(MODULE) $(TEST_TOOLS): export TMPDIR = $(CURDIR)/$(SCRATCH)
+# What tests and tools print and read does not follow the user's language.
+test lint types unit integration faults soak provision-test: export LC_ALL := C.UTF-8
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types unit integration faults soak provision-test bench bench-memory install uninstall generate clean
@@ -41,6 +46,7 @@ setup: $(MODULE) ## install what is missing, make .venv, build the module
 $(ENVIRONMENT): setup.py pyproject.toml spawner/version.py
 	@scripts/packages build
 	@if [ -e $(VENV)/pyvenv.cfg ] && ! $(BIN)/python -c '' 2>/dev/null; then rm -rf $(VENV); fi
+	@mkdir -p $(SCRATCH)
 	@[ -e $(BIN)/python ] || { echo "making $(VENV) with $(PYTHON)" && "$(PYTHON)" -m venv $(VENV); }
 	@rm -f $(TEST_TOOLS)
 	$(PIP) install --editable .

@@ -33,12 +33,12 @@ WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 HARDENING = ["-O2", "-g", "-fstack-protector-strong", "-fstack-clash-protection"]
 HARDENING += ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
 SANITIZERS = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-# Never unloaded: the parent's handles, the fork handler and Python itself outlast every restart of httpd.
+# nodelete: the object is never unloaded. The parent's handles, fork handler and Python outlive each restart of httpd.
 LINKING = ["-shared", "-Wl,-z,nodelete", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]
 
 EXPORTS = "{ global: passenger_module; local: *; };\n"
 
-# Run by cffi when the function is called first.
+# cffi runs this at the first call of the function.
 INIT_CODE = """
 import site
 import sys
@@ -54,7 +54,7 @@ import apache_module.embedding
 
 
 class BuildError(Exception):
-    """Something that the build needs is missing or has failed: one line that says what and how to get it."""
+    """Something that the build needs is missing or has failed. The text says what, and how to get it."""
 
 
 def _run(command: list[str]) -> str:
@@ -85,7 +85,7 @@ def _apache_flags() -> list[str]:
 
 
 def _python_flags() -> tuple[list[str], list[str]]:
-    """What compiling and linking needs to embed the interpreter that runs this."""
+    """The flags for compiling and linking that embed the interpreter that runs this."""
     settings = sysconfig.get_config_vars()
     folder, version = str(settings["LIBDIR"]), str(settings["LDVERSION"])
     include = sysconfig.get_path("include")
@@ -127,7 +127,7 @@ def _write_embedding(path: Path, site_packages: list[str]) -> None:
     ffi.embedding_init_code(
         INIT_CODE.format(executable=sys.executable, site_packages=site_packages, checkout=str(CHECKOUT))
     )
-    # It says on stdout what it does.
+    # It prints what it does.
     with contextlib.redirect_stdout(io.StringIO()):
         ffi.emit_c_code(str(path))
 
@@ -158,7 +158,7 @@ def build(
 
     :param output_directory: where mod_passenger.so goes; made when missing.
     :param sanitize: with AddressSanitizer and UndefinedBehaviorSanitizer, for tests.
-    :param site_packages: where the spawner's packages will be; default: those of this interpreter.
+    :param site_packages: where the spawner's packages will be; by default, those of this interpreter.
     :returns: the path of the module.
     :raises BuildError: when something is missing or does not compile.
     """
@@ -178,7 +178,7 @@ def build(
         (folder / "exports").write_text(EXPORTS, encoding="ascii")
         jobs = [(source, ours) for source in _sources()] + [(folder / "jumpseat_embedding.c", include)]
         objects = _compile_all(jobs, folder, compiler)
-        # Linked beside the target and then renamed: a running httpd keeps the file that it has mapped.
+        # Link to a new file, then rename it: a running httpd keeps the file that it has mapped.
         fresh = output / (MODULE_FILE + ".new")
         script = "-Wl,--version-script,%s" % (folder / "exports")
         _run([*compiler, *LINKING, script, *objects, "-o", str(fresh), *linking])

@@ -1,4 +1,4 @@
-"""Writes what is generated from the option table and the log lines: `python -m apache_module.generate [--check]`."""
+"""Writes what is generated from the tables and the log lines: `python -m apache_module.generate [--check]`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from apache_module import render_c, render_log_messages, render_markdown, render_python
+from apache_module.constants import CONSTANTS, c_header, python_module
 from apache_module.directives import DIRECTIVES, HOOKS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -17,14 +18,17 @@ def generated_files() -> dict[str, str]:
     return {
         "apache_module/src/config/generated/options.h": render_c.header(DIRECTIVES),
         "apache_module/src/config/generated/options.c": render_c.source(DIRECTIVES),
+        "apache_module/src/config/generated/commands.c": render_c.commands(DIRECTIVES),
+        "apache_module/src/core/generated/constants.h": c_header(CONSTANTS),
         "docs/directives.md": render_markdown.page(DIRECTIVES),
         "docs/log-messages.md": render_log_messages.page(CHECKOUT),
         "spawner/options.py": render_python.module(DIRECTIVES, HOOKS),
+        "spawner/shared/constants.py": python_module(CONSTANTS),
     }
 
 
 def outdated(checkout: Path = CHECKOUT) -> list[str]:
-    """The generated files that are missing or not as the table would have them."""
+    """The generated files that are missing, or that differ from what the table gives."""
     names = []
     for name, text in generated_files().items():
         path = checkout / name

@@ -84,7 +84,7 @@ REMEDIES: dict[int, str] = {
     3006: "Check that the URL of PassengerPreStart leads to this Apache.",
     3008: "Make the app's user the owner of the file's folder: `install -d -o shop /var/log/shop`.",
     3011: "The app's import left something behind that forked workers cannot share: [preloading.md](preloading.md).",
-    3012: "The process sent a message that is not allowed, and was killed. Perhaps the app writes to file descriptors "
+    3012: "The process sent a message that is not allowed. Perhaps the app writes to file descriptors "
     "that are not its own.",
     3020: "The instance folder is full or missing, or the limit of descriptors is reached. The app's requests are "
     "answered 500.",

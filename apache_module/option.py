@@ -33,7 +33,7 @@ class Kind(enum.Enum):
 
 
 class Scope(enum.Enum):
-    """Where a directive may stand. Nothing but LOCATION and OPTIONS is open to `.htaccess`."""
+    """Where a directive may stand. Only LOCATION and OPTIONS are allowed in `.htaccess`."""
 
     SERVER = "server config"
     APPLICATION = "server config, virtual host, directory, location"
@@ -46,14 +46,15 @@ class Directive:
     """One option.
 
     :ivar name: the directive without its prefix `Passenger`.
-    :ivar default: the value when nothing is configured; None: none, or found at run time (`default_text` says how).
+    :ivar default: the value when nothing is configured. None: there is none, or it is found at run time
+        (`default_text` says how).
     :ivar minimum: least number allowed, for INTEGER; `maximum`: the largest.
     :ivar unit: what an INTEGER counts.
     :ivar choices: for CHOICE, each word allowed, with the canonical word it stands for; for GROUP, words allowed
         beside the names of groups; for SETTINGS, each name that has an effect, with the name in messages.
     :ivar on_when: for a FLAG without a static default: on exactly when that other option has that value.
-    :ivar on_wire: the spawner is told (in `begin` for SERVER scope, else in `register`).
-    :ivar respawn: running app processes do not fit any more when it changes.
+    :ivar on_wire: httpd sends it to the spawner (in `begin` for SERVER scope, else in `register`).
+    :ivar respawn: when it changes, running app processes have to be replaced.
     """
 
     name: str

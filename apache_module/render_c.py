@@ -41,9 +41,6 @@ typedef struct {
     const char *const *choices; /* pairs of the word allowed and the word that it means; ended by NULL; or NULL */
 } passenger_option;
 
-/* The module's directives, ended by an empty one. */
-extern const command_rec passenger_commands[];
-
 """
 
 _HEADER_FUNCTIONS = """\
@@ -55,7 +52,7 @@ passenger_server_options *passenger_server_options_create(apr_pool_t *pool);
 passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passenger_dir_options *outer,
                                                    const passenger_dir_options *inner);
 
-/* Adds each option that the spawner is told: the value in force; those without a value are left out. */
+/* Adds each option that is sent to the spawner, with the value in force. Options without a value are left out. */
 void passenger_dir_options_to_wire(const passenger_dir_options *options, passenger_message *message);
 void passenger_server_options_to_wire(const passenger_server_options *options, passenger_message *message);
 
@@ -263,20 +260,31 @@ def _ignored(name: str) -> str:
     return '    AP_INIT_RAW_ARGS(%s, passenger_ignore, NULL, OR_ALL, "has no effect"),\n' % c_string(name)
 
 
-def source(options: Sequence[Directive]) -> str:
-    """The text of options.c."""
-    per_dir, server_wide = _split(options)
+def commands(options: Sequence[Directive]) -> str:
+    """The text of commands.c."""
     return "".join(
         [
             BANNER,
-            '#include "config/generated/options.h"\n\n#include <apr_strings.h>\n\n#include "config/settings.h"\n\n',
+            '#include "config/app_environment.h"\n#include "config/settings.h"\n\n',
             _choices(options),
             "static const passenger_option option_table[] = {\n",
             *[_descriptor(option) for option in options],
             "};\n\nconst command_rec passenger_commands[] = {\n",
             *[_command(index, option) for index, option in enumerate(options)],
             *[_ignored(name) for name in IGNORED],
-            "    {NULL}\n};\n\n",
+            "    PASSENGER_APP_ENVIRONMENT_COMMANDS,\n",
+            "    {NULL}\n};\n",
+        ]
+    )
+
+
+def source(options: Sequence[Directive]) -> str:
+    """The text of options.c."""
+    per_dir, server_wide = _split(options)
+    return "".join(
+        [
+            BANNER,
+            '#include "config/generated/options.h"\n\n#include <apr_strings.h>\n\n',
             _create("passenger_dir_options", per_dir),
             _create("passenger_server_options", server_wide),
             _merge(per_dir),

@@ -6,7 +6,7 @@ from typing import Sequence
 
 from apache_module.option import Directive, Kind
 
-_START = '''"""The options that httpd tells the spawner.
+_START = '''"""The options that httpd sends to the spawner.
 
 Generated from apache_module/directives.py by `python -m apache_module.generate`; do not edit.
 """
@@ -90,8 +90,8 @@ def _parse(option: Directive, options: Sequence[Directive]) -> str:
     if option.kind is Kind.FLAG:
         if option.on_when is not None:
             other = next(o for o in options if o.name == option.on_when[0])
-            told, word = (int(v) if isinstance(v, bool) else v for v in (other.default, option.on_when[1]))
-            default = 'fields.get("%s", "%s") == "%s"' % (other.wire_name, told, word)
+            value, word = (int(v) if isinstance(v, bool) else v for v in (other.default, option.on_when[1]))
+            default = 'fields.get("%s", "%s") == "%s"' % (other.wire_name, value, word)
         return "_flag(fields, %s, %s)" % (wire, default)
     if option.kind is Kind.INTEGER:
         return "_integer(fields, %s, %s, %d, %d)" % (wire, default, option.minimum, option.maximum)
@@ -120,25 +120,25 @@ def _argument(option: Directive, options: Sequence[Directive]) -> str:
 
 
 def _class(name: str, what: str, options: Sequence[Directive]) -> str:
-    told = [option for option in options if option.on_wire]
-    respawn = ["self.%s" % option.wire_name for option in told if option.respawn]
+    sent = [option for option in options if option.on_wire]
+    respawn = ["self.%s" % option.wire_name for option in sent if option.respawn]
     lines = ["", "", "@dataclass(frozen=True)", "class %s:" % name, '    """%s' % what, ""]
-    lines += [_ivar(option) for option in told] + ['    """', ""]
-    lines += [_field(option, options) for option in told]
+    lines += [_ivar(option) for option in sent] + ['    """', ""]
+    lines += [_field(option, options) for option in sent]
     lines += [
         "",
         "    @classmethod",
         '    def from_wire(cls, fields: Mapping[str, str]) -> "%s":' % name,
-        '        """The options in a message: other names are left alone, absent options have their default.',
+        '        """The options in a message. Other names are ignored; options that are missing have their default.',
         "",
         "        :raises OptionError: for a value that the option cannot have.",
         '        """',
         "        return cls(",
-        *[_argument(option, options) for option in told],
+        *[_argument(option, options) for option in sent],
         "        )",
         "",
         "    def respawn_key(self) -> tuple[object, ...]:",
-        '        """What a running app process was started with: when this differs, it does not fit any more."""',
+        '        """What a running app process was started with. If it differs, the process has to be replaced."""',
         "        return (",
         *["            %s," % item for item in respawn],
         "        )",

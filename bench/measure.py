@@ -1,4 +1,4 @@
-"""One round of load on one contestant, and what it cost."""
+"""One round of load on one server, and what it cost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Figures:
     """What one round gave.
 
     :ivar requests: per second.
-    :ivar cpu: microseconds of CPU per request, user and system, of all the contestant's processes.
+    :ivar cpu: microseconds of CPU per request, user and system, of all the server's processes.
     :ivar p99: milliseconds.
     """
 

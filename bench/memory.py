@@ -17,10 +17,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench.contestants import PYTHON, Contestant, Gunicorn, Jumpseat, ModWsgi
 from bench.measure import run_round
 from bench.private_httpd import wait_until
 from bench.run import warm_up
+from bench.servers import PYTHON, Gunicorn, Jumpseat, MeasuredServer, ModWsgi
 
 HERE = Path(__file__).parent
 SITE = HERE / "django_site"
@@ -39,17 +39,17 @@ def django_packages() -> Path:
     return next((ENVIRONMENT / "lib").glob("python3*/site-packages"))
 
 
-class DjangoSite(Contestant):
-    """A contestant that serves the Django site in place of hello world.
+class DjangoSite(MeasuredServer):
+    """A server that serves the Django site in place of hello world.
 
-    :param ballast: megabytes of objects that the site holds beside Django.
+    :param objects: megabytes of objects that the site holds beside Django.
     """
 
-    def __init__(self, workers: int, ballast: int) -> None:
+    def __init__(self, workers: int, objects: int) -> None:
         super().__init__(workers)
         for source in SITE.glob("*.py"):
             shutil.copy(source, self.app_root)
-        (self.app_root / "ballast.txt").write_text(str(ballast))
+        (self.app_root / "large_objects.txt").write_text(str(objects))
 
     def app_processes(self) -> list[psutil.Process]:
         """The processes that hold the app."""
@@ -127,23 +127,23 @@ def proportional_size(processes: list[psutil.Process]) -> float:
     return float(sum(process.memory_full_info().pss for process in processes))
 
 
-def measure(kind: type[DjangoSite], workers: int, requests: int, ballast: int) -> tuple[float, float, int]:
+def measure(kind: type[DjangoSite], workers: int, requests: int, objects: int) -> tuple[float, float, int]:
     """Memory of an app after a tenth of so many requests and after all of them.
 
     :returns: bytes after the tenth, bytes after all, requests that failed.
     """
-    contestant = kind(workers, ballast)
+    server = kind(workers, objects)
     try:
-        contestant.start()
-        warm_up(contestant)
-        wait_until(lambda: len(contestant.app_processes()) >= workers, "%s has not all workers" % kind.name)
-        url = "http://127.0.0.1:%d/page" % contestant.httpd.port
-        failed = _load(url, contestant.pids(), requests // 10, 2 * workers)
-        early = proportional_size(contestant.app_processes())
-        failed += _load(url, contestant.pids(), requests - requests // 10, 2 * workers)
-        return early, proportional_size(contestant.app_processes()), failed
+        server.start()
+        warm_up(server)
+        wait_until(lambda: len(server.app_processes()) >= workers, "%s has not all workers" % kind.name)
+        url = "http://127.0.0.1:%d/page" % server.httpd.port
+        failed = _load(url, server.pids(), requests // 10, 2 * workers)
+        early = proportional_size(server.app_processes())
+        failed += _load(url, server.pids(), requests - requests // 10, 2 * workers)
+        return early, proportional_size(server.app_processes()), failed
     finally:
-        contestant.stop()
+        server.stop()
 
 
 def _load(url: str, pids: list[int], requests: int, connections: int) -> int:
@@ -157,29 +157,29 @@ def _load(url: str, pids: list[int], requests: int, connections: int) -> int:
 
 @click.command()
 @click.option("--workers", default=16, show_default=True, help="App processes.")
-@click.option("--requests", default=20_000, show_default=True, help="Requests before the second look.")
-@click.option("--ballast", default=0, show_default=True, help="Megabytes of objects that the site holds beside Django.")
-@click.option("--only", default="", help="Run only contestants whose name contains this.")
-def bench(workers: int, requests: int, ballast: int, only: str) -> None:
-    """Compare; contestants whose Debian package is not installed are left out by name."""
+@click.option("--requests", default=20_000, show_default=True, help="Requests before the second measurement.")
+@click.option("--objects", default=0, show_default=True, help="Megabytes of objects that the site holds beside Django.")
+@click.option("--only", default="", help="Run only servers whose name contains this.")
+def bench(workers: int, requests: int, objects: int, only: str) -> None:
+    """Compare the servers. Those whose Debian package is not installed are named and left out."""
     console = Console(width=120)
     django_packages()
-    found = Table(title="Django and %d MB, %d workers, %d requests: megabytes (PSS)" % (ballast, workers, requests))
+    found = Table(title="Django and %d MB, %d workers, %d requests: megabytes (PSS)" % (objects, workers, requests))
     for heading in ("server", "1 worker", "%d workers" % workers, "each added worker", "after a tenth", "failed"):
         found.add_column(heading, justify="left" if heading == "server" else "right")
     for kind in [kind for kind in ALL if only.lower() in kind.name.lower()]:
         if kind.missing():
             console.print("left out: %s (apt-get install %s)" % (kind.name, kind.missing()))
             continue
-        found.add_row(kind.name, *_row(kind, workers, requests, ballast, console.print))
+        found.add_row(kind.name, *_row(kind, workers, requests, objects, console.print))
     console.print(found)
 
 
 def _row(
-    kind: type[DjangoSite], workers: int, requests: int, ballast: int, tell: Callable[[str], Optional[object]]
+    kind: type[DjangoSite], workers: int, requests: int, objects: int, tell: Callable[[str], Optional[object]]
 ) -> list[str]:
-    early_one, one, failed = measure(kind, 1, max(10, requests // workers), ballast)
-    early_all, all_of_them, failed_too = measure(kind, workers, requests, ballast)
+    early_one, one, failed = measure(kind, 1, max(10, requests // workers), objects)
+    early_all, all_of_them, failed_too = measure(kind, workers, requests, objects)
     added, early = ((total - single) / (workers - 1) for total, single in ((all_of_them, one), (early_all, early_one)))
     tell("%s: %.1f MB for each added worker" % (kind.name, added / MEGABYTE))
     sizes = ["%.1f" % (value / MEGABYTE) for value in (one, all_of_them, added, early)]

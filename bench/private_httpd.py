@@ -1,4 +1,4 @@
-"""A private httpd for one contestant: event MPM, two children of 64 threads, on a port of its own."""
+"""A private httpd for one server: event MPM, two children of 64 threads, on a port of its own."""
 
 from __future__ import annotations
 

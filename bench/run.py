@@ -13,29 +13,29 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.contestants import ALL, PATHS, Contestant
 from bench.measure import Figures, run_round
+from bench.servers import ALL, PATHS, MeasuredServer
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True, help="Rounds for each contestant, alternating.")
+@click.option("--rounds", default=5, show_default=True, help="Rounds for each server, alternating.")
 @click.option("--seconds", default=4, show_default=True, help="Length of a round.")
 @click.option("--connections", default=16, show_default=True, help="Kept-alive connections.")
 @click.option("--workers", default=2, show_default=True, help="App processes.")
-@click.option("--only", multiple=True, help="Run only contestants whose name contains this.")
+@click.option("--only", multiple=True, help="Run only servers whose name contains this.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures of every round as JSON.")
 def bench(rounds: int, seconds: int, connections: int, workers: int, only: tuple[str, ...], as_json: bool) -> None:
-    """Compare; contestants whose Debian package is not installed are left out by name."""
+    """Compare the servers. Those whose Debian package is not installed are named and left out."""
     console = Console(stderr=as_json)
     chosen = [kind for kind in ALL if not only or any(word.lower() in kind.name.lower() for word in only)]
     for kind in [kind for kind in chosen if kind.missing()]:
         console.print("left out: %s (apt-get install %s)" % (kind.name, kind.missing()))
     running = [kind(workers) for kind in chosen if not kind.missing()]
     with contextlib.ExitStack() as stack:
-        for contestant in running:
-            stack.callback(contestant.stop)
-            contestant.start()
-            warm_up(contestant)
+        for server in running:
+            stack.callback(server.stop)
+            server.start()
+            warm_up(server)
         results = compare(running, rounds, seconds, connections, console)
     if as_json:
         json.dump({name: [vars(figures) for figures in rows] for name, rows in results.items()}, sys.stdout, indent=2)
@@ -44,31 +44,31 @@ def bench(rounds: int, seconds: int, connections: int, workers: int, only: tuple
                             % (rounds, seconds, connections, workers)))  # fmt: skip
 
 
-def url_of(contestant: Contestant) -> str:
-    """Where the contestant answers."""
-    return "http://127.0.0.1:%d%s" % (contestant.httpd.port, PATHS.get(type(contestant), "/hello"))
+def url_of(server: MeasuredServer) -> str:
+    """Where the server answers."""
+    return "http://127.0.0.1:%d%s" % (server.httpd.port, PATHS.get(type(server), "/hello"))
 
 
-def warm_up(contestant: Contestant) -> None:
+def warm_up(server: MeasuredServer) -> None:
     """Have the app loaded, and see that it answers what it should."""
-    plain = "http://127.0.0.1:%d/hello" % contestant.httpd.port
-    for url in (plain, url_of(contestant)):
+    plain = "http://127.0.0.1:%d/hello" % server.httpd.port
+    for url in (plain, url_of(server)):
         with urllib.request.urlopen(url, timeout=60) as answer:
             body = answer.read()
         if body != b"Hello, World!":
-            raise RuntimeError("%s answered %r" % (contestant.name, body))
+            raise RuntimeError("%s answered %r" % (server.name, body))
 
 
 def compare(
-    running: list[Contestant], rounds: int, seconds: int, connections: int, console: Console
+    running: list[MeasuredServer], rounds: int, seconds: int, connections: int, console: Console
 ) -> dict[str, list[Figures]]:
-    """Every contestant once per round, in turn."""
-    results: dict[str, list[Figures]] = {contestant.name: [] for contestant in running}
+    """Every server once per round, in turn."""
+    results: dict[str, list[Figures]] = {server.name: [] for server in running}
     for number in range(rounds):
-        for contestant in running:
-            figures = run_round(url_of(contestant), contestant.pids(), connections, seconds)
-            results[contestant.name].append(figures)
-            console.print("round %d  %-34s %8.0f/s" % (number + 1, contestant.name, figures.requests))
+        for server in running:
+            figures = run_round(url_of(server), server.pids(), connections, seconds)
+            results[server.name].append(figures)
+            console.print("round %d  %-34s %8.0f/s" % (number + 1, server.name, figures.requests))
     return results
 
 

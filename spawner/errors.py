@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 
+from spawner.shared.constants import ERROR_ID_LENGTH
+
 
 class JumpseatError(Exception):
     """Base of every error that this project raises on purpose."""
@@ -37,4 +39,4 @@ class IllegalTransition(InternalError):
 
 def new_error_id() -> str:
     """Eight hex digits that connect an error page with the log."""
-    return secrets.token_hex(4)
+    return secrets.token_hex(ERROR_ID_LENGTH // 2)

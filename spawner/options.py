@@ -1,4 +1,4 @@
-"""The options that httpd tells the spawner.
+"""The options that httpd sends to the spawner.
 
 Generated from apache_module/directives.py by `python -m apache_module.generate`; do not edit.
 """
@@ -124,7 +124,7 @@ class AppOptions:
 
     @classmethod
     def from_wire(cls, fields: Mapping[str, str]) -> "AppOptions":
-        """The options in a message: other names are left alone, absent options have their default.
+        """The options in a message. Other names are ignored; options that are missing have their default.
 
         :raises OptionError: for a value that the option cannot have.
         """
@@ -162,7 +162,7 @@ class AppOptions:
         )
 
     def respawn_key(self) -> tuple[object, ...]:
-        """What a running app process was started with: when this differs, it does not fit any more."""
+        """What a running app process was started with. If it differs, the process has to be replaced."""
         return (
             self.python,
             self.app_env,
@@ -210,7 +210,7 @@ class ServerOptions:
 
     @classmethod
     def from_wire(cls, fields: Mapping[str, str]) -> "ServerOptions":
-        """The options in a message: other names are left alone, absent options have their default.
+        """The options in a message. Other names are ignored; options that are missing have their default.
 
         :raises OptionError: for a value that the option cannot have.
         """
@@ -229,7 +229,7 @@ class ServerOptions:
         )
 
     def respawn_key(self) -> tuple[object, ...]:
-        """What a running app process was started with: when this differs, it does not fit any more."""
+        """What a running app process was started with. If it differs, the process has to be replaced."""
         return (
             self.user_switching,
             self.default_user,

@@ -1,4 +1,4 @@
-"""The spawner's own configuration: spawner.conf, read by ConfigObj against its configspec."""
+"""spawner.conf, the spawner's own configuration: read by ConfigObj and checked against its configspec."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spawner.errors import OperatorError
 CONFIGSPEC = Path(__file__).resolve().parent.parent / "conf.d" / "spawner.configspec"
 
 
-# httpd waits 8 s for the spawner's end (STOP_SECONDS of apache_module/src/parent/spawner_process.c) and then kills it.
+# Seconds. httpd kills a spawner that has not ended after 8 (STOP_SECONDS, apache_module/src/parent/spawner_process.c).
 LONGEST_GRACE = 6.0
 
 
@@ -23,18 +23,18 @@ class SpawnerConfError(OperatorError):
 
 @dataclass(frozen=True)
 class SpawnerConf:
-    """What spawner.conf can set; what each means stands in conf.d/spawner.conf.
+    """The settings of spawner.conf, which conf.d/spawner.conf explains.
 
-    :ivar active_interval: seconds between two looks at workers while requests come in.
-    :ivar idle_interval: seconds between two looks at workers otherwise.
+    :ivar active_interval: seconds between two samples of the scoreboards while requests come in.
+    :ivar idle_interval: seconds between two samples of the scoreboards otherwise.
     :ivar active_window: seconds after its last request for which an app counts as active.
-    :ivar memory_interval: seconds between two looks at the memory of workers that are limited.
+    :ivar memory_interval: seconds between two samples of the memory of workers that have a limit.
     :ivar accept_plain_scgi: whether workers answer SCGI clients that do not know the app's token.
-    :ivar parallel_starts: how many interpreters may import an app at once; 0: as many as there are cores.
+    :ivar parallel_starts: how many interpreters may import an app at the same time; 0: as many as there are cores.
     :ivar line_length: bytes after which a line of an app's output is split.
-    :ivar shutdown_grace: seconds that apps have to end in before they are killed.
-    :ivar prestart_timeout: seconds that a PassengerPreStart request may take.
-    :ivar answer_timeout: seconds that a client has to send a request's head when it is told that its app failed.
+    :ivar shutdown_grace: seconds for apps to end by themselves before they are killed.
+    :ivar prestart_timeout: seconds for a request of PassengerPreStart.
+    :ivar answer_timeout: seconds for a client to send its request's head, when its app has failed to start.
     """
 
     active_interval: float
@@ -52,8 +52,8 @@ class SpawnerConf:
 def load(path: str) -> SpawnerConf:
     """Read a spawner.conf.
 
-    :param path: empty: the defaults.
-    :raises SpawnerConfError: it cannot be read, or has a key or value that it cannot have.
+    :param path: empty: use the defaults.
+    :raises SpawnerConfError: it cannot be read, or has an unknown key or a wrong value.
     """
     name = path or "spawner.conf"
     try:
@@ -75,15 +75,15 @@ def _problems(found: ConfigObj) -> list[str]:
     result = found.validate(Validator(), preserve_errors=True)
     problems = []
     for sections, key, error in flatten_errors(found, result):
-        problems.append("%s: %s" % (_place(sections, key), error or "is missing"))
+        problems.append("%s: %s" % (_setting(sections, key), error or "is missing"))
     grace = found.get("times", {}).get("shutdown_grace")
     if isinstance(grace, float) and grace > LONGEST_GRACE:
         text = "%s: %g is more than %g: httpd itself waits 8 seconds for the spawner's end, and kills it then"
-        problems.append(text % (_place(["times"], "shutdown_grace"), grace, LONGEST_GRACE))
+        problems.append(text % (_setting(["times"], "shutdown_grace"), grace, LONGEST_GRACE))
     for sections, key in get_extra_values(found):
-        problems.append("%s: there is no such setting" % _place(sections, key))
+        problems.append("%s: there is no such setting" % _setting(sections, key))
     return problems
 
 
-def _place(sections: "tuple[str, ...] | list[str]", key: "str | None") -> str:
+def _setting(sections: "tuple[str, ...] | list[str]", key: "str | None") -> str:
     return " ".join(["[%s]" % section for section in sections] + ([key] if key else []))

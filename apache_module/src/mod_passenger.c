@@ -1,16 +1,21 @@
-/* The module's record and its hooks. What they do is elsewhere: settings (directives), spawner_process (httpd's parent),
- * handler (requests, in httpd's children). */
+/* mod_passenger.c: the module's record and all its hooks: the one file that knows every folder. */
 #include <httpd.h>
 #include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <http_request.h>
 #include <mpm_common.h>
 
 #include "config/configuration.h"
-#include "request/handler.h"
-#include "core/log_numbers.h"
 #include "config/settings.h"
+#include "output/client_waits.h"
+#include "output/output_filter.h"
 #include "parent/spawner_process.h"
+#include "request/app_detection.h"
+#include "request/handler.h"
+#include "request/mapping.h"
+#include "request/overflow_report.h"
+#include "request/registration.h"
 
 #if !AP_MODULE_MAGIC_AT_LEAST(20120211, 110)   /* the hook child_stopping */
 #error "Jumpseat needs Apache httpd 2.4.49 or newer; these headers are of an older one"
@@ -18,15 +23,26 @@
 
 APLOG_USE_MODULE(passenger);
 
+/* 1. The configuration, in httpd's parent. */
+
 static void *create_dir_config(apr_pool_t *pool, char *directory)
 {
+    passenger_dir_config *config = apr_pcalloc(pool, sizeof *config);
+
     (void)directory;
-    return passenger_dir_options_create(pool);
+    config->options = passenger_dir_options_create(pool);
+    return config;
 }
 
-static void *merge_dir_config(apr_pool_t *pool, void *outer, void *inner)
+static void *merge_dir_config(apr_pool_t *pool, void *outer_config, void *inner_config)
 {
-    return passenger_dir_options_merge(pool, outer, inner);
+    const passenger_dir_config *outer = outer_config;
+    const passenger_dir_config *inner = inner_config;
+    passenger_dir_config *merged = apr_palloc(pool, sizeof *merged);
+
+    merged->options = passenger_dir_options_merge(pool, outer->options, inner->options);
+    merged->environment = passenger_app_environment_merge(pool, &outer->environment, &inner->environment);
+    return merged;
 }
 
 static int begin_configuration(apr_pool_t *configuration, apr_pool_t *logs, apr_pool_t *temporary)
@@ -50,7 +66,7 @@ static int check_configuration(apr_pool_t *configuration, apr_pool_t *logs, apr_
     return OK;
 }
 
-/* httpd -t: nothing is started, but what would be warned of is said. */
+/* httpd -t: starts nothing, but shows the warnings. */
 static void test_configuration(apr_pool_t *configuration, server_rec *server)
 {
     (void)configuration;
@@ -58,6 +74,8 @@ static void test_configuration(apr_pool_t *configuration, server_rec *server)
         passenger_settings_warn(server);
     }
 }
+
+/* 2. The spawner, in httpd's parent. */
 
 /* httpd reads its configuration twice when it starts: only the second time counts. */
 static int use_configuration(apr_pool_t *configuration, apr_pool_t *logs, apr_pool_t *temporary, server_rec *server)
@@ -80,15 +98,43 @@ static int monitor_spawner(apr_pool_t *pool, server_rec *server)
     return OK;
 }
 
+/* 3. Requests, in httpd's children. */
+
+static void begin_child(apr_pool_t *pool, server_rec *server)
+{
+    (void)server;
+    passenger_detection_child_init(pool);
+    passenger_registration_child_init(pool);
+    passenger_overflow_report_child_init(pool);
+    passenger_client_waits_child_init(pool);
+}
+
+static void register_request_hooks(void)
+{
+    static const char *const before_types[] = {"mod_negotiation.c", "mod_mime.c", NULL};
+    static const char *const after_http2[] = {"mod_http2.c", NULL};
+    static const char *const after_rewriting[] = {"mod_rewrite.c", "mod_proxy.c", NULL};
+
+    passenger_output_register();
+    passenger_client_waits_register();
+    ap_hook_child_init(begin_child, after_http2, NULL, APR_HOOK_MIDDLE);
+    ap_hook_translate_name(passenger_mapping_save_uri, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_type_checker(passenger_mapping_decide, NULL, before_types, APR_HOOK_FIRST);
+    /* After those that replace a request, before mod_dir, which comes last of all. */
+    ap_hook_fixups(passenger_mapping_set_handler, after_rewriting, NULL, APR_HOOK_FIRST);
+    ap_hook_handler(passenger_handle_request, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
 static void register_hooks(apr_pool_t *pool)
 {
+    (void)pool;
     ap_hook_pre_config(begin_configuration, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_configuration, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(test_configuration, NULL, NULL, APR_HOOK_MIDDLE);
     /* When the banner is complete and the daemons of other modules have been forked. */
     ap_hook_post_config(use_configuration, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_monitor(monitor_spawner, NULL, NULL, APR_HOOK_MIDDLE);
-    passenger_request_register_hooks(pool);
+    register_request_hooks();
 }
 
 module AP_MODULE_DECLARE_DATA passenger_module = {

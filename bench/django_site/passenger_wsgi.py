@@ -2,7 +2,7 @@
 
 import os
 
-import ballast  # noqa: F401 - held for as long as the process lives
+import large_objects  # noqa: F401 - held as long as the process lives
 from django.conf import settings
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -1,1 +1,1 @@
-"""The admin socket and its commands."""
+"""The admin socket and its commands (docs/protocol.md, section 8)."""

@@ -17,6 +17,7 @@ from click.shell_completion import ZshComplete
 
 from spawner.cli.completion import QuotingBash
 from spawner.cli.main import PROGRAMS
+from spawner.shared.constants import REGISTRY_OF_ROOT
 from spawner.version import VERSION
 
 BASH_FOLDER = "bash-completion/completions"
@@ -27,7 +28,7 @@ _ENVIRONMENT = (
     ("PASSENGER_INSTANCE_REGISTRY_DIR", "The registry folder, where --registry is not given."),
     ("NO_COLOR", "Set to anything: no colours (https://no-color.org)."),
 )
-_FILES = (("/run/jumpseat/httpd-<pid>", "The folder of a running instance."),)
+_FILES = ((REGISTRY_OF_ROOT + "/httpd-<pid>", "The folder of a running instance."),)
 
 
 def man_page(root: click.Command) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
 from spawner.cli.program import NoInstance, SeveralInstances
+from spawner.shared.constants import REGISTRY_OF_ROOT, REGISTRY_OF_USER
 from spawner.system import linux
 
 REGISTRY_VARIABLE = "PASSENGER_INSTANCE_REGISTRY_DIR"
@@ -41,7 +42,7 @@ def registry_folders(named: Optional[Path] = None) -> Sequence[Path]:
     chosen = named or os.environ.get(REGISTRY_VARIABLE)
     if chosen:
         return [Path(chosen)]
-    return [Path("/run/jumpseat"), Path("/tmp/jumpseat-%d" % os.getuid())]
+    return [Path(REGISTRY_OF_ROOT), Path(REGISTRY_OF_USER % os.getuid())]
 
 
 def find_instances(folders: Iterable[Path]) -> list[Instance]:

@@ -1,31 +1,38 @@
-"""The spawner daemon: makes the parts, connects them, runs until httpd ends."""
+"""The spawner daemon: makes the parts, connects them, and runs until httpd ends."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import select
-import signal
 import socket
 import time
-import traceback
-from typing import Any, Optional
+from typing import Callable, Mapping, Optional
 
 from spawner import spawner_conf
-from spawner.admin.admin import AdminSocket
-from spawner.admin.commands.refusals import Failed
-from spawner.admin.commands.table import make_commands
+from spawner.admin.command import Command
+from spawner.admin.command_table import make_commands
+from spawner.admin.restart_command import RestartProgress
+from spawner.admin.status_command import InstanceFacts
+from spawner.daemon.descriptor_exhaustion import DescriptorExhaustion
 from spawner.daemon.directory_guard import DirectoryGuard
-from spawner.daemon.effect_handlers import EffectHandlers
-from spawner.daemon.event_loop import EventLoop
-from spawner.daemon.recovery import adopt
+from spawner.daemon.end_conditions import EndConditions
+from spawner.daemon.event_dispatcher import EventDispatcher
+from spawner.daemon.group_effects import GroupEffects
+from spawner.daemon.httpd_events import HttpdEventHandlers
+from spawner.daemon.load_message import LoadSender
+from spawner.daemon.log_configuration import LogConfiguration
+from spawner.daemon.notification_effects import NotificationEffects
+from spawner.daemon.pool_events import PoolEvents
+from spawner.daemon.process_effects import ProcessEffects
+from spawner.daemon.process_events import ProcessEventHandlers
+from spawner.daemon.process_factory import ProcessFactory
+from spawner.daemon.process_starter import ProcessStarter
+from spawner.daemon.recovery import Recovery
+from spawner.daemon.server_sockets import ServerSockets
 from spawner.daemon.shutdown import end_apps
-from spawner.daemon.world import World
-from spawner.errors import OperatorError
-from spawner.httpd import prestart
-from spawner.httpd.control import ParentLine, ServerConfiguration
-from spawner.httpd.parameters import Parameters
+from spawner.daemon.start_timeouts import StartTimeouts
+from spawner.httpd.parent_line import ParentLine, StartParameters
 from spawner.httpd.registrar import Registrar
 from spawner.logs.app_logs import AppLogs
 from spawner.logs.log import Log
@@ -33,330 +40,361 @@ from spawner.options import ServerOptions
 from spawner.pages.error_responder import ErrorResponder
 from spawner.pages.restart_error_file import RestartErrorFiles
 from spawner.pool.pool import Pool
-from spawner.pool.registration import Registration
-from spawner.processes import stray_processes
+from spawner.processes.app_process import AppProcess
+from spawner.processes.group_resources import GroupResources
 from spawner.processes.helper_process import HelperProcesses
 from spawner.processes.hooks import Hooks
 from spawner.processes.launcher import Launcher
 from spawner.processes.reaper import Reaper
-from spawner.processes.stack_capture import Stacks
+from spawner.processes.stack_capture import StackCapture
 from spawner.state_store import instance_directory
 from spawner.state_store.descriptor_store import DescriptorStore
 from spawner.state_store.instance_directory import InstanceDirectory
 from spawner.state_store.state_store import StateStore
-from spawner.system.descriptor_exhaustion import DescriptorExhaustion
-from spawner.system.oom_score import Inherited
+from spawner.system.process_limits import InheritedLimits
 from spawner.watching.memory_reader import MemoryReader
-from spawner.watching.memory_watch import MemoryWatch
+from spawner.watching.memory_sampler import MemorySampler
 from spawner.watching.restart_watch import FolderEvents, InotifyFolders, RestartWatch
-from spawner.watching.sampling import Sampler
+from spawner.watching.scoreboard_sampler import SamplingIntervals, ScoreboardSampler
 
-_LOG_FLUSH = 1.0  # seconds between attempts at logs that did not take their lines
-_FOLDER_CHECK = 1.0  # seconds between looks whether the instance folder is still complete
-_BEAT = 1.0  # seconds between signs of life; httpd's parent looks for them every 10 seconds or so
-_REGISTRATION_BACKLOG = 511
+_LOG_FLUSH = 1.0  # seconds between two attempts to write lines that a log did not take
+_DIRECTORY_CHECK = 1.0  # seconds between two checks of the instance folder
+_HEARTBEAT = 1.0  # seconds; httpd's parent looks for it every 10 seconds or so
+_LAST_ANSWERS = 0.1  # seconds for answers to requests of failed apps that are being sent at the end
 
 
 class Daemon:
-    """Everything, for as long as it runs.
+    """The spawner of one httpd, from its start to its end.
 
-    :param log: where lines go until httpd has handed its logs over.
-    :param inherited: what apps get back of what the spawner has changed for itself.
+    :param parameters: the daemon owns their descriptors.
+    :param log: where lines go until httpd has sent its logs.
+    :param limits: those that apps get, which are not the spawner's own.
+    :raises SpawnerConfError: spawner.conf is wrong.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, parameters: Parameters, log: Log, inherited: Inherited
+        self, loop: asyncio.AbstractEventLoop, parameters: StartParameters, log: Log, limits: InheritedLimits
     ) -> None:
+        settings = spawner_conf.load(parameters.spawner_config)
         self._loop = loop
         self._parameters = parameters
+        self._settings = settings
         self._log = log
         self._started = time.time()
-        self._ending: asyncio.Future[str] = loop.create_future()
-        self._registrar: Optional[Registrar] = None
-        self._admin: Optional[AdminSocket] = None
-        self._prestarts: set[asyncio.Task[None]] = set()
-        self._sessions: dict[int, int] = {}
         self._timers: list[asyncio.TimerHandle] = []
-        self.world = self._make_world(spawner_conf.load(parameters.spawner_config), inherited)
-        self._carrier = EffectHandlers(loop, self.world)
-        self._engine = EventLoop(loop, self._carrier)
-        self._sampler = Sampler(loop, self.world, self._engine.feed)
-        interval = self.world.configuration.memory_interval
-        self._memory = MemoryWatch(loop, self.world, self._engine.feed, self.world.memory, interval)
-        self._engine.on_idle = self._wake_watches
-        self._engine.before_end = self._look_at_lifeline
-        self._keeper = DirectoryGuard(self.world, self._carrier, self._make_folder, self._listen_anew, self._restart)
-        self.world.pool.is_busy = self._sampler.is_busy
+        self._known: tuple[list[str], list[int]] = ([], [])
 
-    def _make_world(self, settings: spawner_conf.SpawnerConf, inherited: Inherited) -> World:
-        parameters, log, reaper = self._parameters, self._log, Reaper()
-        short_processes = HelperProcesses(self._loop, reaper, inherited)
+        self._pool = Pool(ServerOptions(), settings.parallel_starts or len(os.sched_getaffinity(0)))
+        self._resources: dict[str, GroupResources] = {}
+        self._processes: dict[int, AppProcess] = {}
+        self._dispatcher = EventDispatcher(loop, self._pool)
+        self._pool_events = PoolEvents(self._pool, self._dispatcher.dispatch)
+        self._app_logs = AppLogs(log)
+        self._logs = LogConfiguration(log, self._app_logs)
+        self._descriptors = DescriptorExhaustion(loop, log)
+        self._reaper = Reaper()
+        self._end_conditions = EndConditions(loop, self._pool, self._processes, self._reaper, parameters.lifeline_fd)
+        self._helpers = HelperProcesses(loop, self._reaper, limits)
+        self._hooks = Hooks(self._helpers, log)
+        self._error_responder = ErrorResponder(loop, settings.answer_timeout)
+        self._restarts = RestartProgress()
         owner = (parameters.apache_uid, parameters.apache_gid)
-        folder = InstanceDirectory(parameters.instance_dir, parameters.httpd_pid, *owner)
+        self._instance = InstanceDirectory(parameters.instance_dir, parameters.httpd_pid, *owner)
+        self._state_store = self._make_state_store()
+        self._restart_watch = self._make_restart_watch()
+        self._memory = MemoryReader(loop)
+        self._memory_sampler = self._make_memory_sampler()
+        self._scoreboard_sampler = self._make_scoreboard_sampler()
+        self._pool.capacity.is_busy = self._scoreboard_sampler.is_busy
+        self._stacks = StackCapture(loop, lambda: self._processes, self._instance.folder)
+        dispatch = self._dispatcher.dispatch
+        self._start_timeouts = StartTimeouts(loop, self._pool, self._processes, self._stacks, dispatch)
+        self._factory = self._make_factory()
+        self._starter = self._make_starter(limits)
+        self._group_effects = self._make_group_effects()
+        self._connect_dispatcher()
+        self._sockets = self._make_sockets()
+        self._guard = self._make_guard()
+        self._httpd_events = self._make_httpd_events()
+
+    # The parts
+
+    def _make_state_store(self) -> StateStore:
+        parameters = self._parameters
         head, tail = socket.socket(fileno=parameters.store_fd), socket.socket(fileno=parameters.store_fd_write)
-        return World(
-            parameters=parameters,
-            configuration=settings,
-            log=log,
-            app_logs=AppLogs(log),
-            instance=folder,
-            launcher=Launcher(folder.start_program, parameters.server_software, inherited),
-            pool=Pool(ServerOptions(), settings.parallel_starts or len(os.sched_getaffinity(0))),
-            stock=StateStore(DescriptorStore(head, tail), log),
-            watch=RestartWatch(
-                self._loop,
-                self._restart,
-                self._folder_events(),
-                ServerOptions().stat_throttle_rate,
-                self._always_restart,
-            ),
-            answers=ErrorResponder(self._loop, settings.answer_timeout),
-            reaper=reaper,
-            short_processes=short_processes,
-            hooks=Hooks(short_processes, log),
-            notes=RestartErrorFiles(short_processes, log),
-            scarcity=DescriptorExhaustion(self._loop, log),
-            stacks=Stacks(self._loop, lambda: self.world.processes, folder.folder),
-            memory=MemoryReader(self._loop),
+        return StateStore(DescriptorStore(head, tail), self._log, lambda key: self._restart_watch.state_of(key))
+
+    def _make_restart_watch(self) -> RestartWatch:
+        return RestartWatch(
+            self._loop,
+            self._pool_events.restart,
+            self._folder_events(),
+            ServerOptions().stat_throttle_rate,
+            self._pool_events.set_always_restart,
+            self._state_store.mark_group,
         )
 
     def _folder_events(self) -> Optional[FolderEvents]:
-        text = "restart files are found by looking every PassengerStatThrottleRate seconds: inotify: %s"
+        text = "inotify cannot be used, restart files are checked every PassengerStatThrottleRate seconds only: %s"
         try:
             return InotifyFolders(lambda reason: self._log.warn(3040, text % reason))
         except OSError as error:
             self._log.warn(3041, text % error)
             return None
 
+    def _make_memory_sampler(self) -> MemorySampler:
+        return MemorySampler(
+            self._loop,
+            self._pool,
+            self._processes,
+            self._memory,
+            self._settings.memory_interval,
+            self._pool_events.on_memory_sample,
+            self._log,
+        )
+
+    def _make_scoreboard_sampler(self) -> ScoreboardSampler:
+        settings = self._settings
+        intervals = SamplingIntervals(settings.active_interval, settings.idle_interval, settings.active_window)
+        on_samples = self._pool_events.on_scoreboard_samples
+        return ScoreboardSampler(self._loop, self._pool, self._resources, intervals, on_samples)
+
+    def _make_factory(self) -> ProcessFactory:
+        parameters = self._parameters
+        load_sender = LoadSender(
+            self._pool, self._resources, parameters.server_software, parameters.lifeline_fd
+        )
+        events = ProcessEventHandlers(
+            self._loop,
+            self._pool,
+            self._resources,
+            self._processes,
+            self._dispatcher.dispatch,
+            self._log,
+            load_sender,
+            self._start_timeouts,
+            self._state_store,
+            self._reaper,
+            self._end_conditions.check_lifeline,
+        )
+        return ProcessFactory(
+            self._loop,
+            self._pool,
+            self._processes,
+            events,
+            self._app_logs,
+            self._start_timeouts,
+            self._settings.line_length,
+        )
+
+    def _make_starter(self, limits: InheritedLimits) -> ProcessStarter:
+        return ProcessStarter(
+            self._loop,
+            self._pool,
+            self._resources,
+            self._processes,
+            self._factory,
+            self._dispatcher.dispatch,
+            self._log,
+            Launcher(self._instance.start_program, self._parameters.server_software, limits),
+            self._instance,
+            self._descriptors,
+        )
+
+    def _make_group_effects(self) -> GroupEffects:
+        return GroupEffects(
+            self._loop,
+            self._pool,
+            self._resources,
+            self._dispatcher.dispatch,
+            self._log,
+            self._instance,
+            self._state_store,
+            self._restart_watch,
+            self._restarts,
+            self._error_responder,
+            self._descriptors,
+            self._settings.accept_plain_scgi,
+        )
+
+    def _connect_dispatcher(self) -> None:
+        error_files = RestartErrorFiles(self._helpers, self._log)
+        notifications = NotificationEffects(self._pool, self._log, self._hooks, error_files, self._restarts)
+        processes = ProcessEffects(
+            self._resources, self._processes, self._starter, self._log, self._stacks, self._instance
+        )
+        handlers = {
+            **self._group_effects.handlers,
+            **self._starter.handlers,
+            **processes.handlers,
+            **notifications.handlers,
+        }
+        self._dispatcher.connect(handlers, self._start_timeouts.report_late, self._after_event)
+
+    def _make_sockets(self) -> ServerSockets:
+        return ServerSockets(self._loop, self._instance, self._descriptors, self._make_registrar, self._commands())
+
+    def _make_registrar(self, listener: socket.socket) -> Registrar:
+        return Registrar(
+            self._loop,
+            listener,
+            self._parameters.apache_uid,
+            self._parameters.token,
+            self._log,
+            self._httpd_events.register,
+            self._httpd_events.on_queue_full,
+            self._sockets.descriptors_exhausted,
+        )
+
+    def _commands(self) -> Mapping[str, Command]:
+        parameters = self._parameters
+        return make_commands(
+            pool=self._pool,
+            resources=self._resources,
+            processes=self._processes,
+            facts=InstanceFacts(
+                self._instance.name,
+                parameters.httpd_pid,
+                parameters.server_root,
+                parameters.server_software,
+                self._started,
+            ),
+            memory=self._memory,
+            stacks=self._stacks,
+            restart_progress=self._restarts,
+            restart=self._pool_events.restart_for_command,
+            detach=self._pool_events.detach_process,
+            sample=self._scoreboard_sampler.sample,
+            reopen_logs=self._logs.reopen,
+        )
+
+    def _make_guard(self) -> DirectoryGuard:
+        return DirectoryGuard(
+            self._instance,
+            self._pool,
+            self._resources,
+            self._processes,
+            self._log,
+            self._make_folder,
+            self._sockets.make_again,
+            self._group_effects.replace_listener,
+            self._pool_events.restart,
+        )
+
+    def _make_httpd_events(self) -> HttpdEventHandlers:
+        return HttpdEventHandlers(
+            self._loop,
+            self._pool,
+            self._resources,
+            self._dispatcher.dispatch,
+            self._log,
+            self._logs,
+            self._restart_watch,
+            self._hooks,
+            self._open_sockets,
+            self._guard.check,
+            self._settings.prestart_timeout,
+        )
+
+    def _after_event(self) -> None:
+        keys = dict.fromkeys([*self._resources, *self._known[0]])
+        ids = dict.fromkeys([*self._processes, *self._known[1]])
+        self._known = (list(self._resources), list(self._processes))
+        self._state_store.update(self._pool, self._resources, self._processes, keys, ids)
+        self._scoreboard_sampler.groups_changed(keys)
+        self._memory_sampler.groups_changed(keys)
+
+    # The run
+
     async def run(self) -> None:
         """Run until httpd ends or a signal says so, then end every app.
 
         :raises OperatorError: the instance folder cannot be made.
         """
-        world = self.world
         self._make_folder()
         instance_directory.remove_stale_instances(
-            world.instance.registry,
-            world.instance.folder,
-            lambda name: self._log.notice(3042, "removed stale %s" % name),
+            self._instance.registry,
+            self._instance.folder,
+            lambda name: self._log.notice(3042, "removed the folder of an instance that has ended: %s" % name),
         )
-        self._handle_signals()
-        control = self._parameters.control_fd
+        self._end_conditions.watch()
         line = ParentLine(
-            self._loop, control, self._log, self._committed, self._parent_left, self._no_descriptors
+            self._loop,
+            self._parameters.control_fd,
+            self._log,
+            self._httpd_events.on_configuration,
+            self._end_conditions.control_line_ended,
+            self._sockets.descriptors_exhausted,
         )
-        self._loop.add_reader(self._parameters.lifeline_fd, self._lifeline_readable)
-        self._repeat(_LOG_FLUSH, self._flush_logs)
-        self._repeat(_FOLDER_CHECK, self._check_folder)
-        self._repeat(_BEAT, line.beat)
+        self._repeat(_LOG_FLUSH, self._logs.flush)
+        self._repeat(_DIRECTORY_CHECK, self._check_directory)
+        self._repeat(_HEARTBEAT, line.send_heartbeat)
         try:
-            reason = await self._ending
-            self._log.notice(3043, "ending: %s" % reason)
+            reason = await self._end_conditions.reason
+            self._log.notice(3043, "the spawner ends: %s" % reason)
         finally:
             line.close()
             await self._shut_down()
 
-    # What comes from outside
+    def _make_folder(self) -> None:
+        self._instance.create(self._parameters.server_root, self._started)
 
-    def _handle_signals(self) -> None:
-        """Handlers, not SIG_IGN: what is ignored would stay ignored in every app."""
-        self._loop.add_signal_handler(signal.SIGCHLD, self.world.reaper.collect)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._end, "signal %d" % number)
-        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
-            self._loop.add_signal_handler(number, lambda: None)
+    def _open_sockets(self) -> None:
+        """With the first configuration: take over what an earlier spawner has left, then listen."""
+        if not self._sockets.is_open:
+            Recovery(
+                self._pool,
+                self._resources,
+                self._processes,
+                self._factory,
+                self._dispatcher.dispatch,
+                self._log,
+                self._state_store,
+                self._instance,
+                self._restart_watch,
+                self._start_timeouts,
+            ).run()
+            self._sockets.open()
 
-    def _end(self, reason: str) -> None:
-        if not self._ending.done():
-            # Before the first of them has gone.
-            self._sessions = stray_processes.sessions_of(self.world.processes.values())
-            self._ending.set_result(reason)
+    def _check_directory(self) -> None:
+        if self._sockets.is_open:
+            self._guard.check()
 
-    def _parent_left(self) -> None:
-        self._end("httpd has closed the control line")
+    def _repeat(self, interval: float, action: Callable[[], None]) -> None:
+        """Call an action every `interval` seconds, until the end."""
 
-    def _lifeline_readable(self) -> None:
-        """Nobody writes to the lifeline: it is readable when httpd has ended."""
-        self._loop.remove_reader(self._parameters.lifeline_fd)
-        self._end("httpd has ended")
-
-    def _look_at_lifeline(self) -> None:
-        """When httpd ends, apps end by themselves, and that may be heard of first: it is no fault of theirs."""
-        poll = select.poll()
-        poll.register(self._parameters.lifeline_fd, select.POLLIN)
-        if not self.world.pool.ending and poll.poll(0):
-            self._end("httpd has ended")
-            self.world.pool.shut_down(time.monotonic())
-
-    def _committed(self, new: ServerConfiguration) -> None:
-        """A configuration is complete. The first one makes the spawner open for registrations."""
-        world, options = self.world, new.options
-        self._log.keep_error_logs(set(new.logs))
-        for name, descriptor in new.take_logs().items():
-            if name == "":
-                _use_for_output(descriptor)
-            self._log.set_error_log(name, descriptor)
-        self._log.level = options.log_level
-        try:
-            self._log.set_log_file(options.log_file)
-        except OSError as error:
-            self._log.error(3044, "PassengerLogFile %s cannot be opened: %s" % (options.log_file, error.strerror))
-        world.app_logs.configure(options.log_level, not options.disable_log_prefix, bool(options.log_file))
-        world.watch.poll_every = max(1.0, options.stat_throttle_rate)
-        world.hooks.configure(new.hooks)
-        self._engine.feed(world.pool.configure, options, new.epoch, frozenset(new.vhost_ids))
-        if self._registrar is None:
-            self._open()
-        self._log.notice(3045, "configuration %d is in force" % new.epoch)
-        for url in new.prestart:
-            self._prestart(url)
-
-    def _open(self) -> None:
-        """Take over what an earlier spawner left, then listen."""
-        found = self._adopt()
-        if found:
-            processes = len(self.world.processes)
-            self._log.notice(3046, "took over %d apps with %d processes from the spawner before" % (found, processes))
-        self._registrar = Registrar(
-            self._loop,
-            self._listen_for_registrations(),
-            self._parameters.apache_uid,
-            self._parameters.token,
-            self._log,
-            self._register,
-            self._overflowed,
-            self._no_descriptors,
-        )
-        commands = make_commands(
-            self.world, self._engine.feed, self._sampler.look, self._reopen_logs, self._started
-        )
-        self._admin = AdminSocket(self._loop, self._listen_for_commands(), self._log, commands, self._no_descriptors)
-
-    def _adopt(self) -> int:
-        """Take over what there is, as far as it goes: without the registration socket httpd has no apps at all."""
-        try:
-            return adopt(self.world, self._carrier, self._engine)
-        except Exception:  # noqa: BLE001 - a boundary: what one app has left must not be the end of all others
-            text = "a defect of the spawner: not everything could be taken over from the one before:\n%s"
-            self._log.error(3112, text % traceback.format_exc().rstrip())
-            return len(self.world.groups)
-
-    def _listen_for_registrations(self) -> socket.socket:
-        folder = self.world.instance
-        return folder.listen(folder.spawner_socket, socket.SOCK_SEQPACKET, 0o600, _REGISTRATION_BACKLOG)
-
-    def _listen_for_commands(self) -> socket.socket:
-        folder = self.world.instance
-        return folder.listen(folder.admin_socket, socket.SOCK_STREAM, 0o666, 16)
-
-    def _register(self, registration: Registration) -> tuple[str, str]:
-        """A child of httpd asks for an app's socket.
-
-        :raises OperatorError: the socket cannot be made.
-        """
-        self._engine.feed(self.world.pool.register, registration)
-        group = self.world.groups.get(registration.key)
-        if group is None:
-            raise OperatorError("no socket could be made for it; the log of the spawner says why")
-        if not os.path.lexists(group.path):  # a cleaner took it: whoever asks again has not found it
-            self._keeper.look()
-        return group.path, group.token
-
-    def _reopen_logs(self) -> list[str]:
-        """Open anew what was opened here; what httpd has opened comes anew with its next (graceful) restart.
-
-        :raises Failed: PassengerLogFile cannot be opened; lines go where they went before.
-        """
-        path = self.world.pool.server.log_file
-        try:
-            self._log.set_log_file(path)
-        except OSError as error:
-            raise Failed("PassengerLogFile %s cannot be opened: %s" % (path, error.strerror)) from error
-        return ([path] if path else []) + self.world.app_logs.reopen()
-
-    def _overflowed(self, key: str, count: int) -> None:
-        """A child of httpd has answered requests of an app 503."""
-        if key in self.world.pool.groups:
-            self._engine.feed(self.world.pool.queue_overflowed, key, count)
-
-    def _no_descriptors(self, error: OSError) -> None:
-        self.world.scarcity.met("whoever asks for something waits", error)
-
-    def _wake_watches(self) -> None:
-        self._sampler.wake()
-        self._memory.wake()
-
-    def _restart(self, key: str) -> None:
-        if key in self.world.pool.groups:
-            self._engine.feed(self.world.pool.restart, key)
-
-    def _always_restart(self, key: str, on: bool) -> None:
-        """An app's always_restart.txt has come or gone."""
-        if key in self.world.pool.groups:
-            self._engine.feed(self.world.pool.set_always_restart, key, on)
-
-    def _prestart(self, url: str) -> None:
-        task = self._loop.create_task(prestart.prestart(url, self.world.configuration.prestart_timeout, self._log))
-        self._prestarts.add(task)
-        task.add_done_callback(self._prestarts.discard)
-
-    # What comes round
-
-    def _repeat(self, seconds: float, action: Any) -> None:
         def again() -> None:
-            self._timers[position] = self._loop.call_later(seconds, again)
+            self._timers[position] = self._loop.call_later(interval, again)
             action()
 
         position = len(self._timers)
-        self._timers.append(self._loop.call_later(seconds, again))
-
-    def _flush_logs(self) -> None:
-        self._log.flush()
-        self.world.app_logs.flush()
-
-    def _check_folder(self) -> None:
-        if self._admin is not None:
-            self._keeper.look()
-
-    def _make_folder(self) -> None:
-        self.world.instance.create(self._parameters.server_root, self._started)
-
-    def _listen_anew(self, path: str) -> None:
-        if self._registrar is not None and path == self.world.instance.spawner_socket:
-            self._registrar.replace_listener(self._listen_for_registrations())
-        if self._admin is not None and path == self.world.instance.admin_socket:
-            self._admin.replace_listener(self._listen_for_commands())
-
-    # The end
+        self._timers.append(self._loop.call_later(interval, again))
 
     async def _shut_down(self) -> None:
-        """End every app: first they may finish, then they are killed; the instance folder goes last."""
-        world = self.world
+        """End every app; the instance folder is removed last."""
         for timer in self._timers:
             timer.cancel()
-        if self._registrar is not None:
-            self._registrar.close()
-        if self._admin is not None:
-            await self._admin.close()
-        for task in list(self._prestarts):
-            task.cancel()
-        world.watch.close()
-        self._sampler.close()
+        await self._sockets.close()
+        self._httpd_events.close()
+        self._restart_watch.close()
+        self._scoreboard_sampler.close()
+        self._memory_sampler.close()
         self._memory.close()
-        world.memory.close()
-        await end_apps(world, self._engine, self._carrier.processes, self._sessions)
-        await world.answers.finish(0.1)
-        world.reaper.collect()
-        world.instance.remove()
-        world.stock.close()
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
-            self._loop.remove_signal_handler(number)
+        await end_apps(
+            self._processes,
+            self._end_conditions.sessions,
+            self._hooks,
+            lambda: self._dispatcher.dispatch(self._pool.shut_down),
+            self._starter.close,
+            self._settings.shutdown_grace,
+        )
+        self._dispatcher.close()
+        self._hooks.close()
+        self._helpers.close()
+        await self._error_responder.finish(_LAST_ANSWERS)
+        self._reaper.collect()
+        self._instance.remove()
+        self._state_store.close()
+        self._end_conditions.close()
         with contextlib.suppress(OSError):
             os.close(self._parameters.lifeline_fd)
-
-
-def _use_for_output(descriptor: int) -> None:
-    """Have what is written past the spawner's log (by the interpreter, by libraries) go to httpd's log of the moment:
-    what this process was started with is, after a rotation, the one before."""
-    for standard in (1, 2):
-        os.dup2(descriptor, standard)

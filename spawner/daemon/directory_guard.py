@@ -1,63 +1,112 @@
-"""Keeps the instance folder complete: cleaners of temporary files take away what looks old."""
+"""Keeps the instance folder complete: cleaners of temporary files remove what looks old."""
 
 from __future__ import annotations
 
 import os
-from typing import Callable
+import time
+from typing import Callable, Mapping, Optional
 
-from spawner.daemon.effect_handlers import EffectHandlers
-from spawner.daemon.world import World
 from spawner.errors import OperatorError
+from spawner.logs.log import Log
+from spawner.pool.pool import Pool
+from spawner.processes.app_process import AppProcess
+from spawner.processes.group_resources import GroupResources
+from spawner.state_store.instance_directory import InstanceDirectory
+
+_CLOCK_TICK = 0.1  # seconds; more than the resolution of the times of files
 
 
 class DirectoryGuard:
-    """Looks for what is missing and makes it anew.
+    """Checks for missing files and sockets, and makes them again.
 
-    :param make: makes folders and files of the instance, as at the start; may raise OperatorError.
-    :param listen: makes one of the spawner's own sockets anew, by its path; may raise OSError.
-    :param restart: brings an app's processes to a new socket.
+    :param resources: of the pool's groups, by key.
+    :param processes: of the pool, by its ids.
+    :param make_folder: makes folders and files of the instance, as at the start; may raise OperatorError.
+    :param make_socket: makes one of the spawner's own sockets again, by its path; may raise OSError.
+    :param replace_listener: makes the socket of an app again, by its key; may raise OSError.
+    :param restart: restarts an app, by its key, so that its processes use the new socket.
     """
 
     def __init__(
         self,
-        world: World,
-        carrier: EffectHandlers,
-        make: Callable[[], None],
-        listen: Callable[[str], None],
+        instance: InstanceDirectory,
+        pool: Pool,
+        resources: Mapping[str, GroupResources],
+        processes: Mapping[int, AppProcess],
+        log: Log,
+        make_folder: Callable[[], None],
+        make_socket: Callable[[str], None],
+        replace_listener: Callable[[str], None],
         restart: Callable[[str], None],
     ) -> None:
-        self._world = world
-        self._carrier = carrier
-        self._make = make
-        self._listen = listen
+        self._instance = instance
+        self._pool = pool
+        self._resources = resources
+        self._processes = processes
+        self._log = log
+        self._make_folder = make_folder
+        self._make_socket = make_socket
+        self._replace_listener = replace_listener
         self._restart = restart
+        self._folder: Optional[tuple[int, int, int]] = None  # the folder of the apps' sockets at the last check
+        self._folder_since = 0.0  # when it was first seen so; seconds of CLOCK_MONOTONIC
+        self._complete = False  # whether all sockets were there since
 
-    def look(self) -> None:
-        """Make anew what is missing; that it cannot be made is logged, and tried again at the next look."""
-        folder, log = self._world.instance, self._world.log
-        files = folder.missing_files()
-        sockets = [path for path in (folder.spawner_socket, folder.admin_socket) if not os.path.lexists(path)]
-        apps = [key for key in self._world.groups if self._lacks_socket(key)]
+    def check(self) -> None:
+        """Make again what is missing. What cannot be made is logged, and tried again at the next check."""
+        files = self._instance.missing_files()
+        own = (self._instance.spawner_socket, self._instance.admin_socket)
+        sockets = [path for path in own if not os.path.lexists(path)]
+        apps = self._apps_without_socket()
         if not files and not sockets and not apps:
             return
         count = len(files) + len(sockets) + len(apps)
-        log.error(3047, "%d files of the instance folder %s were removed: making them anew" % (count, folder.folder))
+        text = "making files of the instance folder again that were removed: %d in %s"
+        self._log.error(3047, text % (count, self._instance.folder))
         try:
-            self._make()
+            self._make_folder()
             for path in sockets:
-                self._listen(path)
+                self._make_socket(path)
             for key in apps:
-                self._carrier.replace_listener(key)
+                self._replace_listener(key)
                 self._restart(key)
         except (OSError, OperatorError) as error:
-            log.error(3048, "the instance folder cannot be made anew: %s" % error)
+            self._log.error(3048, "the instance folder cannot be made again: %s" % error)
 
-    def _lacks_socket(self, key: str) -> bool:
-        """Whether clients cannot find an app's socket, or that of one of its workers."""
-        folder, group = self._world.instance, self._world.groups[key]
-        paths = [group.path]
-        for entry in self._world.pool.groups[key].workers() if key in self._world.pool.groups else ():
-            process = self._world.processes.get(entry.process_id)
-            if process is not None and process.route and entry.serving:  # one that retires has lost its own on purpose
-                paths.append(folder.worker_socket(key, process.route))
-        return not all(map(os.path.lexists, paths))
+    def _apps_without_socket(self) -> list[str]:
+        """The keys of apps to which, or to one of whose workers, clients cannot connect.
+
+        The sockets are looked for only when something was added to their folder or removed from it since all of them
+        were there: a check costs the same however many apps there are.
+        """
+        now = time.monotonic()
+        folder = _folder_version(self._instance.apps)
+        if folder != self._folder:
+            self._folder, self._folder_since, self._complete = folder, now, False
+        if self._complete:
+            return []
+        missing = {key: self._missing_sockets(key) for key in self._resources}
+        # A removal within the same tick of the clock as the last change would not change the folder's time again.
+        self._complete = folder is not None and not any(missing.values()) and now > self._folder_since + _CLOCK_TICK
+        return [key for key, needed in missing.items() if any(needed)]
+
+    def _missing_sockets(self, key: str) -> list[bool]:
+        """The sockets of an app that do not exist: for each, whether somebody should be able to connect to it now."""
+        missing = [] if os.path.lexists(self._resources[key].path) else [True]
+        group = self._pool.groups.get(key)
+        for entry in group.workers() if group is not None else ():
+            process = self._processes.get(entry.process_id)
+            # A worker that retires has no socket on purpose.
+            if process is not None and process.route and not entry.retiring:
+                if not os.path.lexists(self._instance.worker_socket(key, process.route)):
+                    missing.append(entry.serving)
+        return missing
+
+
+def _folder_version(path: str) -> Optional[tuple[int, int, int]]:
+    """What changes when an entry of a folder is added or removed, or another folder has its path; None: none has."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns

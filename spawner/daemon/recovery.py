@@ -7,110 +7,152 @@ import socket
 import time
 import traceback
 
-from spawner.daemon.effect_handlers import EffectHandlers
-from spawner.daemon.event_loop import EventLoop
-from spawner.daemon.world import World
+from spawner.daemon.event_dispatcher import Dispatch
+from spawner.daemon.process_factory import ProcessFactory
+from spawner.daemon.start_timeouts import StartTimeouts
 from spawner.errors import PeerError
-from spawner.pool.process import Process
+from spawner.logs.log import Log
+from spawner.pool.pool import Pool
 from spawner.pool.states import ProcessState
+from spawner.processes.app_process import AppProcess
 from spawner.processes.group_resources import GroupResources
 from spawner.processes.scoreboard_reader import ScoreboardReader
-from spawner.state_store.state_store import FoundGroup, FoundProcess, identity_of
+from spawner.state_store.instance_directory import InstanceDirectory
+from spawner.state_store.records import RecoveredGroup, RecoveredProcess
+from spawner.state_store.state_store import StateStore
 from spawner.system import linux, packets
+from spawner.watching.restart_watch import RestartWatch
 
 
-def adopt(world: World, carrier: EffectHandlers, engine: EventLoop) -> int:
-    """Enter what was found in the descriptor store into the pool and go on from there.
+class Recovery:
+    """Runs once, before anything is registered.
 
-    Groups whose socket has lost its path are not taken over: no client finds them any more. Their processes are
-    told to retire.
-
-    :returns: how many groups there are.
+    :param resources: of the pool's groups, by key: added here.
+    :param processes: of the pool, by its ids.
+    :param factory: adds to them.
     """
-    adopted = [group for group in world.stock.recover(time.monotonic()) if _adopt_or_drop(world, carrier, group)]
-    own = {world.instance.worker_socket(one.key, one.route) for one in world.processes.values() if one.route}
-    world.instance.remove_sockets_but(own | {group.path for group in world.groups.values()})
-    engine.feed(world.pool.adoption_complete)
-    engine.watch_starts()
-    for group in adopted:
-        world.watch.resume(group.registration.key, group.restart_key)
-    return len(adopted)
 
+    def __init__(
+        self,
+        pool: Pool,
+        resources: dict[str, GroupResources],
+        processes: dict[int, AppProcess],
+        factory: ProcessFactory,
+        dispatch: Dispatch,
+        log: Log,
+        state_store: StateStore,
+        instance: InstanceDirectory,
+        restart_watch: RestartWatch,
+        start_timeouts: StartTimeouts,
+    ) -> None:
+        self._pool = pool
+        self._resources = resources
+        self._processes = processes
+        self._factory = factory
+        self._dispatch = dispatch
+        self._log = log
+        self._state_store = state_store
+        self._instance = instance
+        self._restart_watch = restart_watch
+        self._start_timeouts = start_timeouts
 
-def _adopt_or_drop(world: World, carrier: EffectHandlers, found: FoundGroup) -> bool:
-    """A group that cannot be taken over for a defect of ours must not keep the others from being."""
-    key = found.registration.key
-    try:
-        return _adopt_group(world, carrier, found)
-    except Exception:  # noqa: BLE001 - a boundary: the group is dropped, and registers anew with its next request
-        text = "a defect of the spawner: %s cannot be taken over:\n%s"
-        world.log.error(3113, text % (key, traceback.format_exc().rstrip()))
-        world.pool.groups.pop(key, None)
-        world.watch.unwatch(key)
-        group = world.groups.pop(key, None)
-        if group is not None:
-            group.close()
-        for process in [process for process in world.processes.values() if process.key == key]:
-            del world.processes[process.process_id]
+    def run(self) -> None:
+        """Enter the groups and processes of the descriptor store into the pool, and go on from there.
+
+        A defect ends the recovery where it is: without the registration socket httpd would have no apps at all.
+        """
+        try:
+            self._recover_all()
+        except Exception:  # noqa: BLE001 - a boundary: a defect over one app must not be the end of all others
+            text = "a defect of the spawner: not everything could be taken over from the spawner before:\n%s"
+            self._log.error(3112, text % traceback.format_exc().rstrip())
+        if self._resources:
+            counts = (len(self._resources), len(self._processes))
+            self._log.notice(3046, "took over %d apps with %d processes from the spawner before" % counts)
+
+    def _recover_all(self) -> None:
+        found = self._state_store.recover(time.monotonic())
+        recovered = [group for group in found if self._recover_or_drop(group)]
+        workers = {self._instance.worker_socket(one.key, one.route) for one in self._processes.values() if one.route}
+        self._instance.remove_other_sockets(workers | {group.path for group in self._resources.values()})
+        self._dispatch(self._pool.adoption_complete)
+        for process_id in self._processes:
+            self._start_timeouts.capture_if_late(process_id)
+        for group in recovered:
+            self._restart_watch.resume(group.registration.key, group.restart_key)
+
+    def _recover_or_drop(self, found: RecoveredGroup) -> bool:
+        """Whether a group was taken over. A defect drops this group only: it registers again with its next request."""
+        try:
+            return self._recover_group(found)
+        except Exception:  # noqa: BLE001 - a boundary: the group is dropped, the others are taken over
+            text = "a defect of the spawner: %s cannot be taken over:\n%s"
+            self._log.error(3113, text % (found.registration.key, traceback.format_exc().rstrip()))
+            self._drop(found)
+            return False
+
+    def _drop(self, found: RecoveredGroup) -> None:
+        key = found.registration.key
+        self._restart_watch.unwatch(key)
+        resources = self._resources.pop(key, None)
+        if resources is not None:
+            resources.close()
+        for process in [process for process in self._processes.values() if process.key == key]:
+            del self._processes[process.process_id]
             process.line.retire()
             process.close()
-        for process_id in [number for number, entry in world.pool.processes.items() if entry.key == key]:
-            del world.pool.processes[process_id]
+        self._pool.drop_adopted(key)
         for left in [process for process in found.processes if process.line.fileno() >= 0]:
             left.close()
-        world.stock.discard(found)
-        return False
+        self._state_store.discard(found)
+
+    def _recover_group(self, found: RecoveredGroup) -> bool:
+        """Take over a group, unless its socket was removed: then no client finds it, and its processes retire."""
+        registration, key = found.registration, found.registration.key
+        path = self._instance.app_socket(key)
+        try:
+            os.stat(path)
+            scoreboard = ScoreboardReader(found.scoreboard)
+        except (OSError, ValueError) as error:
+            self._log.warn(3060, "an app cannot be taken over from the spawner before: %s: %s" % (key, error))
+            self._state_store.discard(found)
+            found.close()
+            return False
+        listener = socket.socket(fileno=found.listener)
+        listener.setblocking(False)
+        now = time.monotonic()
+        self._pool.adopt_group(registration, found.generation, now, found.pinned, found.always_restart)
+        resources = GroupResources(key, path, listener, scoreboard, found.token, warnings=found.warnings)
+        self._resources[key] = resources
+        restart_dir = registration.options.restart_dir
+        self._restart_watch.watch(key, registration.app_root, restart_dir, found.always_restart)
+        for process in found.processes:
+            self._recover_process(resources, process)
+        return True
+
+    def _recover_process(self, resources: GroupResources, found: RecoveredProcess) -> None:
+        entry = found.entry
+        if entry.state is ProcessState.LOADING and waits_for_load(found.line):
+            entry.state = ProcessState.SPAWNED
+        age = linux.age_of(entry.pid) if entry.pid and not entry.starting else None
+        entry.started -= age or 0.0
+        self._pool.adopt_process(entry)
+        process = self._factory.add(entry, found.identity, found.line, found.output)
+        process.route = found.route
+        resources.user, resources.uid = found.identity.user, found.identity.uid
+        process.hello_received = entry.state is not ProcessState.SPAWNED
+        process.loaded = entry.state not in (ProcessState.SPAWNED, ProcessState.LOADING)
+        process.ready = entry.state in (ProcessState.SERVING, ProcessState.RETIRING)
+        self._state_store.process_recovered(entry.process_id, found.store_key)
+        if entry.pid:
+            process.set_pid(entry.pid, found.pidfd)
 
 
-def _adopt_group(world: World, carrier: EffectHandlers, found: FoundGroup) -> bool:
-    key = found.registration.key
-    path = world.instance.app_socket(key)
-    try:
-        os.stat(path)
-        scoreboard = ScoreboardReader(found.scoreboard)
-    except (OSError, ValueError) as error:
-        world.log.warn(3060, "%s is not taken over from the spawner before: %s" % (key, error))
-        world.stock.discard(found)
-        found.close()
-        return False
-    listener = socket.socket(fileno=found.listener)
-    listener.setblocking(False)
-    now = time.monotonic()
-    world.pool.adopt_group(found.registration, found.generation, now, found.pinned, found.always_restart)
-    group = GroupResources(key, path, listener, scoreboard, found.token, warnings=found.warnings)
-    carrier.add_group(group)
-    registration = found.registration
-    world.watch.watch(key, registration.app_root, registration.options.restart_dir, found.always_restart)
-    for process in found.processes:
-        _adopt_process(world, carrier, group, process)
-    return True
+def waits_for_load(line: socket.socket) -> bool:
+    """Whether the spawner before was killed after it had read a `hello` and before it had answered it by `load`.
 
-
-def _adopt_process(world: World, carrier: EffectHandlers, group: GroupResources, found: FoundProcess) -> None:
-    entry: Process = found.entry
-    if entry.state is ProcessState.LOADING and _waits_for_load(found.line):
-        entry.state = ProcessState.SPAWNED
-    age = linux.age_of(entry.pid) if entry.pid and not entry.starting else None
-    entry.started -= age or 0.0
-    process_id = world.pool.adopt_process(entry)
-    process = carrier.processes.add_process(
-        process_id, entry.key, entry.kind, entry.generation, entry.slot, identity_of(found), found.line, found.output
-    )
-    process.route = found.route
-    group.user, group.uid = found.user, found.uid
-    process.heard = entry.state is not ProcessState.SPAWNED
-    process.loaded = entry.state not in (ProcessState.SPAWNED, ProcessState.LOADING)
-    process.ready = entry.state in (ProcessState.SERVING, ProcessState.RETIRING)
-    world.stock.adopted(process_id, found.store_key)
-    if entry.pid:
-        process.set_pid(entry.pid, found.pidfd)
-
-
-def _waits_for_load(line: socket.socket) -> bool:
-    """Whether the spawner before was killed when it had heard a `hello` and not yet answered it by `load`.
-
-    Only what was dealt with leaves the line, so the `hello` is still in it then; and a `load` that was sent stays
-    unread at the other end until the app has loaded.
+    Only what was handled leaves the line, so the `hello` is still in it then; and a `load` that was sent stays unread
+    at the other end until the app is imported.
     """
     try:
         first = packets.receive(line, peek=True)
@@ -119,4 +161,4 @@ def _waits_for_load(line: socket.socket) -> bool:
     if first is None:
         return False
     first.close()
-    return first.type == "hello" and not linux.has_unread(line)
+    return first.type == "hello" and not linux.has_unread_output(line)

@@ -1,4 +1,4 @@
-"""The end of every app: first its processes may finish, then they are killed, then what they have started."""
+"""The end of every app: its processes may finish their requests, then they are killed, then what they have started."""
 
 from __future__ import annotations
 
@@ -7,45 +7,52 @@ import signal
 import time
 from typing import Callable, Mapping
 
-from spawner.daemon.event_loop import EventLoop
-from spawner.daemon.process_effects import ProcessEffects
-from spawner.daemon.world import World
 from spawner.processes import stray_processes
+from spawner.processes.app_process import AppProcess
+from spawner.processes.hooks import Hooks
 
-_REAP_GRACE = 1.0  # seconds that killed processes have to be gone in
-_LOOK = 0.02  # seconds between two looks whether they have gone
+_REAP_TIMEOUT = 1.0  # seconds for killed processes to disappear
+_POLL = 0.02  # seconds between two checks whether they have
 
 
-async def end_apps(world: World, engine: EventLoop, carrier: ProcessEffects, sessions: Mapping[int, int]) -> None:
-    """End every app, and the hooks that this brings about; nothing of theirs is to outlive httpd.
+async def end_apps(
+    processes: Mapping[int, AppProcess],
+    sessions: Mapping[int, int],
+    hooks: Hooks,
+    retire_all: Callable[[], None],
+    stop_starts: Callable[[], None],
+    grace: float,
+) -> None:
+    """End every app, and the hooks that are run for that. Nothing of them is to outlive httpd.
 
-    :param sessions: of the processes, as stray_processes.sessions_of gave them before the first of them had gone.
+    :param processes: of all apps.
+    :param sessions: of the processes, as stray_processes.sessions_of gave them before the first of them has ended.
+    :param retire_all: tells the pool to shut down.
+    :param stop_starts: called before the processes are killed: none is started any more.
+    :param grace: seconds for the processes and hooks to end by themselves.
     """
-    deadline = time.monotonic() + world.configuration.shutdown_grace
-    engine.feed(world.pool.shut_down)
-    await _until(lambda: not world.processes, deadline)
-    await _until(lambda: world.hooks.idle, deadline)
-    carrier.close()
-    for process in list(world.processes.values()):
+    deadline = time.monotonic() + grace
+    retire_all()
+    await _until(lambda: not processes, deadline)
+    await _until(lambda: hooks.idle, deadline)
+    stop_starts()
+    for process in list(processes.values()):
         process.kill()
-    await _end_leftovers(dict(sessions), deadline)
-    await _until(lambda: not world.processes, time.monotonic() + _REAP_GRACE)
-    for process in list(world.processes.values()):
+    await _end_stray_processes(dict(sessions), deadline)
+    await _until(lambda: not processes, time.monotonic() + _REAP_TIMEOUT)
+    for process in list(processes.values()):
         process.close()
-    engine.close()
-    world.hooks.close()
-    world.short_processes.close()
 
 
-async def _end_leftovers(sessions: "dict[int, int]", deadline: float) -> None:
-    left = stray_processes.find(sessions)
-    stray_processes.signal_all(left, signal.SIGTERM)
-    while left and time.monotonic() < deadline:
-        await asyncio.sleep(_LOOK)
-        left = stray_processes.living(left)
+async def _end_stray_processes(sessions: "dict[int, int]", deadline: float) -> None:
+    found = stray_processes.find(sessions)
+    stray_processes.signal_all(found, signal.SIGTERM)
+    while found and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL)
+        found = stray_processes.running(found)
     stray_processes.signal_all(stray_processes.find(sessions), signal.SIGKILL)
 
 
 async def _until(condition: Callable[[], bool], deadline: float) -> None:
     while not condition() and time.monotonic() < deadline:
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(_POLL)

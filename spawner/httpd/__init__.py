@@ -1,1 +1,1 @@
-"""What httpd says to the spawner, and what is asked of httpd."""
+"""What httpd sends to the spawner, its parent and its children; and PassengerPreStart, which is sent to httpd."""

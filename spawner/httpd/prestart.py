@@ -1,4 +1,4 @@
-"""PassengerPreStart: a HEAD request to each URL, so that its app is up before the first visitor."""
+"""PassengerPreStart: a HEAD request to each URL, so that its app runs before the first visitor comes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spawner.version import VERSION
 def request_for(url: SplitResult) -> bytes:
     """The HEAD request of a URL.
 
-    :raises ValueError: the URL holds what no request may.
+    :raises ValueError: the URL has control characters.
     """
     target = (url.path or "/") + ("?" + url.query if url.query else "")
     lines = ["HEAD %s HTTP/1.1" % target, "Host: %s" % url.netloc.rpartition("@")[2]]
@@ -30,19 +30,19 @@ def request_for(url: SplitResult) -> bytes:
 
 
 async def prestart(address: str, timeout: float, log: Log) -> None:
-    """Request a URL from this machine's own httpd and say how it went; never raises for what the other end does.
+    """Request a URL from this machine's own httpd and log the result. No error of the other end is raised.
 
-    :param timeout: seconds for all of it.
+    :param timeout: seconds for the whole request.
     """
     try:
         url = urlsplit(address)
         status = await asyncio.wait_for(_head(url), timeout)
     except asyncio.TimeoutError:
-        log.warn(3005, "PassengerPreStart %s: no answer within %g s" % (address, timeout))
+        log.warn(3005, "PassengerPreStart got no answer within %g s: %s" % (timeout, address))
     except (OSError, ValueError, EOFError) as error:
-        log.warn(3006, "PassengerPreStart %s: %s" % (address, error or type(error).__name__))
+        log.warn(3006, "PassengerPreStart failed: %s: %s" % (address, error or type(error).__name__))
     else:
-        log.info(3007, "PassengerPreStart %s: %s" % (address, status))
+        log.info(3007, "PassengerPreStart was answered: %s: %s" % (address, status))
 
 
 async def _head(url: SplitResult) -> str:
@@ -54,7 +54,7 @@ async def _head(url: SplitResult) -> str:
         writer.write(request)
         await writer.drain()
         line = await reader.readline()
-        while (await reader.readline()).strip():  # the rest of the head: httpd is not to log a client that left
+        while (await reader.readline()).strip():  # read the rest of the head, or httpd logs a client that left
             pass
     finally:
         writer.close()
@@ -66,7 +66,7 @@ async def _head(url: SplitResult) -> str:
 
 
 async def _connect(url: SplitResult) -> "tuple[asyncio.StreamReader, asyncio.StreamWriter]":
-    """Connect to this machine first: the URL's name may lead to a proxy in front of it."""
+    """Connect to this machine first: the URL's host may be a proxy in front of it."""
     encryption = _unverified() if url.scheme == "https" else None
     port = url.port or (443 if encryption else 80)
     hosts = ["127.0.0.1", "::1", url.hostname or ""]
@@ -84,7 +84,7 @@ async def _open(
 
 
 def _unverified() -> ssl.SSLContext:
-    """TLS to ourselves: the certificate is for the world's name of this machine, there is nobody in between."""
+    """TLS to this machine itself: the certificate is for its public name, and nobody is in between."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

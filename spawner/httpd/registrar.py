@@ -1,4 +1,4 @@
-"""Registrations: httpd's children connect and say which app they have a request for."""
+"""The registration socket: httpd's children connect and say which app they have a request for."""
 
 from __future__ import annotations
 
@@ -7,37 +7,31 @@ import contextlib
 import hmac
 import os
 import socket
-import struct
 from typing import Callable
 
 from spawner.errors import InternalError, JumpseatError, PeerError
-from spawner.httpd.registration_wire import registration_from
+from spawner.httpd.register_message import registration_from
 from spawner.logs.log import Log
 from spawner.pool.registration import Registration
-from spawner.processes.users import SystemUsers, described
+from spawner.processes.users import SystemUsers, user_label
 from spawner.system import packets
 from spawner.system.acceptor import Acceptor
+from spawner.system.linux import peer_uid
 from spawner.system.packets import Packet
 
-_PEER_CREDENTIALS = struct.Struct("iII")
-_PATIENCE = 10.0  # seconds that a child may be connected without having said what it wants
-_MOST_SILENT = 512  # connections that have not said anything yet; the oldest is closed for one more
-
-
-def peer_uid(sock: socket.socket) -> int:
-    """The uid of whoever connected, by the kernel's word (SO_PEERCRED, unix(7))."""
-    _, uid, _ = _PEER_CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size))
-    return int(uid)
+_TIMEOUT = 10.0  # seconds for a child that has connected to send its message
+_MOST_SILENT = 512  # connections that have not sent anything; the oldest is closed for one more
 
 
 class Registrar:
     """Answers on `spawner.sock` (docs/protocol.md, section 4).
 
     :param listener: owned from now on.
+    :param apache_uid: only this user, root and the spawner's own may connect.
     :param token: the instance's secret.
-    :param register: makes or updates the group; gives its socket's path and its token; a JumpseatError refuses.
-    :param scarce: see Acceptor.
-    :param overflowed: told of a group and how many of its requests were answered 503, for its queue was full.
+    :param register: makes or updates the group; returns its socket's path and its token; a JumpseatError refuses.
+    :param on_queue_full: called with a group and how many of its requests httpd has answered 503.
+    :param on_exhausted: see Acceptor.
     """
 
     def __init__(
@@ -48,36 +42,38 @@ class Registrar:
         token: str,
         log: Log,
         register: Callable[[Registration], tuple[str, str]],
-        overflowed: Callable[[str, int], None],
-        scarce: Callable[[OSError], None] = lambda error: None,
+        on_queue_full: Callable[[str, int], None],
+        on_exhausted: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         self._loop = loop
         self._allowed = {0, os.geteuid(), apache_uid}
         self._token = token
         self._log = log
         self._register = register
-        self._overflowed = overflowed
+        self._on_queue_full = on_queue_full
         self._open: dict[socket.socket, asyncio.TimerHandle] = {}
-        self._acceptor = Acceptor(loop, listener, self._accept, scarce)
+        self._acceptor = Acceptor(loop, listener, self._accept, on_exhausted)
 
     def replace_listener(self, listener: socket.socket) -> None:
-        """Listen on another socket: the one before lost its path."""
+        """Listen on another socket instead: the path of the one before was removed."""
         self._acceptor.replace_listener(listener)
 
     def close(self) -> None:
-        """Answer nobody any more."""
+        """Close the socket and every connection."""
         self._acceptor.close()
         for sock in list(self._open):
-            self._drop(sock)
+            self._close(sock)
 
     def _accept(self, sock: socket.socket) -> None:
-        if peer_uid(sock) not in self._allowed:
-            self._log.warn(3003, "%s was refused at the registration socket" % described(peer_uid(sock), SystemUsers()))
+        uid = peer_uid(sock)
+        if uid not in self._allowed:
+            user = user_label(uid, SystemUsers())
+            self._log.warn(3003, "a connection to the registration socket was refused: %s" % user)
             sock.close()
             return
         if len(self._open) >= _MOST_SILENT:
-            self._drop(next(iter(self._open)))
-        self._open[sock] = self._loop.call_later(_PATIENCE, self._drop, sock)
+            self._close(next(iter(self._open)))
+        self._open[sock] = self._loop.call_later(_TIMEOUT, self._close, sock)
         self._loop.add_reader(sock, self._readable, sock)
 
     def _readable(self, sock: socket.socket) -> None:
@@ -91,22 +87,21 @@ class Registrar:
         except OSError:
             packet = None
         if packet is not None:
-            packet.descriptors, unwanted = [], Packet([], packet.descriptors)
-            unwanted.close()
-            answer = self._reply(packet)
+            packet.close()  # a registration comes without descriptors
+            answer = self._handle(packet)
             if answer:
                 self._answer(sock, answer)
-        self._drop(sock)
+        self._close(sock)
 
-    def _reply(self, packet: Packet) -> list[tuple[str, str]]:
-        """The answer to a message, nothing where it has none. A refusal costs one request, never the spawner."""
+    def _handle(self, packet: Packet) -> list[tuple[str, str]]:
+        """The answer to a message; empty if it has none. A refusal fails one request, never the spawner."""
         try:
             if packet.type not in ("register", "queue_full"):
                 raise PeerError("message %r instead of a registration" % packet.type)
             if not hmac.compare_digest(packet.get("token").encode(errors="surrogateescape"), self._token.encode()):
                 raise PeerError("the registration has not this instance's token")
             if packet.type == "queue_full":
-                self._overflowed(packet.get("group"), packet.number("count"))
+                self._on_queue_full(packet.get("group"), packet.number("count"))
                 return []
             path, app_token = self._register(registration_from(packet.fields))
         except InternalError:
@@ -119,9 +114,9 @@ class Registrar:
     def _answer(self, sock: socket.socket, fields: list[tuple[str, str]]) -> None:
         with contextlib.suppress(OSError):  # the child has gone
             packets.send(sock, fields)
-        self._drop(sock)
+        self._close(sock)
 
-    def _drop(self, sock: socket.socket) -> None:
+    def _close(self, sock: socket.socket) -> None:
         timer = self._open.pop(sock, None)
         if timer is not None:
             timer.cancel()

@@ -10,8 +10,8 @@ from typing import Optional
 from spawner.logs.app_output import OutputFormat
 from spawner.logs.log import Log
 from spawner.logs.log_writer import LogWriter
-from spawner.processes.open_as_user import open_log
 from spawner.system.linux import Identity
+from spawner.system.open_as_user import open_log
 
 _CHECK_INTERVAL = 1.0  # seconds between checks whether a log was moved away
 

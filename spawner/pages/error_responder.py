@@ -8,7 +8,7 @@ import socket
 from typing import Optional
 
 from spawner.pages.start_error_page import ErrorResponse, response_bytes
-from spawner.shared import wire
+from spawner.shared import constants, wire
 
 _CONNECTIONS = 512  # answered at the same time; further ones are closed, and httpd answers these requests itself
 _DRAIN = 262_144  # bytes of a body that are read and thrown away at a time
@@ -71,7 +71,7 @@ class ErrorResponder:
 
     async def _head(self, connection: socket.socket) -> Optional[dict[bytes, bytes]]:
         """The request's head; None if it is invalid. A file descriptor that comes with it is discarded."""
-        decoder = wire.Decoder(wire.REQUEST_HEAD_LIMIT)
+        decoder = wire.Decoder(constants.REQUEST_HEAD_LIMIT)
         while True:
             data = await self._loop.sock_recv(connection, 65_536)
             if not data:

@@ -10,10 +10,10 @@ from typing import Optional
 from spawner.logs.log import Log
 from spawner.pool.registration import Registration
 from spawner.processes.app_environment import PATH
-from spawner.processes.helper_process import HelperProcesses, Outcome
+from spawner.processes.helper_process import HelperProcesses, HelperResult
 from spawner.start_failure import StartFailure
 from spawner.system.linux import Identity
-from spawner.watching.restart_keys import restart_file
+from spawner.watching.restart_trigger import restart_file
 
 NAME = "restart.error.txt"
 _SECONDS = 10.0
@@ -83,7 +83,7 @@ class RestartErrorFiles:
                     ("/bin/sh", "-c", script, "/bin/sh", folder, NAME),
                     {"PATH": PATH, "LANG": "C"},
                     _SECONDS,
-                    lambda outcome: self._ended(folder, outcome),
+                    lambda result: self._ended(folder, result),
                     identity,
                     content,
                 )
@@ -92,11 +92,11 @@ class RestartErrorFiles:
         except OSError as error:
             self._failed(folder, str(error.strerror or error))
 
-    def _ended(self, folder: str, outcome: Outcome) -> None:
-        if outcome.succeeded:
+    def _ended(self, folder: str, result: HelperResult) -> None:
+        if result.succeeded:
             self._finish(folder)
         else:
-            self._failed(folder, "it took too long" if outcome.late else outcome.output)
+            self._failed(folder, "it took too long" if result.timed_out else result.output)
 
     def _failed(self, folder: str, reason: str) -> None:
         identity, text = self._steps[folder][0]

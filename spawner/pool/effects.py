@@ -1,4 +1,4 @@
-"""What the pool wants done: the shell carries these out in the order in which they came."""
+"""What the pool wants done: the daemon carries these out in the order in which they came."""
 
 from __future__ import annotations
 
@@ -144,6 +144,7 @@ class DoOutOfBandWork:
 class RunHook:
     """Run the command that is configured for a hook, if there is one; nobody waits for it.
 
+    :ivar name: attached_process, detached_process, spawn_failed, queue_full_error or max_request_time_reached.
     :ivar pid: of the process that it is about; 0 where it is about none.
     :ivar error_id: of a failed start, else empty.
     :ivar message: one line, for the hooks that tell of an error, else empty.
@@ -225,3 +226,23 @@ Effect = Union[
     Progress,
     Log,
 ]
+
+
+class Outbox:
+    """Collects what the groups of a pool want done while an event is dealt with, in order."""
+
+    def __init__(self) -> None:
+        self._effects: list[Effect] = []
+
+    def emit(self, effect: Effect) -> None:
+        """Have something done."""
+        self._effects.append(effect)
+
+    def log(self, level: str, key: str, number: int, text: str) -> None:
+        """Have a line logged."""
+        self.emit(Log(level, key, number, text))
+
+    def take(self) -> list[Effect]:
+        """What was asked for since the last call."""
+        effects, self._effects = self._effects, []
+        return effects

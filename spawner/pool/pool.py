@@ -9,46 +9,31 @@ spawn has its queue watched.
 
 from __future__ import annotations
 
-import itertools
-from typing import AbstractSet, Any, Callable, Mapping, Optional
+from typing import AbstractSet, Any, Callable, Iterable, Mapping, Optional
 
-from spawner.errors import InternalError
 from spawner.options import ServerOptions
-from spawner.pool import (
+from spawner.pool import snapshot
+from spawner.pool.capacity import Capacity
+from spawner.pool.effects import CreateGroup, Effect, FailWaiting, Outbox, ServeDirect
+from spawner.pool.group import WITHOUT_WORKERS, Group
+from spawner.pool.policies import (
     adoption,
-    always_restart,
-    enrolment,
-    evidence,
-    failing,
-    invariants,
-    out_of_band_work,
-    replacement,
-    restarting,
-    room,
-    snapshot,
-    spawning,
-    upkeep,
+    autoscaling,
+    limits,
+    registering,
+    restarts,
+    start_failures,
+    timeouts,
+    work_turns,
 )
-from spawner.pool.effects import (
-    DropGroup,
-    Effect,
-    FailWaiting,
-    ForgetProcess,
-    Log,
-    Retire,
-    RunHook,
-    ServeDirect,
-    UnwatchQueue,
-    WatchQueue,
-)
-from spawner.pool.group import Group
+from spawner.pool.policies.limits import FailedStart
 from spawner.pool.process import Process, Reading, describe_status
-from spawner.pool.registration import Registration
+from spawner.pool.reconciler import Changes, Reconciler
+from spawner.pool.registration import Configuration, Registration
+from spawner.pool.registry import Registry
 from spawner.pool.release import PinnedRelease
-from spawner.pool.states import GroupEvent, GroupState, ProcessEvent, ProcessKind, ProcessState
+from spawner.pool.states import GroupState, ProcessEvent, ProcessState
 from spawner.start_failure import StartFailure
-
-_WAITING_STATES = (GroupState.COLD, GroupState.FAILED)
 
 
 class Pool:
@@ -57,9 +42,10 @@ class Pool:
     :param server: the server-wide options.
     :param parallel_starts: how many interpreters may import an app at the same time.
     :param is_busy: whether a worker is in a request at this moment; without it the last sample says so.
+    :param registry: where the pool enters what there is.
 
     Each method is one event; `now` is seconds of CLOCK_MONOTONIC. What is to be done is collected and handed out by
-    `take_effects`, in order.
+    `take_effects`, in order. An event changes a group by a policy, and `Reconciler.settle` does what follows, once.
     """
 
     def __init__(
@@ -67,59 +53,72 @@ class Pool:
         server: ServerOptions,
         parallel_starts: int = 2,
         is_busy: Callable[[Process], bool] = lambda process: process.busy,
+        registry: Optional[Registry[Any, Any]] = None,
     ) -> None:
-        self.server = server
-        self.is_busy = is_busy
-        self.parallel_starts = parallel_starts
-        self.epoch = 0
-        self.vhost_ids: AbstractSet[str] = frozenset()
-        self.groups: dict[str, Group] = {}
-        self.processes: dict[int, Process] = {}
-        self.waiting_for_room: dict[str, None] = {}
-        self.ending = False
-        # Invariant: at least as many as there are active workers above max_pool_size and the one for each restart.
-        self.excess = 0
-        self._ids = itertools.count(1)
-        self._effects: list[Effect] = []
+        self.registry: Registry[Any, Any] = registry if registry is not None else Registry()
+        self.capacity = Capacity(Configuration(server), parallel_starts, is_busy)
+        self.groups: Mapping[str, Group] = self.registry.groups.entries
+        self.processes: Mapping[int, Process] = self.registry.processes.entries
+        self._reconciler = Reconciler(self.registry, self.capacity)
+        self._outbox = Outbox()
 
-    # Effects
+    # What others ask
 
-    def emit(self, effect: Effect) -> None:
-        """Have the shell do something."""
-        self._effects.append(effect)
+    @property
+    def server(self) -> ServerOptions:
+        """The server-wide options that are in force."""
+        return self.capacity.configuration.server
 
-    def log(self, level: str, key: str, number: int, text: str) -> None:
-        """Have the shell log a line."""
-        self.emit(Log(level, key, number, text))
+    @property
+    def ending(self) -> bool:
+        """Whether everything ends."""
+        return self.capacity.closed
 
     def take_effects(self) -> list[Effect]:
-        """What has been asked for since the last call."""
-        effects, self._effects = self._effects, []
-        return effects
+        """What is to be done since the last call."""
+        return self._outbox.take()
+
+    def take_changes(self) -> Changes:
+        """What may have changed since the last call: enough to keep a copy of every group and process up to date."""
+        return self._reconciler.take_changes()
+
+    def next_deadline(self) -> Optional[float]:
+        """When `tick` is to be called at the latest, None if nothing is due ever."""
+        return self._reconciler.deadlines.next()
+
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """What `jumpseat status` shows, as plain data."""
+        return {"groups": [snapshot.describe_group(one, self.capacity, now) for one in self.groups.values()]}
 
     # What httpd says
 
     def configure(self, server: ServerOptions, epoch: int, vhost_ids: AbstractSet[str], now: float) -> None:
         """A configuration was loaded. Apps whose `Registration.vhost_id` is not among `vhost_ids` end when idle."""
-        switched = self.server.respawn_key() != server.respawn_key()
-        former, self.server, self.epoch, self.vhost_ids = self.epoch, server, epoch, vhost_ids
-        self.excess = max(0, self.worker_count() - server.max_pool_size)
-        for group in list(self.groups.values()):
-            if group.registration.epoch == former or group.registration.vhost_id not in vhost_ids:
+        former, newer = self.capacity.configuration, Configuration(server, epoch, vhost_ids)
+        self.capacity.configure(newer)
+        for group in self.groups.values():
+            if group.registration.epoch == former.epoch or not newer.has_virtual_host(group.registration):
                 group.last_active = max(group.last_active, now)
-            if switched:
-                self.restart(group.key, now)
-            else:
-                self.settle(group, now)
+            if former.server.respawn_key() != server.respawn_key():
+                restarts.restart(group, self.capacity, now)
+            self._reconciler.touch(group)
+        self._reconciler.settle(now)
 
     def register(self, registration: Registration, now: float) -> None:
         """A child of httpd has a request for this group."""
-        self.settle(enrolment.enrol(self, registration, now), now)
+        group = self.groups.get(registration.key)
+        if group is None:
+            group = Group(registration, self._outbox, last_active=now)
+            self.registry.groups.enter(group.key, group)
+            group.emit(CreateGroup(group.key))
+        registering.register(group, registration, self.capacity, now)
+        self._reconciler.settle(now, group)
 
     def queue_overflowed(self, key: str, count: int, now: float) -> None:
         """httpd has answered so many requests 503, for the group's queue was full."""
-        if key in self.groups:
-            evidence.overflow(self, self.groups[key], count, now)
+        group = self.groups.get(key)
+        if group is not None:
+            autoscaling.queue_overflowed(group, count, now)
 
     # What is seen of the queue and of the workers
 
@@ -129,12 +128,11 @@ class Pool:
         if group.state is GroupState.CLOSING:
             return
         group.last_active = now
-        if group.state is GroupState.FAILED and now < group.retry_at:
-            if group.failure is None:
-                raise InternalError("app group %s failed without a failure" % key)
-            self.emit(FailWaiting(key, group.failure))
-        elif group.state in _WAITING_STATES:
-            spawning.wake(self, group, now)
+        if group.state is GroupState.FAILED and now < group.backoff.retry_at:
+            group.emit(FailWaiting(key, group.start_failure()))
+        elif group.state in WITHOUT_WORKERS:
+            restarts.start(group, self.capacity)
+        self._reconciler.settle(now, group)
 
     def sample(self, key: str, readings: Mapping[int, Reading], waiting: bool, now: float) -> None:
         """What the scoreboard and the listening socket of a group show.
@@ -143,112 +141,105 @@ class Pool:
         :param waiting: whether a connection waits in the queue.
         """
         group = self.groups[key]
-        evidence.take(self, group, readings, waiting, now)
-        out_of_band_work.consider(self, group, now)
-        room.shrink(self, now)
-        self.settle(group, now)  # a worker that has become idle may be what another app waits for
+        autoscaling.note_look(group, self.capacity, readings, waiting, now)
+        work_turns.give_turn(group, self.capacity, now)
+        self._reconciler.retire_victims(self.capacity.shed(), now)
+        self._reconciler.settle(now, group)  # a worker that has become idle may be what another app waits for
 
     def sample_memory(self, key: str, bytes_by_process_id: Mapping[int, int], now: float) -> None:
         """How much memory the workers of a group have (PassengerMemoryLimit, PassengerHardMemoryLimit)."""
-        replacement.note_memory(self, self.groups[key], bytes_by_process_id, now)
+        group = self.groups[key]
+        self._give_starts_up(limits.note_memory(group, bytes_by_process_id, now), now)
+        self._reconciler.settle(now, group)
 
     # What the processes say
 
     def process_forked(self, process_id: int, pid: int, now: float) -> None:
         """A preloader has named a worker that it has forked, and that has not said hello yet."""
-        self.processes[process_id].set_pid(pid)
+        group, process = self._find(process_id)
+        process.set_pid(pid)
+        self._reconciler.note_pid(process)
+        self._reconciler.settle(now, group)
 
     def process_hello(self, process_id: int, pid: int, now: float) -> None:
         """A process has come up and given (the kernel's word for) its pid."""
-        process = self.processes[process_id]
+        group, process = self._find(process_id)
         process.pid = pid
         process.on(ProcessEvent.HELLO)
+        self._reconciler.note_pid(process)
+        self._reconciler.settle(now, group)
 
     def process_loaded(self, process_id: int, now: float) -> None:
         """A preloader or direct process has imported the app."""
-        process = self.processes[process_id]
+        group, process = self._find(process_id)
         process.on(ProcessEvent.LOADED)
         process.idle_since = now
         if process.state is ProcessState.BOOTING and process.slot is not None:
-            self.emit(ServeDirect(process.key, process_id, process.slot))
-        self.reconsider(now)
+            group.emit(ServeDirect(group.key, process_id, process.slot))
+        self._reconciler.settle(now, group)
 
     def worker_ready(self, process_id: int, now: float) -> None:
         """A worker accepts connections."""
-        process = self.processes[process_id]
-        process.accept(now)
-        if not process.serving:
-            return
-        process.attached_hook_ran = True
-        self.emit(RunHook("attached_process", process.key, process.pid))
-        group = self.groups[process.key]
-        if process.generation == group.spawn_generation:
-            group.note_success(process.generation)
-        restarting.worker_came(self, group, process, now)
-        group.on(GroupEvent.WORKER_READY)
-        restarting.catch_up(self, group, now)
-        out_of_band_work.consider(self, group, now)
-        self.settle(group, now)
+        group, process = self._find(process_id)
+        group.accept(process, now)
+        if process.serving:
+            restarts.worker_ready(group, self.capacity, process, now)
+            work_turns.give_turn(group, self.capacity, now)
+        self._reconciler.settle(now, group)
 
     def max_requests_reached(self, process_id: int, now: float) -> None:
         """A worker has served PassengerMaxRequests."""
-        process = self.processes[process_id]
-        replacement.max_requests_reached(self, self.groups[process.key], process, now)
+        group, process = self._find(process_id)
+        limits.max_requests_reached(group, process, now)
+        self._reconciler.settle(now, group)
 
     def work_requested(self, process_id: int, now: float) -> None:
         """A worker has asked for out-of-band work."""
-        out_of_band_work.ask(self, self.processes[process_id], now)
+        group, process = self._find(process_id)
+        work_turns.requested(group, self.capacity, process, now)
+        self._reconciler.settle(now, group)
 
     def work_done(self, process_id: int, now: float) -> None:
         """A worker has done its out-of-band work."""
-        out_of_band_work.done(self, self.processes[process_id], now)
+        group, process = self._find(process_id)
+        work_turns.done(group, self.capacity, process, now)
+        self._reconciler.settle(now, group)
 
     def start_failed(self, process_id: int, failure: StartFailure, now: float) -> None:
-        """A process did not come up; it is gone, or the shell sees to it that it goes."""
+        """A process did not come up; it is gone, or the daemon sees to it that it goes."""
         process = self.processes.get(process_id)
-        if process is None:
-            return
-        starting = process.starting
-        group = self._remove(process)
-        if starting and group.state is not GroupState.CLOSING:
-            failing.start_failed(self, group, process, failure, now)
-        self.settle(group, now)
+        if process is not None:
+            self._give_starts_up([FailedStart(process, failure)], now)
+            self._reconciler.settle(now)
 
     def process_exited(self, process_id: int, status: Optional[int], now: float) -> None:
         """A process has ended.
 
         :param status: as waitpid gives it, None if nobody could tell.
         """
-        process = self.processes.get(process_id)
-        if process is None:
+        if process_id not in self.processes:
             return
+        group, process = self._find(process_id)
         if process.starting and not process.killed:
             summary = "the process ended (%s) before it was up" % describe_status(status)
-            self.start_failed(process_id, StartFailure(process.start_step, summary), now)
-            return
-        if process.serving and not process.killed:
-            failing.worker_lost(self, self.groups[process.key], process, now)
-        self.settle(self._remove(process, status), now)
+            self._give_starts_up([FailedStart(process, StartFailure(process.start_step, summary))], now)
+        else:
+            if process.serving and not process.killed:
+                start_failures.worker_ended(group, self.capacity, process, now)
+            self._reconciler.remove(group, process, status)
+        self._reconciler.settle(now)
 
-    def _remove(self, process: Process, status: Optional[int] = None) -> Group:
-        group = self.groups[process.key]
-        unexpected = (process.serving or process.state is ProcessState.READY) and not process.killed
-        process.on(ProcessEvent.EXIT)
-        del self.processes[process.process_id]
-        del group.processes[process.process_id]
-        self._detach(process)
-        always_restart.let_go(group)
-        self.emit(ForgetProcess(process.process_id))
-        if unexpected:
-            text = "%s has ended unexpectedly: %s" % (process.title, describe_status(status))
-            self.log("warn", group.key, 3503, text)
-        return group
+    def _find(self, process_id: int) -> tuple[Group, Process]:
+        process = self.processes[process_id]
+        return self.groups[process.key], process
 
-    def _detach(self, process: Process) -> None:
-        """It takes no more requests of others: the hook, once."""
-        if process.attached_hook_ran:
-            process.attached_hook_ran = False
-            self.emit(RunHook("detached_process", process.key, process.pid))
+    def _give_starts_up(self, failed: Iterable[FailedStart], now: float) -> None:
+        for one in failed:
+            group, process = self._find(one.process.process_id)
+            starting = process.starting
+            self._reconciler.remove(group, process)
+            if starting and group.state is not GroupState.CLOSING:
+                start_failures.start_failed(group, self.capacity, process, one.failure, now)
 
     # Restart, deadlines, the end
 
@@ -260,103 +251,43 @@ class Pool:
         :returns: the generation that will answer for it (see `Progress`).
         """
         group = self.groups[key]
-        if group.state is GroupState.CLOSING:
-            return group.last_generation
-        generation = restarting.restart(self, group, now, method, start_if_cold)
-        self.settle(group, now)
+        generation = restarts.restart(group, self.capacity, now, method, start_if_cold)
+        self._reconciler.settle(now, group)
         return generation
 
     def detach_process(self, process_id: int, now: float) -> None:
         """Somebody wants a process to finish what it has and go."""
-        process = self.processes[process_id]
-        replacement.detach(self, self.groups[process.key], process, now)
+        group, process = self._find(process_id)
+        limits.detach(group, process, now)
+        self._reconciler.settle(now, group)
 
     def set_always_restart(self, key: str, on: bool, now: float) -> None:
         """The file always_restart.txt of a group is there now, or it is gone."""
-        always_restart.switch(self, self.groups[key], on, now)
+        group = self.groups[key]
+        restarts.switch_always_restart(group, self.capacity, on, now)
+        self._reconciler.settle(now, group)
 
     def tick(self, now: float) -> None:
         """Act on whatever deadline has passed."""
-        upkeep.tick(self, now)
-        self.reconsider(now)
-
-    def next_deadline(self) -> Optional[float]:
-        """When `tick` is to be called at the latest, None if nothing is due ever."""
-        return upkeep.next_deadline(self)
+        for key in self._reconciler.deadlines.take_passed(now):
+            group = self.groups[key]
+            self._give_starts_up(timeouts.pass_time(group, self.capacity, now), now)
+            self._reconciler.touch(group)
+        self._reconciler.settle(now)
 
     def shut_down(self, now: float) -> None:
         """httpd has ended, or the spawner is to."""
-        self.ending = True
-        for group in list(self.groups.values()):
-            self.close_group(group.key, now)
+        self.capacity.close()
+        for group in self.groups.values():
+            group.close(now)
+            self._reconciler.touch(group)
+        self._reconciler.settle(now)
 
     def close_group(self, key: str, now: float) -> None:
         """Let a group end: every process retires, then the socket goes."""
         group = self.groups[key]
-        group.on(GroupEvent.CLOSE)
-        group.target = 0
-        group.next_generation, group.pinned = None, None
-        group.restart_again = False
-        restarting.abandon(self, group)
-        for process in list(group.processes.values()):
-            self.retire(process, now)
-        self.settle(group, now)
-
-    # Shared by the parts of the pool
-
-    def worker_count(self) -> int:
-        """How many workers count against PassengerMaxPoolSize."""
-        return sum(len(group.active_workers()) for group in self.groups.values())
-
-    def new_process(self, group: Group, kind: ProcessKind, generation: int, slot: Optional[int], now: float) -> Process:
-        """Enter a process that is about to be started."""
-        process = Process(next(self._ids), group.key, kind, generation, now, slot)
-        self.processes[process.process_id] = group.processes[process.process_id] = process
-        return process
-
-    def retire(self, process: Process, now: float) -> None:
-        """Tell a process to finish and go, once."""
-        if not process.retiring:
-            process.on(ProcessEvent.RETIRE)
-            process.retired_at = now
-            self.emit(Retire(process.process_id))
-            self._detach(process)
-            always_restart.let_go(self.groups[process.key])
-
-    def wake(self, group: Group, now: float) -> None:
-        """Bring a group up that has no worker."""
-        spawning.wake(self, group, now)
-
-    def settle(self, group: Group, now: float) -> None:
-        """Bring a group's state in line with its processes, then let it, and those that wait for room, spawn."""
-        self.settle_alone(group, now)
-        self.reconsider(now)
-
-    def settle_alone(self, group: Group, now: float) -> None:
-        """The same without the others: whoever has made room is the one to take it."""
-        spawning.settle(self, group, now)
-        if group.state is GroupState.CLOSING and not group.processes:
-            del self.groups[group.key]
-            self.waiting_for_room.pop(group.key, None)
-            self.emit(DropGroup(group.key))
-        else:
-            self._watch_queue(group)
-
-    def reconsider(self, now: float) -> None:
-        """Let those that want a worker take their turns, in the order in which they have asked."""
-        moved = not self.ending
-        while moved:
-            moved = False
-            for key in list(self.waiting_for_room):
-                if key in self.waiting_for_room:
-                    moved = spawning.take_turn(self, self.groups[key], now) or moved
-
-    def _watch_queue(self, group: Group) -> None:
-        """Watch the queue of a group exactly while it has no worker and none is starting."""
-        wanted = group.state in _WAITING_STATES
-        if wanted != group.queue_watched:
-            group.queue_watched = wanted
-            self.emit(WatchQueue(group.key) if wanted else UnwatchQueue(group.key))
+        group.close(now)
+        self._reconciler.settle(now, group)
 
     # What an earlier spawner left
 
@@ -369,9 +300,9 @@ class Pool:
         always_restart: bool = False,
     ) -> None:
         """Enter a group whose listening socket and scoreboard were found in the descriptor store."""
-        group = Group(registration, generation=generation, last_generation=generation, last_active=now)
-        group.pinned, group.always_restart = pinned, always_restart
-        self.groups[registration.key] = group
+        group = Group(registration, self._outbox, generation=generation, pinned=pinned, last_active=now)
+        group.always_restart = always_restart
+        self.registry.groups.enter(group.key, group)
 
     def adopt_process(self, process: Process) -> int:
         """Enter a process that an earlier spawner started.
@@ -379,24 +310,36 @@ class Pool:
         :param process: its `process_id` is set here.
         :returns: the id.
         """
-        process.process_id = next(self._ids)
-        self.processes[process.process_id] = self.groups[process.key].processes[process.process_id] = process
-        return process.process_id
+        return self._reconciler.enter(self.groups[process.key], process)
+
+    def drop_adopted(self, key: str) -> None:
+        """A group cannot be taken over after all: neither it nor its processes were ever entered."""
+        group = self.groups.get(key)
+        if group is not None:
+            for process_id in list(group.processes):
+                del group.processes[process_id]
+                self.registry.processes.end(process_id)
+            self.capacity.note(group)
+            self.registry.groups.end(key)
 
     def adoption_complete(self, now: float) -> None:
         """Every adopted group takes the state that its processes show, and goes on from there."""
-        self.excess = max(0, self.worker_count() - self.server.max_pool_size)
-        for group in list(self.groups.values()):
-            adoption.resume(self, group, now)
-
-    def snapshot(self, now: float) -> dict[str, Any]:
-        """What `jumpseat status` shows, as plain data."""
-        groups = self.groups.values()
-        return {"groups": [snapshot.describe_group(one, upkeep.is_configured(self, one), now) for one in groups]}
+        self.capacity.configure(self.capacity.configuration)  # counts what is too many
+        for group in self.groups.values():
+            adoption.resume(group, now)
+            self._reconciler.touch(group)
+        self._reconciler.settle(now)
 
     def check_invariants(self) -> None:
-        """The safety rules at the head of this file.
+        """The safety rules at the head of this file, and those beside the fields. To be called between two events.
 
         :raises AssertionError: one does not hold.
         """
-        invariants.check(self)
+        groups = list(self.groups.values())
+        for group in groups:
+            group.check_invariants()
+            assert all(self.processes[number] is process for number, process in group.processes.items()), group.key
+        assert sum(len(group.processes) for group in groups) == len(self.processes), "a process without a group"
+        self.capacity.check_invariants(groups)
+        self.registry.processes.check_invariants()
+        self._reconciler.check_invariants()

@@ -132,7 +132,7 @@ class Process:
         return self.kind is not ProcessKind.PRELOADER
 
     @property
-    def imports(self) -> bool:
+    def imports_app(self) -> bool:
         """Whether it executes an interpreter and imports the app, which a forked worker does not."""
         return self.kind is not ProcessKind.WORKER
 

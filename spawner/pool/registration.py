@@ -1,12 +1,12 @@
-"""What httpd says about an app group: where the app is and how it is to be run."""
+"""What httpd says: about an app group where the app is and how it is to be run, and what all of them share."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Mapping
+from typing import AbstractSet, Mapping
 
-from spawner.options import AppOptions
+from spawner.options import AppOptions, ServerOptions
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,28 @@ class Registration:
 
     def _app(self) -> tuple[str, ...]:
         return (self.app_root, self.app_type, self.startup_file)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The configuration that is in force.
+
+    :ivar epoch: later ones are larger; 0: none has come yet.
+    :ivar vhost_ids: of its virtual hosts.
+    """
+
+    server: ServerOptions
+    epoch: int = 0
+    vhost_ids: AbstractSet[str] = frozenset()
+
+    def has_asked(self, registration: Registration) -> bool:
+        """Whether a request has come for an app since this configuration was read."""
+        return registration.epoch >= self.epoch
+
+    def has_virtual_host(self, registration: Registration) -> bool:
+        """Whether the virtual host is still configured at which an app was asked for last."""
+        return registration.vhost_id in self.vhost_ids
+
+    def has(self, registration: Registration) -> bool:
+        """Whether an app is configured, as far as that is known without a request for it."""
+        return self.has_asked(registration) or self.has_virtual_host(registration)

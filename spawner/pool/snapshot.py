@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from spawner.pool.capacity import Capacity
 from spawner.pool.group import Group
 from spawner.pool.process import Process
 from spawner.pool.release import PinnedRelease, Restart
 from spawner.start_failure import StartFailure
 
 
-def describe_group(group: Group, configured: bool, now: float) -> dict[str, Any]:
-    """One app group. Times are seconds, ages count back from `now`.
-
-    :param configured: whether its virtual host is one of the present configuration.
-    """
+def describe_group(group: Group, capacity: Capacity, now: float) -> dict[str, Any]:
+    """One app group. Times are seconds, ages count back from `now`."""
     registration = group.registration
-    failure = group.failure
+    release, failure = group.release, group.backoff.failure
     return {
         "name": group.key,
         "app_root": registration.app_root,
@@ -27,21 +25,21 @@ def describe_group(group: Group, configured: bool, now: float) -> dict[str, Any]
         "base_uri": registration.base_uri,
         "spawn_method": registration.options.spawn_method,
         "state": group.state.value,
-        "generation": group.generation,
-        "next_generation": group.next_generation,
-        "target": group.target,
-        "restart": None if group.restart is None else describe_restart(group.restart, now),
-        "resisting": None if group.pinned is None else describe_pinned_release(group.pinned, now),
+        "generation": release.current,
+        "next_generation": release.next,
+        "target": group.sizing.target,
+        "restart": None if release.restart is None else describe_restart(release.restart, now),
+        "resisting": None if release.pinned is None else describe_pinned_release(release.pinned, now),
         "always_restart": group.always_restart,
-        "configured": configured,
-        "waits_for_room": bool(group.room_due or group.impatient),
-        "requests_rejected": group.overflows,
+        "configured": capacity.configuration.has(registration),
+        "waits_for_room": capacity.lacks_place(group.key),
+        "requests_rejected": group.rejected,
         "failure": None
         if failure is None
         else {
             **describe_failure(failure),
-            "age": round(now - group.failed_at, 3),
-            "retry_in": round(max(0.0, group.retry_at - now), 3),
+            "age": round(now - group.backoff.failed_at, 3),
+            "retry_in": round(max(0.0, group.backoff.retry_at - now), 3),
         },
         "processes": [describe_process(process, now) for process in group.processes.values()],
     }

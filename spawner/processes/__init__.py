@@ -1,1 +1,1 @@
-"""Processes of apps as the operating system has them: started, spoken with, watched, ended."""
+"""Processes of apps, hooks and helpers as the operating system has them: their start, their messages, their end."""

@@ -1,4 +1,4 @@
-"""The environment and the command line of an app's process: built from scratch, nothing is inherited. Pure."""
+"""The environment and the command line of an app's process. Nothing is inherited from the spawner. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _LOGIN_SHELLS = frozenset(["bash", "zsh", "ksh", "sh"])
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Setting these is an error in one shell or another.
 _READ_ONLY = frozenset(["_", "UID", "EUID", "GID", "EGID", "PPID", "GROUPS", "BASHOPTS", "BASH_VERSINFO", "SHELLOPTS"])
-_INDIRECT = "/usr/bin/env"
-_STASH = "JUMPSEAT_STASH_%d"
+_ENV = "/usr/bin/env"
+_SAVED = "JUMPSEAT_SAVED_%d"
 
 
 @dataclass(frozen=True)
 class Command:
-    """What is executed."""
+    """A command line and the environment that it is executed with."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
@@ -51,13 +51,13 @@ def build_environment(
         "LANG": locale,
         "PWD": app_root,
     }
-    variables.update(_promised(app_env, base_uri, server_software))
+    variables.update(_fixed_variables(app_env, base_uri, server_software))
     variables.update(configured)
     return variables
 
 
-def _promised(app_env: str, base_uri: str, server_software: str) -> dict[str, str]:
-    """What no shell's profile may change."""
+def _fixed_variables(app_env: str, base_uri: str, server_software: str) -> dict[str, str]:
+    """The variables that a login shell's profile must not change."""
     variables = dict.fromkeys(("WSGI_ENV", "RACK_ENV", "RAILS_ENV", "NODE_ENV", "PASSENGER_APP_ENV"), app_env)
     variables.update(IN_PASSENGER="1", SERVER_SOFTWARE=server_software, PYTHONUNBUFFERED="1")
     if base_uri not in ("", "/"):
@@ -66,14 +66,17 @@ def _promised(app_env: str, base_uri: str, server_software: str) -> dict[str, st
 
 
 def choose_interpreter(configured: Optional[str], app_root: str) -> str:
-    """PassengerPython, else the app's own environment, else python3 from PATH. Only looked at, never opened."""
+    """The path of an app's interpreter: PassengerPython, else that of its virtual environment, else python3 from PATH.
+
+    It is looked for by lstat, never opened.
+    """
     if configured:
         return configured
     for folder in VENV_FOLDERS:
         candidate = os.path.join(app_root, folder, "bin", "python")
-        if os.path.lexists(
-            candidate
-        ):  # a dangling link is to fail by name: the system's Python would lack the packages
+        # A link whose target is missing counts, so that the start fails with its name: the system's Python would not
+        # have the app's packages.
+        if os.path.lexists(candidate):
             return candidate
     return "python3"
 
@@ -83,30 +86,31 @@ def build_command(
 ) -> Command:
     """The command line, through the user's login shell where that is asked for.
 
-    :param kept: names of variables that hold their value whatever the shell's profile sets. Their values travel in
-        the environment under other names: a command line is there for everybody to read.
-    :param shell: None for none.
+    :param kept: names of variables that keep their value whatever the shell's profile sets. Their values are passed in
+        the environment under other names, because everybody can read a command line.
+    :param shell: the path of the login shell; None: start the program without.
     """
     if shell is None:
-        # Whoever starts a program waits until it is executed, and a file of a tenant's can make that wait long (by a
-        # lease, a file system of its own). So what is started is the system's, and that executes the tenant's.
-        indirect = () if "=" in arguments[0] else (_INDIRECT,)  # which would take it for a variable
-        return Command((*indirect, *arguments), environment)
+        # A process that starts a program waits until it is executed, and a file of an app's user can make that take
+        # long (by a lease, by a file system of the user's). So the spawner starts env(1), which executes the file.
+        # env would take a name with "=" for a variable.
+        prefix = () if "=" in arguments[0] else (_ENV,)
+        return Command((*prefix, *arguments), environment)
     names = [name for name in kept if _IDENTIFIER.match(name) and name not in _READ_ONLY and name in environment]
-    stash = {_STASH % number: environment[name] for number, name in enumerate(names)}
-    steps = ['export %s="$%s"' % (name, stashed) for name, stashed in zip(names, stash)]
-    steps += ["unset %s" % " ".join(stash)] if stash else []
+    saved = {_SAVED % number: environment[name] for number, name in enumerate(names)}
+    steps = ['export %s="$%s"' % (name, other) for name, other in zip(names, saved)]
+    steps += ["unset %s" % " ".join(saved)] if saved else []
     steps.append('cd -- "$1" && shift && exec "$@"')
-    return Command((shell, "-lc", "; ".join(steps), shell, app_root, *arguments), {**environment, **stash})
+    return Command((shell, "-lc", "; ".join(steps), shell, app_root, *arguments), {**environment, **saved})
 
 
 def kept_names(app_env: str, base_uri: str, server_software: str, configured: Mapping[str, str]) -> list[str]:
-    """The variables that a login shell's profile does not get to change."""
-    return list(dict.fromkeys([*_promised(app_env, base_uri, server_software), *configured]))
+    """The names of the variables that a login shell's profile must not change."""
+    return list(dict.fromkeys([*_fixed_variables(app_env, base_uri, server_software), *configured]))
 
 
 def login_shell(identity: Identity, wanted: bool) -> Optional[str]:
-    """The user's login shell, if it is to be used and is one that understands -lc."""
+    """The path of the user's login shell, if it is wanted and understands -lc; else None."""
     if wanted and identity.shell.startswith("/") and os.path.basename(identity.shell) in _LOGIN_SHELLS:
         return identity.shell if os.path.exists(identity.shell) else None
     return None

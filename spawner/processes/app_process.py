@@ -1,4 +1,4 @@
-"""One process of an app, with all that the operating system has of it: line, output, pid."""
+"""One process of an app with all that the operating system has of it: control line, output, pid."""
 
 from __future__ import annotations
 
@@ -10,69 +10,73 @@ from typing import Mapping, Optional, Protocol
 from spawner.errors import PeerError
 from spawner.logs.app_output import AppOutput
 from spawner.pool.states import ProcessKind
+from spawner.processes.pid_monitor import PidMonitor
 from spawner.processes.process_line import ProcessLine
 from spawner.shared import masking, start_steps
 from spawner.shared.exception_serializer import SerializedException
 from spawner.start_failure import FailureDetails, StartFailure, hidden, raised_from, variables_from
-from spawner.system import linux
 from spawner.system.linux import Identity
 from spawner.system.packets import Packet
 
-_STATUS_PATIENCE = 0.2  # seconds in which the preloader of a worker that ended may report its status
-_MUTE_PATIENCE = 5.0  # seconds in which a process whose line has ended is to end
-_POLL = 0.5  # seconds between looks at a pid on kernels without pidfds
+_STATUS_TIMEOUT = 0.2  # seconds for the preloader of a worker that has ended to report the worker's status
+_CLOSED_LINE_TIMEOUT = 5.0  # seconds for a process that has closed its control line to end
 
 
 class ProcessEvents(Protocol):
-    """Who is told what happens to a process."""
+    """What happens to a process; each method is called once for each event."""
 
-    def said_hello(self, process: "AppProcess") -> None:
-        """It has come up; its pid is known."""
+    def on_pid_changed(self, process: "AppProcess") -> None:
+        """The pid is known, or another one is."""
 
-    def said_loaded(self, process: "AppProcess", seconds: str, warnings: list[str]) -> None:
-        """It has imported the app."""
+    def on_hello(self, process: "AppProcess") -> None:
+        """The loader runs; the pid is known."""
 
-    def said_ready(self, process: "AppProcess") -> None:
-        """It accepts connections."""
+    def on_loaded(self, process: "AppProcess", seconds: str, warnings: list[str]) -> None:
+        """The process has imported the app."""
 
-    def said_worn(self, process: "AppProcess", requests: int) -> None:
-        """It has served PassengerMaxRequests."""
+    def on_ready(self, process: "AppProcess") -> None:
+        """The process accepts connections."""
 
-    def said_work_wanted(self, process: "AppProcess") -> None:
-        """Its app has asked for out-of-band work."""
+    def on_max_requests(self, process: "AppProcess", requests: int) -> None:
+        """The process has served PassengerMaxRequests."""
 
-    def said_work_done(self, process: "AppProcess", seconds: str) -> None:
-        """It has done that."""
+    def on_work_requested(self, process: "AppProcess") -> None:
+        """The app has asked for out-of-band work."""
 
-    def start_failed(self, process: "AppProcess", failure: StartFailure) -> None:
-        """It says, or shows, that it does not come up."""
+    def on_work_done(self, process: "AppProcess", seconds: str) -> None:
+        """The process has done its out-of-band work."""
 
-    def forked(self, process: "AppProcess", slot: int, pid: int) -> None:
-        """A preloader names a worker that it has forked; nobody has checked the pid yet."""
+    def on_start_failed(self, process: "AppProcess", failure: StartFailure) -> None:
+        """The process reports that it cannot start."""
 
-    def fork_failed(self, process: "AppProcess", slot: int, summary: str) -> None:
+    def on_forked(self, process: "AppProcess", slot: int, pid: int) -> None:
+        """A preloader reports the pid of a worker that it has forked; the pid is not verified yet."""
+
+    def on_fork_failed(self, process: "AppProcess", slot: int, summary: str) -> None:
         """A preloader could not fork a worker."""
 
-    def worker_exited(self, process: "AppProcess", pid: int, status: int) -> None:
-        """A preloader says how a worker of its own has ended."""
+    def on_worker_exited(self, process: "AppProcess", pid: int, status: int) -> None:
+        """A preloader reports the exit status of one of its workers."""
 
-    def take_status(self, pid: int) -> Optional[int]:
-        """The exit status of a process that has ended, if it is known by now."""
+    def exit_status(self, pid: int) -> Optional[int]:
+        """The exit status of a process that has ended, once; None if it is not known yet."""
 
-    def ended(self, process: "AppProcess", status: Optional[int]) -> None:
-        """It has ended."""
+    def on_exit(self, process: "AppProcess", status: Optional[int]) -> None:
+        """The process has ended."""
 
-    def misbehaved(self, process: "AppProcess", reason: str) -> None:
-        """It said on its line what the protocol does not allow."""
+    def on_protocol_error(self, process: "AppProcess", reason: str) -> None:
+        """The process broke the rules of docs/protocol.md, section 5."""
 
 
 class AppProcess:
     """A preloader, worker or direct process from its start to its end.
 
-    A process has ended when its pidfd says so; its line may outlive it (held by what the app has forked) or end
-    before it does. Before a forked worker was named by its preloader, or has said hello, its line is all there is.
+    A process has ended when its pidfd says so; its line may stay open longer (held by what the app has forked) or end
+    earlier. A forked worker has nothing but its line until its preloader reports its pid, or it says hello.
 
-    :ivar stderr: where what it writes comes in: until a forked worker has said hello that is its preloader's output.
+    :ivar route: the name of its own socket (PassengerStickySessions); empty: it has none.
+    :ivar facts: what helps to find out why a start failed, in order.
+    :ivar stderr: where its standard error is read: until a forked worker has said hello, at its preloader's output.
     """
 
     def __init__(
@@ -97,64 +101,64 @@ class AppProcess:
         self.facts: tuple[tuple[str, str], ...] = ()
         self.environment: Mapping[str, str] = {}
         self.preloader_id: Optional[int] = None
-        self.route = ""  # of its own socket; empty: it has none
-        self.pid = 0
-        self.session = 0  # 0: not known
-        self.heard = False
+        self.route = ""
+        self.hello_received = False
         self.loaded = False
         self.ready = False
         self.failed = False
         self._loop = loop
         self._events = events
-        self._pidfd: Optional[int] = None
-        self._timer: Optional[asyncio.TimerHandle] = None
-        self._muted: Optional[asyncio.TimerHandle] = None
-        self._done = False
+        self._ended = False
+        self._status_timer: Optional[asyncio.TimerHandle] = None
+        self._line_timer: Optional[asyncio.TimerHandle] = None
+        self._pid_monitor = PidMonitor(loop, identity.uid, self._process_exited)
         self.output = self.stderr = output
         self.line = ProcessLine(loop, line, identity.uid, self._received, self._line_ended)
-        loop.add_reader(output.fileno(), self._output_readable)
+        loop.add_reader(output.fileno(), self._read_output)
+
+    @property
+    def pid(self) -> int:
+        """0 until it is known."""
+        return self._pid_monitor.pid
+
+    @property
+    def pidfd(self) -> Optional[int]:
+        """For the descriptor store; it stays this object's."""
+        return self._pid_monitor.pidfd
+
+    @property
+    def session(self) -> int:
+        """The session that it belongs to; 0 if that is not known."""
+        return self._pid_monitor.session
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is known not to have ended."""
+        return self._pid_monitor.alive
 
     def set_pid(self, pid: int, pidfd: Optional[int] = None) -> None:
-        """Take the pid on; from now on the end of the process is seen.
+        """Set the pid; from now on the end of the process is noticed.
 
-        :param pidfd: of that process, owned from now on; None: opened here. A pid whose process has ended may be
-            somebody else's by now, so a pidfd that is opened counts only if its process runs as the app's user.
+        :param pidfd: of that process, owned from now on; None: opened here.
         """
-        if pid == self.pid:
-            return
-        self._drop_pidfd()
-        self.pid = self.output.pid = pid
-        self.session = linux.session_of(pid)
-        self._pidfd = pidfd if pidfd is not None else self._open_pidfd()
-        if self._pidfd is not None:
-            self._loop.add_reader(self._pidfd, self._process_ended)
-        else:
-            self._timer = self._loop.call_later(0, self._look_for_pid)
+        if pid != self.pid:
+            self._cancel_status_timer()
+            self._pid_monitor.set_pid(pid, pidfd)
+            self.output.pid = pid
+            self._events.on_pid_changed(self)
 
-    def be_named(self, pid: int, pidfd: Optional[int], stderr: AppOutput) -> None:
-        """Take the pid on that a preloader has said, and that was checked, before the process says it itself.
+    def set_forked_pid(self, pid: int, pidfd: Optional[int], stderr: AppOutput) -> None:
+        """Set the verified pid that the preloader has reported, before the worker itself says hello.
 
-        One that was named before was forked for a start that is wanted no more: it is killed.
+        If the preloader has reported another one before, that worker was forked for a cancelled start: it is killed.
 
         :param pidfd: as for `set_pid`.
-        :param stderr: the preloader's, which it writes to until it has said hello.
+        :param stderr: the preloader's output, to which the worker writes until it has said hello.
         """
         if self.pid:
             self.signal(signal.SIGKILL)
         self.set_pid(pid, pidfd)
         self.stderr = stderr
-
-    @property
-    def pidfd(self) -> Optional[int]:
-        """The process's pidfd, for the store; it stays this object's."""
-        return self._pidfd
-
-    def _open_pidfd(self) -> Optional[int]:
-        pidfd = linux.open_pidfd(self.pid)
-        if pidfd is not None and not linux.runs_as(self.pid, self.identity.uid):
-            linux.close_descriptor(pidfd)
-            return None
-        return pidfd
 
     def failure(
         self,
@@ -164,11 +168,11 @@ class AppProcess:
         raised: tuple[SerializedException, ...] = (),
         variables: tuple[tuple[str, str], ...] = (),
     ) -> StartFailure:
-        """A failure with what is known of this process, its last output included.
+        """A start failure with what is known of this process, its last output included.
 
         :param detail: the traceback.
         :param raised: the same with source lines.
-        :param variables: the process's environment as it says; without, as it was given.
+        :param variables: the environment that the process reports; empty: the one that it was started with.
         """
         tail = self.output.tail()
         text = "\n".join(part for part in (detail.rstrip(), tail and "Its output was:\n" + tail) if part)
@@ -176,8 +180,14 @@ class AppProcess:
         details = FailureDetails(raised, masking.lines(detail), shown, masking.lines(tail))
         return StartFailure(step, summary, text, self.facts, details=details)
 
+    # Ending it
+
+    def signal(self, number: int) -> None:
+        """Signal it, if it has a pid that is still its own."""
+        self._pid_monitor.signal(number)
+
     def kill(self) -> None:
-        """SIGKILL it. Without a pid yet: its line ends, which ends it, and that counts as its end."""
+        """SIGKILL it. While the pid is not known its line is closed, which ends it, and that counts as its end."""
         if self.pid:
             self.signal(signal.SIGKILL)
         else:
@@ -187,43 +197,34 @@ class AppProcess:
     def terminate(self) -> None:
         """SIGTERM it. A forked worker that has not said hello is killed: it may still have its preloader's handlers.
 
-        One that has said it, though nobody has listened yet, may be in a request already.
+        One whose hello is still unread may be in a request already.
         """
-        if self.pid and (self.heard or self.kind is not ProcessKind.WORKER or self.line.has_news):
+        if self.pid and (self.hello_received or self.kind is not ProcessKind.WORKER or self.line.has_unread):
             self.signal(signal.SIGTERM)
         else:
             self.kill()
 
-    def signal(self, number: int) -> None:
-        """Signal it, if it has a pid that is still its own."""
-        if self._pidfd is not None or linux.runs_as(self.pid, self.identity.uid):
-            linux.signal_process(self.pid, self._pidfd, number)
-
-    @property
-    def alive(self) -> bool:
-        """Whether it has not ended, as far as can be told."""
-        return self._pidfd is not None and not linux.pidfd_has_ended(self._pidfd)
-
     def close(self) -> None:
-        """Let go of everything; what is left in its output is logged."""
-        self._done = True
-        if self._muted is not None:
-            self._muted.cancel()
-        self._drop_pidfd()
+        """Close all its descriptors; the rest of its output is logged first."""
+        self._ended = True
+        if self._line_timer is not None:
+            self._line_timer.cancel()
+        self._cancel_status_timer()
+        self._pid_monitor.close()
         self.line.close()
         if self.output.fileno() >= 0:
             self._loop.remove_reader(self.output.fileno())
             self.output.close()
 
-    # What it says
+    # Its messages
 
     def _received(self, packet: Packet) -> None:
-        """Deal with a message.
+        """Handle a message.
 
-        :raises PeerError: it is not one that this process may send now.
+        :raises PeerError: this process may not send it now.
         """
         kind = packet.type
-        self._check_turn(kind)
+        self._check_allowed(kind)
         if kind == "hello":
             self._hello(packet)
         elif kind == "loaded":
@@ -233,26 +234,26 @@ class AppProcess:
         elif kind == "failed":
             self._failed(packet)
         elif kind == "worn":
-            self._events.said_worn(self, packet.number("requests"))
+            self._events.on_max_requests(self, packet.number("requests"))
         elif kind == "work_wanted":
-            self._events.said_work_wanted(self)
+            self._events.on_work_requested(self)
         elif kind == "work_done":
-            self._events.said_work_done(self, packet.get("seconds"))
+            self._events.on_work_done(self, packet.get("seconds"))
         elif kind == "forked":
-            self._events.forked(self, packet.number("slot"), packet.number("pid"))
+            self._events.on_forked(self, packet.number("slot"), packet.number("pid"))
         elif kind == "fork_failed":
-            self._events.fork_failed(self, packet.number("slot"), packet.get("summary"))
+            self._events.on_fork_failed(self, packet.number("slot"), packet.get("summary"))
         else:
-            self._events.worker_exited(self, packet.number("pid"), packet.number("status"))
+            self._events.on_worker_exited(self, packet.number("pid"), packet.number("status"))
 
-    def _check_turn(self, kind: str) -> None:
+    def _check_allowed(self, kind: str) -> None:
         """Refuse what the tables of states have no row for: it is the process's fault, not a defect of ours."""
-        loads = self.kind is not ProcessKind.WORKER
-        possible = {
+        imports = self.kind is not ProcessKind.WORKER
+        allowed = {
             "hello": True,
             "failed": True,
-            "loaded": loads and self.heard,
-            "ready": self.loaded if self.kind is ProcessKind.DIRECT else not loads and self.heard,
+            "loaded": imports and self.hello_received,
+            "ready": self.loaded if self.kind is ProcessKind.DIRECT else not imports and self.hello_received,
             "worn": self.ready,
             "work_wanted": self.ready,
             "work_done": self.ready,
@@ -260,99 +261,89 @@ class AppProcess:
             "fork_failed": self.kind is ProcessKind.PRELOADER and self.loaded,
             "exited": self.kind is ProcessKind.PRELOADER and self.loaded,
         }
-        if not possible.get(kind, False):
+        if not allowed.get(kind, False):
             raise PeerError("message %r came unexpectedly" % kind)
 
+    def _hello(self, packet: Packet) -> None:
+        """The first one counts; an app that executes another interpreter says it again."""
+        self.set_pid(packet.pid)
+        kept = tuple(fact for fact in self.facts if fact[0] not in ("python", "executable"))
+        self.facts = (*kept, ("python", packet.get("python")), ("executable", packet.get("executable")))
+        if not self.hello_received:
+            self.hello_received = True
+            self.stderr = self.output
+            self._events.on_hello(self)
+
+    # Of each of these messages, too, only the first one counts: a spawner that is killed leaves it to the next one.
+
     def _loaded(self, packet: Packet) -> None:
-        """As with the two that follow, only the first one counts."""
         if not self.loaded:
             self.loaded = True
-            self._events.said_loaded(self, packet.get("seconds"), packet.get_all("warning"))
+            self._events.on_loaded(self, packet.get("seconds"), packet.get_all("warning"))
 
     def _ready(self) -> None:
         if not self.ready:
             self.ready = True
-            self._events.said_ready(self)
+            self._events.on_ready(self)
 
     def _failed(self, packet: Packet) -> None:
         if not self.failed:
             self.failed = True
-            self._events.start_failed(self, self._reported_failure(packet))
-
-    def _hello(self, packet: Packet) -> None:
-        """The first one counts; an app that changes to another interpreter says it again."""
-        self.set_pid(packet.pid)
-        kept = tuple(fact for fact in self.facts if fact[0] not in ("python", "executable"))
-        self.facts = (*kept, ("python", packet.get("python")), ("executable", packet.get("executable")))
-        if not self.heard:
-            self.heard = True
-            self.stderr = self.output
-            self._events.said_hello(self)
+            self._events.on_start_failed(self, self._reported_failure(packet))
 
     def _reported_failure(self, packet: Packet) -> StartFailure:
-        self._output_readable()
+        self._read_output()
         self.facts += (("working directory", packet.get("cwd")), ("sys.path", "\n".join(packet.get_all("sys_path"))))
         raised, variables = raised_from(packet.get("exceptions")), variables_from(packet.fields)
         step = packet.get("step")
         step = step if step in start_steps.ALL else start_steps.IMPORT
         return self.failure(step, packet.get("summary"), packet.get("traceback"), raised, variables)
 
-    # How it ends
+    def _read_output(self) -> None:
+        if self.output.fileno() >= 0 and not self.output.read_some():
+            self._loop.remove_reader(self.output.fileno())
+
+    # Its end
 
     def _line_ended(self, reason: Optional[str]) -> None:
         if reason is not None:
-            self._events.misbehaved(self, reason)
+            self._events.on_protocol_error(self, reason)
             self.kill()
-        if self._done:
+        if self._ended:
             return
         if self.pid == 0:
-            self._finish(None)  # forked and gone before it said a word
+            self._finish(None)  # it was forked and has ended before it said anything
         else:
-            self._muted = self._loop.call_later(_MUTE_PATIENCE, self._give_up_on_line)
+            self._line_timer = self._loop.call_later(_CLOSED_LINE_TIMEOUT, self._line_timeout)
 
-    def _give_up_on_line(self) -> None:
-        """A process that nobody can tell to retire, or to fork, is of no use."""
-        self._events.misbehaved(self, "closed its control line and lives on")
+    def _line_timeout(self) -> None:
+        """A process that cannot be told to retire, or to fork, is of no use."""
+        self._events.on_protocol_error(self, "closed its control line and lives on")
 
-    def _process_ended(self) -> None:
-        if self._pidfd is not None:
-            self._loop.remove_reader(self._pidfd)
+    def _process_exited(self) -> None:
         self.line.read_rest()
-        status = self._events.take_status(self.pid)
-        if status is None and not self._done:
-            self._timer = self._loop.call_later(_STATUS_PATIENCE, self._give_up_on_status)
+        status = self._events.exit_status(self.pid)
+        if status is None and not self._ended:
+            self._status_timer = self._loop.call_later(_STATUS_TIMEOUT, self._finish_with_status)
         else:
             self._finish(status)
 
-    def status_is_known(self) -> None:
-        """The status that the end of the process was waiting for has come."""
-        if self._timer is not None and not self._done and not self.alive:
-            self._give_up_on_status()
+    def on_status_known(self) -> None:
+        """The exit status is known now; the end of the process may have waited for it."""
+        waits = self._status_timer is not None or self._pid_monitor.polling
+        if waits and not self._ended and not self.alive:
+            self._finish_with_status()
 
-    def _give_up_on_status(self) -> None:
-        self._finish(self._events.take_status(self.pid))
+    def _finish_with_status(self) -> None:
+        self._finish(self._events.exit_status(self.pid))
 
     def _finish(self, status: Optional[int]) -> None:
-        if not self._done:
-            self._done = True
-            self._output_readable()
-            self._events.ended(self, status)
+        if not self._ended:
+            self._ended = True
+            self._read_output()
+            self._events.on_exit(self, status)
 
-    def _look_for_pid(self) -> None:
-        if linux.process_exists(self.pid) and linux.runs_as(self.pid, self.identity.uid):
-            self._timer = self._loop.call_later(_POLL, self._look_for_pid)
-        else:
-            self._process_ended()
-
-    def _drop_pidfd(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._pidfd is not None:
-            self._loop.remove_reader(self._pidfd)
-            linux.close_descriptor(self._pidfd)
-            self._pidfd = None
-
-    def _output_readable(self) -> None:
-        if self.output.fileno() >= 0 and not self.output.read_some():
-            self._loop.remove_reader(self.output.fileno())
+    def _cancel_status_timer(self) -> None:
+        if self._status_timer is not None:
+            self._status_timer.cancel()
+            self._status_timer = None

@@ -1,6 +1,6 @@
-"""Stacks as an operator wants to read them: the app's own calls, without those of the server below them.
+"""Shortens stacks to the app's own calls: those of the server at the outer ends are left out. Pure.
 
-A process writes all that it is in (docs/decisions/012-stacks-by-a-signal.md); what is shown of that is decided here.
+docs/decisions/012-stacks-by-a-signal.md has how a process writes its stacks.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import re
 from typing import Optional
 
 _FRAME = re.compile(r'  File "(.*)", line (?:\d+|\?\?\?) in (.+)\Z')
-# What a thread waits for that is in no code of the app, by the innermost call: its file and function.
-WAITS = {
+# What a thread waits for that is in no code of the app, by its innermost call: the file below the instance folder and
+# the function.
+WAIT_REASONS = {
     ("loaders/python/worker.py", "_accept_connections"): "waits for its next request",
     ("loaders/python/executors/thread_executor.py", "_run"): "waits for its next request",
     ("loaders/python/core/signal_queue.py", "wait"): "waits for the requests of the other threads to end",
@@ -22,11 +23,11 @@ WAITS = {
 }
 
 
-def shown(text: str, instance: str) -> str:
+def app_stacks(text: str, instance: str) -> str:
     """The stacks of a process without the server's own calls at their outer ends.
 
-    A thread that is in nothing else says in words what it waits for. One of which that is not known, and whatever a
-    stack has besides calls, stays as it is.
+    Of a thread that is in no code of the app the wait reason is shown instead of its calls. If there is none for it,
+    all calls are shown. Lines that are no calls stay as they are.
 
     :param text: as faulthandler writes it, the innermost call first.
     :param instance: the instance folder: the code in it is the server's (docs/protocol.md, section 9).
@@ -37,24 +38,24 @@ def shown(text: str, instance: str) -> str:
         if line.startswith("  "):
             calls.append(line)
         else:
-            lines += [*_of_app(calls, instance + "/"), line]
+            lines += [*_app_calls(calls, instance + "/"), line]
             calls = []
-    return "\n".join(lines + _of_app(calls, instance + "/"))
+    return "\n".join(lines + _app_calls(calls, instance + "/"))
 
 
-def _of_app(calls: list[str], instance: str) -> list[str]:
-    """One thread's."""
+def _app_calls(calls: list[str], instance: str) -> list[str]:
+    """The calls to show of one thread."""
     count = len(calls)
-    while count and (_place(calls[count - 1], instance) is not None):
+    while count and _server_call(calls[count - 1], instance) is not None:
         count -= 1
     if count or not calls:
         return calls[:count]
-    words = WAITS.get(_place(calls[0], instance) or ("", ""))
-    return ["  (%s)" % words] if words else calls
+    reason = WAIT_REASONS.get(_server_call(calls[0], instance) or ("", ""))
+    return ["  (%s)" % reason] if reason else calls
 
 
-def _place(call: str, instance: str) -> Optional[tuple[str, str]]:
-    """File and function of a call of the server's own; None for any other."""
+def _server_call(call: str, instance: str) -> Optional[tuple[str, str]]:
+    """File and function of a call of the server; None for any other call."""
     match = _FRAME.match(call)
     if match is None or not match[1].startswith(instance):
         return None

@@ -1,4 +1,4 @@
-"""Runs programs that take a moment: hooks, and what writes a file with the rights of an app's user."""
+"""Runs short programs beside the loop: hooks, and those that write a file with the rights of an app's user."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from typing import Callable, Mapping, Optional, Sequence
 from spawner.processes.reaper import Reaper
 from spawner.system import linux
 from spawner.system.linux import Identity
-from spawner.system.oom_score import Inherited
+from spawner.system.process_limits import InheritedLimits
 
-_OUTPUT_LIMIT = 16_384  # bytes that are kept of what one program writes
-_READ = 65_536
+_OUTPUT_LIMIT = 16_384  # bytes that are kept of the output of one
+_READ_SIZE = 65_536
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a program has ended.
+class HelperResult:
+    """How a helper process has ended.
 
     :ivar status: as waitpid gives it.
-    :ivar late: it was killed because it took too long.
+    :ivar timed_out: it was killed because it took too long.
     :ivar output: the beginning of what it wrote to standard output and standard error.
     """
 
     status: int
-    late: bool
+    timed_out: bool
     output: str
 
     @property
     def succeeded(self) -> bool:
         """Whether it ended by itself with status 0."""
-        return self.status == 0 and not self.late
+        return self.status == 0 and not self.timed_out
 
 
 class HelperProcesses:
-    """Starts programs without ever waiting for them, and sees them end.
+    """Starts helper processes, never waits for them, and calls back when they end.
 
-    :param inherited: what programs get back of what the spawner has changed for itself.
+    :param limits: those that programs get, which are not the spawner's own.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, reaper: Reaper, inherited: Inherited) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, reaper: Reaper, limits: InheritedLimits) -> None:
         self._loop = loop
         self._reaper = reaper
-        self._inherited = inherited
-        self._running: set[_Run] = set()
+        self._limits = limits
+        self._running: set[_Helper] = set()
 
     @property
     def count(self) -> int:
@@ -59,16 +59,16 @@ class HelperProcesses:
         self,
         arguments: Sequence[str],
         environment: Mapping[str, str],
-        seconds: float,
-        done: Callable[[Outcome], None],
+        timeout: float,
+        on_exit: Callable[[HelperResult], None],
         identity: Optional[Identity] = None,
         stdin: int = subprocess.DEVNULL,
     ) -> None:
-        """Start a program in a session of its own, in the root folder, with nothing of ours open.
+        """Start a program in a session of its own, in the root folder, without descriptors of ours.
 
-        :param seconds: after these it is killed, with all that it has started in its process group.
-        :param done: called once, later.
-        :param identity: whose rights it has; None: the spawner's own.
+        :param timeout: seconds, after which it is killed, with all that it has started in its process group.
+        :param on_exit: called once, later.
+        :param identity: the user that it runs as; None: the spawner's own.
         :param stdin: a descriptor, which stays the caller's.
         :raises OSError: it cannot be started.
         """
@@ -76,7 +76,7 @@ class HelperProcesses:
         switch = identity is not None and identity.switch
         try:
             process = subprocess.Popen(
-                self._inherited.limited(arguments),
+                self._limits.with_open_files_limit(arguments),
                 env=dict(environment),
                 cwd="/",
                 stdin=stdin,
@@ -93,57 +93,58 @@ class HelperProcesses:
             raise
         finally:
             os.close(write_end)
-        process.returncode = 0  # the reaper waits for it, Popen is not to
-        linux.set_oom_score_adj(self._inherited.oom_score, process.pid)
-        run = _Run(self._loop, process.pid, read_end, seconds, lambda outcome: self._ended(run, done, outcome))
-        self._running.add(run)
-        self._reaper.watch(process.pid, run.ended)
+        process.returncode = 0  # the reaper waits for it, not Popen
+        linux.set_oom_score_adj(self._limits.oom_score_adj, process.pid)
+
+        def ended(result: HelperResult) -> None:
+            self._running.discard(helper)
+            on_exit(result)
+
+        helper = _Helper(self._loop, process.pid, read_end, timeout, ended)
+        self._running.add(helper)
+        self._reaper.watch(process.pid, helper.on_exit)
 
     def close(self) -> None:
-        """Kill what still runs; nobody is told of its end."""
-        for run in list(self._running):
-            self._reaper.unwatch(run.pid)
-            run.kill()
-            run.close()
+        """Kill those that still run; their `on_exit` is not called."""
+        for helper in list(self._running):
+            self._reaper.unwatch(helper.pid)
+            helper.kill()
+            helper.close()
         self._running.clear()
 
-    def _ended(self, run: "_Run", done: Callable[[Outcome], None], outcome: Outcome) -> None:
-        self._running.discard(run)
-        done(outcome)
 
-
-class _Run:
-    """One program from its start to its end."""
+class _Helper:
+    """One helper process from its start to its end."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         pid: int,
         pipe: int,
-        seconds: float,
-        done: Callable[[Outcome], None],
+        timeout: float,
+        on_exit: Callable[[HelperResult], None],
     ) -> None:
         self.pid = pid
         self._loop = loop
         self._pipe = pipe
-        self._done = done
+        self._on_exit = on_exit
         self._output = b""
-        self._late = False
-        self._timer = loop.call_later(seconds, self._too_late)
+        self._timed_out = False
+        self._timer = loop.call_later(timeout, self._on_timeout)
         os.set_blocking(pipe, False)
         loop.add_reader(pipe, self._readable)
 
-    def ended(self, status: int) -> None:
-        """It has been waited for; what it has started itself may still hold the pipe and is not waited for."""
+    def on_exit(self, status: int) -> None:
+        """It has ended. Processes that it has started may still hold the pipe; they are not waited for."""
         self._loop.call_soon(self._finish, status)
 
     def kill(self) -> None:
-        """SIGKILL it and its process group; it has not been waited for, so that the number is still its own."""
+        """SIGKILL its process group. Nobody has waited for it yet, so the number still belongs to it."""
         with contextlib.suppress(OSError):
             os.killpg(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Read its output no longer."""
+        """Close its output."""
         self._timer.cancel()
         if self._pipe >= 0:
             self._loop.remove_reader(self._pipe)
@@ -155,15 +156,15 @@ class _Run:
             return
         self._readable()
         self.close()
-        self._done(Outcome(status, self._late, self._output.decode("utf-8", "replace").rstrip("\n")))
+        self._on_exit(HelperResult(status, self._timed_out, self._output.decode("utf-8", "replace").rstrip("\n")))
 
-    def _too_late(self) -> None:
-        self._late = True
+    def _on_timeout(self) -> None:
+        self._timed_out = True
         self.kill()
 
     def _readable(self) -> None:
         try:
-            data = os.read(self._pipe, _READ)
+            data = os.read(self._pipe, _READ_SIZE)
         except BlockingIOError:
             return
         except OSError:

@@ -1,4 +1,4 @@
-"""Commands of the administrator that are run when something happens (PassengerCtl hook_..., docs/hooks.md)."""
+"""Runs the administrator's commands for events of apps (PassengerCtl hook_..., docs/hooks.md)."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from spawner.logs.log import Log
 from spawner.options import HookName
 from spawner.pool.process import describe_status
 from spawner.processes.app_environment import PATH
-from spawner.processes.helper_process import HelperProcesses, Outcome
+from spawner.processes.helper_process import HelperProcesses, HelperResult
 
-_SECONDS = 60.0  # that one command may take
-_AT_ONCE = 4
-_WAITING = 100  # runs that wait for their turn; more are dropped
+_TIMEOUT = 60.0  # seconds for one command
+_MOST_RUNNING = 4  # events whose commands run at the same time
+_MOST_WAITING = 100  # events whose commands wait; more are dropped
 _MESSAGE_LIMIT = 16_384  # characters: the kernel limits one variable to 128 KiB
 _NEEDS_SHELL = re.compile(r"[|&<>()$`*?\[\]{}~#]")
 
 
 @dataclass(frozen=True)
-class Happening:
+class HookEvent:
     """What a hook is run for.
 
     :ivar key: the app group.
-    :ivar pid: the process that it concerns; 0: none.
-    :ivar error_id: what stands on the error page and in the log; empty: none.
-    :ivar message: what has gone wrong; empty: nothing.
+    :ivar pid: of the process that it is about; 0: none.
+    :ivar error_id: the id on the error page and in the log; empty: none.
+    :ivar message: the error; empty: none.
     """
 
     name: HookName
@@ -40,7 +40,7 @@ class Happening:
     message: str = ""
 
     def environment(self) -> dict[str, str]:
-        """The variables of the hook's commands, which get no others."""
+        """All variables of the hook's commands."""
         variables = {
             "PATH": PATH,
             "LANG": "C.UTF-8",
@@ -58,40 +58,44 @@ class Happening:
 
 
 def commands_of(text: str) -> list[str]:
-    """The commands of a hook: `;` stands between them, as in Passenger."""
+    """The commands of a hook, which `;` separates, as in Passenger."""
     return [command for command in (part.strip() for part in text.split(";")) if command]
 
 
 def arguments_of(command: str) -> Sequence[str]:
-    """How a command is executed: a program's path as it stands, else words, else (pipes, variables) by /bin/sh."""
+    """How to execute a command: the path of a program as it is, else split into words; /bin/sh if it needs a shell."""
     if os.path.isabs(command) and os.path.exists(command):
         return (command,)
     if not _NEEDS_SHELL.search(command):
         try:
             return tuple(shlex.split(command)) or (command,)
-        except ValueError:  # a quotation mark that is never closed: the shell says so
+        except ValueError:  # a quotation mark is not closed: the shell reports it
             pass
     return ("/bin/sh", "-c", command)
 
 
 @dataclass
-class _Job:
-    happening: Happening
+class _Run:
+    """The commands of one event that have not run yet."""
+
+    event: HookEvent
     commands: "collections.deque[str]"
 
 
 class Hooks:
-    """Runs the commands of hooks: those of one happening in turn, a few happenings at once, nobody waits for them."""
+    """Runs the commands of one event one after the other, those of a few events at the same time. Nothing waits for
+    them.
+    """
 
-    def __init__(self, processes: HelperProcesses, log: Log) -> None:
-        self._processes = processes
+    def __init__(self, helpers: HelperProcesses, log: Log) -> None:
+        self._helpers = helpers
         self._log = log
         self._commands: Mapping[str, str] = {}
         self._running = 0
-        self._waiting: "collections.deque[_Job]" = collections.deque()
+        self._waiting: "collections.deque[_Run]" = collections.deque()
 
     def configure(self, commands: Mapping[str, str]) -> None:
-        """Take over what is configured.
+        """Use a new configuration.
 
         :param commands: by the hook's name.
         """
@@ -102,16 +106,16 @@ class Hooks:
         """Whether no command runs or waits."""
         return self._running == 0 and not self._waiting
 
-    def run(self, happening: Happening) -> None:
-        """Run a hook's commands as soon as it is their turn; without any it costs nothing."""
-        commands = commands_of(self._commands.get(happening.name, ""))
+    def run(self, event: HookEvent) -> None:
+        """Run the commands of an event as soon as others have ended; without a command nothing happens."""
+        commands = commands_of(self._commands.get(event.name, ""))
         if not commands:
             return
-        if len(self._waiting) >= _WAITING:
-            self._log.warn(3100, "hook %s of %s is not run: %d others wait" % (
-                happening.name, happening.key, _WAITING))  # fmt: skip
+        if len(self._waiting) >= _MOST_WAITING:
+            text = "hook not run because %d others wait: %s of %s"
+            self._log.warn(3100, text % (_MOST_WAITING, event.name, event.key))
             return
-        self._waiting.append(_Job(happening, collections.deque(commands)))
+        self._waiting.append(_Run(event, collections.deque(commands)))
         self._start_waiting()
 
     def close(self) -> None:
@@ -119,34 +123,33 @@ class Hooks:
         self._waiting.clear()
 
     def _start_waiting(self) -> None:
-        while self._waiting and self._running < _AT_ONCE:
+        while self._waiting and self._running < _MOST_RUNNING:
             self._running += 1
             self._next_command(self._waiting.popleft())
 
-    def _next_command(self, job: _Job) -> None:
-        if not job.commands:
+    def _next_command(self, run: _Run) -> None:
+        if not run.commands:
             self._running -= 1
             self._start_waiting()
             return
-        command, happening = job.commands.popleft(), job.happening
-        self._log.info(3101, "hook %s of %s: running %s" % (happening.name, happening.key, command))
+        command, event = run.commands.popleft(), run.event
+        self._log.info(3101, "running hook %s of %s: %s" % (event.name, event.key, command))
         try:
-            self._processes.start(
-                arguments_of(command), happening.environment(), _SECONDS, lambda end: self._ended(job, command, end)
+            self._helpers.start(
+                arguments_of(command), event.environment(), _TIMEOUT, lambda result: self._ended(run, command, result)
             )
         except (OSError, ValueError) as error:
-            text = "hook %s: %s could not be executed: %s"
-            self._log.error(3102, text % (happening.name, command, getattr(error, "strerror", None) or error))
-            job.commands.clear()
-            self._next_command(job)
+            text = "hook cannot be executed: %s: %s: %s"
+            self._log.error(3102, text % (event.name, command, getattr(error, "strerror", None) or error))
+            run.commands.clear()
+            self._next_command(run)
 
-    def _ended(self, job: _Job, command: str, outcome: Outcome) -> None:
-        what = "hook %s: %s" % (job.happening.name, command)
-        if outcome.output:
-            self._log.notice(3103, "%s wrote:\n%s" % (what, outcome.output))
-        if not outcome.succeeded:
-            reason = "killed, it took longer than %d s" % _SECONDS if outcome.late else describe_status(outcome.status)
-            rest = "; its further commands are not run" if job.commands else ""
-            self._log.error(3104, "%s failed: %s%s" % (what, reason, rest))
-            job.commands.clear()
-        self._next_command(job)
+    def _ended(self, run: _Run, command: str, result: HelperResult) -> None:
+        if result.output:
+            self._log.notice(3103, "output of hook %s: %s:\n%s" % (run.event.name, command, result.output))
+        if not result.succeeded:
+            reason = "killed after %d s" % _TIMEOUT if result.timed_out else describe_status(result.status)
+            rest = "; its further commands are not run" if run.commands else ""
+            self._log.error(3104, "hook failed: %s: %s: %s%s" % (run.event.name, command, reason, rest))
+            run.commands.clear()
+        self._next_command(run)

@@ -1,4 +1,4 @@
-"""Starts interpreters: from an app group's registration to a process that will say hello."""
+"""Starts the interpreters of apps: from an app group's registration to a process that runs the loader."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from spawner.processes.app_environment import (
     kept_names,
     login_shell,
 )
-from spawner.processes.open_as_user import first_unreachable
 from spawner.processes.users import (
     SystemUsers,
     UserPolicy,
     UserRefused,
+    app_files,
     choose_identity,
     group_label,
-    look_at,
     own_identity,
 )
 from spawner.shared import start_steps
 from spawner.start_failure import StartFailure
 from spawner.system import linux
 from spawner.system.linux import Identity, file_system_identity
-from spawner.system.oom_score import Inherited
+from spawner.system.open_as_user import first_unreachable
+from spawner.system.process_limits import InheritedLimits
 
 _UMASK = 0o022
 
@@ -47,8 +47,8 @@ class StartError(JumpseatError):
 
 
 @dataclass(frozen=True)
-class Launched:
-    """A process that was just started. The descriptors are the holder's.
+class LaunchedProcess:
+    """A process that was just started. The holder owns the descriptors.
 
     :ivar line: the spawner's end of its control line.
     :ivar output: read end of its output pipe.
@@ -63,13 +63,13 @@ class Launched:
 
 
 def identity_for(registration: Registration, server: ServerOptions) -> Identity:
-    """Whom an app runs as.
+    """The user that an app runs as.
 
-    :raises StartError: its files are missing, or no user can be found.
+    :raises StartError: its files are missing, or there is no user that it may run as.
     """
     facts = (("app root", registration.app_root), ("entry file", registration.startup_file))
     try:
-        files = look_at(registration.app_root, registration.startup_file)
+        files = app_files(registration.app_root, registration.startup_file)
         if os.geteuid() != 0:
             return own_identity()
         options = registration.options
@@ -89,7 +89,7 @@ def identity_for(registration: Registration, server: ServerOptions) -> Identity:
 
 
 def _facts(registration: Registration, identity: Identity, interpreter: str) -> tuple[tuple[str, str], ...]:
-    """What helps to find out why a start failed."""
+    """What helps to find out why a start failed, in order."""
     shell = login_shell(identity, registration.options.load_shell_envvars)
     return (
         ("interpreter", interpreter),
@@ -104,16 +104,17 @@ def _facts(registration: Registration, identity: Identity, interpreter: str) -> 
 class Launcher:
     """Starts the interpreters of apps.
 
-    :param start_program: the loader that they are started with, readable for every app's user.
-    :param inherited: what apps get back of what the spawner has changed for itself.
+    :param start_program: the path of the loader, which every app's user can read.
+    :param server_software: httpd's name and version, for the variable SERVER_SOFTWARE.
+    :param limits: those that apps get, which are not the spawner's own.
     """
 
-    def __init__(self, start_program: str, server_software: str, inherited: Inherited) -> None:
+    def __init__(self, start_program: str, server_software: str, limits: InheritedLimits) -> None:
         self._start_program = start_program
         self._server_software = server_software
-        self._inherited = inherited
+        self._limits = limits
 
-    def launch(self, registration: Registration, server: ServerOptions) -> Launched:
+    def launch(self, registration: Registration, server: ServerOptions) -> LaunchedProcess:
         """Start a process that is to load an app.
 
         :raises StartError: it cannot be started; nothing is left behind.
@@ -133,17 +134,17 @@ class Launcher:
 
     def _start(
         self, registration: Registration, identity: Identity, interpreter: str, facts: tuple[tuple[str, str], ...]
-    ) -> Launched:
+    ) -> LaunchedProcess:
         ours, theirs = control_line()
         output, write_end = -1, -1
         try:
             output, write_end = os.pipe()
-            title = "jumpseat: " + registration.key  # also the room for the titles that the process gives itself
+            title = "jumpseat: " + registration.key  # no title that the process sets later can be longer
             arguments = [interpreter, self._start_program, str(theirs.fileno()), title]
             environment = self._environment(registration, identity)
             command = self._command(registration, identity, arguments, environment)
             pid = _execute(command, registration.app_root, identity, theirs.fileno(), write_end)
-            linux.set_oom_score_adj(self._inherited.oom_score, pid)
+            linux.set_oom_score_adj(self._limits.oom_score_adj, pid)
         except BaseException:
             ours.close()
             if output >= 0:
@@ -153,7 +154,7 @@ class Launcher:
             theirs.close()
             if write_end >= 0:
                 os.close(write_end)
-        return Launched(pid, ours, output, identity, facts, environment)
+        return LaunchedProcess(pid, ours, output, identity, facts, environment)
 
     def _environment(self, registration: Registration, identity: Identity) -> dict[str, str]:
         return build_environment(
@@ -172,23 +173,23 @@ class Launcher:
         kept = kept_names(options.app_env, registration.base_uri, self._server_software, registration.environment)
         shell = login_shell(identity, options.load_shell_envvars)
         command = build_command(arguments, environment, kept, registration.app_root, shell)
-        return Command(self._inherited.limited(command.argv), command.environment)
+        return Command(self._limits.with_open_files_limit(command.argv), command.environment)
 
 
 def control_line() -> tuple[socket.socket, socket.socket]:
     """A new control line: the spawner's end and the process's.
 
-    The spawner's is prepared before anybody has the other: what is sent before that has no sender.
+    The spawner's end is set up before a process has the other: a message that was sent earlier has no sender.
 
     :raises OSError: there are no descriptors left.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    prepare_line(ours)
+    set_up_line(ours)
     return ours, theirs
 
 
-def prepare_line(line: socket.socket) -> None:
-    """Set up the spawner's end of a control line: never waits, and the kernel vouches for who sends."""
+def set_up_line(line: socket.socket) -> None:
+    """Set up the spawner's end of a control line: non-blocking, and the kernel adds each sender's pid and uid."""
     line.setblocking(False)
     line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
 
@@ -199,7 +200,7 @@ def _execute(command: Command, app_root: str, identity: Identity, line: int, out
     :returns: the pid.
     :raises OSError: the child could not become the user, enter the folder or execute the program.
     """
-    # The rights are dropped here already for what the child does before it becomes the user: entering the app root.
+    # The child enters the app root before it becomes the user, so the rights to files are dropped here already.
     with file_system_identity(identity):
         process = subprocess.Popen(
             command.argv,
@@ -215,5 +216,5 @@ def _execute(command: Command, app_root: str, identity: Identity, line: int, out
             group=identity.gid if identity.switch else None,
             extra_groups=identity.groups if identity.switch else None,
         )
-    process.returncode = 0  # the reaper waits for it, Popen is not to
+    process.returncode = 0  # the reaper waits for it, not Popen
     return process.pid

@@ -1,11 +1,11 @@
-"""Waits for children: every one, for the spawner is also the parent of whatever apps leave behind."""
+"""Waits for child processes: all of them, also the orphans of apps (the spawner is their subreaper, prctl(2))."""
 
 from __future__ import annotations
 
 import os
 from typing import Callable, Optional
 
-_KEPT = 1024  # statuses that nobody has asked for
+_MOST_KEPT = 1024  # statuses that nobody has fetched
 
 
 class Reaper:
@@ -16,7 +16,7 @@ class Reaper:
         self._watchers: dict[int, Callable[[int], None]] = {}
 
     def collect(self) -> None:
-        """Wait for every child that has ended."""
+        """Fetch the status of every child that has ended."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -28,26 +28,26 @@ class Reaper:
             if watcher is not None:
                 watcher(status)
             else:
-                self.note(pid, status)
+                self.add_status(pid, status)
 
-    def watch(self, pid: int, ended: Callable[[int], None]) -> None:
-        """Have somebody told of the end of a child that was just started.
+    def watch(self, pid: int, on_exit: Callable[[int], None]) -> None:
+        """Call back when a child ends that was just started.
 
-        :param ended: called once with the status, from within `collect`: it is to do no more than to enqueue.
+        :param on_exit: called once with the status as waitpid gives it, from within `collect`: it only schedules.
         """
-        self._watchers[pid] = ended
+        self._watchers[pid] = on_exit
 
     def unwatch(self, pid: int) -> None:
-        """Tell nobody of it any more."""
+        """Call nobody back for it any more."""
         self._watchers.pop(pid, None)
 
-    def note(self, pid: int, status: int) -> None:
-        """Remember a status; a preloader reports those of its workers."""
+    def add_status(self, pid: int, status: int) -> None:
+        """Keep a status; a preloader reports those of its workers."""
         self._statuses.pop(pid, None)
         self._statuses[pid] = status
-        while len(self._statuses) > _KEPT:
+        while len(self._statuses) > _MOST_KEPT:
             del self._statuses[next(iter(self._statuses))]
 
-    def take(self, pid: int) -> Optional[int]:
-        """The status of a child that has ended, as waitpid gives it, once; None if it is not known."""
+    def pop_status(self, pid: int) -> Optional[int]:
+        """The status of a child that has ended, as waitpid gives it, and forget it; None if it is not known."""
         return self._statuses.pop(pid, None)

@@ -1,4 +1,7 @@
-"""The scoreboard of a group: shared memory in which each worker says what it does (docs/protocol.md, section 6)."""
+"""Reads a group's scoreboard: shared memory in which each worker writes what it does (docs/protocol.md, section 6).
+
+Nothing in it is trusted beyond display and the limits of the app itself: the app's user can write anything there.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,35 @@ import mmap
 import os
 import struct
 from dataclasses import dataclass
+from typing import Optional
 
 from spawner.pool.process import SLOTS
-from spawner.watching.request_in_flight import RequestInFlight, read_request
 
 CELL_SIZE = 512  # bytes; the header of a slot is as long
 SLOT_SIZE = 129 * CELL_SIZE
-_HEADER = struct.Struct("<IIIIQQQ")
-_CELL = struct.Struct("<IIQQ")
+_SLOT_HEADER = struct.Struct("<IIIIQQQ")
+_CELL_HEADER = struct.Struct("<IIQQ")
 _CELLS = 128
 _WORKING = 2  # the state of a slot
 _IN_REQUEST = 1  # the state of a cell
-_NO_REQUEST = bytes(_CELL.size)
+_LONGEST_TEXT = CELL_SIZE - _CELL_HEADER.size  # bytes of a request head
+_CUT = "..."
+_FREE_CELL = bytes(_CELL_HEADER.size)
 _NANOSECONDS = 1_000_000_000
 _F_ADD_SEALS = 1033
 _SEALS = 0x1 | 0x2 | 0x4  # F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW
 
 
 @dataclass(frozen=True)
-class Slot:
-    """What one worker says of itself; figures only, it is not to be trusted further.
+class SlotValues:
+    """What one worker has written about itself. Times are seconds of CLOCK_MONOTONIC.
 
     :ivar running: requests that it is in.
     :ivar capacity: requests that it can be in, 1 to 128; 0: it has not come up.
-    :ivar working: it is at its out-of-band work.
-    :ivar busy_since: seconds of CLOCK_MONOTONIC; when it was last idle and a request began.
-    :ivar idle_since: seconds of CLOCK_MONOTONIC; when it last became idle.
+    :ivar working: it does its out-of-band work.
+    :ivar requests: how many it has served.
+    :ivar busy_since: when a request began after it was last idle.
+    :ivar idle_since: when it last became idle.
     """
 
     pid: int
@@ -45,15 +51,33 @@ class Slot:
 
     @property
     def busy(self) -> bool:
-        """Whether it is in a request or at its out-of-band work."""
+        """Whether it is in a request or does its out-of-band work."""
         return self.running > 0 or self.working
 
 
-class ScoreboardReader:
-    """The spawner's view of a group's scoreboard.
+@dataclass(frozen=True)
+class RunningRequest:
+    """A request that a worker is in, for display only. Times are seconds of CLOCK_MONOTONIC.
 
-    :param descriptor: of the sealed memfd, owned from now on. Sealed, because an app that could shrink it would end
-        the spawner by SIGBUS.
+    :ivar thread: the number of the cell, from 0.
+    :ivar since: when the worker accepted it.
+    :ivar deadline: when PassengerMaxRequestTime is over; None: never.
+    :ivar path: without the query, which may hold secrets.
+    """
+
+    thread: int
+    since: float
+    deadline: Optional[float]
+    method: str
+    host: str
+    path: str
+
+
+class ScoreboardReader:
+    """The spawner's mapping of a group's scoreboard.
+
+    :param descriptor: of the sealed memfd, owned from now on. An app that could shrink it would end the spawner by
+        SIGBUS, so it is sealed.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -62,7 +86,7 @@ class ScoreboardReader:
 
     @classmethod
     def create(cls) -> "ScoreboardReader":
-        """A new one, all slots free.
+        """Create a scoreboard with all slots free.
 
         :raises OSError: the machine has no descriptor or memory left.
         """
@@ -75,46 +99,74 @@ class ScoreboardReader:
             os.close(descriptor)
             raise
 
-    def read(self, slot: int) -> Slot:
-        """What the worker of a slot says."""
-        fields = _HEADER.unpack_from(self._memory, slot * SLOT_SIZE)
+    def read(self, slot: int) -> SlotValues:
+        """What the worker of a slot has written; values that are too large are cut to the largest possible."""
+        fields = _SLOT_HEADER.unpack_from(self._memory, slot * SLOT_SIZE)
         state, pid, running, capacity, requests, busy_since, idle_since = fields
         running, capacity = min(running, _CELLS), min(capacity, _CELLS)
         since, until = busy_since / _NANOSECONDS, idle_since / _NANOSECONDS
-        return Slot(pid, running, capacity, state == _WORKING, requests, since, until)
+        return SlotValues(pid, running, capacity, state == _WORKING, requests, since, until)
 
     def is_overdue(self, slot: int, capacity: int, now: float) -> bool:
         """Whether a request of a worker has passed its deadline.
 
-        :param capacity: how many cells it uses: pages that nobody has written stay without memory.
+        :param capacity: how many cells the worker uses. No others are read: that would give them memory.
         :param now: seconds of CLOCK_MONOTONIC.
         """
         nanoseconds = int(now * _NANOSECONDS)
         for first in self._cells(slot, capacity):
-            state, _, _, deadline = _CELL.unpack_from(self._memory, first)
+            state, _, _, deadline = _CELL_HEADER.unpack_from(self._memory, first)
             if state == _IN_REQUEST and 0 < deadline <= nanoseconds:
                 return True
         return False
 
-    @staticmethod
-    def _cells(slot: int, capacity: int) -> range:
-        start = slot * SLOT_SIZE + CELL_SIZE
-        return range(start, start + min(capacity, _CELLS) * CELL_SIZE, CELL_SIZE)
-
-    def requests(self, slot: int) -> list[RequestInFlight]:
+    def requests(self, slot: int) -> list[RunningRequest]:
         """The requests that the worker of a slot is in."""
         cells = enumerate(self._cells(slot, self.read(slot).capacity))
-        found = (read_request(number, self._memory[first : first + CELL_SIZE]) for number, first in cells)
+        found = (parse_cell(number, self._memory[first : first + CELL_SIZE]) for number, first in cells)
         return [request for request in found if request is not None]
 
     def clear(self, slot: int) -> None:
-        """Free a slot whose worker has gone."""
+        """Free the slot of a worker that has ended."""
         start = slot * SLOT_SIZE
         for first in self._cells(slot, self.read(slot).capacity):
-            self._memory[first : first + _CELL.size] = _NO_REQUEST
-        _HEADER.pack_into(self._memory, start, 0, 0, 0, 0, 0, 0, 0)
+            self._memory[first : first + _CELL_HEADER.size] = _FREE_CELL
+        _SLOT_HEADER.pack_into(self._memory, start, 0, 0, 0, 0, 0, 0, 0)
 
     def close(self) -> None:
         """Unmap it and close its descriptor."""
         self._memory.close()
         os.close(self.descriptor)
+
+    @staticmethod
+    def _cells(slot: int, capacity: int) -> range:
+        """The offsets of the first cells of a slot."""
+        start = slot * SLOT_SIZE + CELL_SIZE
+        return range(start, start + min(capacity, _CELLS) * CELL_SIZE, CELL_SIZE)
+
+
+def parse_cell(thread: int, cell: bytes) -> Optional[RunningRequest]:
+    """The request of a cell; None if the cell is free.
+
+    :param cell: its CELL_SIZE bytes. The worker may write at the same time, so any of them may be wrong.
+    """
+    state, length, since, deadline = _CELL_HEADER.unpack_from(cell)
+    if state == 0:
+        return None
+    head = _parse_head(cell[_CELL_HEADER.size : _CELL_HEADER.size + min(length, _LONGEST_TEXT)])
+    return RunningRequest(
+        thread,
+        since / _NANOSECONDS,
+        deadline / _NANOSECONDS if deadline else None,
+        head.get("REQUEST_METHOD", ""),
+        head.get("HTTP_HOST", ""),
+        head.get("REQUEST_URI", "").partition("?")[0],
+    )
+
+
+def _parse_head(text: bytes) -> dict[str, str]:
+    """The names and values at the beginning of a request head; a value that is cut ends in dots."""
+    parts = text.decode("latin-1").split("\0")
+    if parts[-1] and len(parts) % 2 == 0:
+        parts[-1] += _CUT
+    return dict(zip(parts[0::2], parts[1::2]))

@@ -1,6 +1,6 @@
 """The stacks of an app's processes: faulthandler writes them to the process's output when it gets a signal.
 
-It works for a process that is stuck in Python or in C, for it is a handler in C (docs/protocol.md, section 5).
+The handler is in C, so it works for a process that is stuck in Python or in C code (docs/protocol.md, section 5).
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import re
 import signal
 from typing import Callable, Optional
 
-from spawner.processes import app_stacks
 from spawner.processes.app_process import AppProcess
+from spawner.processes.app_stacks import app_stacks
 from spawner.system import linux
 
-# Not one of those that C libraries, debuggers and runtimes take: these begin at SIGRTMIN or end at SIGRTMAX.
+# Not one of those that C libraries, debuggers and runtimes use: they begin at SIGRTMIN or end at SIGRTMAX.
 BACKTRACE_SIGNAL = signal.SIGRTMAX - 9
-_PATIENCE = 2.0  # seconds until the first line
-_QUIET = 0.15  # seconds without a further line after which it was the last
-_LONGEST = 5.0  # seconds for all of it
-_MOST = 1_048_576  # bytes that are kept
+_FIRST_LINE_TIMEOUT = 2.0  # seconds
+_QUIET = 0.15  # seconds without a further line, after which the stacks are complete
+_TIMEOUT = 5.0  # seconds for all of it
+_MOST_KEPT = 1_048_576  # bytes
 _THREAD = re.compile(rb"(?:(?:Current thread|Thread) 0x[0-9a-f]+ .*|Stack )\(most recent call first\):\s*\Z")
 _FRAME = re.compile(
     rb'  File (?:".*"|\?\?\?), line (?:\d+|\?\?\?) in .+\Z|  File \?\?\?.*\Z'
@@ -29,43 +29,44 @@ NO_ANSWER = "(the process did not show its stacks)"
 NOT_POSSIBLE = "(this process cannot show its stacks: it has not come so far yet, or the app has taken the signal)"
 
 
-class Capture:
-    """Tells the lines of faulthandler from everything else that a process writes. Pure."""
+class StackLines:
+    """Separates faulthandler's lines from everything else that a process writes. Pure."""
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
         self._size = 0
-        self._inside = False
+        self._in_stack = False
 
     @property
-    def begun(self) -> bool:
-        """Whether a line has come."""
+    def started(self) -> bool:
+        """Whether a line of a stack has come."""
         return bool(self._lines)
 
-    def take(self, lines: list[bytes]) -> list[bytes]:
-        """Keep the lines that are of a stack.
+    def filter(self, lines: list[bytes]) -> list[bytes]:
+        """Keep the lines of stacks.
 
-        :returns: the others.
+        :returns: the other lines.
         """
         return [line for line in lines if not self._keep(line)]
 
     def text(self) -> str:
-        """What has come, without the empty line at its end."""
+        """The kept lines, without empty ones at the end."""
         return b"\n".join(self._lines).decode("utf-8", "replace").rstrip()
 
     def _keep(self, line: bytes) -> bool:
-        begins = _THREAD.match(line) is not None
-        ours = begins or (self._inside and (_FRAME.match(line) is not None or not line.strip()))
-        self._inside = ours
-        if ours and self._size < _MOST:
+        first = _THREAD.match(line) is not None
+        in_stack = first or (self._in_stack and (_FRAME.match(line) is not None or not line.strip()))
+        self._in_stack = in_stack
+        if in_stack and self._size < _MOST_KEPT:
             self._lines.append(line)
             self._size += len(line)
-        return ours
+        return in_stack
 
 
-class Stacks:
-    """Has processes show their stacks and gives these to whoever wants them.
+class StackCapture:
+    """Asks processes for their stacks and passes them on.
 
+    :param processes: by the pool's ids.
     :param instance: the instance folder: calls of the code in it are left out at the outer ends.
     """
 
@@ -75,7 +76,7 @@ class Stacks:
         self._loop = loop
         self._processes = processes
         self._instance = instance
-        self._running: dict[int, _Dump] = {}
+        self._running: dict[int, _Capture] = {}
 
     async def stacks_of(self, process_id: int) -> str:
         """The stacks of all threads of a process, or in brackets why there are none. They do not go to the log.
@@ -85,49 +86,49 @@ class Stacks:
         process = self._processes().get(process_id)
         if process is None:
             return NO_ANSWER
-        return await asyncio.shield(self._begin(process, False))
+        return await asyncio.shield(self._start(process, False))
 
-    def dump(self, process: AppProcess, reason: str) -> None:
-        """Leave them in the app's log, behind a line that says why."""
-        process.output.write_own_lines("JS3107: process %d: %s; its threads are at:" % (process.pid, reason))
-        self._begin(process, True).add_done_callback(lambda done: self._say_if_none(process, done.result()))
+    def log_stacks(self, process: AppProcess, reason: str) -> None:
+        """Write them to the app's log, after a line with the reason."""
+        process.output.write_own_lines("JS3107: stacks of process %d: %s; its threads are at:" % (process.pid, reason))
+        self._start(process, True).add_done_callback(lambda done: self._log_if_none(process, done.result()))
 
-    def begin(self, process: AppProcess, done: Callable[[str], None]) -> None:
-        """As `stacks_of`, for whoever does not wait.
+    def start(self, process: AppProcess, done: Callable[[str], None]) -> None:
+        """As `stacks_of`, without waiting.
 
-        :param done: called once with what it gives.
+        :param done: called once with the text.
         """
-        self._begin(process, False).add_done_callback(lambda future: done(future.result()))
+        self._start(process, False).add_done_callback(lambda future: done(future.result()))
 
-    def after(self, process: AppProcess, action: Callable[[], None]) -> None:
-        """Do something to a process when it has shown its stacks, if it is about to; else at once."""
-        dump = self._running.get(process.process_id)
-        if dump is None:
+    def when_done(self, process: AppProcess, action: Callable[[], None]) -> None:
+        """Call an action once the stacks of a process that were asked for have come; if none were, at once."""
+        capture = self._running.get(process.process_id)
+        if capture is None:
             action()
         else:
-            dump.future.add_done_callback(lambda _: action())
+            capture.future.add_done_callback(lambda _: action())
 
-    def _begin(self, process: AppProcess, logged: bool) -> "asyncio.Future[str]":
+    def _start(self, process: AppProcess, logged: bool) -> "asyncio.Future[str]":
         running = self._running.get(process.process_id)
         if running is not None:
             running.logged = running.logged or logged
             return running.future
-        if not process.pid or not linux.catches(process.pid, BACKTRACE_SIGNAL):
+        if not process.pid or not linux.has_signal_handler(process.pid, BACKTRACE_SIGNAL):
             future: "asyncio.Future[str]" = self._loop.create_future()
             future.set_result(NOT_POSSIBLE)
             return future
-        dump = self._running[process.process_id] = _Dump(self._loop, process, self._instance, logged)
-        dump.future.add_done_callback(lambda _: self._running.pop(process.process_id))
+        capture = self._running[process.process_id] = _Capture(self._loop, process, self._instance, logged)
+        capture.future.add_done_callback(lambda _: self._running.pop(process.process_id))
         process.signal(BACKTRACE_SIGNAL)
-        return dump.future
+        return capture.future
 
     @staticmethod
-    def _say_if_none(process: AppProcess, text: str) -> None:
+    def _log_if_none(process: AppProcess, text: str) -> None:
         if text in (NO_ANSWER, NOT_POSSIBLE):
             process.output.write_own_lines(text)
 
 
-class _Dump:
+class _Capture:
     """One process that was asked.
 
     :ivar logged: whether its stacks go to the app's log, too.
@@ -139,23 +140,23 @@ class _Dump:
         self._loop = loop
         self._process = process
         self._instance = instance
-        self._capture = Capture()
-        self._ends: float = loop.time() + _LONGEST
-        self._timer: Optional[asyncio.TimerHandle] = loop.call_later(_PATIENCE, self._finish)
+        self._lines = StackLines()
+        self._deadline: float = loop.time() + _TIMEOUT
+        self._timer: Optional[asyncio.TimerHandle] = loop.call_later(_FIRST_LINE_TIMEOUT, self._finish)
         self._output = process.stderr
         self._output.line_filter = self._filter
 
     def _filter(self, lines: list[bytes]) -> list[bytes]:
-        others = self._capture.take(lines)
+        others = self._lines.filter(lines)
         if len(others) < len(lines) and self._timer is not None:
             self._timer.cancel()
-            self._timer = self._loop.call_at(min(self._loop.time() + _QUIET, self._ends), self._finish)
+            self._timer = self._loop.call_at(min(self._loop.time() + _QUIET, self._deadline), self._finish)
         return others
 
     def _finish(self) -> None:
         self._timer = None
         self._output.line_filter = None
-        text = app_stacks.shown(self._capture.text(), self._instance) if self._capture.begun else NO_ANSWER
-        if self.logged and self._capture.begun:
+        text = app_stacks(self._lines.text(), self._instance) if self._lines.started else NO_ANSWER
+        if self.logged and self._lines.started:
             self._process.output.write_own_lines(*text.split("\n"))
         self.future.set_result(text)

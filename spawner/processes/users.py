@@ -1,4 +1,4 @@
-"""Whom an app runs as: a pure decision over facts, and the layer that looks the facts up.
+"""The user that an app runs as: a pure decision, and the layer that looks up what it depends on.
 
 The rules, and why they are stricter than Passenger's: docs/decisions/005-whom-an-app-runs-as.md.
 """
@@ -13,18 +13,23 @@ from typing import Optional, Protocol, Sequence
 
 from spawner.errors import OperatorError
 from spawner.system.linux import Identity
-from spawner.system.paths import PathFact, fact_of, walk
+from spawner.system.paths import PathComponent, path_component, resolve
 
 STARTUP_FILE = "!STARTUP_FILE!"
 
 
 class UserRefused(OperatorError):
-    """No user can be found that this app may safely run as; the message says what to do."""
+    """There is no user that this app may safely run as; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class UserPolicy:
-    """What the directives say; an empty name means that the directive is absent."""
+    """What the directives say. An empty name: the directive is not set.
+
+    :ivar user: PassengerUser.
+    :ivar group: PassengerGroup, or STARTUP_FILE.
+    :ivar switching: PassengerUserSwitching.
+    """
 
     user: str = ""
     group: str = ""
@@ -34,18 +39,18 @@ class UserPolicy:
 
 
 @dataclass(frozen=True)
-class AppFacts:
-    """What stat says about an app.
+class AppFiles:
+    """The owners of an app's files.
 
     :ivar entry: the entry file by lstat.
     :ivar entry_target: the entry file by stat.
-    :ivar way: every symbolic link met on the way to the app root, then the app root's real folder and those between
+    :ivar components: every symbolic link on the path of the app root, then the real app root and the folders between
         it and the entry file.
     """
 
-    entry: PathFact
-    entry_target: PathFact
-    way: Sequence[PathFact] = ()
+    entry: PathComponent
+    entry_target: PathComponent
+    components: Sequence[PathComponent] = ()
 
 
 class UserDatabase(Protocol):
@@ -64,13 +69,13 @@ class UserDatabase(Protocol):
         """The groups of a user, with its primary one."""
 
 
-def choose_identity(policy: UserPolicy, facts: AppFacts, users: UserDatabase) -> Identity:
-    """Decide whom an app runs as, the spawner being root.
+def choose_identity(policy: UserPolicy, files: AppFiles, users: UserDatabase) -> Identity:
+    """Decide which user an app runs as, for a spawner that is root.
 
     :raises UserRefused: the files belong to several users, or there is no user or group that is not root's.
     """
-    user = _choose_user(policy, facts, users)
-    gid = _choose_group(policy, facts, user, users)
+    user = _choose_user(policy, files, users)
+    gid = _choose_group(policy, files, user, users)
     groups = sorted({gid, *users.supplementary_groups(user.pw_name, gid)} - {0})
     return Identity(user.pw_name, user.pw_uid, gid, tuple(groups), user.pw_dir, user.pw_shell)
 
@@ -84,12 +89,12 @@ def own_identity() -> Identity:
     return Identity(entry.pw_name, entry.pw_uid, os.getegid(), groups, entry.pw_dir, entry.pw_shell, switch=False)
 
 
-def _choose_user(policy: UserPolicy, facts: AppFacts, users: UserDatabase) -> pwd.struct_passwd:
+def _choose_user(policy: UserPolicy, files: AppFiles, users: UserDatabase) -> pwd.struct_passwd:
     if policy.switching and policy.user:
         chosen = users.user_by_name(policy.user)
     elif policy.switching:
-        _require_one_owner(facts, users)
-        chosen = users.user_by_uid(facts.entry.uid)
+        _require_one_owner(files, users)
+        chosen = users.user_by_uid(files.entry.uid)
     else:
         chosen = None
     if chosen is not None and chosen.pw_uid != 0:
@@ -103,38 +108,38 @@ def _choose_user(policy: UserPolicy, facts: AppFacts, users: UserDatabase) -> pw
     return fallback
 
 
-def _require_one_owner(facts: AppFacts, users: UserDatabase) -> None:
-    """Refuse an entry file that somebody else than its owner has put where it is.
+def _require_one_owner(files: AppFiles, users: UserDatabase) -> None:
+    """Refuse an entry file when another user owns a folder or link on its path.
 
-    Whoever owns the folder that holds the entry file decides what `import` finds; whoever owns a link decides what
-    it points at. Either would run code as the entry file's owner.
+    The owner of the folder decides what `import` finds, and the owner of a link decides what it points at. Either of
+    them could run code as the entry file's owner.
     """
-    owner = facts.entry.uid
-    if facts.entry_target.uid != owner:
+    owner = files.entry.uid
+    if files.entry_target.uid != owner:
         raise UserRefused(
             "%s is a symbolic link of %s to a file of %s; give both the same owner or set PassengerUser"
-            % (facts.entry.path, described(owner, users), described(facts.entry_target.uid, users))
+            % (files.entry.path, user_label(owner, users), user_label(files.entry_target.uid, users))
         )
-    for step in facts.way:
-        if step.uid not in (owner, 0):
+    for component in files.components:
+        if component.uid not in (owner, 0):
             raise UserRefused(
                 "%s belongs to %s but the %s %s to %s; give both the same owner or set PassengerUser"
                 % (
-                    facts.entry.path,
-                    described(owner, users),
-                    "link" if step.is_link else "folder",
-                    step.path,
-                    described(step.uid, users),
+                    files.entry.path,
+                    user_label(owner, users),
+                    "link" if component.is_link else "folder",
+                    component.path,
+                    user_label(component.uid, users),
                 )
             )
 
 
-def _choose_group(policy: UserPolicy, facts: AppFacts, user: pwd.struct_passwd, users: UserDatabase) -> int:
+def _choose_group(policy: UserPolicy, files: AppFiles, user: pwd.struct_passwd, users: UserDatabase) -> int:
     chosen: Optional[int]
     if not policy.switching:
         chosen = None
     elif policy.group == STARTUP_FILE:
-        chosen = facts.entry.gid
+        chosen = files.entry.gid
     elif policy.group:
         chosen = users.group_id(policy.group)
     else:
@@ -154,14 +159,14 @@ def _default_group(policy: UserPolicy, users: UserDatabase) -> Optional[int]:
     return default_user.pw_gid if default_user else None
 
 
-def described(uid: int, users: UserDatabase) -> str:
-    """A user for a message: by name where there is one."""
+def user_label(uid: int, users: UserDatabase) -> str:
+    """A user for a message: the name, if there is one, and the number."""
     entry = users.user_by_uid(uid)
     return "uid %d" % uid if entry is None else "user %s (uid %d)" % (entry.pw_name, uid)
 
 
 def group_label(gid: int) -> str:
-    """A group of this machine for a message: by name where there is one."""
+    """A group of this machine for a message: the name, if there is one, and the number."""
     try:
         return "%s (%d)" % (grp.getgrgid(gid).gr_name, gid)
     except (KeyError, OverflowError):
@@ -199,18 +204,18 @@ class SystemUsers:
         return os.getgrouplist(user, gid)
 
 
-def look_at(app_root: str, startup_file: str) -> AppFacts:
-    """Look the facts of an app up: stat only, no file is opened.
+def app_files(app_root: str, startup_file: str) -> AppFiles:
+    """Look up the owners of an app's files: by stat only, no file is opened.
 
     :param app_root: absolute.
     :param startup_file: below the app root, or absolute.
-    :raises OSError: the entry file, or something on the way to it, does not exist.
+    :raises OSError: the entry file, or a part of its path, does not exist.
     """
     entry = os.path.join(app_root, startup_file)
-    way: list[PathFact] = []
-    real_root = walk("/", app_root, way, links_only=True)
-    way.append(fact_of(real_root))
+    components: list[PathComponent] = []
+    real_root = resolve("/", app_root, components, links_only=True)
+    components.append(path_component(real_root))
     folder, name = os.path.split(startup_file)
-    real_folder = walk("/" if os.path.isabs(folder) else real_root, folder, way, links_only=False)
-    walk(real_folder, name, way, links_only=True)
-    return AppFacts(fact_of(entry), fact_of(entry, follow=True), tuple(way))
+    real_folder = resolve("/" if os.path.isabs(folder) else real_root, folder, components, links_only=False)
+    resolve(real_folder, name, components, links_only=True)
+    return AppFiles(path_component(entry), path_component(entry, follow=True), tuple(components))

@@ -6,6 +6,7 @@ is decided where it is collected (exception_serializer.py, masking.py).
 
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
+from .constants import ERROR_PAGE_POLICY
 from .exception_serializer import CAUSE, CONTEXT, PART, Frame, SerializedException
 
 Row = Tuple[str, str]
@@ -14,8 +15,8 @@ HEADERS = (
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
 )
-# PassengerErrorOverride takes this one, with this value, away with the page (error_answer.h has it, too).
-POLICY = ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+# PassengerErrorOverride removes this header, if it has this value, together with the page.
+POLICY = ("Content-Security-Policy", ERROR_PAGE_POLICY)
 HTML_TYPE = "text/html; charset=utf-8"
 JSON_TYPE = "application/json"
 

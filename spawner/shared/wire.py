@@ -7,13 +7,10 @@ control lines do.
 
 from typing import Iterable, List, Optional, Tuple
 
+from .constants import CONTROL_MESSAGE_LIMIT, LENGTH_DIGITS_LIMIT
+
 Pair = Tuple[bytes, bytes]
 TextPair = Tuple[str, str]
-
-REQUEST_HEAD_LIMIT = 1024 * 1024
-CONTROL_MESSAGE_LIMIT = 256 * 1024
-
-_LONGEST_LENGTH = 9  # digits
 
 
 class WireError(ValueError):
@@ -82,13 +79,13 @@ def message_end(buffer: bytes, limit: int) -> Optional[int]:
 
     Raises MalformedMessage or MessageTooLong as soon as the bytes show it.
     """
-    colon = buffer.find(b":", 0, _LONGEST_LENGTH + 1)
-    digits = buffer[:colon] if colon >= 0 else buffer[: _LONGEST_LENGTH + 1]
+    colon = buffer.find(b":", 0, LENGTH_DIGITS_LIMIT + 1)
+    digits = buffer[:colon] if colon >= 0 else buffer[: LENGTH_DIGITS_LIMIT + 1]
     if not (digits.isdigit() if digits else colon) or (len(digits) > 1 and digits[:1] == b"0"):
         raise MalformedMessage("a message begins with {!r}, not with its length".format(buffer[:16]))
     if colon < 0:
-        if len(digits) > _LONGEST_LENGTH:
-            raise MalformedMessage("the length {!r}... has more than {} digits".format(digits, _LONGEST_LENGTH))
+        if len(digits) > LENGTH_DIGITS_LIMIT:
+            raise MalformedMessage("the length {!r}... has more than {} digits".format(digits, LENGTH_DIGITS_LIMIT))
         return None
     length = int(digits)
     if length > limit:
@@ -147,7 +144,7 @@ class Decoder:
         if self._done:
             raise WireError("the message was complete before these {} bytes".format(len(data)))
         self._buffer += data
-        head = bytes(self._buffer[: _LONGEST_LENGTH + 1])
+        head = bytes(self._buffer[: LENGTH_DIGITS_LIMIT + 1])
         end = message_end(head, self._limit)
         if end is None or len(self._buffer) < end:
             return None

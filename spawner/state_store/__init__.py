@@ -1,1 +1,1 @@
-"""The instance folder, and what outlives the spawner."""
+"""The instance folder, and the store of what outlives the spawner."""

@@ -1,7 +1,7 @@
-"""The descriptor store: what has to outlive the spawner lies in a socket that httpd's parent keeps open.
+"""The descriptor store: descriptors that have to outlive the spawner wait in a socket that httpd's parent keeps open.
 
 See docs/protocol.md, section 7. Every record carries at least one descriptor, because the kernel ends a read of a
-stream socket behind the data that descriptors came with: so one read gives exactly one record. (Packet sockets would
+stream socket after the data that descriptors came with: so one read gives exactly one record. (Packet sockets would
 keep records apart by themselves, but queue no more than net.unix.max_dgram_qlen of them, 10 on many machines.)
 """
 
@@ -29,7 +29,7 @@ _SLACK = 16  # outdated records that are not worth a compaction
 
 @dataclass
 class Record:
-    """One object as it lies in the store; the descriptors are the holder's to close.
+    """One object as the store holds it. The holder closes the descriptors.
 
     :ivar fields: `type`, `key` and `serial` first.
     """
@@ -49,10 +49,10 @@ class Record:
 
 
 class DescriptorStore:
-    """Writes, replaces and removes records, and finds those of the spawner before.
+    """Writes, replaces and removes records, and reads those of the spawner before.
 
-    :param head: the end that is read from, non-blocking.
-    :param tail: the end that is written to, non-blocking.
+    :param head: the socket to read from.
+    :param tail: the socket to write to; what is written comes out at `head`.
 
     Invariant: `_queue` names the records in the socket in their order; `_latest` the serial that counts, by key.
     """
@@ -81,13 +81,13 @@ class DescriptorStore:
         self._compact()
 
     def remove(self, key: str) -> None:
-        """Take an object out."""
+        """Remove an object."""
         if key in self._latest:
             self._append("gone", key, [], ())
             self._compact()
 
     def recover(self) -> list[Record]:
-        """What the spawner before has left, oldest first; the caller owns the descriptors. To be called first."""
+        """What the spawner before has left, oldest first; to be called first. The caller owns the descriptors."""
         mark = "mark-%s" % uuid.uuid4().hex
         self._send([("type", "gone"), ("key", mark), ("serial", "0")], ())
         newest: dict[str, Record] = {}
@@ -109,7 +109,7 @@ class DescriptorStore:
         return sorted(newest.values(), key=lambda record: int(record.get("serial")))
 
     def close(self) -> None:
-        """Let go of the sockets; what is stored stays stored."""
+        """Close the sockets; what is stored stays."""
         self._head.close()
         self._tail.close()
         os.close(self._null)
@@ -137,7 +137,7 @@ class DescriptorStore:
             self._latest[key] = self._serial
 
     def _compact(self) -> None:
-        """Take outdated records out, once they are more than the others."""
+        """Remove outdated records once they are more than the others."""
         if len(self._queue) <= 2 * len(self._latest) + _SLACK:
             return
         for _ in range(len(self._queue)):
@@ -150,7 +150,7 @@ class DescriptorStore:
             self._queue.popleft()
 
     def _rotate(self) -> Record:
-        """Move the head to the tail: copied first, then taken, so that a crash in between loses nothing."""
+        """Move the first record to the end: copied first, then removed, so that a crash in between loses nothing."""
         record = self._read(socket.MSG_PEEK)
         try:
             self._send(record.fields, record.descriptors)
@@ -176,12 +176,12 @@ class DescriptorStore:
         self._tail.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers)], socket.MSG_NOSIGNAL)
 
     def _read(self, flags: int) -> Record:
-        data, ancillary, told, _ = self._head.recvmsg(MAX_RECORD, _ANCILLARY, flags | socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, received_flags, _ = self._head.recvmsg(MAX_RECORD, _ANCILLARY, flags | socket.MSG_CMSG_CLOEXEC)
         numbers = array.array("i")
         for _, _, content in ancillary:
             numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
         record = Record(decode(data), list(numbers))
-        if flags & socket.MSG_PEEK and told & socket.MSG_CTRUNC:  # rotating it would lose what did not fit
+        if flags & socket.MSG_PEEK and received_flags & socket.MSG_CTRUNC:  # rotating it would lose what did not fit
             record.close()
             raise OSError(errno.EMFILE, "no descriptors left for what the store holds")
         return record

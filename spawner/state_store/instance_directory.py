@@ -1,4 +1,4 @@
-"""The instance folder: where httpd's children, the command line tools and the apps find what is theirs.
+"""The instance folder: where httpd's children, the command line tools and the apps find sockets and loaders.
 
 Owners and modes: docs/protocol.md, section 9. Nothing here depends on the umask.
 """
@@ -18,13 +18,13 @@ from typing import Callable
 
 from spawner import loaders, shared
 from spawner.errors import OperatorError
-from spawner.processes.users import SystemUsers, described
+from spawner.processes.users import SystemUsers, user_label
+from spawner.shared.constants import ROUTE_LENGTH
 from spawner.system import linux
 from spawner.version import VERSION
 
-_COPIED = (loaders, shared)  # packages; in the folder they lie beside each other, too, for the former import the latter
+_COPIED = (loaders, shared)  # packages; they lie beside each other in the folder, too: one imports the other
 _ENDINGS = (".py",)  # of the copied files
-_ROUTE_BYTES = 8
 _LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))
 
 
@@ -32,7 +32,7 @@ class InstanceDirectory:
     """One httpd's folder.
 
     :param folder: `<registry>/httpd-<pid>`, absolute.
-    :param apache_uid: Apache's user, whose alone the sockets are.
+    :param apache_uid: Apache's user, who owns the sockets; `apache_gid`: its group.
     """
 
     def __init__(self, folder: str, httpd_pid: int, apache_uid: int, apache_gid: int) -> None:
@@ -43,7 +43,7 @@ class InstanceDirectory:
         self.apps = os.path.join(folder, "apps")
         self.spawner_socket = os.path.join(folder, "spawner.sock")
         self.admin_socket = os.path.join(folder, "admin.sock")
-        self._facts = os.path.join(folder, "instance.json")
+        self._instance_file = os.path.join(folder, "instance.json")
         self._copies: list[str] = []
 
     @property
@@ -53,7 +53,7 @@ class InstanceDirectory:
 
     @property
     def start_program(self) -> str:
-        """What the interpreter of a Python app is started with."""
+        """The path of the program that a Python app's interpreter executes."""
         return os.path.join(self.folder, "loaders", "python", "start.py")
 
     def app_socket(self, key: str) -> str:
@@ -71,11 +71,11 @@ class InstanceDirectory:
         :returns: the route and the socket.
         :raises OSError: it cannot be bound.
         """
-        route = secrets.token_hex(_ROUTE_BYTES)
+        route = secrets.token_hex(ROUTE_LENGTH // 2)
         return route, self.listen(self.worker_socket(key, route), socket.SOCK_STREAM, 0o600, backlog)
 
     def remove_worker_socket(self, key: str, route: str) -> None:
-        """Have clients find a worker's own socket no longer.
+        """Remove a worker's own socket, so that no client connects to it any more.
 
         :param route: empty: it has none.
         """
@@ -83,25 +83,24 @@ class InstanceDirectory:
             self.remove_socket(self.worker_socket(key, route))
 
     def create(self, server_root: str, started: float) -> None:
-        """Make registry, folder and contents; what an earlier spawner of the same httpd left is taken over.
+        """Make registry, folder and contents; what an earlier spawner of the same httpd has left stays.
 
         :param started: Unix time in seconds.
-        :raises OperatorError: somebody else could tamper with the folder, or it cannot be made.
+        :raises OperatorError: another user could change the folder, or it cannot be made.
         """
         try:
             _make_folder(self.registry, 0o755)
             _make_folder(self.folder, 0o755)
             _make_folder(self.apps, 0o711)
             self._copy_loaders()
-            self.write_facts(server_root, started)
+            self._write_instance_file(server_root, started)
         except OSError as error:
             raise OperatorError(
                 "cannot make the instance folder %s: %s (PassengerInstanceRegistryDir)" % (self.folder, error)
             ) from error
         self._check_socket_path()
 
-    def write_facts(self, server_root: str, started: float) -> None:
-        """Write instance.json."""
+    def _write_instance_file(self, server_root: str, started: float) -> None:
         facts = {
             "name": self.name,
             "httpd_pid": self.httpd_pid,
@@ -111,7 +110,7 @@ class InstanceDirectory:
             "started": started,
             "httpd_start_ticks": linux.start_ticks(self.httpd_pid),
         }
-        _write(self._facts, json.dumps(facts, indent=2).encode() + b"\n")
+        _write(self._instance_file, json.dumps(facts, indent=2).encode() + b"\n")
 
     def listen(self, path: str, kind: int, mode: int, backlog: int) -> socket.socket:
         """Bind a Unix socket, non-blocking, and listen; Apache's user owns it unless everybody may connect.
@@ -121,7 +120,7 @@ class InstanceDirectory:
         :param backlog: as for listen(2): a Unix socket admits one connection more.
         :raises OSError: it cannot be bound.
         """
-        temporary = _before(path)  # so that nobody finds it with the wrong owner or before it listens
+        temporary = _temporary_name(path)  # nobody is to find it with a wrong owner, or before it listens
         sock = socket.socket(socket.AF_UNIX, kind)
         try:
             self.remove_socket(temporary)
@@ -142,12 +141,12 @@ class InstanceDirectory:
         return sock
 
     def remove_socket(self, path: str) -> None:
-        """Remove a socket that nobody listens on any more."""
+        """Remove the file of a socket; one that does not exist is no error."""
         with contextlib.suppress(OSError):
             os.unlink(path)
 
-    def remove_sockets_but(self, kept: set[str]) -> None:
-        """Remove app sockets that an earlier spawner left and nobody has taken over.
+    def remove_other_sockets(self, kept: set[str]) -> None:
+        """Remove app sockets that an earlier spawner has left and that were not taken over.
 
         :param kept: paths.
         """
@@ -157,8 +156,8 @@ class InstanceDirectory:
                     os.unlink(entry.path)
 
     def missing_files(self) -> list[str]:
-        """What `create` has made and is not there any more (cleaners of temporary folders take things away)."""
-        made = [self.apps, self._facts, *self._copies]
+        """What `create` has made and has disappeared: cleaners of temporary files remove what looks old."""
+        made = [self.apps, self._instance_file, *self._copies]
         return [path for path in made if not os.path.lexists(path)]
 
     def remove(self) -> None:
@@ -183,7 +182,7 @@ class InstanceDirectory:
                 self._copies.append(target)
 
     def _check_socket_path(self) -> None:
-        longest = self.worker_socket("", "0" * 2 * _ROUTE_BYTES)
+        longest = self.worker_socket("", "0" * ROUTE_LENGTH)
         if len(os.fsencode(longest)) > _LONGEST_SOCKET_PATH:
             raise OperatorError(
                 "the path %s is longer than the %d bytes that a socket may have: choose a shorter "
@@ -191,26 +190,27 @@ class InstanceDirectory:
             )
 
 
-def _before(path: str) -> str:
-    """The name of a socket that is being made: not longer than its final one, whose length is checked."""
+def _temporary_name(path: str) -> str:
+    """The name of a socket until it listens: not longer than the final one, whose length is checked."""
     return path[: -len(".sock")] + ".new"
 
 
-def remove_stale_instances(registry: str, own: str, say: Callable[[str], None]) -> None:
-    """Remove folders of httpds that have ended without removing them.
+def remove_stale_instances(registry: str, own: str, on_removed: Callable[[str], None]) -> None:
+    """Remove the folders of httpds that have ended without removing them.
 
+    :param registry: the folder that has all instance folders.
     :param own: the folder that is in use.
-    :param say: told the name of each that was removed.
+    :param on_removed: called with the name of each that was removed.
     """
     for folder in sorted(Path(registry).glob("httpd-*")):
         if str(folder) != own and not folder.is_symlink() and folder.is_dir() and _is_stale(folder):
             if folder.stat().st_uid == os.geteuid():
                 shutil.rmtree(folder, ignore_errors=True)
-                say(folder.name)
+                on_removed(folder.name)
 
 
 def _is_stale(folder: Path) -> bool:
-    """Whether its httpd has ended: no such process, or another one has its pid now. The clock's time plays no part."""
+    """Whether its httpd has ended: no such process, or another one has its pid now. The clock may be wrong."""
     number = folder.name[len("httpd-") :]
     if not (number.isascii() and number.isdigit()):
         return False  # not a name of ours
@@ -225,11 +225,11 @@ def _is_stale(folder: Path) -> bool:
 
 
 def _make_folder(path: str, mode: int) -> None:
-    """Make a folder with exactly this mode, or take one that nobody else can write to.
+    """Make a folder with exactly this mode, or use an existing one that no other user can write to.
 
     :raises OperatorError: it belongs to another user, is no folder, or others may write to it.
     """
-    before = os.umask(0)  # at no moment may the folder be one that httpd's children cannot enter
+    before = os.umask(0)  # httpd's children must be able to enter the folder at any moment
     try:
         os.mkdir(path, mode)
     except FileExistsError:
@@ -243,7 +243,7 @@ def _make_folder(path: str, mode: int) -> None:
         raise OperatorError(
             "%s belongs to %s, who could replace what is in it, and not to %s; remove it or choose another "
             "PassengerInstanceRegistryDir"
-            % (path, described(status.st_uid, SystemUsers()), described(os.geteuid(), SystemUsers()))
+            % (path, user_label(status.st_uid, SystemUsers()), user_label(os.geteuid(), SystemUsers()))
         )
     if status.st_mode & 0o022:
         raise OperatorError(
@@ -253,7 +253,7 @@ def _make_folder(path: str, mode: int) -> None:
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write a file that everybody may read, in one step as seen by readers."""
+    """Write a file that everybody may read; readers see the old or the new one as a whole."""
     temporary = "%s.new" % path
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)

@@ -1,4 +1,4 @@
-"""What Linux offers and Python's standard library does not wrap: prctl, file system identities, OOM score."""
+"""Linux calls that Python's standard library does not wrap: prctl, pidfds, /proc, file system users, credentials."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import platform
 import select
 import signal
 import socket
+import struct
 import termios
 import time
 from dataclasses import dataclass
 from typing import Iterator, Optional
 
-# What a call reports for which this process or the machine has no descriptor left.
-SCARCE = frozenset([errno.EMFILE, errno.ENFILE])
+# What a call reports when this process or the machine has no descriptor left.
+DESCRIPTOR_ERRORS = frozenset([errno.EMFILE, errno.ENFILE])
+_UCRED = struct.Struct("iII")  # pid, uid, gid (unix(7))
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 # The kernel's setgroups concerns the calling thread only; glibc's wrapper would change every thread.
@@ -29,7 +31,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom an app runs as.
+    """The user and the groups that an app runs as.
 
     :ivar groups: supplementary groups, the primary one included.
     :ivar switch: False when the spawner is not root and everything stays as it is.
@@ -56,7 +58,7 @@ def set_process_name(name: str) -> None:
 
 
 def oom_score_adj() -> int:
-    """How gladly the kernel may kill this process for want of memory, -1000 to 1000 (proc(5))."""
+    """This process's OOM score adjustment, -1000 (never killed) to 1000 (killed first) (proc(5))."""
     try:
         with open("/proc/self/oom_score_adj", encoding="ascii") as file:
             return int(file.read())
@@ -65,9 +67,9 @@ def oom_score_adj() -> int:
 
 
 def set_oom_score_adj(value: int, pid: Optional[int] = None) -> bool:
-    """Tell the kernel how gladly a process may be killed for want of memory.
+    """Set how soon the kernel kills a process when memory runs out.
 
-    :param value: -1000 (never) to 1000; lowering it takes root.
+    :param value: -1000 (never) to 1000 (first); lowering it takes root.
     :param pid: None: this process.
     :returns: whether it was allowed.
     """
@@ -102,7 +104,7 @@ def runs_as(pid: int, uid: int) -> bool:
         with open("/proc/%d/status" % pid, "rb") as file:
             return next(line.split()[1] for line in file if line.startswith(b"Uid:")) == b"%d" % uid
     except OSError as error:
-        return error.errno in SCARCE and _owner_of("/proc/%d" % pid) == uid
+        return error.errno in DESCRIPTOR_ERRORS and _owner_of("/proc/%d" % pid) == uid
     except StopIteration:
         return False
 
@@ -124,8 +126,8 @@ def _owner_of(path: str) -> Optional[int]:
         return None
 
 
-def catches(pid: int, number: int) -> bool:
-    """Whether a process has a handler for a signal (SigCgt, proc(5)): else most signals would end it."""
+def has_signal_handler(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal (SigCgt, proc(5)): without one most signals would end it."""
     try:
         with open("/proc/%d/status" % pid, "rb") as file:
             mask = next(int(line.split()[1], 16) for line in file if line.startswith(b"SigCgt:"))
@@ -143,7 +145,7 @@ def age_of(pid: int) -> Optional[float]:
 
 
 def start_ticks(pid: int) -> Optional[int]:
-    """When a process was started, in clock ticks since the machine's start: with the pid, its name for ever."""
+    """When a process was started, in clock ticks since the machine's start: with the pid it identifies one process."""
     try:
         with open("/proc/%d/stat" % pid, "rb") as file:
             return int(file.read().rpartition(b")")[2].split()[19])
@@ -165,7 +167,7 @@ def process_exists(pid: int) -> bool:
         with open("/proc/%d/stat" % pid, "rb") as file:
             return file.read().rpartition(b")")[2].split()[:1] != [b"Z"]
     except OSError as error:
-        return error.errno in SCARCE  # it cannot be told: whoever is given up for dead lives on without a line
+        return error.errno in DESCRIPTOR_ERRORS  # not known then: a living process must not be taken for one that ended
 
 
 def close_descriptor(descriptor: int) -> None:
@@ -174,8 +176,14 @@ def close_descriptor(descriptor: int) -> None:
         os.close(descriptor)
 
 
-def has_unread(sock: socket.socket) -> bool:
-    """Whether something that was sent on a Unix socket has not been read yet (SIOCOUTQ, unix(7))."""
+def peer_uid(sock: socket.socket) -> int:
+    """The uid of the process at the other end of a Unix connection, as the kernel says (SO_PEERCRED, unix(7))."""
+    _, uid, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return int(uid)
+
+
+def has_unread_output(sock: socket.socket) -> bool:
+    """Whether the other end of a Unix socket has not yet read all that was sent to it (SIOCOUTQ, unix(7))."""
     count = array.array("i", [0])
     fcntl.ioctl(sock, termios.TIOCOUTQ, count)  # the same number, see sockios.h
     return count[0] > 0

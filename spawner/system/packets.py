@@ -1,4 +1,4 @@
-"""Packets of names and values on SOCK_SEQPACKET sockets, with descriptors: one packet is one message."""
+"""Messages of names and values on SOCK_SEQPACKET sockets, with descriptors: one packet is one message."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Iterable, Optional, Sequence
 
 from spawner.errors import InternalError, PeerError
 from spawner.shared import wire
+from spawner.shared.constants import CONTROL_MESSAGE_LIMIT
 
-MAX_PACKET = 262_144  # bytes; docs/protocol.md, section 1
 MAX_DESCRIPTORS = 8
 _SCM_CREDENTIALS = getattr(socket, "SCM_CREDENTIALS", 2)
 _CREDENTIALS = struct.Struct("iII")
@@ -20,16 +20,16 @@ _ANCILLARY = socket.CMSG_SPACE(MAX_DESCRIPTORS * 4) + socket.CMSG_SPACE(_CREDENT
 
 
 class NoDescriptors(PeerError):
-    """A message came whose descriptors could not be taken, for there are none left; a peek can be repeated."""
+    """A message came with descriptors, and this process has no free ones to receive them; a peek can be repeated."""
 
 
 @dataclass
 class Packet:
-    """A message as it came. Whoever receives it owns its descriptors.
+    """One received message. The receiver owns its descriptors.
 
     :ivar fields: names and values in the order sent; the first is `type`.
-    :ivar pid: the sender's, by the kernel's word; 0 without SO_PASSCRED.
-    :ivar uid: the sender's, by the kernel's word; -1 without SO_PASSCRED.
+    :ivar pid: the sender's, as the kernel says; 0 without SO_PASSCRED.
+    :ivar uid: the sender's, as the kernel says; -1 without SO_PASSCRED.
     """
 
     fields: list[tuple[str, str]]
@@ -39,7 +39,7 @@ class Packet:
 
     @property
     def type(self) -> str:
-        """What kind of message it is."""
+        """The message's type; empty if it has none."""
         return self.fields[0][1] if self.fields and self.fields[0][0] == "type" else ""
 
     def get(self, name: str, default: str = "") -> str:
@@ -60,21 +60,21 @@ class Packet:
             raise PeerError("message %r: %s is %r, not a number" % (self.type, name, text))
         return int(text)
 
-    def take(self) -> list[int]:
-        """The descriptors, which are the caller's from now on."""
-        taken, self.descriptors = self.descriptors, []
-        return taken
+    def detach_descriptors(self) -> list[int]:
+        """The descriptors, which the caller owns from now on."""
+        descriptors, self.descriptors = self.descriptors, []
+        return descriptors
 
     def close(self) -> None:
-        """Close the descriptors that nobody took."""
-        for descriptor in self.take():
+        """Close the descriptors that were not detached."""
+        for descriptor in self.detach_descriptors():
             os.close(descriptor)
 
 
 def send(sock: socket.socket, fields: Iterable[tuple[str, str]], descriptors: Sequence[int] = ()) -> None:
     """Send one message; the descriptors stay the caller's.
 
-    :raises OSError: the line is full (BlockingIOError) or has ended.
+    :raises OSError: the socket's buffer is full (BlockingIOError), or the other end is closed.
     """
     ancillary = []
     if descriptors:
@@ -85,22 +85,22 @@ def send(sock: socket.socket, fields: Iterable[tuple[str, str]], descriptors: Se
 def receive(sock: socket.socket, peek: bool = False) -> Optional[Packet]:
     """Receive one message, or None at the end of the line.
 
-    :param peek: leave it in the line, first in the queue.
+    :param peek: leave the message in the socket, as the next one to receive.
     :raises BlockingIOError: none is there yet.
-    :raises NoDescriptors: there is no descriptor left to take its descriptors with.
+    :raises NoDescriptors: this process has no free descriptors to receive the message's.
     :raises PeerError: it is malformed, too long or carries too many descriptors (which are closed).
     """
     wanted = socket.MSG_CMSG_CLOEXEC | (socket.MSG_PEEK if peek else 0)
-    data, ancillary, flags, _ = sock.recvmsg(MAX_PACKET, _ANCILLARY, wanted)
+    data, ancillary, flags, _ = sock.recvmsg(CONTROL_MESSAGE_LIMIT, _ANCILLARY, wanted)
     packet = _ancillary(ancillary)
     if not data:
         packet.close()
         return None
     try:
         if flags & socket.MSG_CTRUNC and len(packet.descriptors) < MAX_DESCRIPTORS:
-            raise NoDescriptors("the descriptors of a message could not be taken: there are none left")
+            raise NoDescriptors("no file descriptors left to receive those of a message")
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-            raise PeerError("message over %d bytes or %d descriptors" % (MAX_PACKET, MAX_DESCRIPTORS))
+            raise PeerError("message over %d bytes or %d descriptors" % (CONTROL_MESSAGE_LIMIT, MAX_DESCRIPTORS))
         packet.fields = decode(data)
     except PeerError:
         packet.close()

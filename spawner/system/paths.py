@@ -1,4 +1,4 @@
-"""Paths part by part: the symbolic links and folders that lie on the way, by stat alone."""
+"""Resolves paths one component at a time: the symbolic links and folders on the way, by stat alone."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import os
 import stat
 from dataclasses import dataclass
 
-_MAX_LINKS = 40  # as the kernel's own limit (path_resolution(7))
-_MAX_PARTS = 2048  # of all links together: whoever owns the links must not keep us busy
+_MAX_LINKS = 40  # the kernel's own limit (path_resolution(7))
+_MAX_COMPONENTS = 2048  # of all links together: the owner of the links must not keep the spawner busy
 
 
 @dataclass(frozen=True)
-class PathFact:
-    """Something on the way to an app: a symbolic link, a folder, or the file.
+class PathComponent:
+    """One link, folder or file of a path.
 
-    :ivar uid: its owner (of the link itself, where it is one).
+    :ivar path: the whole path up to it.
+    :ivar uid: its owner; of a symbolic link, the owner of the link itself.
     """
 
     path: str
@@ -24,48 +25,48 @@ class PathFact:
     is_link: bool = False
 
 
-def fact_of(path: str, follow: bool = False) -> PathFact:
-    """What stat says.
+def path_component(path: str, follow: bool = False) -> PathComponent:
+    """What stat says of a path.
 
-    :param follow: of what a symbolic link points at.
+    :param follow: of a symbolic link, describe what it points at.
     :raises OSError: there is no such file.
     """
     status = os.stat(path) if follow else os.lstat(path)
-    return PathFact(path, status.st_uid, status.st_gid, stat.S_ISLNK(status.st_mode))
+    return PathComponent(path, status.st_uid, status.st_gid, stat.S_ISLNK(status.st_mode))
 
 
-def walk(reached: str, path: str, way: list[PathFact], links_only: bool) -> str:
-    """Resolve a path part by part and note what is met.
+def resolve(base: str, path: str, found: list[PathComponent], links_only: bool) -> str:
+    """Resolve a path as the kernel does, and list its components.
 
-    :param reached: the real folder that the path is relative to.
-    :param way: where it is noted; what was met before an error too.
-    :param links_only: note symbolic links, not folders and files.
+    :param base: the real folder that the path is relative to.
+    :param found: the components are added to it; after an error it has those before the error.
+    :param links_only: add symbolic links, not folders and files.
     :returns: the real path.
-    :raises OSError: a part does not exist, or there are too many links.
+    :raises OSError: a component does not exist, or there are too many links.
     """
-    pending = _parts(path)
-    links = parts = 0
+    pending = _components(path)
+    links = count = 0
     while pending:
-        part = pending.pop()
-        parts += 1
-        if part == "..":
-            reached = os.path.dirname(reached)
+        name = pending.pop()
+        count += 1
+        if name == "..":
+            base = os.path.dirname(base)
             continue
-        fact = fact_of(os.path.join(reached, part))
-        if fact.is_link or not links_only:
-            way.append(fact)
-        if not fact.is_link:
-            reached = fact.path
+        component = path_component(os.path.join(base, name))
+        if component.is_link or not links_only:
+            found.append(component)
+        if not component.is_link:
+            base = component.path
             continue
         links += 1
-        if links > _MAX_LINKS or parts > _MAX_PARTS:
+        if links > _MAX_LINKS or count > _MAX_COMPONENTS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        target = os.readlink(fact.path)
-        reached = "/" if target.startswith("/") else reached
-        pending.extend(_parts(target))
-    return reached
+        target = os.readlink(component.path)
+        base = "/" if target.startswith("/") else base
+        pending.extend(_components(target))
+    return base
 
 
-def _parts(path: str) -> list[str]:
-    """The parts of a path, last first."""
-    return [part for part in path.split("/") if part not in ("", ".")][::-1]
+def _components(path: str) -> list[str]:
+    """The names of a path, last first."""
+    return [name for name in path.split("/") if name not in ("", ".")][::-1]

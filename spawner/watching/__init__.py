@@ -1,1 +1,1 @@
-"""What is looked at again and again: restart files, scoreboards, memory."""
+"""What the spawner checks from time to time: restart files, scoreboards, memory."""

@@ -1,4 +1,7 @@
-"""Reads the memory of processes for all who want to know it, in threads: the kernel may take long, or for ever."""
+"""Reads how much memory processes have: /proc/<pid>/smaps_rollup (proc(5), Linux 4.14 and newer), in threads.
+
+The kernel walks the memory map of the process for it: some 20 ms for each GB, or without end while the map is locked.
+"""
 
 from __future__ import annotations
 
@@ -7,124 +10,148 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import Callable, Iterable, Optional
+from typing import Callable, Iterable, Mapping, Optional
 
-from spawner.system.linux import Identity
-from spawner.system.smaps import Shares, shares_of
+from spawner.system.linux import Identity, file_system_identity
 
-_LONG = 1.0  # seconds for one process, after which another thread goes on with the others
-_MOST_THREADS = 5  # with as many processes that the kernel does not answer for, nobody's memory is known any more
+_KIB = 1024
+_FILE_SIZE = 65_536  # bytes; the file has some 20 lines
+_SLOW = 1.0  # seconds for one process, after which another thread goes on with the others
+_MOST_THREADS = 5  # once the kernel blocks this many, no process's memory can be read any more
 
-# A pid, and whom it runs as if that is known.
-Subject = tuple[int, Optional[Identity]]
+# Sizes in bytes by their names in smaps_rollup, such as `Pss`.
+MemorySizes = Mapping[str, int]
+# A pid, and the user that the process runs as, if that is known.
+Target = tuple[int, Optional[Identity]]
+ReadSizes = Callable[[int, Optional[Identity]], Optional[MemorySizes]]
+
+
+def read_memory_sizes(pid: int, identity: Optional[Identity] = None) -> Optional[MemorySizes]:
+    """How much memory a process has. It may block: MemoryReader calls it in its threads.
+
+    :param identity: the user that it runs as, if known: in a container, root may read its own processes only.
+    :returns: None if the process has ended or may not be read.
+    """
+    try:
+        try:
+            return _read_smaps_rollup(pid)
+        except PermissionError:
+            if identity is None:
+                return None
+            with file_system_identity(identity):
+                return _read_smaps_rollup(pid)
+    except (OSError, ValueError):
+        return None
+
+
+def _read_smaps_rollup(pid: int) -> MemorySizes:
+    with open("/proc/%d/smaps_rollup" % pid, "rb", buffering=0) as file:
+        lines = [line.split() for line in (file.read(_FILE_SIZE) or b"").splitlines()]
+    return {words[0].rstrip(b":").decode(): int(words[1]) * _KIB for words in lines if words[2:] == [b"kB"]}
 
 
 @dataclass
-class _Question:
-    """Only the thread that reads it writes `since`: CLOCK_MONOTONIC, 0 until then."""
+class _Read:
+    """One process to be read. Only the thread that reads it writes `since`: CLOCK_MONOTONIC, 0 until then."""
 
     pid: int
     identity: Optional[Identity]
-    answer: "asyncio.Future[Optional[Shares]]"
+    result: "asyncio.Future[Optional[MemorySizes]]"
     since: float = 0.0
 
     @property
-    def held_for(self) -> float:
-        """How long the kernel has been asked for, in seconds."""
+    def blocked_for(self) -> float:
+        """How long the kernel has not answered, in seconds."""
         return time.monotonic() - self.since if self.since else 0.0
 
 
 class MemoryReader:
-    """Has no thread until somebody asks, and one more only while the kernel holds those that there are.
+    """Has no thread until the first read, and starts one more only while the kernel blocks all that there are.
 
-    Invariant: a process is asked for by one thread at a time: one that is held is not asked for again.
-    Everything is called in the loop's thread, but for `read`.
+    Invariant: one thread at a time reads a process; one whose read is blocked is not read again.
+    Everything but `read` is called in the loop's thread.
 
-    :param read: asks the kernel; may block.
+    :param read: reads one process; may block.
     """
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        read: Callable[[int, Optional[Identity]], Optional[Shares]] = shares_of,
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, read: ReadSizes = read_memory_sizes) -> None:
         self._loop = loop
         self._read = read
-        self._open: dict[int, _Question] = {}
-        self._asked: "queue.SimpleQueue[Optional[_Question]]" = queue.SimpleQueue()
+        self._pending: dict[int, _Read] = {}
+        self._queue: "queue.SimpleQueue[Optional[_Read]]" = queue.SimpleQueue()
         self._threads = 0
         self._timer: Optional[asyncio.TimerHandle] = None
 
-    async def memory_of(self, subjects: Iterable[Subject], patience: float) -> dict[int, Optional[Shares]]:
+    async def memory_of(self, targets: Iterable[Target], timeout: float) -> dict[int, Optional[MemorySizes]]:
         """The memory of processes, by pid.
 
-        :param patience: seconds. It is waited for as long as answers come, and twice that at most for the next one.
-        :returns: what has come, None for a process that has gone; without those that the kernel holds a thread over.
+        :param timeout: seconds without a further result, after which the rest is given up.
+        :returns: the results: None for a process that has ended; without those whose read the kernel blocks.
         """
-        asked = {pid: self._ask(pid, identity) for pid, identity in subjects if self.held_for(pid) < _LONG}
-        waiting, before = _unanswered(asked.values()), len(asked) + 1
+        reads = {pid: self._start_read(pid, identity) for pid, identity in targets if self.blocked_for(pid) < _SLOW}
+        waiting, before = _unfinished(reads.values()), len(reads) + 1
         while 0 < len(waiting) < before:
             before = len(waiting)
-            await asyncio.wait(waiting, timeout=patience)
-            waiting = _unanswered(asked.values())
-        return {pid: question.answer.result() for pid, question in asked.items() if question.answer.done()}
+            await asyncio.wait(waiting, timeout=timeout)
+            waiting = _unfinished(reads.values())
+        return {pid: read.result.result() for pid, read in reads.items() if read.result.done()}
 
-    def held_for(self, pid: int) -> float:
-        """How many seconds the kernel has kept a thread waiting over a process."""
-        question = self._open.get(pid)
-        return question.held_for if question is not None else 0.0
+    def blocked_for(self, pid: int) -> float:
+        """For how many seconds the kernel has blocked the read of a process."""
+        read = self._pending.get(pid)
+        return read.blocked_for if read is not None else 0.0
 
     def close(self) -> None:
-        """Read no more; a thread that waits for the kernel is not waited for."""
+        """Read no more; threads that are blocked are not waited for."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         for _ in range(self._threads):
-            self._asked.put(None)
+            self._queue.put(None)
         self._threads = 0
 
-    def _ask(self, pid: int, identity: Optional[Identity]) -> _Question:
-        question = self._open.get(pid)
-        if question is None:
-            question = self._open[pid] = _Question(pid, identity, self._loop.create_future())
-            self._asked.put(question)
+    def _start_read(self, pid: int, identity: Optional[Identity]) -> _Read:
+        read = self._pending.get(pid)
+        if read is None:
+            read = self._pending[pid] = _Read(pid, identity, self._loop.create_future())
+            self._queue.put(read)
             if not self._threads:
                 self._start_thread()
             if self._timer is None:
-                self._timer = self._loop.call_later(_LONG / 2, self._look_after)
-        return question
+                self._timer = self._loop.call_later(_SLOW / 2, self._check_threads)
+        return read
 
-    def _look_after(self) -> None:
-        """Let another thread go on with what waits behind processes that the kernel does not answer for."""
-        held = sum(question.held_for >= _LONG for question in self._open.values())
-        if held >= self._threads and len(self._open) > held and self._threads < _MOST_THREADS:
+    def _check_threads(self) -> None:
+        """Start another thread if reads wait and the kernel blocks every thread that there is."""
+        blocked = sum(read.blocked_for >= _SLOW for read in self._pending.values())
+        if blocked >= self._threads and len(self._pending) > blocked and self._threads < _MOST_THREADS:
             self._start_thread()
-        self._timer = self._loop.call_later(_LONG / 2, self._look_after) if self._open else None
+        self._timer = self._loop.call_later(_SLOW / 2, self._check_threads) if self._pending else None
 
     def _start_thread(self) -> None:
         self._threads += 1
         threading.Thread(target=self._run, name="memory", daemon=True).start()
 
-    def _answer(self, question: _Question, shares: Optional[Shares]) -> None:
-        del self._open[question.pid]
-        if not question.answer.done():
-            question.answer.set_result(shares)
+    def _finish(self, read: _Read, sizes: Optional[MemorySizes]) -> None:
+        del self._pending[read.pid]
+        if not read.result.done():
+            read.result.set_result(sizes)
 
     # In a thread of its own
 
     def _run(self) -> None:
         while True:
-            question = self._asked.get()
-            if question is None:
+            read = self._queue.get()
+            if read is None:
                 return
-            question.since = time.monotonic()
-            shares = self._read(question.pid, question.identity)
+            read.since = time.monotonic()
+            sizes = self._read(read.pid, read.identity)
             try:
-                self._loop.call_soon_threadsafe(self._answer, question, shares)
-            except RuntimeError:  # the loop has been closed: everything ends
+                self._loop.call_soon_threadsafe(self._finish, read, sizes)
+            except RuntimeError:  # the loop is closed: the spawner ends
                 return
 
 
-def _unanswered(questions: Iterable[_Question]) -> "list[asyncio.Future[Optional[Shares]]]":
-    """Those that may still be answered soon."""
-    return [question.answer for question in questions if not question.answer.done() and question.held_for < _LONG]
+def _unfinished(reads: Iterable[_Read]) -> "list[asyncio.Future[Optional[MemorySizes]]]":
+    """The results that may still come soon."""
+    return [read.result for read in reads if not read.result.done() and read.blocked_for < _SLOW]

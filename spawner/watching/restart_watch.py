@@ -1,6 +1,7 @@
-"""Notices restart files: inotify through watchdog's shared descriptor, a slow stat poll behind it.
+"""Notices that a restart is asked for: by inotify through watchdog's shared descriptor, and by a slow stat poll.
 
-One thread, however many apps there are: watchdog's observers start one per watch, its inotify layer does not.
+There is one thread, however many apps there are: watchdog's observers start one for each watch, its inotify layer does
+not.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from watchdog.observers.inotify_c import (
     WatchDescriptor,
 )
 
-from spawner.watching.restart_keys import RestartKey, always_restart_file, folders_to_watch, look
+from spawner.watching.restart_trigger import RestartTrigger, always_restart_file, folders_to_watch, read_trigger
 
 _MASK = Mask(
     InotifyConstants.IN_CREATE
@@ -33,18 +34,20 @@ _MASK = Mask(
     | InotifyConstants.IN_MOVE_SELF
     | InotifyConstants.IN_ONLYDIR
 )
-_SETTLE = 0.01  # seconds: the events of one touch are looked at together
-_HOLD = 0.25  # seconds after a restart before the next of the same app: touches in quick succession must not keep an
-# app from ever coming up; the last one is always acted upon
+_SETTLE = 0.01  # seconds in which the events of one touch are collected
+# Seconds between two restarts of one app: touches in quick succession must not keep it from ever starting. The last
+# one is always acted upon.
+_RESTART_INTERVAL = 0.25
 
 
 class FolderEvents(Protocol):
-    """Tells that something in a folder changed, on any thread."""
+    """Reports changes in folders, on any thread."""
 
-    def add(self, folder: str, changed: Callable[[bool], None]) -> Optional[int]:
-        """Watch a folder; None where that is not possible.
+    def add(self, folder: str, on_change: Callable[[bool], None]) -> Optional[int]:
+        """Watch a folder.
 
-        :param changed: called on any thread; True says that the watch is lost.
+        :param on_change: called on any thread; with True if the watch is lost.
+        :returns: the watch; None where that is not possible.
         """
 
     def remove(self, folder: str, watch: int) -> None:
@@ -55,50 +58,50 @@ class FolderEvents(Protocol):
 
 
 class _Callback:
-    """Passes watchdog's events on."""
+    """Receives watchdog's events of one folder."""
 
-    def __init__(self, changed: Callable[[bool], None]) -> None:
-        self._changed = changed
+    def __init__(self, on_change: Callable[[bool], None]) -> None:
+        self._on_change = on_change
 
     def on_event(self, event: InotifyEvent) -> None:
-        self._changed(event.is_move_self)
+        self._on_change(event.is_move_self)
 
     def on_watch_deleted(self, wd: WatchDescriptor) -> None:
-        self._changed(True)
+        self._on_change(True)
 
     def on_queue_overflow(self) -> None:
-        self._changed(False)
+        self._on_change(False)
 
 
 class InotifyFolders:
-    """FolderEvents on one inotify descriptor and its one thread.
+    """FolderEvents with one inotify descriptor and its one thread.
 
-    :param unavailable: told, once, why folders cannot be watched.
+    :param on_unavailable: called once, with the reason, if a folder cannot be watched.
     :raises OSError: the kernel gives no inotify descriptor.
     """
 
-    def __init__(self, unavailable: Callable[[str], None]) -> None:
+    def __init__(self, on_unavailable: Callable[[str], None]) -> None:
         self._inotify = InotifyFD()
         self._inotify.daemon = True
         self._inotify.start()
-        self._unavailable = unavailable
-        self._said = False
+        self._on_unavailable = on_unavailable
+        self._reported = False
 
-    def add(self, folder: str, changed: Callable[[bool], None]) -> Optional[int]:
+    def add(self, folder: str, on_change: Callable[[bool], None]) -> Optional[int]:
         """Watch a folder; None where the kernel refuses."""
-        callback = _Callback(changed)
+        callback = _Callback(on_change)
         try:
-            watch = self._inotify.add_callback(folder.encode(errors="surrogateescape"), _MASK, callback, _key(folder))
+            watch = self._inotify.add_callback(folder.encode(errors="surrogateescape"), _MASK, callback, _id(folder))
         except OSError as error:
-            if not self._said and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
-                self._said = True
-                self._unavailable("%s: %s" % (folder, error))
+            if not self._reported and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                self._reported = True
+                self._on_unavailable("%s: %s" % (folder, error))
             return None
         return int(watch) if watch >= 0 else None
 
     def remove(self, folder: str, watch: int) -> None:
-        """Watch it no longer; one that has gone by itself is no error."""
-        self._inotify.remove_callbacks([(WatchDescriptor(watch), _key(folder))])
+        """Watch it no longer; a watch that is gone already is no error."""
+        self._inotify.remove_callbacks([(WatchDescriptor(watch), _id(folder))])
 
     def close(self) -> None:
         """End the thread, which closes the descriptor."""
@@ -106,207 +109,233 @@ class InotifyFolders:
         self._inotify.join(1.0)
 
 
-def _key(folder: str) -> CallbackId:
+def _id(folder: str) -> CallbackId:
     return CallbackId(hash(folder))
 
 
 @dataclass
 class _Folder:
-    """A folder that is watched for the sake of some apps.
+    """A folder that is watched for some apps.
 
-    :ivar identity: device and inode that the watch is on; another folder may have taken the path since.
+    :ivar identity: device and inode of the folder that the watch is on; another one may have its path by now.
+    :ivar apps: their keys.
     """
 
     watch: Optional[int] = None
     identity: Optional[tuple[int, int]] = None
-    users: set[str] = field(default_factory=set)
+    apps: set[str] = field(default_factory=set)
 
 
 @dataclass
-class _Watched:
+class _App:
+    """One app.
+
+    :ivar seen: the trigger at the last check.
+    :ivar handled: the trigger as far as restarts were asked for.
+    :ivar always_restart: whether always_restart.txt was there at the last check.
+    :ivar interval: runs for a while after a restart; the next one waits for its end.
+    :ivar fired_in_interval: whether a restart waits for that.
+    """
+
     app_root: str
     restart_dir: str
-    key: RestartKey  # as it was last seen
-    acted: RestartKey  # as it was seen when everything asked for by then had been passed on
+    seen: RestartTrigger
+    handled: RestartTrigger
     folders: list[str] = field(default_factory=list)
-    always: bool = False  # whether always_restart.txt is there
-    held: Optional[asyncio.TimerHandle] = None  # set for a while after a restart
-    asked_while_held: bool = False
+    always_restart: bool = False
+    interval: Optional[asyncio.TimerHandle] = None
+    fired_in_interval: bool = False
 
 
 class RestartWatch:
-    """Calls `restart(key)` on the loop's thread when an app's restart file was touched or its release switched.
+    """Calls back on the loop's thread when an app's restart file is touched or its release is switched.
 
-    :param folders: None where inotify is not available: the stat poll alone then.
-    :param poll_every: seconds between looks at every app (PassengerStatThrottleRate); at least 1.
-    :param always: told of an app whose always_restart.txt is there (True) or has gone.
+    :param on_restart: called with the app's key: it is to be restarted.
+    :param folders: None where inotify is not available: then there is the poll only.
+    :param poll_interval: seconds between two checks of an app (PassengerStatThrottleRate); at least 1.
+    :param on_always_restart: called with the app's key when its always_restart.txt is there (True) or is gone.
+    :param on_state: called with the app's key when its `state_of` changes.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        restart: Callable[[str], None],
+        on_restart: Callable[[str], None],
         folders: Optional[FolderEvents],
-        poll_every: float,
-        always: Callable[[str, bool], None] = lambda key, on: None,
+        poll_interval: float,
+        on_always_restart: Callable[[str, bool], None] = lambda key, on: None,
+        on_state: Callable[[str], None] = lambda key: None,
     ) -> None:
         self._loop = loop
-        self._restart = restart
+        self._on_restart = on_restart
+        self._on_always_restart = on_always_restart
+        self._on_state = on_state
         self._events = folders
-        self._always = always
-        self.poll_every = max(1.0, poll_every)
-        self._apps: dict[str, _Watched] = {}
+        self.poll_interval = max(1.0, poll_interval)
+        self._apps: dict[str, _App] = {}
         self._folders: dict[str, _Folder] = {}
         self._changed: set[str] = set()
-        self._settling: Optional[asyncio.TimerHandle] = None
-        self._poll: Optional[asyncio.TimerHandle] = None
+        self._settle_timer: Optional[asyncio.TimerHandle] = None
+        self._poll_timer: Optional[asyncio.TimerHandle] = None
 
-    def watch(self, key: str, app_root: str, restart_dir: str, always: bool = False) -> None:
-        """Watch an app; a restart file that is there already asks for nothing.
+    def watch(self, key: str, app_root: str, restart_dir: str, always_restart: bool = False) -> None:
+        """Watch an app. A restart file that is there already means no restart.
 
-        :param always: what was told of its always_restart.txt last, by an earlier spawner too.
+        :param always_restart: the last known state of its always_restart.txt, maybe from an earlier spawner.
         """
         known = self._apps.get(key)
         if known is not None and (known.app_root, known.restart_dir) == (app_root, restart_dir):
             return
         self.unwatch(key)
-        seen = look(app_root, restart_dir)
-        self._apps[key] = _Watched(app_root, restart_dir, seen, seen, always=known.always if known else always)
-        self._place(key)
-        self._loop.call_soon(self._look_for_always, key)
-        if self._poll is None:
-            self._poll = self._loop.call_later(self.poll_every, self._poll_all)
+        seen = read_trigger(app_root, restart_dir)
+        always = known.always_restart if known else always_restart
+        self._apps[key] = _App(app_root, restart_dir, seen, seen, always_restart=always)
+        self._update_watches(key)
+        self._loop.call_soon(self._check_always_restart, key)
+        if self._poll_timer is None:
+            self._poll_timer = self._loop.call_later(self.poll_interval, self._poll)
 
-    def resume(self, key: str, seen: str) -> None:
-        """Compare with what an earlier spawner has seen last: a restart asked for in between is not lost.
+    def resume(self, key: str, state: str) -> None:
+        """Restart an app if that was asked for since an earlier spawner has checked it last.
 
-        :param seen: its `key_of`.
+        :param state: its `state_of` in that spawner.
         """
-        watched, before = self._apps.get(key), RestartKey.from_text(seen)
-        if watched is not None and before is not None and before.calls_for_restart(watched.key):
-            self._restart(key)
+        app, before = self._apps.get(key), RestartTrigger.from_text(state)
+        if app is not None and before is not None and before.is_fired_by(app.seen):
+            self._on_restart(key)
 
-    def key_of(self, key: str) -> str:
-        """How an app's restart file stood as far as restarts were asked for, as text; empty if it is not watched."""
-        watched = self._apps.get(key)
-        return watched.acted.to_text() if watched is not None else ""
+    def state_of(self, key: str) -> str:
+        """The trigger of an app as far as restarts were asked for, as text; empty if it is not watched."""
+        app = self._apps.get(key)
+        return app.handled.to_text() if app is not None else ""
 
     def unwatch(self, key: str) -> None:
         """Watch an app no longer; one that is not watched is no error."""
-        watched = self._apps.pop(key, None)
-        if watched is not None:
-            self._release(key, watched.folders)
-            if watched.held is not None:
-                watched.held.cancel()
+        app = self._apps.pop(key, None)
+        if app is not None:
+            self._remove_watches(key, app.folders)
+            if app.interval is not None:
+                app.interval.cancel()
 
     def close(self) -> None:
         """Watch nothing any longer."""
-        for handle in (self._settling, self._poll):
-            if handle is not None:
-                handle.cancel()
-        self._settling = self._poll = None
+        for timer in (self._settle_timer, self._poll_timer):
+            if timer is not None:
+                timer.cancel()
+        self._settle_timer = self._poll_timer = None
         for key in list(self._apps):
             self.unwatch(key)
         if self._events is not None:
             self._events.close()
 
-    def _place(self, key: str) -> None:
-        """Watch the folders that matter to an app now, and no others."""
-        watched = self._apps[key]
-        wanted = folders_to_watch(watched.app_root, watched.restart_dir)
-        for folder in wanted:
-            self._use(key, folder)
-        self._release(key, [folder for folder in watched.folders if folder not in wanted])
-        watched.folders = wanted
+    # Folders
 
-    def _use(self, key: str, path: str) -> None:
+    def _update_watches(self, key: str) -> None:
+        """Watch the folders that matter to an app now, and no others."""
+        app = self._apps[key]
+        wanted = folders_to_watch(app.app_root, app.restart_dir)
+        for folder in wanted:
+            self._add_watch(key, folder)
+        self._remove_watches(key, [folder for folder in app.folders if folder not in wanted])
+        app.folders = wanted
+
+    def _add_watch(self, key: str, path: str) -> None:
         folder = self._folders.setdefault(path, _Folder())
-        folder.users.add(key)
+        folder.apps.add(key)
         identity = _identity(path)
         if folder.watch is not None and folder.identity != identity:
-            self._stop(path, folder)
+            self._stop_watch(path, folder)
         if folder.watch is None and identity is not None and self._events is not None:
-            folder.watch = self._events.add(path, functools.partial(self._from_thread, path))
+            folder.watch = self._events.add(path, functools.partial(self._changed_in_thread, path))
             folder.identity = identity
 
-    def _stop(self, path: str, folder: _Folder) -> None:
-        if folder.watch is not None and self._events is not None:
-            self._events.remove(path, folder.watch)
-        folder.watch = None
-
-    def _release(self, key: str, paths: list[str]) -> None:
+    def _remove_watches(self, key: str, paths: list[str]) -> None:
         for path in paths:
             folder = self._folders.get(path)
             if folder is None:
                 continue
-            folder.users.discard(key)
-            if not folder.users:
+            folder.apps.discard(key)
+            if not folder.apps:
                 del self._folders[path]
-                self._stop(path, folder)
+                self._stop_watch(path, folder)
 
-    def _from_thread(self, path: str, lost: bool) -> None:
+    def _stop_watch(self, path: str, folder: _Folder) -> None:
+        if folder.watch is not None and self._events is not None:
+            self._events.remove(path, folder.watch)
+        folder.watch = None
+
+    def _changed_in_thread(self, path: str, lost: bool) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._note, path, lost)
-        except RuntimeError:  # the loop has been closed: everything ends
+            self._loop.call_soon_threadsafe(self._folder_changed, path, lost)
+        except RuntimeError:  # the loop is closed: the spawner ends
             return
 
-    def _note(self, path: str, lost: bool) -> None:
+    def _folder_changed(self, path: str, lost: bool) -> None:
         self._changed.add(path)
         if lost and path in self._folders:
-            self._stop(path, self._folders[path])
-        if self._settling is None:
-            self._settling = self._loop.call_later(_SETTLE, self._look_at_changed)
+            self._stop_watch(path, self._folders[path])
+        if self._settle_timer is None:
+            self._settle_timer = self._loop.call_later(_SETTLE, self._check_changed)
 
-    def _look_at_changed(self) -> None:
-        self._settling = None
+    # Apps
+
+    def _check_changed(self) -> None:
+        self._settle_timer = None
         paths, self._changed = self._changed, set()
-        for key in sorted({key for path in paths if path in self._folders for key in self._folders[path].users}):
-            self._look(key)
+        for key in sorted({key for path in paths if path in self._folders for key in self._folders[path].apps}):
+            self._check(key)
 
-    def _poll_all(self) -> None:
-        self._poll = self._loop.call_later(self.poll_every, self._poll_all)
+    def _poll(self) -> None:
+        self._poll_timer = self._loop.call_later(self.poll_interval, self._poll)
         for key in list(self._apps):
-            self._look(key)
+            self._check(key)
 
-    def _look(self, key: str) -> None:
-        watched = self._apps.get(key)
-        if watched is None:
+    def _check(self, key: str) -> None:
+        app = self._apps.get(key)
+        if app is None:
             return
-        self._place(key)  # first the watches, then the look: what comes in between is seen by one of them
-        self._look_for_always(key)
-        newer = look(watched.app_root, watched.restart_dir)
-        asked = watched.key.calls_for_restart(newer)
-        watched.key = RestartKey(newer.root or watched.key.root, newer.file)
-        if not asked:
-            if not watched.asked_while_held:
-                watched.acted = watched.key
+        # First the watches, then the trigger: a change in between is noticed by one of them.
+        self._update_watches(key)
+        self._check_always_restart(key)
+        newer = read_trigger(app.app_root, app.restart_dir)
+        fired = app.seen.is_fired_by(newer)
+        app.seen = RestartTrigger(newer.root or app.seen.root, newer.file)
+        if not fired:
+            if not app.fired_in_interval:
+                self._set_handled(key, app)
             return
-        watched.asked_while_held = watched.held is not None
-        if watched.held is None:
-            self._ask(key, watched)
+        app.fired_in_interval = app.interval is not None
+        if app.interval is None:
+            self._restart(key, app)
 
-    def _look_for_always(self, key: str) -> None:
-        watched = self._apps.get(key)
-        if watched is None:
+    def _check_always_restart(self, key: str) -> None:
+        app = self._apps.get(key)
+        if app is None:
             return
-        there = os.path.exists(always_restart_file(watched.app_root, watched.restart_dir))
-        if there != watched.always:
-            watched.always = there
-            self._always(key, there)
+        exists = os.path.exists(always_restart_file(app.app_root, app.restart_dir))
+        if exists != app.always_restart:
+            app.always_restart = exists
+            self._on_always_restart(key, exists)
 
-    def _ask(self, key: str, watched: _Watched) -> None:
-        watched.held = self._loop.call_later(_HOLD, self._hold_ended, key, watched)
-        watched.acted = watched.key
-        self._restart(key)
+    def _set_handled(self, key: str, app: _App) -> None:
+        if app.handled != app.seen:
+            app.handled = app.seen
+            self._on_state(key)
 
-    def _hold_ended(self, key: str, watched: _Watched) -> None:
-        watched.held = None
-        if watched.asked_while_held:
-            watched.asked_while_held = False
-            self._ask(key, watched)
+    def _restart(self, key: str, app: _App) -> None:
+        app.interval = self._loop.call_later(_RESTART_INTERVAL, self._interval_ended, key, app)
+        self._set_handled(key, app)
+        self._on_restart(key)
+
+    def _interval_ended(self, key: str, app: _App) -> None:
+        app.interval = None
+        if app.fired_in_interval:
+            app.fired_in_interval = False
+            self._restart(key, app)
 
 
 def _identity(path: str) -> Optional[tuple[int, int]]:
+    """Device and inode; None if there is no such folder."""
     try:
         status = os.stat(path)
     except OSError:

@@ -117,12 +117,12 @@ TEST(an_attached_descriptor_travels_once_with_the_first_byte)
 {
     passenger_backend backend;
     worker made = connected(&backend);
-    passenger_backend receiver = {.socket = made.connection, .attached = -1};
+    passenger_backend receiver = {.socket = made.connection, .descriptor_to_send = -1};
     char bytes[32];
     size_t length;
     int pipe_ends[2];
     CHECK(pipe(pipe_ends) == 0);
-    backend.attached = pipe_ends[0];
+    backend.descriptor_to_send = pipe_ends[0];
     passenger_backend_queue(&backend, "head", 4);
     CHECK(passenger_backend_send(&backend) == PASSENGER_BACKEND_OK);
     passenger_backend_queue(&backend, "more", 4);

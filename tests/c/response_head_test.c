@@ -29,7 +29,7 @@ static void arena_release(arena *memory)
 typedef struct outcome {
     char text[512];
     passenger_head_refusal refusal;
-    size_t taken;
+    size_t consumed;
 } outcome;
 
 static void describe(const passenger_response_head *head, outcome *got)
@@ -50,8 +50,8 @@ static void describe(const passenger_response_head *head, outcome *got)
 }
 
 /* Feeds the bytes in pieces of `piece`, or, with `random`, of random sizes; interim heads show as `continue ` and
- * `taken:<route> `. `allowed`: which of them may come. */
-enum { CONTINUE_ALLOWED = 1, TAKEN_ALLOWED = 2 };
+ * `acknowledged:<route> `. `allowed`: which of them may come. */
+enum { CONTINUE_ALLOWED = 1, ACK_ALLOWED = 2 };
 
 static outcome parsed(const char *bytes, size_t length, size_t piece, unsigned *random, int allowed)
 {
@@ -62,27 +62,27 @@ static outcome parsed(const char *bytes, size_t length, size_t piece, unsigned *
     char interim[64] = "";
     passenger_head_begin(&head, arena_allocate, &memory);
     head.continue_allowed = allowed & CONTINUE_ALLOWED;
-    head.taken_allowed = allowed & TAKEN_ALLOWED;
-    while (got.taken < length && status != PASSENGER_HEAD_COMPLETE && status != PASSENGER_HEAD_REFUSED) {
+    head.acknowledgement_allowed = allowed & ACK_ALLOWED;
+    while (got.consumed < length && status != PASSENGER_HEAD_COMPLETE && status != PASSENGER_HEAD_REFUSED) {
         size_t size = random != NULL ? 1 + check_random(random) % 17 : piece;
-        if (size > length - got.taken) {
-            size = length - got.taken;
+        if (size > length - got.consumed) {
+            size = length - got.consumed;
         }
         char *copy = malloc(size);
-        memcpy(copy, bytes + got.taken, size);
-        size_t taken;
-        status = passenger_head_feed(&head, copy, size, &taken);
+        memcpy(copy, bytes + got.consumed, size);
+        size_t consumed;
+        status = passenger_head_feed(&head, copy, size, &consumed);
         free(copy);
-        CHECK(taken <= size && (status != PASSENGER_HEAD_MORE || taken == size));
-        got.taken += taken;
+        CHECK(consumed <= size && (status != PASSENGER_HEAD_MORE || consumed == size));
+        got.consumed += consumed;
         if (status == PASSENGER_HEAD_CONTINUE) {
             strcat(interim, "continue ");
         }
-        if (status == PASSENGER_HEAD_LATE) {
-            strcat(interim, "late ");
+        if (status == PASSENGER_HEAD_TOO_LATE) {
+            strcat(interim, "too late ");
         }
-        if (status == PASSENGER_HEAD_TAKEN) {
-            snprintf(interim + strlen(interim), sizeof(interim) - strlen(interim), "taken:%s ", head.route);
+        if (status == PASSENGER_HEAD_ACKNOWLEDGED) {
+            snprintf(interim + strlen(interim), sizeof(interim) - strlen(interim), "acknowledged:%s ", head.route);
         }
     }
     if (status == PASSENGER_HEAD_COMPLETE) {
@@ -146,7 +146,7 @@ TEST(what_follows_the_head_is_left_alone)
     for (size_t piece = 1; piece < sizeof(bytes); piece++) {
         outcome got = parsed(bytes, sizeof(bytes) - 1, piece, NULL, 0);
         CHECK_TEXT(got.text, "200 OK|A=b");
-        CHECK(got.taken == sizeof(bytes) - 1 - 4);
+        CHECK(got.consumed == sizeof(bytes) - 1 - 4);
     }
 }
 
@@ -275,17 +275,17 @@ TEST(headers_that_only_the_server_may_set_are_refused)
 TEST(a_head_of_exactly_the_limit_is_accepted_and_one_byte_more_is_refused)
 {
     static const char start[] = "Status: 200 OK\r\nX: ";
-    size_t length = PASSENGER_HEAD_LIMIT;
+    size_t length = PASSENGER_RESPONSE_HEAD_LIMIT;
     char *bytes = malloc(length + 1);
     memset(bytes, 'x', length + 1);
     memcpy(bytes, start, sizeof(start) - 1);
     for (int extra = 0; extra < 2; extra++) {
         arena memory = {.count = 0, .fail_after = (size_t)-1};
         passenger_response_head head;
-        size_t taken;
+        size_t consumed;
         memcpy(bytes + length + (size_t)extra - 4, "\r\n\r\n", 4);
         passenger_head_begin(&head, arena_allocate, &memory);
-        passenger_head_status status = passenger_head_feed(&head, bytes, length + (size_t)extra, &taken);
+        passenger_head_status status = passenger_head_feed(&head, bytes, length + (size_t)extra, &consumed);
         CHECK(status == (extra ? PASSENGER_HEAD_REFUSED : PASSENGER_HEAD_COMPLETE));
         CHECK(head.refusal == (extra ? PASSENGER_HEAD_TOO_LONG : PASSENGER_HEAD_NOT_REFUSED));
         arena_release(&memory);
@@ -298,9 +298,9 @@ TEST(a_head_without_memory_is_refused)
 {
     arena memory = {.count = 0, .fail_after = 0};
     passenger_response_head head;
-    size_t taken;
+    size_t consumed;
     passenger_head_begin(&head, arena_allocate, &memory);
-    CHECK(passenger_head_feed(&head, "S", 1, &taken) == PASSENGER_HEAD_REFUSED);
+    CHECK(passenger_head_feed(&head, "S", 1, &consumed) == PASSENGER_HEAD_REFUSED);
     CHECK(head.refusal == PASSENGER_HEAD_NO_MEMORY);
 }
 
@@ -315,59 +315,63 @@ TEST(an_interim_100_is_reported_once_and_only_when_it_is_allowed)
            PASSENGER_HEAD_BAD_INTERIM);
 }
 
-#define TAKEN "Status: 102 Processing\r\n"
+#define ACK "Status: 102 Processing\r\n"
 #define ROUTE "0123456789abcdef"
 #define FINAL "Status: 200 OK\r\nA: b\r\n\r\n"
-#define SIGNED(allowed, bytes, text) expect(bytes, sizeof(bytes) - 1, allowed, text, PASSENGER_HEAD_NOT_REFUSED)
-#define SIGN_REFUSED(bytes, text, refusal) expect(bytes, sizeof(bytes) - 1, TAKEN_ALLOWED, text, refusal)
+#define READ(allowed, bytes, text) expect(bytes, sizeof(bytes) - 1, allowed, text, PASSENGER_HEAD_NOT_REFUSED)
+#define READ_REFUSED(bytes, text, refusal) expect(bytes, sizeof(bytes) - 1, ACK_ALLOWED, text, refusal)
 
 TEST(an_interim_102_is_reported_with_the_route_of_the_worker)
 {
-    SIGNED(TAKEN_ALLOWED, TAKEN "\r\n" FINAL, "taken: 200 OK|A=b");
-    SIGNED(TAKEN_ALLOWED, TAKEN "Route: " ROUTE "\r\n\r\n" FINAL, "taken:" ROUTE " 200 OK|A=b");
-    SIGNED(TAKEN_ALLOWED, TAKEN "route:" ROUTE " \r\n\r\n" FINAL, "taken:" ROUTE " 200 OK|A=b");
-    SIGNED(TAKEN_ALLOWED, FINAL, "200 OK|A=b");
+    READ(ACK_ALLOWED, ACK "\r\n" FINAL, "acknowledged: 200 OK|A=b");
+    READ(ACK_ALLOWED, ACK "Route: " ROUTE "\r\n\r\n" FINAL, "acknowledged:" ROUTE " 200 OK|A=b");
+    READ(ACK_ALLOWED, ACK "route:" ROUTE " \r\n\r\n" FINAL, "acknowledged:" ROUTE " 200 OK|A=b");
+    READ(ACK_ALLOWED, FINAL, "200 OK|A=b");
 }
 
 TEST(the_id_of_an_error_may_follow_an_interim_102_and_not_stand_in_it)
 {
 #define ERROR_ID "Error id: 1f2e3d4c\r\n"
-    SIGNED(TAKEN_ALLOWED, TAKEN "\r\nStatus: 500 No\r\n" ERROR_ID "A: b\r\n\r\n", "taken: 500 No|A=b|error id 1f2e3d4c");
-    SIGN_REFUSED(TAKEN ERROR_ID "\r\n", "refused: Error id: 1f2e3d4c", PASSENGER_HEAD_BAD_INTERIM);
+    READ(ACK_ALLOWED, ACK "\r\nStatus: 500 No\r\n" ERROR_ID "A: b\r\n\r\n",
+         "acknowledged: 500 No|A=b|error id 1f2e3d4c");
+    READ_REFUSED(ACK ERROR_ID "\r\n", "refused: Error id: 1f2e3d4c", PASSENGER_HEAD_BAD_INTERIM);
 }
 
 TEST(an_interim_100_may_follow_the_102_and_not_the_other_way_round)
 {
-    SIGNED(TAKEN_ALLOWED | CONTINUE_ALLOWED, TAKEN "\r\n" INTERIM FINAL, "taken: continue 200 OK|A=b");
-    expect(INTERIM TAKEN, strlen(INTERIM TAKEN), TAKEN_ALLOWED | CONTINUE_ALLOWED, "continue refused: 102 Processing",
+    READ(ACK_ALLOWED | CONTINUE_ALLOWED, ACK "\r\n" INTERIM FINAL, "acknowledged: continue 200 OK|A=b");
+    expect(INTERIM ACK, strlen(INTERIM ACK), ACK_ALLOWED | CONTINUE_ALLOWED,
+           "continue refused: 102 Processing",
            PASSENGER_HEAD_BAD_STATUS);
 }
 
 TEST(an_interim_102_that_was_not_asked_for_or_comes_again_is_refused)
 {
-    REFUSED(TAKEN "\r\n" FINAL, "102 Processing", PASSENGER_HEAD_BAD_STATUS);
-    SIGN_REFUSED(TAKEN "\r\n" TAKEN "\r\n", "taken: refused: 102 Processing", PASSENGER_HEAD_BAD_STATUS);
-    SIGN_REFUSED("Status: 102 Processing!\r\n\r\n", "refused: 102 Processing!", PASSENGER_HEAD_BAD_STATUS);
+    REFUSED(ACK "\r\n" FINAL, "102 Processing", PASSENGER_HEAD_BAD_STATUS);
+    READ_REFUSED(ACK "\r\n" ACK "\r\n", "acknowledged: refused: 102 Processing", PASSENGER_HEAD_BAD_STATUS);
+    READ_REFUSED("Status: 102 Processing!\r\n\r\n", "refused: 102 Processing!", PASSENGER_HEAD_BAD_STATUS);
 }
 
-#define LATE "Status: 102 Too Late\r\n"
+#define TOO_LATE "Status: 102 Too Late\r\n"
 
 TEST(a_102_may_be_taken_back_right_behind_it)
 {
-    SIGNED(TAKEN_ALLOWED, TAKEN "\r\n" LATE "\r\n" FINAL, "taken: late 200 OK|A=b");
-    SIGN_REFUSED(LATE "\r\n", "refused: 102 Too Late", PASSENGER_HEAD_BAD_STATUS);
-    SIGN_REFUSED(TAKEN "\r\n" LATE "\r\n" LATE "\r\n", "taken: late refused: 102 Too Late", PASSENGER_HEAD_BAD_STATUS);
-    SIGN_REFUSED(TAKEN "\r\n" LATE "Route: " ROUTE "\r\n", "taken: refused: Route: " ROUTE, PASSENGER_HEAD_BAD_INTERIM);
-    expect(TAKEN "\r\n" INTERIM LATE "\r\n", strlen(TAKEN "\r\n" INTERIM LATE "\r\n"),
-           TAKEN_ALLOWED | CONTINUE_ALLOWED, "taken: continue refused: 102 Too Late", PASSENGER_HEAD_BAD_STATUS);
+    READ(ACK_ALLOWED, ACK "\r\n" TOO_LATE "\r\n" FINAL, "acknowledged: too late 200 OK|A=b");
+    READ_REFUSED(TOO_LATE "\r\n", "refused: 102 Too Late", PASSENGER_HEAD_BAD_STATUS);
+    READ_REFUSED(ACK "\r\n" TOO_LATE "\r\n" TOO_LATE "\r\n", "acknowledged: too late refused: 102 Too Late",
+                 PASSENGER_HEAD_BAD_STATUS);
+    READ_REFUSED(ACK "\r\n" TOO_LATE "Route: " ROUTE "\r\n", "acknowledged: refused: Route: " ROUTE,
+                 PASSENGER_HEAD_BAD_INTERIM);
+    expect(ACK "\r\n" INTERIM TOO_LATE "\r\n", strlen(ACK "\r\n" INTERIM TOO_LATE "\r\n"),
+           ACK_ALLOWED | CONTINUE_ALLOWED, "acknowledged: continue refused: 102 Too Late", PASSENGER_HEAD_BAD_STATUS);
 }
 
 TEST(nothing_but_a_route_may_stand_in_a_102)
 {
-    SIGN_REFUSED(TAKEN "Route: ../../../etc/pas\r\n", "refused: Route: ../../../etc/pas", PASSENGER_HEAD_BAD_INTERIM);
-    SIGN_REFUSED(TAKEN "Route: 0123456789ABCDEF\r\n", "refused: Route: 0123456789ABCDEF", PASSENGER_HEAD_BAD_INTERIM);
-    SIGN_REFUSED(TAKEN "Route:\r\n", "refused: Route:", PASSENGER_HEAD_BAD_INTERIM);
-    SIGN_REFUSED(TAKEN "Content-Length: 5\r\n", "refused: Content-Length: 5", PASSENGER_HEAD_BAD_INTERIM);
+    READ_REFUSED(ACK "Route: ../../../etc/pas\r\n", "refused: Route: ../../../etc/pas", PASSENGER_HEAD_BAD_INTERIM);
+    READ_REFUSED(ACK "Route: 0123456789ABCDEF\r\n", "refused: Route: 0123456789ABCDEF", PASSENGER_HEAD_BAD_INTERIM);
+    READ_REFUSED(ACK "Route:\r\n", "refused: Route:", PASSENGER_HEAD_BAD_INTERIM);
+    READ_REFUSED(ACK "Content-Length: 5\r\n", "refused: Content-Length: 5", PASSENGER_HEAD_BAD_INTERIM);
 }
 
 TEST(every_refusal_has_a_text)
@@ -381,7 +385,7 @@ TEST(random_bytes_end_in_the_same_state_however_they_are_split)
 {
     static const char *const pieces[] = {"Status: ", "200", " OK", "\r\n", "\r", "\n", "A: b", "Content-Length: 5", ":",
                                          " ", "Connection: x", "x", "\t", "\x7f", "100 Continue", "Status: 204 N\r\n",
-                                         "Status: 500 No\r\n", ERROR_ID, TAKEN, "Route: " ROUTE "\r\n"};
+                                         "Status: 500 No\r\n", ERROR_ID, ACK, "Route: " ROUTE "\r\n"};
     unsigned state = 20260104;
     for (int round = 0; round < 30000; round++) {
         char bytes[256];
@@ -391,7 +395,7 @@ TEST(random_bytes_end_in_the_same_state_however_they_are_split)
             memcpy(bytes + length, piece, strlen(piece));
             length += strlen(piece);
         }
-        int allowed = (int)(check_random(&state) & (CONTINUE_ALLOWED | TAKEN_ALLOWED));
+        int allowed = (int)(check_random(&state) & (CONTINUE_ALLOWED | ACK_ALLOWED));
         outcome whole = parsed(bytes, length, length, NULL, allowed);
         outcome split = parsed(bytes, length, 0, &state, allowed);
         CHECK_TEXT(split.text, whole.text);

@@ -77,7 +77,7 @@ static size_t take(passenger_response_spool *spool, int64_t position, size_t mos
     for (size_t index = 0; index < length; index++) {
         CHECK(bytes[index] == byte_at(position + (int64_t)index));
     }
-    passenger_response_spool_drop(spool, length);
+    passenger_response_spool_discard(spool, length);
     return length;
 }
 
@@ -244,11 +244,11 @@ TEST(all_of_it_can_be_moved_into_one_run_of_the_file)
     begin(&spool, &it, 0);
     fill(&spool, 0, MEMORY);
     take(&spool, 0, 1000);
-    CHECK(passenger_response_spool_store(&spool, &offset) && spool.memory == NULL);
+    CHECK(passenger_response_spool_move_to_file(&spool, &offset) && spool.memory == NULL);
     CHECK(passenger_response_spool_length(&spool) == MEMORY - 1000);
     CHECK(pread(spool.descriptor, &byte, 1, offset) == 1 && byte == byte_at(1000));
     take(&spool, 1000, 500);
-    CHECK(passenger_response_spool_store(&spool, &offset));
+    CHECK(passenger_response_spool_move_to_file(&spool, &offset));
     CHECK(pread(spool.descriptor, &byte, 1, offset) == 1 && byte == byte_at(1500));
     end(&spool, &it);
 }
@@ -261,7 +261,7 @@ TEST(what_goes_round_the_end_of_the_file_is_not_one_run)
     begin(&spool, &it, 2 * MEMORY);
     CHECK(fill(&spool, 0, 2 * MEMORY) == 2 * MEMORY);
     take(&spool, 0, PIECE);
-    CHECK(add(&spool, 2 * MEMORY, PIECE) && !passenger_response_spool_store(&spool, &offset));
+    CHECK(add(&spool, 2 * MEMORY, PIECE) && !passenger_response_spool_move_to_file(&spool, &offset));
     CHECK(take_all(&spool, PIECE) == 2 * MEMORY);
     end(&spool, &it);
 }

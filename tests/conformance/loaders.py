@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.harness.interpreters import START, find_interpreters
+import spawner
+from spawner.loaders import python as python_loader
+from tests.interpreters import find_interpreters
 
 APPS = Path(__file__).parent / "apps"
+START = str(Path(python_loader.__file__).with_name("start.py"))  # the Python loader
+ROOT = str(Path(spawner.__file__).parent) + "/"  # below it is all that the Python loader is made of
 ABILITIES = frozenset(("fork", "threads", "execute", "out-of-band-work", "backtraces"))
 
 

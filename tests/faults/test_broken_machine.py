@@ -93,7 +93,7 @@ def test_restart_files_are_found_by_looking_when_the_kernel_has_no_watches_left(
 ) -> None:
     server = loaded.server
     server.launcher = [sys.executable, "-I", "-S", WITHOUT_INOTIFY, what]
-    server.logs.expect("JS304[01]: restart files are found by looking every .* seconds: inotify")
+    server.logs.expect("JS304[01]: inotify cannot be used, restart files are checked every .* seconds")
     loaded.start()
     with loaded.load() as load:
         moment = time.monotonic()

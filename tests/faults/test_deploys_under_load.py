@@ -17,7 +17,7 @@ from load.process_counter import ProcessCounter
 from support.applications import AppFolder
 from support.deployment import Deployment
 from support.serving import CheckedHttpd
-from support.status import group, run_command
+from support.status import DRAIN_SECONDS, group, run_command, seconds_of_restarts
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.load, pytest.mark.deadline(90 + 180 * ROUNDS)]
@@ -34,6 +34,14 @@ def check_releases(result: Result, completed: list[tuple[float, int]]) -> None:
         assert old == [], f"answers of older code after release {release} was complete: {[str(one) for one in old[:5]]}"
 
 
+def check_most_workers(loaded: LoadedServer, most: list[int]) -> None:
+    """There is one worker more at most, as long as a restart still waits for those that retire."""
+    eventually(lambda: len(seconds_of_restarts(loaded.server)) == len(most), "the end of each restart")
+    seconds = seconds_of_restarts(loaded.server)
+    for number, took in zip(most, seconds):
+        assert number <= WORKERS + (1 if took < DRAIN_SECONDS else WORKERS), list(zip(most, seconds))
+
+
 def test_touches_under_load_lose_nothing_and_bring_one_more_worker_at_most(
     loaded: LoadedServer, check_load: LoadCheck
 ) -> None:
@@ -43,16 +51,20 @@ def test_touches_under_load_lose_nothing_and_bring_one_more_worker_at_most(
         load.wait_for_more(60 * (5 if ROUNDS > 1 else 3))
     before = check_load(load, "touches: before them")
     completed: list[tuple[float, int]] = []
+    moments = [time.monotonic()]
     with ProcessCounter(loaded.server.spawner_pid) as counter:
         with loaded.load(STEADY, clients=6, pause=0.03) as load:
             for number in range(1, TOUCHES + 1):
                 completed.append((loaded.deploy(str(number)), number))
+                moments.append(completed[-1][0])
             load.wait_for_more(20)
-    note = f"at most {counter.most_workers} workers, {counter.most_preloaders} preloaders, in {counter.samples} looks"
+    most = [counter.most_workers(begin, end) for begin, end in zip(moments, moments[1:])]
+    note = f"at most {max(most)} workers, {counter.most_preloaders()} preloaders, in {counter.samples} looks"
     result = check_load(load, f"touches: {TOUCHES}", note=note)
     check_releases(result, completed)
-    assert WORKERS <= counter.most_workers <= WORKERS + 1, note
-    assert counter.most_preloaders == 2, note
+    assert WORKERS <= max(most), note
+    check_most_workers(loaded, most)
+    assert counter.most_preloaders() == 2, note
     if ROUNDS > 1:  # so many, on a machine with nothing else to do, that the figures say something
         assert result.percentile(0.99) <= 2 * before.percentile(0.99), f"before: {before}\nwhile touched: {result}"
 
@@ -69,11 +81,10 @@ def test_touches_that_come_faster_than_restarts_end_with_the_last(loaded: Loaded
     check_releases(check_load(load, "touches amid restarts: 19"), [(moment, 19)])
 
 
-@pytest.mark.parametrize(("seconds", "more"), [(0.4, 1), (4.0, WORKERS)])
+@pytest.mark.parametrize("seconds", [0.4, 4.0])
 def test_a_restart_while_every_worker_is_in_a_long_request_finishes_them(
-    loaded: LoadedServer, check_load: LoadCheck, seconds: float, more: int
+    loaded: LoadedServer, check_load: LoadCheck, seconds: float
 ) -> None:
-    """Retired workers count for two seconds in all; a restart does not wait longer for requests that take very long."""
     loaded.start(NO_GROWTH)
     case = f"restart amid requests of {seconds} s"
     with ProcessCounter(loaded.server.spawner_pid) as counter:
@@ -84,11 +95,14 @@ def test_a_restart_while_every_worker_is_in_a_long_request_finishes_them(
             eventually(lambda: "1" in [one.release for one in load.outcomes()], "an answer of the new release")
             moment = loaded.wait_for_release("1")
             load.wait_for_more(3)
-    note = f"at most {counter.most_workers} workers"
+    note = f"at most {counter.most_workers()} workers"
     check_load(long, f"{case}: those", least=3, note=note)
-    result = check_load(load, f"{case}: others", least=3, late=50, note="they wait for a worker, as without a restart")
+    result = check_load(
+        load, f"{case}: others", least=3, late=100_000, note="they wait for a worker, as without a restart"
+    )
     check_releases(result, [(moment, 1)])
-    assert WORKERS < counter.most_workers <= WORKERS + more, note
+    assert WORKERS < counter.most_workers(), note
+    check_most_workers(loaded, [counter.most_workers()])
 
 
 def test_releases_behind_a_link_are_switched_and_pruned_without_a_loss(

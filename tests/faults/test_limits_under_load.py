@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from statistics import median
 
 import pytest
 
@@ -11,7 +12,7 @@ from fault_injectors.kills import kill
 from load.generator import Load
 from load.kinds import FAST, SLOW, STREAM, UPLOAD, Kind, pattern, slow
 from load.loaded_server import WORKERS, LoadCheck, LoadedServer
-from load.outcome import Outcome, Result
+from load.outcome import ANSWERED, Outcome, Result
 from load.request_log import RequestLog
 from support.background import Background
 from support.status import workers
@@ -41,10 +42,11 @@ def test_workers_that_are_replaced_after_so_many_requests_lose_none(
     loaded.start(f"{NO_GROWTH}\nPassengerMaxRequests {limit}\nPassengerSpawnMethod {method}")
     with loaded.load() as load:
         load.wait_for_more(400, 100)
+        # Spawned directly, a worker goes on until the next has loaded, which may take long on a busy machine.
+        eventually(lambda: len(RequestLog(loaded.app.events).begun) >= 8, "workers that are replaced", 100)
     begun = RequestLog(loaded.app.events).begun
     check_load(load, f"PassengerMaxRequests {limit}, {method}", note=f"{len(begun)} workers, one after the other")
-    assert len(begun) >= 400 // limit // (1 if method == "smart" else 3)
-    if method == "smart":  # spawned directly, one goes on until the next has loaded
+    if method == "smart":
         assert max(map(len, begun.values())) <= limit
 
 
@@ -171,6 +173,6 @@ def test_requests_for_which_the_queue_has_no_room_are_refused_at_once_and_never_
         load.wait_for_more(400, 60)
     result: Result = check_load(load, "PassengerMaxRequestQueueSize, too many requests", failed=10_000)
     assert statuses(result.failed) == {"status 503"}, str(result)
-    waited = sorted(one.seconds for one in result.failed)
-    assert waited[len(waited) // 2] < 1, "at once, for most of them: a busy machine may hold any of them up"
+    refused, answered = (median(one.seconds for one in some) for some in (result.failed, result.of(ANSWERED)))
+    assert refused < answered, "at once: who is refused has not waited for his turn, as the others have"
     check_never_begun(loaded, result.failed)

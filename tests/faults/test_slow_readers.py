@@ -80,8 +80,8 @@ def test_many_slow_readers_change_nothing_for_others(served: LoadedServer, check
         slow_readers.wait_for_more(KILOBYTE)
         assert not [str(one) for one in slow_readers.readers if one.is_over]
         old = children(served)
-    share = 0.99 if ROUNDS > 1 else 0.5  # the rare ones are judged where nothing else runs
-    assert beside.percentile(share) <= max(2 * before.percentile(share), 1000), f"before: {before}\nbeside: {beside}"
+    if ROUNDS > 1:  # on a machine with nothing else to do the figures say something; elsewhere that none was late does
+        assert beside.percentile(0.99) <= max(2 * before.percentile(0.99), 1000), f"before: {before}\nbeside: {beside}"
     served.server.graceful()
     wait_for_old_children(served, old)
 

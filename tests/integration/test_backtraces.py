@@ -176,7 +176,7 @@ def test_a_request_that_takes_too_long_leaves_the_stacks_in_the_log_before_its_w
     pid = int(hanging.wait_for_event(hang))
     assert late.result().status == 504
     httpd.logs.wait_for(
-        rf"JS3107: process {pid}: GET site.example/{hang} has taken longer than PassengerMaxRequestTime",
+        rf"JS3107: stacks of process {pid}: GET site.example/{hang} has taken longer than PassengerMaxRequestTime",
         "site.example.log",
     )
     function = "sleeping" if hang == "deaf" else hang

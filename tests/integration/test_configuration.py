@@ -212,6 +212,17 @@ def test_without_one_of_them_nothing_is_warned_of(configtest: ConfigTest) -> Non
     assert configtest("").stdout.strip() == "Syntax OK"
 
 
+@pytest.mark.parametrize("line", ["SetEnv NAME value", "PassEnv HOME", "UnsetEnv NAME"])
+def test_the_directives_of_mod_env_are_refused_without_it(
+    httpd: CheckedHttpd, configtest: ConfigTest, line: str
+) -> None:
+    assert configtest(line).returncode == 0
+    httpd.configuration.modules.remove("env")
+    answer = configtest(line)
+    assert answer.returncode != 0
+    assert f"{line.split()[0]} needs mod_env, which is not loaded" in answer.stdout
+
+
 def test_a_configtest_starts_nothing(httpd: CheckedHttpd, configtest: ConfigTest) -> None:
     configtest("PassengerPreStart http://127.0.0.1/")
     assert os.listdir(httpd.run_folder) == []

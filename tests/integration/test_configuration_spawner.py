@@ -8,12 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Callable
 
+import psutil
 import pytest
 
+from support.applications import AppFolder
 from support.descriptors import open_descriptors
 from support.httpd import Httpd
 from support.serving import CheckedHttpd
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 MPMS = ["event", "worker", "prefork"]
 
@@ -91,6 +93,74 @@ def test_no_process_but_httpds_parent_can_keep_the_lifeline_open(server: Checked
     eventually(lambda: only_the_parent_can_write(server, lifelines[0]), "the others to have let go of the lifeline")
 
 
+def unix_sockets(pid: int) -> set[str]:
+    """The Unix sockets that the process holds; none of a process that has ended."""
+    inodes = {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines()[1:]}
+    found = set()
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed since it was listed
+                name = os.readlink(entry)
+                if name.startswith("socket:") and name[len("socket:[") : -1] in inodes:
+                    found.add(name)
+    return found
+
+
+def test_a_daemon_of_another_module_and_the_program_of_a_log_hold_no_line_of_the_spawner(server: CheckedHttpd) -> None:
+    server.add(CGI_DAEMON.format(folder=server.folder))
+    server.logs.allow("long lost child")  # httpd, of the program of the configuration before
+    server.add(f'CustomLog "|/usr/bin/tee {server.folder}/logs/piped.log" "%h"')
+    server.start()
+    server.wait_for_spawner()
+    # The second time, the daemon is forked, and the program started, by a parent that has all the handles.
+    server.graceful()
+    spawner, lines = spawner_of(server), unix_sockets(server.pid)
+    assert len(lines) == 3, "the control line and both ends of the store"
+    assert len(lines & unix_sockets(spawner)) == 2
+
+    def others() -> list[int]:
+        return [pid for pid in others_than_the_parent(server) if pid != spawner]
+
+    eventually(lambda: any(psutil.Process(pid).name() == "tee" for pid in others()), "the program")
+    eventually(lambda: not any(lines & unix_sockets(pid) for pid in others()), "nobody else to hold any")
+
+
+def listens_for_scripts(process: psutil.Process) -> bool:
+    """Is it the daemon of mod_cgid that the present configuration has?"""
+    with suppress(psutil.NoSuchProcess):
+        return any("/cgi.sock" in str(one.laddr) and one.laddr for one in process.net_connections("unix"))
+    return False
+
+
+def test_when_httpds_parent_is_killed_all_of_ours_ends_although_a_daemon_of_another_module_lives_on(
+    httpd: CheckedHttpd, probe: AppFolder
+) -> None:
+    httpd.logs.allow("JS|AH0")
+    httpd.add(CGI_DAEMON.format(folder=httpd.folder))
+    httpd.site(document_root=probe.public)
+    httpd.start()
+    httpd.graceful()
+    assert httpd.get("/").status == 200
+    (daemon,) = [child for child in httpd.children("apache2") if listens_for_scripts(child)]
+    ours = [*httpd.children("jumpseat"), *httpd.app_processes()]
+    assert len(ours) >= 3
+    os.kill(httpd.pid, signal.SIGKILL)
+    gone, alive = psutil.wait_procs(ours, 20)
+    assert not alive
+    assert daemon.is_running()
+    for process in httpd.processes():
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def test_httpd_may_be_started_without_standard_input_and_output(httpd: CheckedHttpd, probe: AppFolder) -> None:
+    httpd.launcher = ["/bin/sh", "-c", 'exec "$@" <&- >&-', "sh"]
+    httpd.site(document_root=probe.public)
+    httpd.start()
+    assert httpd.get("/").status == 200
+    assert os.readlink(f"/proc/{spawner_of(httpd)}/fd/0") == "/dev/null"
+
+
 def test_a_spawner_that_was_killed_is_replaced(httpd: CheckedHttpd) -> None:
     httpd.start()
     httpd.wait_for_spawner()
@@ -161,7 +231,7 @@ def test_an_errorlog_that_is_no_file_is_named_in_a_warning(httpd: CheckedHttpd) 
     httpd.logs.expect(r"JS1010: ErrorLog syslog:local1 is neither a file nor a program")
     httpd.start()
     httpd.wait_for_spawner()
-    stays(lambda: spawner_of(httpd) != 0, "the spawner", 0.3)
+    remains_true(lambda: spawner_of(httpd) != 0, "the spawner", 0.3)
 
 
 def test_python_variables_of_httpds_environment_do_not_reach_the_spawner(

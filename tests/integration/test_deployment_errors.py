@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from support.applications import AppFolder, AppFolders
-from support.load import Load
+from support.concurrent_clients import ConcurrentClients
 from support.serving import CheckedHttpd
 from support.status import group, preloaders, run_command, wait_for_new_spawner, workers
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 #: The five ways in which a release is broken, and a word of what is said of it.
 BROKEN = {
@@ -59,17 +59,17 @@ def test_a_broken_release_under_load_costs_no_request_and_the_mended_one_comes_i
 ) -> None:
     entry, word = BROKEN[kind]
     start(httpd, release, "PassengerMinInstances 2", kind)
-    with Load(httpd, 6, ["/"], pause=0.005) as load:
+    with ConcurrentClients(httpd, 6, ["/"], pause=0.005) as load:
         before = deploy(release, entry)
         resisting = eventually(lambda: group(httpd)["resisting"], "the failure in status")
         eventually(error_file(release).exists, "restart.error.txt")
-        seen = len(load.observations)
-        eventually(lambda: len(load.observations) > seen + 50, "more answers")
+        seen = len(load.answers)
+        eventually(lambda: len(load.answers) > seen + 50, "more answers")
         release.write("release.txt", "second")
         deploy(release, before)
-        eventually(lambda: load.observations[-1].answer.text == "second", "the mended release")
+        eventually(lambda: load.answers[-1].answer.text == "second", "the mended release")
     assert load.failures == []
-    assert {observation.answer.text for observation in load.observations} == {"first", "second"}
+    assert {seen.answer.text for seen in load.answers} == {"first", "second"}
     assert word in resisting["summary"] + resisting["detail"]
     assert httpd.logs.count("JS3513: cannot start .*goes on serving") == 1
     eventually(lambda: not error_file(release).exists(), "restart.error.txt goes with the failure")
@@ -106,7 +106,7 @@ def test_a_worker_lost_while_a_release_is_resisted_is_forked_from_the_old_one(
     deploy(release, BROKEN["syntax error"][0])
     eventually(lambda: group(httpd)["resisting"], "the failure in status")
     eventually(lambda: generations_of_preloaders(httpd) == [1], "the end of the one that has failed")
-    stays(lambda: generations_of_preloaders(httpd) == [1], "the old preloader is kept", 2.0)
+    remains_true(lambda: generations_of_preloaders(httpd) == [1], "the old preloader is kept", 2.0)
     pid = workers(httpd)[0]["pid"]
     run_command(httpd, "detach-process", str(pid))
     eventually(lambda: {worker["pid"] for worker in workers(httpd)} - {pid}, "another worker")

@@ -13,7 +13,7 @@ import pytest
 from support.applications import AppFolder, AppFolders
 from support.background import Background
 from support.serving import CheckedHttpd
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 SHOWS_LIMITS = """\
 import resource
@@ -57,7 +57,7 @@ def test_apps_have_the_soft_limit_that_httpd_had_and_the_spawner_has_more(
 
 @pytest.mark.parametrize("method", ["smart", "direct"])
 def test_a_start_waits_until_there_are_descriptors(httpd: CheckedHttpd, probe: AppFolder, method: str) -> None:
-    httpd.logs.expect("JS3106: the spawner has no file descriptors left")
+    httpd.logs.expect("JS3106: no file descriptors left: the spawner has none")
     httpd.site(document_root=probe.public, body=f"PassengerSpawnMethod {method}")
     httpd.start()
     httpd.logs.wait_for("JS3045: configuration 1 is in force")  # a spawner that is still opening needs descriptors
@@ -65,9 +65,9 @@ def test_a_start_waits_until_there_are_descriptors(httpd: CheckedHttpd, probe: A
     with soft_limit(spawner, held(spawner) + 8):
         waiting = Background(lambda: httpd.get("/"))
         httpd.logs.wait_for("JS3106")
-        stays(lambda: not waiting.done, "the request waits", 0.5)
+        remains_true(lambda: not waiting.done, "the request waits", 0.5)
     assert waiting.result().status == 200
-    httpd.logs.wait_for("JS3105: there are file descriptors again")
+    httpd.logs.wait_for("JS3105: file descriptors are free again")
     assert httpd.logs.count("JS3106") == 1
 
 
@@ -107,7 +107,7 @@ def test_a_registration_waits_until_there_are_descriptors_and_waiting_costs_noth
         waiting = Background(lambda: httpd.get("/"))
         httpd.logs.wait_for("JS3106")
         before = sum(spawner.cpu_times()[:2])
-        stays(lambda: not waiting.done, "the request waits", 1.5)
+        remains_true(lambda: not waiting.done, "the request waits", 1.5)
         assert sum(spawner.cpu_times()[:2]) - before < 0.5
     assert waiting.result().status == 200
 
@@ -132,5 +132,5 @@ def test_a_worker_is_not_taken_for_dead_because_nobody_can_look(httpd: CheckedHt
     pid = httpd.get("/pid").text
     spawner = httpd.spawner_pid()
     with soft_limit(spawner, 3):
-        stays(lambda: httpd.get("/pid").text == pid, "the same worker", 1.5)
+        remains_true(lambda: httpd.get("/pid").text == pid, "the same worker", 1.5)
     eventually(lambda: httpd.get("/pid").text == pid, "the same worker")

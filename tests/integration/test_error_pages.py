@@ -219,8 +219,8 @@ def test_a_page_that_the_apps_user_cannot_read_is_named_and_the_short_one_shown(
     answer = httpd.get("/")
     assert answer.status == 500
     assert "could not be started" in answer.text
-    httpd.logs.wait_for("PassengerCustomErrorPage .*sorry.html, opened as the app's user: ")
-    httpd.logs.wait_for("PassengerCustomErrorPage .*sorry.html, opened as the app's user: ", "site.example.log")
+    httpd.logs.wait_for("PassengerCustomErrorPage cannot be read as the app's user: .*sorry.html: ")
+    httpd.logs.wait_for("PassengerCustomErrorPage cannot be read as the app's user: .*sorry.html: ", "site.example.log")
 
 
 def test_the_step_in_status_is_one_of_the_documented_list(httpd: CheckedHttpd, apps: AppFolders) -> None:

@@ -12,7 +12,7 @@ from support.applications import AppFolder, AppFolders
 from support.client import Wire
 from support.descriptors import open_descriptors
 from support.serving import CheckedHttpd
-from support.waiting import PATIENCE
+from support.waiting import TIMEOUT
 
 MEGABYTE = 1024 * 1024
 SMALL_FILES = 3000
@@ -139,7 +139,7 @@ def most_descriptors(server: CheckedHttpd) -> Iterator[Callable[[], int]]:
     counting = threading.Thread(target=count)
     counting.start()
     try:
-        assert counts.wait(PATIENCE)
+        assert counts.wait(TIMEOUT)
         yield lambda: most
     finally:
         enough.set()

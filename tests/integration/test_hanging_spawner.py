@@ -49,7 +49,7 @@ def test_a_spawner_that_spins_is_replaced_and_one_that_was_stopped_is_not(
     os.kill(stopped, signal.SIGSTOP)
     other.logs.expect(rf"JS1030: the spawner \(pid {stopped}\) is stopped")
     make_spin(spinning)
-    httpd.logs.expect(rf"JS1031: the spawner \(pid {spinning}\) has not said anything for 30 seconds")
+    httpd.logs.expect(rf"JS1031: the spawner \(pid {spinning}\) has sent no heartbeat for 30 seconds")
     httpd.logs.expect(rf"AH00052: child pid {spinning} exit signal Abort")
     httpd.logs.expect("Fatal Python error: Aborted")
     httpd.logs.expect(rf"JS1025: the spawner \(pid {spinning}\) has ended \(status or signal 6\)")

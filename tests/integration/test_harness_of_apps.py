@@ -50,6 +50,6 @@ def test_an_app_process_that_does_not_end_with_httpd_is_found(httpd: CheckedHttp
     stopped.send_signal(signal.SIGSTOP)
     spawner = next(process for process in httpd.processes() if process.pid == httpd.spawner_pid())
     spawner.send_signal(signal.SIGKILL)  # it would end the worker by force
-    httpd.kept and httpd.kept.send(signal.SIGKILL)
+    httpd.process and httpd.process.send(signal.SIGKILL)
     found = checks.final()
     assert any("stray process: " in line and str(worker) in line for line in found), found

@@ -113,7 +113,7 @@ def test_a_hook_that_hangs_holds_nobody_up_and_does_not_outlive_httpd(httpd: Che
 
 
 def test_what_a_hook_prints_and_how_it_fails_is_in_the_log(httpd: CheckedHttpd, probe: AppFolder) -> None:
-    httpd.logs.expect("JS3104: hook attached_process: false failed: exit status 1; its further commands are not run")
+    httpd.logs.expect("JS3104: hook failed: attached_process: false: exit status 1; its further commands are not run")
     httpd.add('PassengerCtl hook_attached_process "echo hello from the hook; false; touch /nowhere/x"')
     httpd.site(document_root=probe.public)
     httpd.start()

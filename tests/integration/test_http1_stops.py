@@ -92,8 +92,8 @@ def test_a_stop_ends_a_request_that_waits_for_its_client_at_once(
 ) -> None:
     begin(wire)
     children = server.children("apache2")
-    assert server.kept is not None
-    server.kept.send(signal.SIGTERM)
+    assert server.process is not None
+    server.process.send(signal.SIGTERM)
     gone, alive = psutil.wait_procs(children, AT_ONCE)
     assert not alive, server.logs.text()
     assert server.stop() == []

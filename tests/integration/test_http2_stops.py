@@ -150,8 +150,8 @@ def test_a_stop_ends_a_request_over_http2_at_once(
 ) -> None:
     begin(connect, app, tls_port)
     before = server.children("apache2")
-    assert server.kept is not None
-    server.kept.send(signal.SIGTERM)
+    assert server.process is not None
+    server.process.send(signal.SIGTERM)
     gone, alive = psutil.wait_procs(before, AT_ONCE)
     assert not alive, server.logs.text()
     assert server.stop() == []

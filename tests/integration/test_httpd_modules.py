@@ -145,6 +145,47 @@ def test_a_variable_of_one_request_never_reaches_the_process(server: CheckedHttp
     assert "SPECIAL" not in server.get("/process", "env.example", x_kind="special").json()["environ"]
 
 
+SCOPES = """\
+PassengerAppGroupName scopes
+UnsetEnv REMOVED never_SET
+SetEnv REPLACED inner
+SetEnv TAKEN_BACK yes
+UnsetEnv TAKEN_BACK
+UnsetEnv back_AGAIN
+SetEnv BACK_AGAIN inner
+SetEnv EMPTY
+PassEnv LANG NO_SUCH_VARIABLE
+"""
+
+
+@pytest.fixture
+def scopes(httpd: CheckedHttpd, probe: AppFolder) -> CheckedHttpd:
+    httpd.logs.allow("AH01506")  # by mod_env, and only where its log is open already
+    httpd.add("SetEnv KEPT outer\nSetEnv REMOVED outer\nSetEnv replaced outer\nSetEnv BACK_AGAIN outer")
+    httpd.add("SetEnvIf Request_URI . PER_REQUEST=yes")
+    httpd.site("scopes.example", probe.public, SCOPES)
+    httpd.start()
+    return httpd
+
+
+def test_the_process_gets_what_mod_env_gives_a_request_from_all_scopes_and_no_more(scopes: CheckedHttpd) -> None:
+    named = ("KEPT", "REMOVED", "TAKEN_BACK", "BACK_AGAIN", "EMPTY", "LANG", "PER_REQUEST")
+    of_process = scopes.get("/process", "scopes.example").json()["environ"]
+    of_request = texts(scopes, "scopes.example", "/environ")
+    found = {name: of_process[name] for name in named if name in of_process}
+    assert found == {name: of_request[name] for name in named if name in of_request and name != "PER_REQUEST"}
+    assert found.keys() - {"LANG"} == {"KEPT", "BACK_AGAIN", "EMPTY"}
+    assert of_request["PER_REQUEST"] == "yes"
+
+
+def test_a_name_in_other_letters_is_the_same_variable_as_for_mod_env(scopes: CheckedHttpd) -> None:
+    of_process = scopes.get("/process", "scopes.example").json()["environ"]
+    of_request = texts(scopes, "scopes.example", "/environ")
+    spelled = {name: value for name, value in of_process.items() if name.upper() == "REPLACED"}
+    assert list(spelled.values()) == ["inner"]
+    assert spelled == {name: value for name, value in of_request.items() if name.upper() == "REPLACED"}
+
+
 def test_setenv_of_htaccess_is_in_the_environ_of_a_request(server: CheckedHttpd) -> None:
     assert texts(server, "htaccess.example", "/environ")["FROM_HTACCESS"] == "yes"
 

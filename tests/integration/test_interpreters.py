@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from support.applications import AppFolder, give_all
-from support.interpreters import INTERPRETERS, usable_by_apps
 from support.serving import CheckedHttpd
+from tests.interpreters import find_interpreters, usable_by_apps
+
+INTERPRETERS = find_interpreters()
 
 
 @pytest.mark.deadline(300)  # the first test of one may copy it
 @pytest.mark.parametrize("name", INTERPRETERS)
 def test_an_app_runs_under_each_interpreter_that_is_found(httpd: CheckedHttpd, probe: AppFolder, name: str) -> None:
-    interpreter = usable_by_apps(name)
+    interpreter = usable_by_apps(INTERPRETERS[name])
     httpd.site(document_root=probe.public, body=f'PassengerPython "{interpreter}"')
     httpd.start()
     told = httpd.get("/process").json()

@@ -7,7 +7,7 @@ from typing import Callable
 import pytest
 
 from support.applications import AppFolder, AppFolders
-from support.load import Load
+from support.concurrent_clients import ConcurrentClients
 from support.paths import path
 from support.serving import CheckedHttpd
 from support.status import wait_for_workers
@@ -59,8 +59,8 @@ def test_a_load_is_answered_without_a_fault(server: CheckedHttpd, probe: AppFold
     server.start()
     server.get("/")
     wait_for_workers(server, 3)
-    with Load(server, 15, ["/", "/echo"], pause=0.005, idle_close_is_fine=True) as load:
-        eventually(lambda: len(load.observations) > 500, "five hundred answers", 100)
+    with ConcurrentClients(server, 15, ["/", "/echo"], pause=0.005, idle_close_is_fine=True) as load:
+        eventually(lambda: len(load.answers) > 500, "five hundred answers", 100)
     assert load.failures == []
 
 

@@ -10,7 +10,7 @@ from support.client import Answer
 from support.paths import path
 from support.serving import CheckedHttpd
 from support.status import group, preloaders, wait_for_workers, workers
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def check_that_two_workers_are_the_most(httpd: CheckedHttpd, probe: AppFolder, b
     httpd.start()
     held = [hold(httpd, probe, "first"), hold(httpd, probe, "second")]
     third = Background(lambda: httpd.get("/pid"))
-    stays(lambda: not third.done and len(workers(httpd)) == 2, "two workers, and the third request waits", 0.7)
+    remains_true(lambda: not third.done and len(workers(httpd)) == 2, "two workers, and the third request waits", 0.7)
     probe.open_gate("first")
     assert third.result().text == held[0].result().text
     probe.open_gate("second")
@@ -140,7 +140,7 @@ def test_a_request_waits_while_the_pool_is_full_of_busy_workers(
     httpd.start()
     held = hold(httpd, probe, "busy")
     waiting = Background(lambda: httpd.get("/", "other.example"))
-    stays(lambda: not waiting.done, "the pool is full", 0.5)
+    remains_true(lambda: not waiting.done, "the pool is full", 0.5)
     probe.open_gate("busy")
     assert (held.result().status, waiting.result().status) == (200, 200)
 
@@ -154,7 +154,7 @@ def test_workers_beyond_the_minimum_end_when_they_are_idle(httpd: CheckedHttpd, 
         probe.open_gate(name)
     assert [request.result().status for request in held] == [200, 200]
     wait_for_workers(httpd, 1)
-    stays(lambda: len(workers(httpd)) == 1, "the minimum stays", 0.5)
+    remains_true(lambda: len(workers(httpd)) == 1, "the minimum stays", 0.5)
 
 
 def test_with_a_minimum_of_zero_all_workers_end_and_the_next_request_starts_one(
@@ -209,7 +209,7 @@ def test_requests_that_wait_for_a_cold_app_are_all_served_by_it(httpd: CheckedHt
     httpd.site(document_root=release.public)
     httpd.start()
     waiting = [Background(lambda: httpd.get("/")) for _ in range(8)]
-    stays(lambda: not any(request.done for request in waiting), "the app is still loading", 0.3)
+    remains_true(lambda: not any(request.done for request in waiting), "the app is still loading", 0.3)
     release.open_gate("load")
     assert [request.result().text for request in waiting] == ["first"] * 8
 

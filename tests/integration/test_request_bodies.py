@@ -13,7 +13,7 @@ from support.applications import AppFolder
 from support.client import Wire
 from support.paths import path
 from support.serving import CheckedHttpd
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 LINES = b"one\ntwo\n\nno end"
 WAYS = {
@@ -197,7 +197,7 @@ def test_an_upload_that_is_cut_never_reaches_the_app(server: CheckedHttpd, share
         wire.head("POST /upload HTTP/1.1", "Content-Length: 100")
         wire.send(b"only a part")
     assert server.get("/").status == 200
-    stays(lambda: uploads(shared_probe) == before, "the app has not been called", 0.3)
+    remains_true(lambda: uploads(shared_probe) == before, "the app has not been called", 0.3)
 
 
 def test_a_chunked_upload_without_its_last_chunk_never_reaches_the_app(
@@ -209,7 +209,7 @@ def test_a_chunked_upload_without_its_last_chunk_never_reaches_the_app(
         wire.head("POST /upload HTTP/1.1", "Transfer-Encoding: chunked")
         wire.send(b"5\r\nabcde\r\n0\r\n")
     assert server.get("/").status == 200
-    stays(lambda: uploads(shared_probe) == before, "the app has not been called", 0.3)
+    remains_true(lambda: uploads(shared_probe) == before, "the app has not been called", 0.3)
 
 
 def test_100_continue_comes_before_the_body_is_sent(server: CheckedHttpd) -> None:

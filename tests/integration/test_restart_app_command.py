@@ -9,7 +9,7 @@ import pytest
 from support.applications import AppFolder, AppFolders
 from support.background import Background
 from support.commands import OnTerminal, run_as, told
-from support.load import Load
+from support.concurrent_clients import ConcurrentClients
 from support.serving import CheckedHttpd
 from support.status import group, run_command, status, wait_for_workers
 from support.waiting import eventually
@@ -50,7 +50,7 @@ def test_a_broken_release_is_1_with_the_reason_and_the_mended_one_0(
     good = release.entry.read_text()
     entry, reason = BROKEN[way]
     release.write("passenger_wsgi.py", entry)
-    with Load(server, 4, ["/"]) as load:
+    with ConcurrentClients(server, 4, ["/"]) as load:
         failed = run_command(server, "restart-app", str(release.root), "--wait")
         assert failed.returncode == 1, failed.stdout
         assert "the restart failed at step" in failed.stderr

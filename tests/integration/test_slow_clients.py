@@ -23,7 +23,7 @@ from support.memory import PeakMemory
 from support.serving import CheckedHttpd
 from support.slow_clients import SlowClient, SlowHttp, SlowHttp2, SlowTls
 from support.status import group, workers
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 MEGABYTE = 1 << 20
 SIZE = 8 * MEGABYTE
@@ -128,7 +128,7 @@ def test_beyond_the_watermark_the_worker_waits(server: CheckedHttpd, app: AppFol
     server.start()
     client = ask(f"/big/{SIZE}/65536")
     eventually(lambda: kept_in_files(server) > mark - MEGABYTE, lambda: f"{kept_in_files(server)} bytes kept")
-    stays(lambda: kept_in_files(server) <= mark and not app.event_names(), "the worker to wait", 0.5)
+    remains_true(lambda: kept_in_files(server) <= mark and not app.event_names(), "the worker to wait", 0.5)
     assert client.read_body() == expected(SIZE)
     app.wait_for_event(f"given-{SIZE}")
     assert server.get("/").body == b"hello"
@@ -155,7 +155,7 @@ def test_on_a_full_disk_the_worker_waits_with_one_warning_and_nothing_is_lost(
     server.start()
     client = ask(f"/big/{SIZE}/65536")
     eventually(lambda: len(buffer_files(server)) > 0, "a file to be begun")
-    stays(lambda: not app.event_names(), "the worker to wait", 0.5)
+    remains_true(lambda: not app.event_names(), "the worker to wait", 0.5)
     assert client.read_body() == expected(SIZE)
     app.wait_for_event(f"given-{SIZE}")
     eventually(lambda: len(re.findall("JS220[04]", all_logs(server))) == 1, lambda: all_logs(server))
@@ -222,7 +222,7 @@ def test_an_app_is_told_within_a_second_that_the_client_has_left_and_is_busy_unt
     left = time.monotonic()
     app.wait_for_event("closed")
     assert time.monotonic() - left < 5  # a second, and what a busy machine adds
-    stays(lambda: busy(server), "the worker to count as busy", 0.5)
+    remains_true(lambda: busy(server), "the worker to count as busy", 0.5)
     app.open_gate("close")
     eventually(lambda: not busy(server), "the worker to be idle")
     assert len((app.events / "closed").read_text().splitlines()) == 1

@@ -15,7 +15,7 @@ from support.client import Answer, Wire
 from support.paths import exact, path
 from support.serving import CheckedHttpd
 from support.status import wait_for_workers
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 NAME = "_passenger_route"
 LOG = "site.example.log"
@@ -165,7 +165,7 @@ def test_a_request_waits_for_its_worker_while_another_one_is_idle(server: Checke
     held = hold(server, probe, "mine", route)
     waiting = Background(lambda: server.get("/pid", **shown(route)))
     assert server.get("/pid").text != pid
-    stays(lambda: not waiting.done, "its worker is busy", 0.3)
+    remains_true(lambda: not waiting.done, "its worker is busy", 0.3)
     probe.open_gate("mine")
     assert held.result().status == 200
     assert waiting.result().text == pid
@@ -226,7 +226,7 @@ def test_what_waits_for_a_worker_that_dies_is_given_to_another_one(
     held = hold(server, probe, "mine", route)
     waiting = Background(lambda: server.post("/echo", b"x" * length, headers={"Cookie": f"{NAME}={route}"}))
     wait_for_connections(route, 2)
-    stays(lambda: not waiting.done, "its worker is busy", 0.3)
+    remains_true(lambda: not waiting.done, "its worker is busy", 0.3)
     os.kill(int(pid), signal.SIGKILL)
     assert held.result().status == 502
     answer = waiting.result()
@@ -246,7 +246,7 @@ def test_a_streamed_body_that_turned_out_to_be_empty_is_given_to_another_one_as_
         wire.head("POST /echo HTTP/1.1", "Transfer-Encoding: chunked", f"Cookie: {NAME}={route}")
         wire.send(b"0\r\n\r\n")
         wait_for_connections(route, 2)
-        stays(lambda: not held.done, "its worker is busy", 0.3)
+        remains_true(lambda: not held.done, "its worker is busy", 0.3)
         os.kill(int(pid), signal.SIGKILL)
         answer = wire.answer("POST")
     assert (answer.status, answer.body) == (200, b"")
@@ -264,7 +264,7 @@ def test_an_upload_of_which_some_is_gone_cannot_be_given_to_another_one(server: 
         wire.head("POST /echo HTTP/1.1", "Content-Length: 10", f"Cookie: {NAME}={route}")
         wire.send(b"12345")
         wait_for_connections(route, 2)
-        stays(lambda: not held.done, "its worker is busy", 0.3)
+        remains_true(lambda: not held.done, "its worker is busy", 0.3)
         os.kill(int(pid), signal.SIGKILL)
         assert wire.answer("POST").status == 502
     line = server.logs.wait_for("JS2132", LOG)

@@ -18,7 +18,7 @@ from support.paths import path
 from support.python_state import python_is_initialised
 from support.serving import CheckedHttpd
 from support.status import wait_for_workers
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 
 @pytest.fixture
@@ -275,4 +275,4 @@ def test_two_servers_on_one_machine_do_not_know_each_other(server: CheckedHttpd,
     before = app_pids(server)
     other.stop()
     assert server.get("/").status == 200
-    stays(lambda: app_pids(server) == before, "the first server's processes", 0.3)
+    remains_true(lambda: app_pids(server) == before, "the first server's processes", 0.3)

@@ -10,7 +10,7 @@ import pytest
 from support.applications import AppFolder
 from support.deployment import Deployment
 from support.serving import CheckedHttpd
-from support.waiting import eventually, stays
+from support.waiting import eventually, remains_true
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_release_pruned_under_a_running_app_does_not_stop_it(httpd: CheckedHtt
     deployment.switch(deployment.make(2))
     wait_for(httpd, 2)
     shutil.rmtree(first)
-    stays(lambda: httpd.get("/").text == "release 2", "the second release serves", 0.5)
+    remains_true(lambda: httpd.get("/").text == "release 2", "the second release serves", 0.5)
 
 
 def test_rolling_back_brings_the_old_release(httpd: CheckedHttpd, deployment: Deployment) -> None:

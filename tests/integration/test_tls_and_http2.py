@@ -13,7 +13,7 @@ from support.certificates import tls_lines
 from support.curl import curl, start_curl
 from support.paths import exact, path
 from support.serving import CheckedHttpd
-from support.waiting import PATIENCE, eventually
+from support.waiting import TIMEOUT, eventually
 
 MEGABYTE = 1 << 20
 
@@ -142,7 +142,7 @@ def test_a_streamed_answer_over_http2_arrives_part_by_part(server: CheckedHttpd,
             expected = "".join(f"part {index}\n" for index in range(number + 1))
             eventually(lambda text=expected: output.read_text() == text, f"part {number}")
             shared_probe.open_gate(str(number + 1))
-        assert client.wait(PATIENCE) == 0
+        assert client.wait(TIMEOUT) == 0
 
 
 def test_the_reason_is_dropped_and_the_status_kept_over_http2(server: CheckedHttpd) -> None:
@@ -162,4 +162,4 @@ def test_a_response_that_is_cut_is_an_error_over_http2(server: CheckedHttpd, sha
     with start_curl(target, "--http2-prior-knowledge", "-H", "Host: site.example", output=output) as client:
         eventually(lambda: output.read_text() == "first part\n", "the first part")
         shared_probe.open_gate("fail")
-        assert client.wait(PATIENCE) != 0
+        assert client.wait(TIMEOUT) != 0

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Sequence
 
 CODENAME = "bookworm"
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -28,9 +28,8 @@ LEFT_BEHIND = (".git", ".venv", ".demo", "build", ".vagrant", "*.egg-info", "__p
 # A path, or a file: URL's, in a value of pip's configuration.
 LOCAL_PATH = r"(?<![\w:/.-])(?:file://)?(/[^\s]*)"
 
-# What the first process of the tree does: mounts what programs expect, then reaps what is left to it until the test
-# has ended, in whatever way: its standard input ends then.
-INIT = """
+# The way into a root file system of one's own, with what programs expect in it.
+ENTER = """
 mount --bind {root} {root}
 cd {root}
 mount -t proc proc proc
@@ -41,8 +40,17 @@ mount -t tmpfs tmpfs dev/shm
 {binds}
 hostname bare
 pivot_root . mnt/machine/root
+"""
+
+# What the first process of the tree does then: it reaps what is left to it until the test has ended, in whatever way:
+# its standard input ends then.
+REAP = """
 exec chroot . /bin/sh -ec 'umount -l /mnt/machine/root; exec 3<&0; echo ready; cat <&3 >/dev/null & wait $!'
 """
+
+UNSHARE = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
+#: How a machine says that it does not let us: a container that it lacks the right, a chroot that it is no file system.
+REFUSALS = r"^unshare: |not permitted|[Pp]ermission denied|Invalid argument"
 
 
 class BareDebian:
@@ -50,10 +58,16 @@ class BareDebian:
 
     :param root: its folder.
     :param holder: the process that keeps its namespaces; its only child is the tree's first process.
+    :ivar folder: where commands run in it.
+    :ivar umask: theirs.
+    :ivar variables: environment variables for all of them.
     """
 
     def __init__(self, root: Path, holder: subprocess.Popen[str]) -> None:
         self.root = root
+        self.folder = "/"
+        self.umask = 0o022
+        self.variables: dict[str, str] = {}
         self._first_process = _child_of(holder.pid)
 
     def run(self, command: str, seconds: float = 600, **variables: str) -> str:
@@ -70,7 +84,8 @@ class BareDebian:
             stderr=subprocess.STDOUT,
             text=True,
             timeout=seconds,
-            env=_environment(variables),
+            env=_environment({**self.variables, **variables}),
+            umask=self.umask,
         )
         assert answer.returncode == 0, "%s: exit status %d\n%s" % (command, answer.returncode, answer.stdout)
         return answer.stdout
@@ -87,7 +102,8 @@ class BareDebian:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=_environment({}),
+                env=_environment(self.variables),
+                umask=self.umask,
                 start_new_session=True,
             )
 
@@ -98,7 +114,7 @@ class BareDebian:
         return [line for line in listing.splitlines() if line and not line.startswith(ours)]
 
     def _enter(self, command: str) -> list[str]:
-        namespaces = ["--mount", "--pid", "--uts", "--ipc", "--root", "--wdns=/"]
+        namespaces = ["--mount", "--pid", "--uts", "--ipc", "--root", "--wdns=" + self.folder]
         return ["nsenter", "--target", str(self._first_process), *namespaces, "/bin/sh", "-ec", command]
 
     def files(self) -> set[str]:
@@ -109,24 +125,46 @@ class BareDebian:
         return set(listing.splitlines())
 
 
+def refusal() -> str:
+    """What this machine says when it does not let us make such a tree, as in a container or a chroot; else nothing.
+
+    :raises AssertionError: it fails for another reason.
+    """
+    with tempfile.TemporaryDirectory(prefix="jumpseat-tree-") as folder:
+        for name in ("proc", "run", "mnt", "dev/pts", "dev/shm"):
+            Path(folder, name).mkdir(parents=True)
+        script = "mknod {root}/null c 1 3".format(root=shlex.quote(folder)) + ENTER
+        tried = subprocess.run(
+            [*UNSHARE, "/bin/sh", "-ec", script.format(root=shlex.quote(folder), binds="")],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+    if tried.returncode == 0:
+        return ""
+    assert re.search(REFUSALS, tried.stderr, re.MULTILINE), "namespaces could not be tried: %s" % tried.stderr
+    return " ".join(tried.stderr.split())
+
+
 @contextlib.contextmanager
-def running_tree(with_services: bool) -> Iterator[BareDebian]:
-    """A fresh copy of the tree with the checkout in /vagrant, until the block ends.
+def running_tree(with_services: bool, checkout: str = "vagrant", mounts: Sequence[str] = ()) -> Iterator[BareDebian]:
+    """A fresh copy of the tree with the checkout in it, until the block ends.
 
     :param with_services: whether packages that are installed may start their services, as on a fresh machine. Apache
         would take port 80 of this machine, as the network is shared. What `service` starts is not concerned.
+    :param checkout: the folder of the tree for the checkout; without the first slash.
+    :param mounts: more shell commands of the tree's first process, before it enters the tree.
     """
     cached = _cached_tree()
     with tempfile.TemporaryDirectory(prefix="jumpseat-tree-") as folder:
         root = Path(folder) / "root"
         subprocess.run(["cp", "-a", str(cached), str(root)], check=True)
-        shutil.copytree(CHECKOUT, root / "vagrant", symlinks=True, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
+        shutil.copytree(CHECKOUT, root / checkout, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
         if not with_services:
             _forbid_services(root)
-        binds = _bind_commands(root)
+        binds = [*_bind_commands(root), *mounts]
         holder = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
-            + ["/bin/sh", "-ec", INIT.format(root=shlex.quote(str(root)), binds="\n".join(binds))],
+            [*UNSHARE, "/bin/sh", "-ec", ENTER.format(root=shlex.quote(str(root)), binds="\n".join(binds)) + REAP],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,4 +1,4 @@
-"""`make demo` on a machine with nothing but git and make, as the README promises. Needs root: `make provision-test`."""
+"""`make demo` on a machine with nothing but git and make, as the README promises."""
 
 from __future__ import annotations
 
@@ -12,21 +12,9 @@ import urllib.request
 from pathlib import Path
 from typing import Iterator
 
-import pytest
-from bare_debian import BareDebian, running_tree
+from bare_debian import BareDebian
 
 from support.ports import Port
-
-
-@pytest.fixture(scope="module")
-def tree() -> Iterator[BareDebian]:
-    """A machine with git and make, on which nothing was set up yet."""
-    assert os.geteuid() == 0, (
-        "this test makes namespaces and a root file system: run it as root, sudo make provision-test"
-    )
-    with running_tree(with_services=True) as running:
-        running.run("apt-get -qq update && apt-get -qq install -y --no-install-recommends git make >/dev/null")
-        yield running
 
 
 @contextlib.contextmanager
@@ -36,7 +24,7 @@ def demo(tree: BareDebian, output: Path, seconds: float) -> Iterator[tuple[subpr
     :param seconds: how long the first answer may take.
     """
     port = Port()
-    process = tree.start("cd /vagrant && make demo PORT=%d" % port.number, output)
+    process = tree.start("make demo PORT=%d" % port.number, output)
     url = "http://127.0.0.1:%d/" % port.number
     try:
         yield process, wait_for_answer(url, process, output, seconds)
@@ -105,6 +93,6 @@ def test_an_app_of_the_demo_does_not_run_as_root(tree: BareDebian, tmp_path: Pat
 
 
 def test_the_systems_apache_is_neither_started_nor_enabled_by_the_set_up(tree: BareDebian) -> None:
-    tree.run("cd /vagrant && make setup", seconds=420)
+    tree.run("make setup", seconds=420)
     assert tree.processes() == []
     assert tree.run("ls /etc/rc2.d | grep '^S.*apache2$' || true") == ""

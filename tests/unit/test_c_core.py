@@ -19,7 +19,7 @@ SOURCES = ROOT / "apache_module" / "src"
 TESTS = ROOT / "tests" / "c"
 VECTORS = ROOT / "tests" / "protocol"
 #: What is tested without httpd: all of core/, and these.
-OTHERS = ["output/backend_reader.c", "output/response_spool.c"]
+OTHERS = ["parent/spawner_handles.c", "output/read_ahead.c", "output/response_spool.c"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if os.environ.get("SANITIZE") == "1" else []
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-pthread", "-I", str(SOURCES), f'-DVECTORS="{VECTORS}"']
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wno-sign-conversion"]
@@ -70,7 +70,7 @@ def test_core(programs: Path, program: str, name: str) -> None:
 
 def test_the_readers_thread_shares_nothing_without_the_lock(tmp_path: Path) -> None:
     """Under ThreadSanitizer, which wants addresses that are not random."""
-    compile_programs(tmp_path, ["backend_reader_test"], "-fsanitize=thread")
-    command = ["setarch", "-R", str(tmp_path / "backend_reader_test")]
+    compile_programs(tmp_path, ["read_ahead_test"], "-fsanitize=thread")
+    command = ["setarch", "-R", str(tmp_path / "read_ahead_test")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

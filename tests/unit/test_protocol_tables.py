@@ -11,7 +11,7 @@ from spawner.loaders.python.core.errors import ClientLeft, InvalidResponse
 from spawner.loaders.python.core.unpatched import Connection
 from spawner.loaders.python.wsgi import request_body
 from spawner.loaders.python.wsgi.response_head import check_head
-from spawner.shared import wire
+from spawner.shared import constants, wire
 from tests.conformance.harness.response_reader import BadFrame, RefusedHead, read_frame_header, read_head
 from tests.conformance.harness.tables import case_id, rows
 
@@ -41,7 +41,7 @@ def test_a_valid_message_is_encoded_and_decoded(row: Row) -> None:
 @pytest.mark.parametrize("row", [row for row in MESSAGES if row[0] == b"valid"], ids=case_id)
 def test_a_valid_message_may_come_byte_by_byte(row: Row) -> None:
     _, message, *fields = row
-    decoder = wire.Decoder(wire.CONTROL_MESSAGE_LIMIT)
+    decoder = wire.Decoder(constants.CONTROL_MESSAGE_LIMIT)
     *before, last = [decoder.feed(message[index : index + 1]) for index in range(len(message))]
     assert set(map(bool, before)) <= {False}
     assert last == pairs_of(fields)
@@ -51,7 +51,7 @@ def test_a_valid_message_may_come_byte_by_byte(row: Row) -> None:
 def test_what_is_no_message_is_refused_for_its_reason(row: Row) -> None:
     outcome, message = row
     with pytest.raises(wire.WireError) as raised:
-        wire.decode(message, wire.REQUEST_HEAD_LIMIT if outcome == b"too_long" else 10**9)
+        wire.decode(message, constants.REQUEST_HEAD_LIMIT if outcome == b"too_long" else 10**9)
     assert raised.type is ERRORS[outcome]
 
 
@@ -61,7 +61,7 @@ def test_what_is_no_message_is_refused_for_its_reason(row: Row) -> None:
 @pytest.mark.parametrize("row", [row for row in REQUEST_HEADS if row[0] == b"200"], ids=case_id)
 def test_the_head_of_a_request_has_its_fields_as_native_strings(row: Row) -> None:
     _, head, *fields = row
-    end = wire.message_end(head, wire.REQUEST_HEAD_LIMIT)
+    end = wire.message_end(head, constants.REQUEST_HEAD_LIMIT)
     assert end == len(head)
     assert wire.split_native(wire.payload_of(head, end)) == [each.decode("latin-1") for each in fields]
 

@@ -7,16 +7,30 @@
 #include <http_main.h>
 #include <util_md5.h>
 
-#include "config/settings.h"
+static const passenger_server_options *server_options;
 
 const passenger_dir_options *passenger_options_of(const request_rec *request)
 {
-    return ap_get_module_config(request->per_dir_config, &passenger_module);
+    const passenger_dir_config *config = ap_get_module_config(request->per_dir_config, &passenger_module);
+
+    return config->options;
+}
+
+const apr_table_t *passenger_app_environment_of(const request_rec *request)
+{
+    const passenger_dir_config *config = ap_get_module_config(request->per_dir_config, &passenger_module);
+
+    return config->environment.set;
+}
+
+void passenger_configuration_set_server(const passenger_server_options *options)
+{
+    server_options = options;
 }
 
 const passenger_server_options *passenger_server_wide_options(void)
 {
-    return passenger_settings_server();
+    return server_options;
 }
 
 const char *passenger_error_log_name(const server_rec *server)
@@ -37,7 +51,8 @@ static const char *or_empty(const char *text)
 const char *passenger_vhost_id(const server_rec *server, apr_pool_t *pool)
 {
     const core_server_config *core = ap_get_core_module_config(server->module_config);
-    const passenger_dir_options *options = ap_get_module_config(server->lookup_defaults, &passenger_module);
+    const passenger_dir_config *config = ap_get_module_config(server->lookup_defaults, &passenger_module);
+    const passenger_dir_options *options = config->options;
     const char *facts = apr_psprintf(pool, "%s\n%s\n%s\n%d\n%s\n%s",
                                      or_empty(server->server_hostname),
                                      or_empty(server->addrs != NULL ? server->addrs->virthost : NULL),

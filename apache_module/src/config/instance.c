@@ -8,7 +8,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "config/settings.h"
+#include "config/configuration.h"
 
 enum { TOKEN_BYTES = 32, PATH_SIZE = sizeof(((struct sockaddr_un *)NULL)->sun_path) };
 
@@ -29,7 +29,7 @@ const passenger_instance *passenger_instance_get(void)
 static void name_directory(char directory[PATH_SIZE])
 {
     apr_snprintf(directory, PATH_SIZE, "%s/httpd-%ld",
-                 passenger_server_instance_registry_dir(passenger_settings_server()), (long)getpid());
+                 passenger_server_instance_registry_dir(passenger_server_wide_options()), (long)getpid());
 }
 
 apr_status_t passenger_instance_create(void)

@@ -18,7 +18,8 @@ typedef struct passenger_instance {
     uint64_t epoch;             /* the number of the configuration that is in force here, from 1 */
 } passenger_instance;
 
-/* The instance; NULL while there is none (httpd -t, or the first spawner could not be prepared). Any process and thread. */
+/* The instance; NULL while there is none (httpd -t, or the first spawner could not be prepared). Any process and
+ * thread. */
 const passenger_instance *passenger_instance_get(void);
 
 /* Makes the instance, whose epoch is 0. Once, in httpd's parent, when the configuration has been read. */

@@ -11,14 +11,13 @@
 #include <http_log.h>
 
 #include "config/configuration.h"
-#include "core/log_numbers.h"
 #include "config/value_check.h"
+#include "core/generated/constants.h"
 
 APLOG_USE_MODULE(passenger);
 
-#define DEFAULT_SPAWNER_CONFIG "/etc/jumpseat/spawner.conf"
-
-/* The longest name below the registry: pids have at most seven digits on Linux; the longest socket is a worker's own. */
+/* The longest name below the registry: pids have at most seven digits on Linux; the longest socket is a worker's
+ * own. */
 #define LONGEST_SOCKET "/httpd-4194304/apps/0123456789abcdef.0123456789abcdef.sock"
 
 /* Of the configuration that is being read, or was read last; in its pool. Written in httpd's parent only. */
@@ -31,13 +30,9 @@ static struct {
 void passenger_settings_begin(apr_pool_t *configuration_pool)
 {
     settings.server = passenger_server_options_create(configuration_pool);
+    passenger_configuration_set_server(settings.server);
     settings.warnings = apr_array_make(configuration_pool, 4, sizeof(const char *));
     settings.ignored = apr_table_make(configuration_pool, 4);
-}
-
-passenger_server_options *passenger_settings_server(void)
-{
-    return settings.server;
 }
 
 static int is_in_htaccess(const cmd_parms *command)
@@ -75,9 +70,11 @@ static const char *check_place(cmd_parms *command, const passenger_option *optio
 }
 
 /* Where the option's value is kept. */
-static void *field_of(const passenger_option *option, void *dir_options)
+static void *field_of(const passenger_option *option, void *dir_config)
 {
-    return (char *)(option->server_wide ? (void *)settings.server : dir_options) + option->offset;
+    passenger_dir_config *config = dir_config;
+
+    return (char *)(option->server_wide ? (void *)settings.server : config->options) + option->offset;
 }
 
 static const char *name_error(cmd_parms *command, const char *wrong)
@@ -85,13 +82,13 @@ static const char *name_error(cmd_parms *command, const char *wrong)
     return wrong == NULL ? NULL : apr_pstrcat(command->pool, command->cmd->name, ": ", wrong, NULL);
 }
 
-const char *passenger_set_flag(cmd_parms *command, void *dir_options, int on)
+const char *passenger_set_flag(cmd_parms *command, void *dir_config, int on)
 {
     const passenger_option *option = command->info;
     const char *misplaced = check_place(command, option);
 
     if (misplaced == NULL) {
-        *(int *)field_of(option, dir_options) = on;
+        *(int *)field_of(option, dir_config) = on;
     }
     return misplaced;
 }
@@ -103,8 +100,8 @@ static const char *check_registry(apr_pool_t *pool, const char *value, const cha
     size_t room = sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof LONGEST_SOCKET;
 
     if (wrong == NULL && strlen(*result) > room) {
-        wrong = apr_psprintf(pool, "%s has %lu bytes; with more than %lu, the names of sockets below it would exceed the "
-                             "system's limit", *result, (unsigned long)strlen(*result), (unsigned long)room);
+        wrong = apr_psprintf(pool, "%s has %lu bytes; with more than %lu, the names of sockets below it would exceed "
+                             "the system's limit", *result, (unsigned long)strlen(*result), (unsigned long)room);
     }
     return wrong;
 }
@@ -160,10 +157,10 @@ static const char *check_string(apr_pool_t *pool, const passenger_option *option
     return "has no text as its value";
 }
 
-const char *passenger_set_value(cmd_parms *command, void *dir_options, const char *value)
+const char *passenger_set_value(cmd_parms *command, void *dir_config, const char *value)
 {
     const passenger_option *option = command->info;
-    void *field = field_of(option, dir_options);
+    void *field = field_of(option, dir_config);
     const char *misplaced = check_place(command, option);
     const char *checked = NULL;
     const char *wrong;
@@ -182,10 +179,10 @@ const char *passenger_set_value(cmd_parms *command, void *dir_options, const cha
     return name_error(command, wrong);
 }
 
-const char *passenger_add_value(cmd_parms *command, void *dir_options, const char *value)
+const char *passenger_add_value(cmd_parms *command, void *dir_config, const char *value)
 {
     const passenger_option *option = command->info;
-    apr_array_header_t **list = field_of(option, dir_options);
+    apr_array_header_t **list = field_of(option, dir_config);
     const char *misplaced = check_place(command, option);
     const char *checked = NULL;
     const char *wrong;
@@ -217,10 +214,10 @@ static const char *name_in_messages(const passenger_option *option, const char *
     return names[0] != NULL ? names[1] : NULL;
 }
 
-const char *passenger_set_setting(cmd_parms *command, void *dir_options, const char *name, const char *value)
+const char *passenger_set_setting(cmd_parms *command, void *dir_config, const char *name, const char *value)
 {
     const passenger_option *option = command->info;
-    apr_table_t **values = field_of(option, dir_options);
+    apr_table_t **values = field_of(option, dir_config);
     const char *misplaced = check_place(command, option);
     const char *known = name_in_messages(option, name);
     const char *checked, *wrong;
@@ -243,9 +240,9 @@ const char *passenger_set_setting(cmd_parms *command, void *dir_options, const c
     return NULL;
 }
 
-const char *passenger_ignore(cmd_parms *command, void *dir_options, const char *rest_of_line)
+const char *passenger_ignore(cmd_parms *command, void *dir_config, const char *rest_of_line)
 {
-    (void)dir_options;
+    (void)dir_config;
     (void)rest_of_line;
     /* A .htaccess file is read in a child, per request: there is nothing to be said about it at start. */
     if (!is_in_htaccess(command)) {
@@ -271,12 +268,11 @@ const char *passenger_settings_complete(apr_pool_t *pool)
         server->data_buffer_dir = is_directory(pool, temporary) ? apr_pstrdup(pool, temporary) : "/tmp";
     }
     if (server->instance_registry_dir == NULL) {
-        server->instance_registry_dir = geteuid() == 0 ? "/run/jumpseat"
-                                                       : apr_psprintf(pool, "/tmp/jumpseat-%lu",
-                                                                      (unsigned long)geteuid());
+        server->instance_registry_dir = geteuid() == 0 ? PASSENGER_REGISTRY_OF_ROOT
+                                                       : apr_psprintf(pool, PASSENGER_REGISTRY_OF_USER, geteuid());
     }
-    if (server->spawner_config_file == NULL && access(DEFAULT_SPAWNER_CONFIG, F_OK) == 0) {
-        server->spawner_config_file = DEFAULT_SPAWNER_CONFIG;
+    if (server->spawner_config_file == NULL && access(PASSENGER_SPAWNER_CONFIGURATION, F_OK) == 0) {
+        server->spawner_config_file = PASSENGER_SPAWNER_CONFIGURATION;
     }
     if (server->default_user == NULL && geteuid() == 0) {
         wrong = passenger_check_user(pool, passenger_server_default_user(server), &name);

@@ -103,8 +103,8 @@ const char *passenger_check_file_in_app(apr_pool_t *pool, const char *value, con
         return wrong;
     }
     if (value[0] == '/' || value[strlen(value) - 1] == '/' || has_dot_segment(value)) {
-        return apr_psprintf(pool, "must be a file below the app root, as a relative path without '.' and '..', not '%s'",
-                            value);
+        return apr_psprintf(pool, "must be a file below the app root, as a relative path without '.' and '..', not "
+                            "'%s'", value);
     }
     return NULL;
 }
@@ -298,7 +298,8 @@ const char *passenger_check_url(apr_pool_t *pool, const char *value, const char 
     }
     if (apr_uri_parse(pool, value, &uri) != APR_SUCCESS || uri.scheme == NULL || uri.hostname == NULL
         || uri.hostname[0] == '\0' || (strcasecmp(uri.scheme, "http") != 0 && strcasecmp(uri.scheme, "https") != 0)) {
-        return apr_psprintf(pool, "must be a URL that begins with http:// or https:// and a host name, not '%s'", value);
+        return apr_psprintf(pool, "must be a URL that begins with http:// or https:// and a host name, not "
+                            "'%s'", value);
     }
     return NULL;
 }

@@ -1,9 +1,12 @@
-/* Checks of directive values. Each function gives NULL and, through `result`, the value to keep; or what is wrong with
- * it, as the end of a sentence that begins with the directive's name. Strings live in `pool`. They may look at the file
- * system and the user database (and so block); called in httpd's parent only, while it reads its configuration.
+/* value_check.h: checks of directive values.
+ *
+ * Each function returns NULL and, through `result`, the value to keep; or what is wrong with it, as the end of a
+ * sentence that begins with the directive's name. Strings live in `pool`. Some look at the file system or the user
+ * database, and may block there. Called in httpd's parent while it reads its configuration, in a child for lines of a
+ * .htaccess file.
  */
-#ifndef PASSENGER_VALUE_CHECK_H
-#define PASSENGER_VALUE_CHECK_H
+#ifndef JUMPSEAT_VALUE_CHECK_H
+#define JUMPSEAT_VALUE_CHECK_H
 
 #include <apr_pools.h>
 

@@ -7,7 +7,8 @@
 
 /* `accept`: the value of the Accept header, or NULL. It prefers JSON when application/json (or a type that ends in
  * +json) has the larger weight; with equal weights, when JSON is named and HTML is not, or is named later. Where it
- * prefers neither (any type, or no header), the client gets what it sends: `content_type`, that of the request, or NULL. */
+ * prefers neither (any type, or no header), the client gets what it sends: `content_type`, that of the request, or
+ * NULL. */
 int passenger_accept_prefers_json(const char *accept, const char *content_type);
 
 #endif

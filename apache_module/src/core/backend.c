@@ -20,7 +20,7 @@ int passenger_backend_connect(passenger_backend *backend, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memset(backend, 0, sizeof(*backend));
-    backend->socket = backend->attached = -1;
+    backend->socket = backend->descriptor_to_send = -1;
     if (strlen(path) >= sizeof(address.sun_path)) {
         return ENAMETOOLONG;
     }
@@ -38,14 +38,14 @@ int passenger_backend_connect(passenger_backend *backend, const char *path)
 
 void passenger_backend_queue(passenger_backend *backend, const char *bytes, size_t length)
 {
-    struct iovec *piece = backend->pieces[0].iov_len == 0 ? &backend->pieces[0] : &backend->pieces[1];
+    struct iovec *piece = backend->unsent[0].iov_len == 0 ? &backend->unsent[0] : &backend->unsent[1];
     piece->iov_base = (void *)bytes;
     piece->iov_len = length;
 }
 
 int passenger_backend_is_sending(const passenger_backend *backend)
 {
-    return backend->pieces[0].iov_len > 0 || backend->pieces[1].iov_len > 0;
+    return backend->unsent[0].iov_len > 0 || backend->unsent[1].iov_len > 0;
 }
 
 static void attach_descriptor(struct msghdr *message, char *control, size_t size, int descriptor)
@@ -61,8 +61,8 @@ static void attach_descriptor(struct msghdr *message, char *control, size_t size
 
 static void drop_sent(passenger_backend *backend, size_t sent)
 {
-    for (int index = 0; index < PASSENGER_BACKEND_PIECES; index++) {
-        struct iovec *piece = &backend->pieces[index];
+    for (int index = 0; index < PASSENGER_BACKEND_QUEUE_LENGTH; index++) {
+        struct iovec *piece = &backend->unsent[index];
         size_t part = sent < piece->iov_len ? sent : piece->iov_len;
         piece->iov_base = (char *)piece->iov_base + part;
         piece->iov_len -= part;
@@ -74,20 +74,20 @@ passenger_backend_status passenger_backend_send(passenger_backend *backend)
 {
     while (passenger_backend_is_sending(backend)) {
         _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-        struct msghdr message = {.msg_iov = backend->pieces, .msg_iovlen = PASSENGER_BACKEND_PIECES};
-        if (backend->attached >= 0) {
-            attach_descriptor(&message, control, sizeof(control), backend->attached);
+        struct msghdr message = {.msg_iov = backend->unsent, .msg_iovlen = PASSENGER_BACKEND_QUEUE_LENGTH};
+        if (backend->descriptor_to_send >= 0) {
+            attach_descriptor(&message, control, sizeof(control), backend->descriptor_to_send);
         }
         ssize_t sent = sendmsg(backend->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
-            backend->attached = -1;
+            backend->descriptor_to_send = -1;
             drop_sent(backend, (size_t)sent);
         }
         else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return PASSENGER_BACKEND_AGAIN;
         }
         else if (errno == EPIPE || errno == ECONNRESET) {
-            memset(backend->pieces, 0, sizeof(backend->pieces));
+            memset(backend->unsent, 0, sizeof(backend->unsent));
             return PASSENGER_BACKEND_CLOSED;
         }
         else if (errno != EINTR) {
@@ -97,7 +97,7 @@ passenger_backend_status passenger_backend_send(passenger_backend *backend)
     return PASSENGER_BACKEND_OK;
 }
 
-/* Keeps the descriptors that came with a message; closes those that nobody can be waiting for. */
+/* Keeps the descriptors that came with a message; closes those for which there is no room. */
 static void keep_descriptors(passenger_backend *backend, struct msghdr *message)
 {
     for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
@@ -134,7 +134,7 @@ passenger_backend_status passenger_backend_receive(passenger_backend *backend, c
         keep_descriptors(backend, &message);
         return PASSENGER_BACKEND_OK;
     }
-    /* A worker that closes with bytes of ours unread resets the connection: for us that is its end. */
+    /* A worker that closes with unread bytes resets the connection: for us that is its end. */
     if (received == 0 || errno == ECONNRESET) {
         return PASSENGER_BACKEND_CLOSED;
     }
@@ -161,5 +161,5 @@ void passenger_backend_close(passenger_backend *backend)
         close(backend->socket);
         backend->socket = -1;
     }
-    memset(backend->pieces, 0, sizeof(backend->pieces));
+    memset(backend->unsent, 0, sizeof(backend->unsent));
 }

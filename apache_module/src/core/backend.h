@@ -1,7 +1,8 @@
 /* backend.h: one connection to the socket of an app group.
  *
- * Plain non-blocking sockets; knows nothing of requests. The owner closes it, by passenger_backend_close(), which also
- * closes descriptors that came and were not taken. For one thread.
+ * Plain non-blocking sockets; knows no httpd and nothing of requests. One per attempt to forward a request, for one
+ * thread. The owner closes it by passenger_backend_close(), which also closes received descriptors that nobody took. No
+ * function blocks.
  */
 #ifndef JUMPSEAT_BACKEND_H
 #define JUMPSEAT_BACKEND_H
@@ -10,8 +11,8 @@
 #include <sys/uio.h>
 
 enum {
-    PASSENGER_BACKEND_PIECES = 2,       /* runs of bytes that may wait to be sent */
-    PASSENGER_BACKEND_DESCRIPTORS = 8   /* that may wait to be taken; further ones are closed */
+    PASSENGER_BACKEND_QUEUE_LENGTH = 2,  /* runs of bytes that may wait to be sent */
+    PASSENGER_BACKEND_DESCRIPTORS = 8    /* received ones that may wait to be taken; further ones are closed */
 };
 
 typedef enum passenger_backend_status {
@@ -22,17 +23,17 @@ typedef enum passenger_backend_status {
 } passenger_backend_status;
 
 typedef struct passenger_backend {
-    int socket;                                        /* -1: not connected */
-    struct iovec pieces[PASSENGER_BACKEND_PIECES];     /* still to be sent; they belong to the caller */
-    int attached;                                      /* to be sent with the first byte, -1: none; the caller's */
-    int descriptors[PASSENGER_BACKEND_DESCRIPTORS];    /* received, not yet taken, in order; owned */
+    int socket;                                          /* -1: not connected */
+    struct iovec unsent[PASSENGER_BACKEND_QUEUE_LENGTH]; /* queued bytes; they belong to the caller */
+    int descriptor_to_send;                              /* goes with the first byte; the caller's; -1: none */
+    int descriptors[PASSENGER_BACKEND_DESCRIPTORS];      /* received, not yet taken, in order; owned */
     int descriptor_count;
 } passenger_backend;
 
 /* Connects without waiting. Returns 0 or an errno: EAGAIN means that the queue is full. */
 int passenger_backend_connect(passenger_backend *backend, const char *path);
 
-/* Adds bytes to be sent; they must stay until they are. At most PASSENGER_BACKEND_PIECES at a time. */
+/* Queues bytes, which must stay valid until they are sent. At most PASSENGER_BACKEND_QUEUE_LENGTH runs at a time. */
 void passenger_backend_queue(passenger_backend *backend, const char *bytes, size_t length);
 
 /* Whether queued bytes wait to be sent. */
@@ -45,9 +46,10 @@ passenger_backend_status passenger_backend_send(passenger_backend *backend);
 passenger_backend_status passenger_backend_receive(passenger_backend *backend, char *bytes, size_t size,
                                                    size_t *length);
 
-/* The oldest descriptor that came, now the caller's; -1 when there is none. */
+/* The oldest received descriptor, now the caller's; -1 when there is none. */
 int passenger_backend_take_descriptor(passenger_backend *backend);
 
+/* Closes the connection and what was received with it. May be called again. */
 void passenger_backend_close(passenger_backend *backend);
 
 #endif

@@ -9,10 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/generated/constants.h"
+
 enum {
     PASSENGER_FRAME_HEADER_SIZE = 4,            /* of a data or end frame */
-    PASSENGER_FILE_FRAME_SIZE = 20,             /* of a file frame, whole */
-    PASSENGER_FRAME_DATA_LIMIT = 0x7fffffff     /* most bytes of one data frame */
+    PASSENGER_FILE_FRAME_SIZE = 20              /* of a file frame, whole */
 };
 
 typedef enum passenger_frame_event {

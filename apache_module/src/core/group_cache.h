@@ -1,8 +1,8 @@
 /* group_cache.h: what an httpd child knows about app groups: key -> socket path and token.
  *
  * Bounded: the entry that was used longest ago makes room. The cache belongs to its pool; the entries are malloc'ed,
- * because they come and go as long as the child lives. Nothing blocks. Not thread-safe: the owner (registration.c) holds
- * a lock around each call. Knows no httpd.
+ * because they come and go as long as the child lives. Nothing blocks. Not thread-safe: the owner (registration.c)
+ * holds a lock around each call. Knows no httpd.
  */
 #ifndef JUMPSEAT_GROUP_CACHE_H
 #define JUMPSEAT_GROUP_CACHE_H

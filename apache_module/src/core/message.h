@@ -34,7 +34,8 @@ void passenger_message_add_number(passenger_message *message, const char *name, 
  * caller may set its value. */
 passenger_field *passenger_message_find(const passenger_message *message, int start, const char *name);
 
-/* The netstring, in the message's pool, and its length. NULL when it would be longer than `limit` (one of netstring.h). */
+/* The netstring, in the message's pool, and its length. NULL when it would be longer than `limit` (one of
+ * netstring.h). */
 const char *passenger_message_encode(const passenger_message *message, size_t limit, size_t *length);
 
 #endif

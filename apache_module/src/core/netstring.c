@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-enum { LENGTH_DIGITS_LIMIT = 9 };
-
 static size_t decimal_digits(size_t number)
 {
     size_t digits = 1;
@@ -89,7 +87,7 @@ static const char *read_length(const char *message, size_t length, size_t *numbe
     size_t position = 0;
     *number = 0;
     while (position < length && message[position] >= '0' && message[position] <= '9') {
-        if (position == LENGTH_DIGITS_LIMIT || (position == 1 && message[0] == '0')) {
+        if (position == PASSENGER_LENGTH_DIGITS_LIMIT || (position == 1 && message[0] == '0')) {
             return NULL;
         }
         *number = *number * 10 + (size_t)(message[position] - '0');

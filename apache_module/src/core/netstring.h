@@ -8,10 +8,7 @@
 
 #include <stddef.h>
 
-enum {
-    PASSENGER_REQUEST_HEAD_LIMIT = 1024 * 1024,   /* most bytes of a request head, netstring framing included */
-    PASSENGER_CONTROL_MESSAGE_LIMIT = 256 * 1024  /* most bytes of a control message */
-};
+#include "core/generated/constants.h"
 
 /* One name with its value. The bytes belong to whoever made the field; no NUL is needed after them. */
 typedef struct passenger_field {

@@ -1,8 +1,8 @@
 /* overflow_count.h: how many requests were refused because a queue was full, by app group, since the spawner was last
  * told.
  *
- * Bounded: while `capacity` groups wait to be told, requests of further groups are not counted. The store belongs to its
- * pool; the entries are malloc'ed, because groups come and go as long as the child lives. Nothing blocks. Not
+ * Bounded: while `capacity` groups wait to be told, requests of further groups are not counted. The store belongs to
+ * its pool; the entries are malloc'ed, because groups come and go as long as the child lives. Nothing blocks. Not
  * thread-safe: the owner (overflow_report.c) holds a lock around each call. Knows no httpd.
  */
 #ifndef JUMPSEAT_OVERFLOW_COUNT_H
@@ -30,8 +30,9 @@ void passenger_overflow_count_add(passenger_overflow_count *counts, const char *
 /* Whether nothing waits to be told. */
 int passenger_overflow_count_is_empty(const passenger_overflow_count *counts);
 
-/* Takes out what is to be told at `now` (microseconds of a clock that never goes back): the group with the most refused
- * requests, once a second at most; its name is copied into `pool`. Returns 0 when it is not yet time, or there is none. */
+/* Takes out what is to be told at `now` (microseconds of a clock that never goes back): the group with the most
+ * refused requests, once a second at most; its name is copied into `pool`. Returns 0 when it is not yet time, or
+ * there is none. */
 int passenger_overflow_count_take(passenger_overflow_count *counts, int64_t now, apr_pool_t *pool,
                                   passenger_overflow *taken);
 

@@ -13,7 +13,7 @@ void passenger_head_begin(passenger_response_head *head, passenger_allocate allo
     head->content_length = -1;
 }
 
-/* Copies what a refusal is about, with everything unprintable made visible. */
+/* Copies what a refusal is about, with all unprintable bytes escaped. */
 static void note_subject(passenger_response_head *head, const char *text, size_t length)
 {
     static const char hexadecimal[] = "0123456789abcdef";
@@ -107,7 +107,7 @@ static void trim(const char *bytes, size_t *start, size_t *end)
     }
 }
 
-static int parse_length(const char *value, int64_t *number)
+static int parse_number(const char *value, int64_t *number)
 {
     size_t digits = strlen(value);
     if (digits == 0 || digits > LENGTH_DIGITS || strspn(value, "0123456789") != digits) {
@@ -120,12 +120,12 @@ static int parse_length(const char *value, int64_t *number)
     return 1;
 }
 
-static passenger_head_status take_length(passenger_response_head *head, const char *value)
+static passenger_head_status parse_length(passenger_response_head *head, const char *value)
 {
     if (head->content_length >= 0) {
         return refuse(head, PASSENGER_HEAD_SECOND_LENGTH, "Content-Length", strlen("Content-Length"));
     }
-    if (!parse_length(value, &head->content_length)) {
+    if (!parse_number(value, &head->content_length)) {
         return refuse(head, PASSENGER_HEAD_BAD_LENGTH, value, strlen(value));
     }
     return PASSENGER_HEAD_MORE;
@@ -137,8 +137,8 @@ static passenger_head_status end_interim(passenger_response_head *head)
     passenger_head_status ended = head->interim;
     head->used = head->line_start = head->headers_start = 0;
     head->interim = PASSENGER_HEAD_MORE;
-    head->taken_allowed = 0;
-    head->late_allowed = ended == PASSENGER_HEAD_TAKEN;
+    head->acknowledgement_allowed = 0;
+    head->too_late_allowed = ended == PASSENGER_HEAD_ACKNOWLEDGED;
     if (ended == PASSENGER_HEAD_CONTINUE) {
         head->continue_allowed = 0;
     }
@@ -148,11 +148,11 @@ static passenger_head_status end_interim(passenger_response_head *head)
 /* Whether the status begins an interim head that is allowed here. */
 static int begins_interim(passenger_response_head *head, const char *text)
 {
-    if (head->taken_allowed && strcmp(text, "102 Processing") == 0) {
-        head->interim = PASSENGER_HEAD_TAKEN;
+    if (head->acknowledgement_allowed && strcmp(text, "102 Processing") == 0) {
+        head->interim = PASSENGER_HEAD_ACKNOWLEDGED;
     }
-    else if (head->late_allowed && strcmp(text, "102 Too Late") == 0) {
-        head->interim = PASSENGER_HEAD_LATE;
+    else if (head->too_late_allowed && strcmp(text, "102 Too Late") == 0) {
+        head->interim = PASSENGER_HEAD_TOO_LATE;
     }
     else if (head->continue_allowed && strcmp(text, "100 Continue") == 0) {
         head->interim = PASSENGER_HEAD_CONTINUE;
@@ -162,12 +162,12 @@ static int begins_interim(passenger_response_head *head, const char *text)
 }
 
 /* A line of an interim head at [start, end): only the route of a `102`. */
-static passenger_head_status take_interim_line(passenger_response_head *head, size_t start, size_t end)
+static passenger_head_status parse_interim_line(passenger_response_head *head, size_t start, size_t end)
 {
     static const char prefix[] = "Route:";
     const char *line = head->bytes + start;
     size_t length = end - start;
-    if (head->interim == PASSENGER_HEAD_TAKEN && length >= sizeof(prefix) - 1
+    if (head->interim == PASSENGER_HEAD_ACKNOWLEDGED && length >= sizeof(prefix) - 1
         && strncasecmp(line, prefix, sizeof(prefix) - 1) == 0) {
         start += sizeof(prefix) - 1;
         trim(head->bytes, &start, &end);
@@ -180,9 +180,9 @@ static passenger_head_status take_interim_line(passenger_response_head *head, si
     return refuse(head, PASSENGER_HEAD_BAD_INTERIM, line, length);
 }
 
-/* Whether the line at [start, end) is the `Error id: ` of an error, which is copied: eight lowercase hexadecimal digits. A
- * header of an app cannot be called so: its name would be no token. */
-static int take_error_id(passenger_response_head *head, size_t start, size_t end)
+/* Whether the line at [start, end) is `Error id: ` with eight lowercase hexadecimal digits, which are copied. An app
+ * cannot send such a header: a name with a space is no token. */
+static int parse_error_id(passenger_response_head *head, size_t start, size_t end)
 {
     static const char prefix[] = "Error id: ";
     const char *line = head->bytes + start;
@@ -202,7 +202,7 @@ static int take_error_id(passenger_response_head *head, size_t start, size_t end
 }
 
 /* `NNN` or `NNN Reason` at [start, end). */
-static passenger_head_status take_status(passenger_response_head *head, size_t start, size_t end)
+static passenger_head_status parse_status(passenger_response_head *head, size_t start, size_t end)
 {
     char *text = head->bytes + start;
     size_t length = end - start;
@@ -221,7 +221,7 @@ static passenger_head_status take_status(passenger_response_head *head, size_t s
 }
 
 /* Checks one header line at [start, end) and cuts it into name and value. */
-static passenger_head_status take_header(passenger_response_head *head, size_t start, size_t end)
+static passenger_head_status parse_header(passenger_response_head *head, size_t start, size_t end)
 {
     char *line = head->bytes + start;
     char *colon = memchr(line, ':', end - start);
@@ -241,13 +241,13 @@ static passenger_head_status take_header(passenger_response_head *head, size_t s
         return refuse(head, PASSENGER_HEAD_FORBIDDEN, line, name_length);
     }
     if (strcasecmp(line, "Content-Length") == 0) {
-        return take_length(head, head->bytes + value_start);
+        return parse_length(head, head->bytes + value_start);
     }
     return PASSENGER_HEAD_MORE;
 }
 
 /* A whole line, its LF included, lies at [line_start, used). */
-static passenger_head_status take_line(passenger_response_head *head)
+static passenger_head_status parse_line(passenger_response_head *head)
 {
     size_t start = head->line_start;
     size_t end = head->used - 1;
@@ -263,15 +263,15 @@ static passenger_head_status take_line(passenger_response_head *head)
         }
         start += sizeof(prefix) - 1;
         trim(head->bytes, &start, &end);
-        return take_status(head, start, end);
+        return parse_status(head, start, end);
     }
     if (start == head->headers_start && head->interim == PASSENGER_HEAD_MORE && head->error_id[0] == '\0'
-        && take_error_id(head, start, end)) {
+        && parse_error_id(head, start, end)) {
         return PASSENGER_HEAD_MORE;
     }
     if (end > start) {
-        return head->interim != PASSENGER_HEAD_MORE ? take_interim_line(head, start, end)
-                                                    : take_header(head, start, end);
+        return head->interim != PASSENGER_HEAD_MORE ? parse_interim_line(head, start, end)
+                                                    : parse_header(head, start, end);
     }
     if (head->interim != PASSENGER_HEAD_MORE) {
         return end_interim(head);
@@ -303,14 +303,14 @@ static int reserve(passenger_response_head *head, size_t length)
 }
 
 passenger_head_status passenger_head_feed(passenger_response_head *head, const char *bytes, size_t length,
-                                          size_t *taken)
+                                          size_t *consumed)
 {
-    *taken = 0;
-    while (head->state == PASSENGER_HEAD_MORE && *taken < length) {
-        const char *next = bytes + *taken;
-        const char *line_feed = memchr(next, '\n', length - *taken);
-        size_t piece = line_feed != NULL ? (size_t)(line_feed - next) + 1 : length - *taken;
-        if (piece > PASSENGER_HEAD_LIMIT - head->used) {
+    *consumed = 0;
+    while (head->state == PASSENGER_HEAD_MORE && *consumed < length) {
+        const char *next = bytes + *consumed;
+        const char *line_feed = memchr(next, '\n', length - *consumed);
+        size_t piece = line_feed != NULL ? (size_t)(line_feed - next) + 1 : length - *consumed;
+        if (piece > PASSENGER_RESPONSE_HEAD_LIMIT - head->used) {
             return refuse(head, PASSENGER_HEAD_TOO_LONG, "", 0);
         }
         if (!reserve(head, piece)) {
@@ -318,9 +318,10 @@ passenger_head_status passenger_head_feed(passenger_response_head *head, const c
         }
         memcpy(head->bytes + head->used, next, piece);
         head->used += piece;
-        *taken += piece;
-        passenger_head_status status = line_feed != NULL ? take_line(head) : PASSENGER_HEAD_MORE;
-        if (status == PASSENGER_HEAD_CONTINUE || status == PASSENGER_HEAD_TAKEN || status == PASSENGER_HEAD_LATE) {
+        *consumed += piece;
+        passenger_head_status status = line_feed != NULL ? parse_line(head) : PASSENGER_HEAD_MORE;
+        if (status == PASSENGER_HEAD_CONTINUE || status == PASSENGER_HEAD_ACKNOWLEDGED
+            || status == PASSENGER_HEAD_TOO_LATE) {
             return status;
         }
     }

@@ -10,21 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/route.h"
+#include "core/generated/constants.h"
+#include "core/route_cookie.h"
 
-enum {
-    PASSENGER_ERROR_ID_LENGTH = 8,
-    PASSENGER_HEAD_LIMIT = 256 * 1024,    /* most bytes of a head */
-    PASSENGER_HEAD_SUBJECT_SIZE = 96      /* room for what a refusal is about, escaped, with its NUL */
-};
+enum { PASSENGER_HEAD_SUBJECT_SIZE = 96 };      /* room for what a refusal is about, escaped, with its NUL */
 
 typedef enum passenger_head_status {
-    PASSENGER_HEAD_MORE,      /* the head is not complete yet */
-    PASSENGER_HEAD_CONTINUE,  /* an interim `100` has been read; the head itself is still to come: feed what is left */
-    PASSENGER_HEAD_TAKEN,     /* the same of the `102` that says that the worker has taken the request; see `route` */
-    PASSENGER_HEAD_LATE,      /* the same of the `102` behind it that takes it back: the queue time was over */
-    PASSENGER_HEAD_COMPLETE,  /* the fields of the reader are valid */
-    PASSENGER_HEAD_REFUSED    /* see `refusal` and `subject` */
+    PASSENGER_HEAD_MORE,           /* the head is not complete yet */
+    PASSENGER_HEAD_CONTINUE,       /* an interim `100` has been read; the head itself is still to come: feed the rest */
+    PASSENGER_HEAD_ACKNOWLEDGED,   /* the same of the `102` by which the worker acknowledges the request; see `route` */
+    PASSENGER_HEAD_TOO_LATE,       /* the same of the second `102`: the queue time was over, the app was not called */
+    PASSENGER_HEAD_COMPLETE,       /* the fields of the reader are valid */
+    PASSENGER_HEAD_REFUSED         /* see `refusal` and `subject` */
 } passenger_head_status;
 
 typedef enum passenger_head_refusal {
@@ -38,7 +35,7 @@ typedef enum passenger_head_refusal {
     PASSENGER_HEAD_SECOND_LENGTH,    /* Content-Length twice */
     PASSENGER_HEAD_FORBIDDEN,        /* a header that only the server may set: Transfer-Encoding, Upgrade, ... */
     PASSENGER_HEAD_BAD_INTERIM,      /* a line in a `100` or `102` that does not belong there */
-    PASSENGER_HEAD_TOO_LONG,         /* more than PASSENGER_HEAD_LIMIT bytes */
+    PASSENGER_HEAD_TOO_LONG,         /* more than PASSENGER_RESPONSE_HEAD_LIMIT bytes */
     PASSENGER_HEAD_NO_MEMORY
 } passenger_head_refusal;
 
@@ -49,34 +46,35 @@ typedef void *(*passenger_allocate)(void *context, size_t size);
 typedef struct passenger_response_head {
     passenger_allocate allocate;
     void *context;
-    char *bytes;              /* the head so far; complete lines are cut into NUL-terminated name and value */
+    char *bytes;                   /* the head so far; complete lines are cut into NUL-terminated name and value */
     size_t used;
     size_t capacity;
-    size_t line_start;        /* offset of the line that is being read */
-    size_t headers_start;     /* offset of the first line after the status */
-    size_t status_start;      /* offset of `NNN Reason` */
+    size_t line_start;             /* offset of the line that is being read */
+    size_t headers_start;          /* offset of the first line after the status */
+    size_t status_start;           /* offset of `NNN Reason` */
     passenger_head_status state;
-    int continue_allowed;     /* set by the caller when the worker was told to say `100`; it may do so once */
-    int taken_allowed;        /* the same of `102`, first of all */
-    int late_allowed;         /* right behind that `102` */
-    passenger_head_status interim;        /* CONTINUE, TAKEN or LATE while the lines being read belong to such a head */
-    char route[PASSENGER_ROUTE_SIZE];     /* of the worker's own socket, by its `102`; empty: it has none */
 
-    char error_id[PASSENGER_ERROR_ID_LENGTH + 1];  /* of the error that is answered, as the log has it; empty: the answer is the app's own */
+    int continue_allowed;          /* set by the caller when the worker was told to send `100`; it may do so once */
+    int acknowledgement_allowed;   /* the same of the first `102`, which comes before anything else */
+    int too_late_allowed;          /* the second `102`: right behind the first one */
+    passenger_head_status interim; /* CONTINUE, ACKNOWLEDGED or TOO_LATE in lines of such a head; else MORE */
+    char route[PASSENGER_ROUTE_SIZE];              /* of the worker's own socket, by its `102`; empty: it has none */
+    char error_id[PASSENGER_ERROR_ID_LENGTH + 1];  /* when worker or spawner answer an error; empty: the app answers */
 
-    int status;               /* Invariant: 200 to 599 once COMPLETE */
-    int64_t content_length;   /* -1: not given */
+    int status;                    /* Invariant: 200 to 599 once COMPLETE */
+    int64_t content_length;        /* -1: not given */
 
     passenger_head_refusal refusal;
-    char subject[PASSENGER_HEAD_SUBJECT_SIZE];  /* the header or line that was refused, safe to log */
+    char subject[PASSENGER_HEAD_SUBJECT_SIZE];     /* the header or line that was refused, safe to log */
 } passenger_response_head;
 
+/* Begins to read. `allocate` and `context` give the memory. */
 void passenger_head_begin(passenger_response_head *head, passenger_allocate allocate, void *context);
 
-/* Feeds `length` bytes. `*taken` says how many of them the head used: all of them unless COMPLETE, CONTINUE,
- * TAKEN or LATE. */
+/* Feeds `length` bytes. `*consumed` says how many of them belong to the head: all of them unless
+ * COMPLETE or the end of an interim head (CONTINUE, ACKNOWLEDGED, TOO_LATE). */
 passenger_head_status passenger_head_feed(passenger_response_head *head, const char *bytes, size_t length,
-                                          size_t *taken);
+                                          size_t *consumed);
 
 /* `NNN Reason` as the app gave it, NUL-terminated; the reason may be empty. Only when COMPLETE. */
 const char *passenger_head_status_line(const passenger_response_head *head);

@@ -5,13 +5,27 @@
 
 static const char blank[] = " \t";
 
-/* A run of bytes within a header. */
-typedef struct run {
+/* A part of a header. */
+typedef struct slice {
     const char *start;
     size_t length;
-} run;
+} slice;
 
-static run trimmed(const char *start, const char *end)
+int passenger_route_is_valid(const char *text, size_t length)
+{
+    if (length != PASSENGER_ROUTE_LENGTH) {
+        return 0;
+    }
+    for (size_t index = 0; index < length; index++) {
+        char byte = text[index];
+        if ((byte < '0' || byte > '9') && (byte < 'a' || byte > 'f')) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static slice trimmed(const char *start, const char *end)
 {
     while (start < end && strchr(blank, *start) != NULL) {
         start++;
@@ -19,11 +33,11 @@ static run trimmed(const char *start, const char *end)
     while (end > start && strchr(blank, end[-1]) != NULL) {
         end--;
     }
-    return (run){start, (size_t)(end - start)};
+    return (slice){start, (size_t)(end - start)};
 }
 
 /* The pair between `start` and `end`: returns 0 when it has no equals sign. */
-static int split_pair(const char *start, const char *end, run *name, run *value)
+static int split_pair(const char *start, const char *end, slice *name, slice *value)
 {
     const char *equals = memchr(start, '=', (size_t)(end - start));
     if (equals == NULL) {
@@ -34,15 +48,15 @@ static int split_pair(const char *start, const char *end, run *name, run *value)
     return 1;
 }
 
-static run unquoted(run value)
+static slice unquoted(slice value)
 {
     if (value.length >= 2 && value.start[0] == '"' && value.start[value.length - 1] == '"') {
-        return (run){value.start + 1, value.length - 2};
+        return (slice){value.start + 1, value.length - 2};
     }
     return value;
 }
 
-static int is_named(run name, const char *wanted)
+static int is_named(slice name, const char *wanted)
 {
     return name.length == strlen(wanted) && memcmp(name.start, wanted, name.length) == 0;
 }
@@ -52,8 +66,8 @@ int passenger_route_cookie_find(const char *header, const char *name, char route
     route[0] = '\0';
     while (header != NULL && *header != '\0') {
         const char *end = header + strcspn(header, ";,");
-        run found;
-        run value;
+        slice found;
+        slice value;
         if (split_pair(header, end, &found, &value) && is_named(found, name)) {
             value = unquoted(value);
             if (passenger_route_is_valid(value.start, value.length)) {
@@ -71,8 +85,8 @@ int passenger_route_cookie_has_path(const char *attributes)
 {
     while (*attributes != '\0') {
         const char *end = attributes + strcspn(attributes, ";");
-        run name;
-        run value;
+        slice name;
+        slice value;
         if (split_pair(attributes, end, &name, &value) && name.length == strlen("path")
             && strncasecmp(name.start, "path", name.length) == 0) {
             return 1;

@@ -8,24 +8,26 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "core/accept.h"
 #include "config/configuration.h"
-#include "core/log_numbers.h"
+#include "core/accept.h"
+#include "core/generated/constants.h"
 
 APLOG_USE_MODULE(passenger);
-#include "errors/error_override.h"
 
 #define ID_NOTE "passenger-error-id"
 #define ID_VARIABLE "PASSENGER_ERROR_ID"
+#define LEFT_TO_HTTPD_NOTE "passenger-error-left-to-httpd"
 
-typedef struct wording {
+enum { RETRY_AFTER_SECONDS = 1 };
+
+typedef struct page_text {
     int status;
     const char *title;
     const char *advice;
-} wording;
+} page_text;
 
 /* None of them holds a character that HTML or JSON would have to escape. */
-static const wording wordings[] = {
+static const page_text page_texts[] = {
     {HTTP_INTERNAL_SERVER_ERROR, "The application cannot be served", "It is not set up rightly on this server."},
     {HTTP_BAD_GATEWAY, "The application could not answer this request",
      "It ended, or failed, while it dealt with the request. Trying again later may help."},
@@ -48,7 +50,7 @@ static const char page_format[] =
 static const char json_format[] =
     "{\"error\": {\"status\": %d, \"title\": \"%s\", \"id\": \"%s\", \"retry_after\": %s}}\n";
 
-void passenger_error_id_adopt(request_rec *r, const char *id)
+void passenger_error_id_set(request_rec *r, const char *id)
 {
     apr_table_setn(r->notes, ID_NOTE, apr_pstrdup(r->pool, id));
     apr_table_set(r->subprocess_env, ID_VARIABLE, id);
@@ -65,25 +67,35 @@ const char *passenger_error_id(request_rec *r)
         number = (apr_uint32_t)apr_time_now();
     }
     const char *id = apr_psprintf(r->pool, "%08x", number);
-    passenger_error_id_adopt(r, id);
+    passenger_error_id_set(r, id);
     return id;
 }
 
-static const wording *wording_of(int status)
+static const page_text *text_of(int status)
 {
-    for (size_t index = 0; index < sizeof(wordings) / sizeof(wordings[0]); index++) {
-        if (wordings[index].status == status) {
-            return &wordings[index];
+    for (size_t index = 0; index < sizeof(page_texts) / sizeof(page_texts[0]); index++) {
+        if (page_texts[index].status == status) {
+            return &page_texts[index];
         }
     }
     return NULL;
 }
 
-/* Whether httpd answers: it is to do so for the app; an ErrorDocument is configured; or the request is an ErrorDocument
- * itself or part of a page. */
+void passenger_error_retry_later(request_rec *r)
+{
+    apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, RETRY_AFTER_SECONDS));
+}
+
+void passenger_error_leave_to_httpd(request_rec *r)
+{
+    apr_table_setn(r->notes, LEFT_TO_HTTPD_NOTE, "1");
+}
+
+/* Whether httpd answers: it was told to; an ErrorDocument is configured; or the request is itself that of an
+ * ErrorDocument or part of a page. */
 static int is_for_httpd(request_rec *r, int status)
 {
-    return passenger_error_override_is_on(r) || r->main != NULL
+    return apr_table_get(r->notes, LEFT_TO_HTTPD_NOTE) != NULL || r->main != NULL
            || (r->prev != NULL && ap_is_HTTP_ERROR(r->prev->status))
            || ap_response_code_string(r, ap_index_of_response(status)) != NULL;
 }
@@ -104,13 +116,13 @@ static void set_head(request_rec *r, int status, const char *type, apr_size_t le
 
 int passenger_error_answer(request_rec *r, int status)
 {
-    const wording *words = wording_of(status);
+    const page_text *words = text_of(status);
     if (words == NULL || is_for_httpd(r, status)) {
         return status;
     }
     if (apr_table_get(r->notes, ID_NOTE) == NULL) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2135)
-                      "answered %d for the cause named last: %s %s (error id %s)", status, r->method, r->uri,
+                      "answered %d for the reason in the line before: %s %s (error id %s)", status, r->method, r->uri,
                       passenger_error_id(r));
     }
     const char *id = passenger_error_id(r);
@@ -128,7 +140,7 @@ int passenger_error_answer(request_rec *r, int status)
     }
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(list));
     if (r->connection->keepalive == AP_CONN_CLOSE) {
-        /* The rest of the body is not read first, which the client may send only when it has the answer. */
+        /* Else httpd would first read the rest of the body, which the client may not send before it has the answer. */
         APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(list));
     }
     ap_pass_brigade(r->output_filters, brigade);

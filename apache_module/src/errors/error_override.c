@@ -4,9 +4,8 @@
 #include <apr_strings.h>
 
 #include "config/configuration.h"
+#include "core/generated/constants.h"
 #include "errors/error_answer.h"
-
-static const char NOTE[] = "passenger-error-override";
 
 int passenger_error_override_applies(request_rec *r, const passenger_response_head *head)
 {
@@ -14,7 +13,7 @@ int passenger_error_override_applies(request_rec *r, const passenger_response_he
            && passenger_dir_error_override(passenger_options_of(r));
 }
 
-/* RFC 9110, section 8: what is said of the representation, which will be another one. */
+/* Headers about the representation (RFC 9110, section 8), which will be another one. */
 static int is_about_body(const char *name)
 {
     static const char *const names[] = {"Content-Type", "Content-Length", "Content-Encoding", "Content-Language",
@@ -29,14 +28,14 @@ static int is_about_body(const char *name)
     return 0;
 }
 
-/* The server's own page about an app that failed says that it loads nothing: the ErrorDocument may. An app's own policy
- * is the site's, and stays. */
+/* The pages of the worker and the spawner about an app that failed load nothing, and their policy says so. An
+ * ErrorDocument may load something. A policy of the app's own stays. */
 static int is_policy_of_error_page(const char *name, const char *value)
 {
     return strcasecmp(name, "Content-Security-Policy") == 0 && strcmp(value, PASSENGER_ERROR_PAGE_POLICY) == 0;
 }
 
-/* httpd's own page for 405 and 501 names the methods that the request knows, not what a header says. */
+/* httpd's own pages for 405 and 501 list the methods in the request_rec, not those of a header. */
 static void allow_methods(request_rec *r, const char *list)
 {
     char *state;
@@ -45,7 +44,7 @@ static void allow_methods(request_rec *r, const char *list)
          name = apr_strtok(NULL, ", \t", &state)) {
         ap_method_list_add(r->allowed_methods, name);
     }
-    /* By this bit httpd knows that there may be methods of other names. */
+    /* Tells httpd that the list may hold methods that it has no number for. */
     r->allowed_methods->method_mask |= AP_METHOD_BIT << M_INVALID;
 }
 
@@ -55,7 +54,7 @@ void passenger_error_override_begin(request_rec *r, const passenger_response_hea
     const char *name;
     const char *value;
     const char *line = passenger_head_status_line(head);
-    /* These survive into the ErrorDocument, which is a request of its own. */
+    /* err_headers_out survives into the ErrorDocument, which is a request of its own. */
     while (passenger_head_next(head, &position, &name, &value)) {
         if (!is_about_body(name) && !is_policy_of_error_page(name, value)) {
             apr_table_addn(r->err_headers_out, name, value);
@@ -64,12 +63,8 @@ void passenger_error_override_begin(request_rec *r, const passenger_response_hea
             allow_methods(r, value);
         }
     }
-    /* httpd's own page shows the app's reason. The status stays: one of an error would forbid an ErrorDocument. */
+    /* For httpd's own page, which shows the reason. r->status stays: with an error's status there httpd would serve no
+     * ErrorDocument. */
     r->status_line = line[3] != '\0' ? line : apr_pstrcat(r->pool, line, " ", NULL);
-    apr_table_setn(r->notes, NOTE, "1");
-}
-
-int passenger_error_override_is_on(const request_rec *r)
-{
-    return apr_table_get(r->notes, NOTE) != NULL;
+    passenger_error_leave_to_httpd(r);
 }

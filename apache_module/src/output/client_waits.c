@@ -13,12 +13,13 @@
 
 APR_RING_HEAD(wait_ring, passenger_client_wait);
 
+/* Of this httpd child. */
 static struct {
-    int is_used;               /* 0: without threads, or too early; nothing is remembered then */
+    int is_used;               /* 0: without threads, or before child_init: no wait is registered then */
     pthread_mutex_t lock;      /* of what follows; it outlives every pool */
     struct wait_ring waits;
     int is_stopping;           /* and not gracefully */
-} memory = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} child = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void shut_down(const passenger_client_wait *wait)
 {
@@ -33,7 +34,7 @@ static int mpm_is(int property)
     return ap_mpm_query(property, &answer) == APR_SUCCESS && answer != AP_MPMQ_NOT_SUPPORTED;
 }
 
-/* Not the descriptor itself: httpd closes that first, and its number may be another's by then. */
+/* A copy of the client's descriptor: httpd closes its own first, and the number may soon belong to another file. */
 static int own_descriptor_of(conn_rec *c)
 {
     apr_os_sock_t descriptor;
@@ -52,17 +53,17 @@ int passenger_client_is_shared(const request_rec *r)
 void passenger_client_wait_begin(passenger_client_wait *wait, request_rec *r)
 {
     conn_rec *c = passenger_client_is_shared(r) ? r->connection->master : r->connection;
-    *wait = (passenger_client_wait){.connection = memory.is_used ? c : NULL, .socket = -1};
+    *wait = (passenger_client_wait){.connection = child.is_used ? c : NULL, .socket = -1};
     if (wait->connection == NULL) {
         return;
     }
     wait->socket = own_descriptor_of(c);
-    pthread_mutex_lock(&memory.lock);
-    APR_RING_INSERT_TAIL(&memory.waits, wait, passenger_client_wait, link);
-    if (memory.is_stopping) {
+    pthread_mutex_lock(&child.lock);
+    APR_RING_INSERT_TAIL(&child.waits, wait, passenger_client_wait, link);
+    if (child.is_stopping) {
         shut_down(wait);
     }
-    pthread_mutex_unlock(&memory.lock);
+    pthread_mutex_unlock(&child.lock);
 }
 
 void passenger_client_wait_end(passenger_client_wait *wait)
@@ -70,54 +71,56 @@ void passenger_client_wait_end(passenger_client_wait *wait)
     if (wait->connection == NULL) {
         return;
     }
-    pthread_mutex_lock(&memory.lock);
+    pthread_mutex_lock(&child.lock);
     APR_RING_REMOVE(wait, link);
-    pthread_mutex_unlock(&memory.lock);
+    pthread_mutex_unlock(&child.lock);
     if (wait->socket >= 0) {
         close(wait->socket);
     }
 }
 
-/* Hook child_stopping, in the child's main thread. The sockets are closed by now: this wakes those who wait for them. */
+/* Hook child_stopping, in the child's main thread. httpd has closed the sockets; this wakes the threads that wait
+ * there. */
 static void shut_down_connections(apr_pool_t *child_pool, int is_graceful)
 {
     (void)child_pool;
-    if (is_graceful || !memory.is_used) {
+    if (is_graceful || !child.is_used) {
         return;
     }
-    pthread_mutex_lock(&memory.lock);
-    memory.is_stopping = 1;
-    for (passenger_client_wait *wait = APR_RING_FIRST(&memory.waits);
-         wait != APR_RING_SENTINEL(&memory.waits, passenger_client_wait, link); wait = APR_RING_NEXT(wait, link)) {
+    pthread_mutex_lock(&child.lock);
+    child.is_stopping = 1;
+    for (passenger_client_wait *wait = APR_RING_FIRST(&child.waits);
+         wait != APR_RING_SENTINEL(&child.waits, passenger_client_wait, link); wait = APR_RING_NEXT(wait, link)) {
         shut_down(wait);
     }
-    pthread_mutex_unlock(&memory.lock);
+    pthread_mutex_unlock(&child.lock);
 }
 
-/* A connection that has not been told yet, and is now marked as told; NULL: there is none. */
+/* A connection that has not been ended yet, and is now marked as ended; NULL: there is none. */
 static conn_rec *next_connection(void)
 {
     conn_rec *found = NULL;
-    pthread_mutex_lock(&memory.lock);
-    for (passenger_client_wait *wait = APR_RING_FIRST(&memory.waits);
-         wait != APR_RING_SENTINEL(&memory.waits, passenger_client_wait, link); wait = APR_RING_NEXT(wait, link)) {
-        if (!wait->is_told && (found == NULL || found == wait->connection)) {
+    pthread_mutex_lock(&child.lock);
+    for (passenger_client_wait *wait = APR_RING_FIRST(&child.waits);
+         wait != APR_RING_SENTINEL(&child.waits, passenger_client_wait, link); wait = APR_RING_NEXT(wait, link)) {
+        if (!wait->is_ended && (found == NULL || found == wait->connection)) {
             found = wait->connection;
-            wait->is_told = 1;
+            wait->is_ended = 1;
         }
     }
-    pthread_mutex_unlock(&memory.lock);
+    pthread_mutex_unlock(&child.lock);
     return found;
 }
 
-/* The threads of the MPM have ended: a connection that still has requests, over HTTP/2, waits for its client without a
- * thread, and nobody would end it. mod_http2's own hook does: it aborts the streams and waits for their threads. */
+/* Called when the threads of the MPM have ended. A connection of HTTP/2 that still has requests waits for its client
+ * without a thread, and nobody would end it. mod_http2's hook does: it aborts the streams and waits for their
+ * threads. */
 static apr_status_t end_connections(void *unused)
 {
     (void)unused;
-    if (memory.is_stopping) {
+    if (child.is_stopping) {
         for (conn_rec *c = next_connection(); c != NULL; c = next_connection()) {
-            c->aborted = 1;   /* the client is given nothing more, also no farewell: that could wait for it */
+            c->aborted = 1;   /* sends nothing more, also no GOAWAY: sending could block */
             ap_run_pre_close_connection(c);
         }
     }
@@ -126,11 +129,12 @@ static apr_status_t end_connections(void *unused)
 
 void passenger_client_waits_child_init(apr_pool_t *child_pool)
 {
-    APR_RING_INIT(&memory.waits, passenger_client_wait, link);
-    /* Without threads, a stop comes as a signal, amid anything. */
-    memory.is_used = mpm_is(AP_MPMQ_IS_THREADED);
-    /* Other MPMs have a thread for each connection. Runs before mod_http2's, which waits for the threads of streams. */
-    if (memory.is_used && mpm_is(AP_MPMQ_IS_ASYNC)) {
+    APR_RING_INIT(&child.waits, passenger_client_wait, link);
+    /* Without threads, httpd stops a child by a signal, at any point of the code. */
+    child.is_used = mpm_is(AP_MPMQ_IS_THREADED);
+    /* Other MPMs have a thread for each connection. This cleanup runs before that of mod_http2, which waits for the
+     * threads of the streams. */
+    if (child.is_used && mpm_is(AP_MPMQ_IS_ASYNC)) {
         apr_pool_pre_cleanup_register(child_pool, NULL, end_connections);
     }
 }

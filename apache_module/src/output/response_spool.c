@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LARGE_FILE = 1024 * 1024 };  /* bytes; a file that has grown so large gives its room back when it is empty */
+enum { LARGE_FILE = 1024 * 1024 };  /* bytes; a larger file gives its room back when all of it has been read */
 
 void passenger_response_spool_begin(passenger_response_spool *spool, int64_t limit, passenger_response_spool_open open,
                                     void *context)
@@ -15,7 +15,7 @@ void passenger_response_spool_begin(passenger_response_spool *spool, int64_t lim
     spool->context = context;
     spool->limit = limit > 0 && limit < INT64_MAX - PASSENGER_RESPONSE_SPOOL_PIECE
                        ? limit : INT64_MAX - PASSENGER_RESPONSE_SPOOL_PIECE;
-    /* A single piece may exceed the limit; all of the memory may be moved. */
+    /* A single piece may exceed the limit, and all of the memory may move to the file. */
     spool->capacity = spool->limit > PASSENGER_RESPONSE_SPOOL_MEMORY ? spool->limit : PASSENGER_RESPONSE_SPOOL_MEMORY;
     spool->descriptor = -1;
 }
@@ -30,7 +30,7 @@ int64_t passenger_response_spool_length(const passenger_response_spool *spool)
     return (int64_t)memory_length(spool) + spool->file_end - spool->file_start;
 }
 
-/* How many bytes from `position` on lie in one run of the file. */
+/* How many of `length` bytes from `position` on lie before the end of the ring. */
 static size_t run_length(const passenger_response_spool *spool, int64_t position, size_t length)
 {
     int64_t until_end = spool->capacity - position % spool->capacity;
@@ -78,7 +78,7 @@ static void free_memory(passenger_response_spool *spool)
 }
 
 /* Returns 0, and all stays where it is, when the file fails. */
-static int move_to_file(passenger_response_spool *spool)
+static int move_memory_to_file(passenger_response_spool *spool)
 {
     if (!has_file(spool)) {
         return 0;
@@ -124,7 +124,7 @@ int passenger_response_spool_add(passenger_response_spool *spool, const char *by
     if (spool->file_end == spool->file_start && add_to_memory(spool, bytes, length)) {
         return 1;
     }
-    return move_to_file(spool) && write_file(spool, bytes, length);
+    return move_memory_to_file(spool) && write_file(spool, bytes, length);
 }
 
 static const char *peek_file(passenger_response_spool *spool, size_t *length)
@@ -133,12 +133,12 @@ static const char *peek_file(passenger_response_spool *spool, size_t *length)
     size_t wanted = kept < PASSENGER_RESPONSE_SPOOL_PIECE ? (size_t)kept : PASSENGER_RESPONSE_SPOOL_PIECE;
     ssize_t got;
     *length = wanted;
-    if (spool->window == NULL && (spool->window = malloc(PASSENGER_RESPONSE_SPOOL_PIECE)) == NULL) {
+    if (spool->read_buffer == NULL && (spool->read_buffer = malloc(PASSENGER_RESPONSE_SPOOL_PIECE)) == NULL) {
         spool->file_error = ENOMEM;
         return NULL;
     }
     do {
-        got = pread(spool->descriptor, spool->window, run_length(spool, spool->file_start, wanted),
+        got = pread(spool->descriptor, spool->read_buffer, run_length(spool, spool->file_start, wanted),
                     (off_t)(spool->file_start % spool->capacity));
     } while (got < 0 && errno == EINTR);
     if (got <= 0) {
@@ -146,7 +146,7 @@ static const char *peek_file(passenger_response_spool *spool, size_t *length)
         return NULL;
     }
     *length = (size_t)got;
-    return spool->window;
+    return spool->read_buffer;
 }
 
 const char *passenger_response_spool_peek(passenger_response_spool *spool, size_t *length)
@@ -163,18 +163,18 @@ const char *passenger_response_spool_peek(passenger_response_spool *spool, size_
     return NULL;
 }
 
-/* The file begins anew; that its room cannot be given back does not matter before it is closed. */
+/* The file is used from its beginning again. A large one gives its room back. */
 static void empty_file(passenger_response_spool *spool)
 {
     if (spool->file_end > LARGE_FILE && ftruncate(spool->descriptor, 0) != 0) {
         spool->file_error = errno;
     }
     spool->file_start = spool->file_end = 0;
-    free(spool->window);
-    spool->window = NULL;
+    free(spool->read_buffer);
+    spool->read_buffer = NULL;
 }
 
-void passenger_response_spool_drop(passenger_response_spool *spool, size_t length)
+void passenger_response_spool_discard(passenger_response_spool *spool, size_t length)
 {
     if (memory_length(spool) > 0) {
         spool->memory_start += length;
@@ -189,9 +189,9 @@ void passenger_response_spool_drop(passenger_response_spool *spool, size_t lengt
     }
 }
 
-int passenger_response_spool_store(passenger_response_spool *spool, int64_t *offset)
+int passenger_response_spool_move_to_file(passenger_response_spool *spool, int64_t *offset)
 {
-    if (memory_length(spool) > 0 && !move_to_file(spool)) {
+    if (memory_length(spool) > 0 && !move_memory_to_file(spool)) {
         return 0;
     }
     *offset = spool->file_start % spool->capacity;
@@ -201,7 +201,7 @@ int passenger_response_spool_store(passenger_response_spool *spool, int64_t *off
 void passenger_response_spool_end(passenger_response_spool *spool)
 {
     free_memory(spool);
-    free(spool->window);
-    spool->window = NULL;
+    free(spool->read_buffer);
+    spool->read_buffer = NULL;
     spool->file_start = spool->file_end = 0;
 }

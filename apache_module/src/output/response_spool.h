@@ -1,8 +1,9 @@
 /* response_spool.h: the bytes of a response that its client has not taken yet, first in, first out.
  *
- * They lie in memory while they are few, then in a file, and in memory again once the file is read to its end. Knows no
- * httpd: the owner makes the file when it is first needed, and closes it. Writing to it may block as disks do. One spool
- * serves one response and one thread.
+ * They lie in memory while they are few, then in a file, which is written as a ring, and in memory again once the file
+ * is read to its end. The owner makes the file when it is first needed, and closes it; the rest is freed by
+ * passenger_response_spool_end(). Reading and writing the file may block as disks do. One spool serves one response and
+ * one thread, or threads that share a lock. Knows no httpd.
  */
 #ifndef JUMPSEAT_RESPONSE_SPOOL_H
 #define JUMPSEAT_RESPONSE_SPOOL_H
@@ -15,21 +16,29 @@ enum {
     PASSENGER_RESPONSE_SPOOL_PIECE = 32 * 1024      /* most bytes added or peeked at once */
 };
 
-/* Gives a descriptor of an empty file to read and write, which stays open as long as the spool is used; -1 with errno. */
+/* When memory is full, the worker first waits for the client: that costs less than a file. Both users of a spool keep
+ * to these times. */
+enum {
+    PASSENGER_STALL_MILLISECONDS = 10,              /* a client that takes nothing for so long is slow: use the file */
+    PASSENGER_STALL_BUDGET_MILLISECONDS = 250       /* the longest, in all, that a worker waits for a faster one */
+};
+
+/* Gives a descriptor of an empty file to read and write, which stays open as long as the spool is used; -1 with
+ * errno. */
 typedef int (*passenger_response_spool_open)(void *context);
 
 typedef struct passenger_response_spool {
     passenger_response_spool_open open;
     void *context;
-    int64_t capacity;       /* of the file: what lies in it is written round and round within so many bytes */
+    int64_t capacity;       /* of the ring: the file grows no larger, whatever goes through it */
     int64_t limit;          /* most bytes kept. Invariant: the spool keeps no more, unless it is a single piece */
     char *memory;           /* malloc'ed; NULL while it is not needed */
     size_t memory_start;    /* bytes kept in memory: [memory_start, memory_end) */
     size_t memory_end;
     int descriptor;         /* -1: no file yet; the owner's */
-    int64_t file_start;     /* bytes kept in the file: [file_start, file_end), each modulo capacity */
+    int64_t file_start;     /* bytes kept in the file: [file_start, file_end), positions modulo capacity */
     int64_t file_end;       /* Invariant: bytes lie in memory or in the file, never in both */
-    char *window;           /* malloc'ed: what was peeked of the file */
+    char *read_buffer;      /* malloc'ed; what was last peeked from the file; NULL while not needed */
     int file_error;         /* errno of the failure that ended the use of the file; 0: none */
 } passenger_response_spool;
 
@@ -41,7 +50,7 @@ void passenger_response_spool_begin(passenger_response_spool *spool, int64_t lim
  * no room: the limit is reached, or the file is needed and fails (see `file_error`). */
 int passenger_response_spool_add(passenger_response_spool *spool, const char *bytes, size_t length);
 
-/* Whether adding `length` bytes would be the beginning of the file's use. */
+/* Whether nothing lies in the file, and adding `length` bytes would begin to use it. */
 int passenger_response_spool_needs_file(const passenger_response_spool *spool, size_t length);
 
 /* How many bytes are kept. */
@@ -52,11 +61,11 @@ int64_t passenger_response_spool_length(const passenger_response_spool *spool);
 const char *passenger_response_spool_peek(passenger_response_spool *spool, size_t *length);
 
 /* Forgets the `length` oldest bytes, of those last peeked. */
-void passenger_response_spool_drop(passenger_response_spool *spool, size_t length);
+void passenger_response_spool_discard(passenger_response_spool *spool, size_t length);
 
 /* Moves what lies in memory into the file. Returns 1 when all that is kept is in the file, in one run that begins at
  * `*offset`. */
-int passenger_response_spool_store(passenger_response_spool *spool, int64_t *offset);
+int passenger_response_spool_move_to_file(passenger_response_spool *spool, int64_t *offset);
 
 /* Forgets all bytes and frees the memory; may be called again. */
 void passenger_response_spool_end(passenger_response_spool *spool);

@@ -1,6 +1,10 @@
-/* What the forked child does on its way from a copy of httpd's parent to the spawner. */
-#ifndef PASSENGER_SPAWNER_CHILD_H
-#define PASSENGER_SPAWNER_CHILD_H
+/* spawner_child.h: how a fork of httpd's parent becomes the spawner.
+ *
+ * All of this runs in the child, in the time between fork() and the end of the process. Nothing of it may be called in
+ * a process of httpd.
+ */
+#ifndef JUMPSEAT_SPAWNER_CHILD_H
+#define JUMPSEAT_SPAWNER_CHILD_H
 
 #include <stddef.h>
 
@@ -17,8 +21,13 @@ typedef struct {
     size_t parameters_length;
 } passenger_spawner_start;
 
-/* Called right after fork() in the child. Leaves the session of httpd, closes what it inherited, runs the spawner and
- * ends the process without running any of httpd's cleanups. */
+/* Called right after fork(). Leaves the session of httpd, closes what it inherited, starts the Python interpreter that
+ * the module was built with, runs the spawner, and ends the process without any of httpd's cleanups. */
 void passenger_spawner_child_run(const passenger_spawner_start *start) __attribute__((noreturn));
+
+/* The one function of this shared object that is written in Python (apache_module/embedding.py): runs the spawner
+ * until it ends. Python has been started. `parameters` is one netstring (docs/protocol.md, section 4). Returns
+ * PASSENGER_SPAWNER_RAN plus the exit status, or 0 when the spawner's code could not be loaded; stderr says why. */
+int jumpseat_spawner_main(const char *parameters, size_t length);
 
 #endif

@@ -1,10 +1,16 @@
-/* The descriptors by which httpd's parent holds the spawner: control line, lifeline, descriptor store.
+/* spawner_handles.h: the descriptors by which httpd's parent holds the spawner: control line, lifeline, descriptor
+ * store.
  *
- * Only the parent has them (docs/protocol.md, section 4): every fork of the parent closes them in the child at once,
- * whoever forked it, so that no daemon of another module keeps the lifeline open when httpd has ended. Close-on-exec too.
+ * Only the parent has them (docs/protocol.md, section 4). Each child that the parent forks closes them at once,
+ * whichever module forked it: a daemon of another module that had them could keep the lifeline open when httpd has
+ * ended, give the spawner orders as root, and take the sockets of apps out of the store
+ * (docs/decisions/001-descriptor-store.md). They are also close-on-exec, and above the standard streams. They live in
+ * static storage. Called in httpd's parent, in its only thread. Nothing blocks.
  */
-#ifndef PASSENGER_SPAWNER_HANDLES_H
-#define PASSENGER_SPAWNER_HANDLES_H
+#ifndef JUMPSEAT_SPAWNER_HANDLES_H
+#define JUMPSEAT_SPAWNER_HANDLES_H
+
+#include <stddef.h>
 
 #include <apr_errno.h>
 
@@ -19,23 +25,27 @@ typedef struct {
     int store_write;
 } passenger_spawner_handles;
 
-/* The handles of this process. Made once; then the values only change through the functions below. */
+/* The handles of this process. Only the functions below change the values. */
 const passenger_spawner_handles *passenger_spawner_handles_get(void);
 
-/* Makes the lifeline and the store, which serve every spawner of this httpd. Does nothing when they are there. */
+/* Makes the lifeline and the store, which all spawners of this httpd use. Does nothing when they are there. */
 apr_status_t passenger_spawner_handles_open(void);
 
 /* Makes a new control line for the spawner that is forked next; an old one is closed. */
 apr_status_t passenger_spawner_handles_renew_control(void);
 
-/* To be called around the fork of the spawner: its child keeps its own ends. */
+/* Makes the control line hold so many bytes that the spawner has not received yet, if the kernel allows that: always for
+ * root. Never makes it smaller than it began. */
+void passenger_spawner_handles_enlarge_control(size_t bytes);
+
+/* To be called around the fork of the spawner: that child keeps the ends that are its own. */
 void passenger_spawner_handles_fork_begins(void);
 void passenger_spawner_handles_fork_ended(void);
 
 /* Closes the parent's end of the control line. */
 void passenger_spawner_handles_close_control(void);
 
-/* Lets the spawner and all that hangs on it know that httpd ends. */
-void passenger_spawner_handles_cut_lifeline(void);
+/* Closes the lifeline's write end: the spawner and all processes of apps see that httpd ends. */
+void passenger_spawner_handles_close_lifeline(void);
 
 #endif

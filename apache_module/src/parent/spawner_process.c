@@ -1,9 +1,11 @@
 #include "parent/spawner_process.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <apr_strings.h>
 #include <apr_thread_proc.h>
 
 #include <ap_mpm.h>
@@ -13,11 +15,10 @@
 #include <mpm_common.h>
 #include <unixd.h>
 
+#include "config/configuration.h"
 #include "config/instance.h"
-#include "config/settings.h"
-#include "core/log_numbers.h"
+#include "core/deadlines.h"
 #include "core/message.h"
-#include "core/monotonic.h"
 #include "parent/control_line.h"
 #include "parent/spawner_child.h"
 #include "parent/spawner_handles.h"
@@ -26,35 +27,38 @@
 APLOG_USE_MODULE(passenger);
 
 enum {
-    CONFIGURE_SECONDS = 5,      /* most that httpd waits for the spawner to take a configuration */
     STOP_SECONDS = 8,           /* most that httpd's end waits for the spawner's */
-    SETTLED_SECONDS = 10,       /* a spawner that lived so long did not end early, whether it opened or not */
-    HASTE_SECONDS = 1,          /* one that opened and ended within this time is replaced after it */
+    KILL_SECONDS = 1,           /* most that it waits once more, for the spawner that it has killed */
+    STARTED_SECONDS = 10,       /* a spawner that lived so long did start, whether it opened its socket or not */
+    CRASH_LOOP_SECONDS = 1,     /* the shortest time between the starts of two spawners that did open it */
     LONGEST_DELAY_SECONDS = 30,
     STOP_POLL_MICROSECONDS = 20000
 };
 
-/* Survives every restart of httpd; the object is never unloaded. Invariant: process.pid is 0 or a child not yet reaped. */
+/* Outlasts every restart of httpd: the object is never unloaded. Invariant: process.pid is 0 or a child not yet
+ * reaped. */
 static struct {
     pid_t owner;                /* httpd's parent; 0 until the first start */
     apr_pool_t *pool;           /* of the whole httpd process */
     apr_proc_t process;         /* the spawner; pid 0: none */
     apr_time_t started;         /* when it began or, after its delay, begins; passenger_monotonic_now() */
-    int opened;                 /* it has said so */
-    int early_deaths;           /* in a row: of those that never opened */
-    int hasty;                  /* the last one opened, and lived for less than HASTE_SECONDS */
+    int opened;                 /* it has opened its socket */
+    int failed_starts;          /* in a row: spawners that ended before they opened it */
+    int crash_loop;             /* the last one opened it, and lived for less than CRASH_LOOP_SECONDS */
     int configured;             /* from a configuration pass until the configuration's pool ends */
     int stopping;
+    passenger_control_queue *unsent;    /* of the newest configuration: what the line did not take; NULL: nothing */
+    apr_pool_t *unsent_pool;            /* its own, below that of the configuration; NULL with it */
 } spawner;
 
-static void maintain(int reason, void *data, int status);
+static void on_other_child(int reason, void *data, int status);
 
 /* The message that the spawner starts with, or NULL when it would be too long. */
 static const char *start_parameters(apr_pool_t *pool, size_t *length)
 {
     const passenger_spawner_handles *handles = passenger_spawner_handles_get();
     const passenger_instance *instance = passenger_instance_get();
-    const char *configuration = passenger_server_spawner_config_file(passenger_settings_server());
+    const char *configuration = passenger_server_spawner_config_file(passenger_server_wide_options());
     passenger_message *message = passenger_message_create(pool, 12);
 
     passenger_message_add_number(message, "control_fd", handles->spawner_control);
@@ -72,14 +76,14 @@ static const char *start_parameters(apr_pool_t *pool, size_t *length)
     return passenger_message_encode(message, PASSENGER_CONTROL_MESSAGE_LIMIT, length);
 }
 
-/* Seconds that the next spawner waits: none after one that worked, growing when they end again and again without having
- * opened. One that opens and ends at once costs no more than a start a second. */
+/* Seconds that the next spawner waits before it begins: 0 after one that worked; more and more while none can start.
+ * In a crash loop there is one start a second. */
 static int start_delay(void)
 {
-    int doublings = spawner.early_deaths - 2;
+    int doublings = spawner.failed_starts - 2;
 
     if (doublings < 0) {
-        return spawner.hasty ? HASTE_SECONDS : 0;
+        return spawner.crash_loop ? CRASH_LOOP_SECONDS : 0;
     }
     return doublings >= 5 ? LONGEST_DELAY_SECONDS : 1 << doublings;
 }
@@ -116,29 +120,67 @@ static apr_status_t start(server_rec *server, apr_pool_t *pool)
     spawner.started = passenger_monotonic_now() + apr_time_from_sec(child.delay_seconds);
     spawner.opened = 0;
     passenger_spawner_watch_begin(spawner.started);
-    apr_proc_other_child_register(&spawner.process, maintain, &spawner.process, NULL, spawner.pool);
+    apr_proc_other_child_register(&spawner.process, on_other_child, &spawner.process, NULL, spawner.pool);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, server, PSGLOGNO(1020) "spawner started, pid %ld%s",
                  (long)spawner.process.pid, child.delay_seconds > 0 ? ", waits before it begins" : "");
     return APR_SUCCESS;
 }
 
-/* Tells the spawner of the configuration; one that does not take it is killed, so that the main loop replaces it. */
-static void configure(server_rec *server, apr_pool_t *pool)
+static apr_status_t on_end_of_unsent(void *unused)
 {
-    apr_time_t deadline = passenger_monotonic_now() + apr_time_from_sec(CONFIGURE_SECONDS);
-    apr_status_t status = passenger_control_configure(passenger_spawner_handles_get()->control, server,
-                                                      passenger_settings_server(), passenger_instance_get()->epoch, deadline,
-                                                      pool);
+    (void)unused;
+    spawner.unsent_pool = NULL;
+    spawner.unsent = NULL;
+    return APR_SUCCESS;
+}
 
-    if (status == APR_ENOSPC) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, PSGLOGNO(1021)
-                     "the configuration has a value that is too long for the spawner: it is not in force");
+static void drop_unsent(void)
+{
+    if (spawner.unsent_pool != NULL) {
+        apr_pool_destroy(spawner.unsent_pool);
     }
-    else if (status != APR_SUCCESS && spawner.process.pid != 0) {
+}
+
+/* Sends what the line takes now; the rest is for the next call. */
+static void send_unsent(server_rec *server)
+{
+    apr_status_t status = passenger_control_send(passenger_spawner_handles_get()->control, spawner.unsent);
+
+    if (status == APR_EAGAIN) {
+        return;
+    }
+    drop_unsent();
+    /* A spawner that has just ended is replaced as soon as httpd's main loop learns of it. */
+    if (status != APR_SUCCESS && status != EPIPE && status != ECONNRESET) {
         ap_log_error(APLOG_MARK, APLOG_ERR, status, server, PSGLOGNO(1022)
-                     "the spawner (pid %ld) does not take the configuration: killed, to be replaced",
+                     "the configuration cannot be sent to the spawner (pid %ld): killed; a new spawner is started",
                      (long)spawner.process.pid);
         kill(spawner.process.pid, SIGKILL);
+    }
+}
+
+/* Sends the configuration to the spawner, which takes the place of one that has not been sent to its end. */
+static void configure(server_rec *server)
+{
+    drop_unsent();
+    apr_pool_create(&spawner.unsent_pool, server->process->pconf);
+    apr_pool_tag(spawner.unsent_pool, "passenger_unsent");
+    apr_pool_cleanup_register(spawner.unsent_pool, NULL, on_end_of_unsent, apr_pool_cleanup_null);
+    spawner.unsent = passenger_control_configuration(server, passenger_server_wide_options(),
+                                                     passenger_instance_get()->epoch, spawner.unsent_pool);
+    if (spawner.unsent == NULL) {
+        drop_unsent();
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, PSGLOGNO(1021)
+                     "the configuration has a value that is too long for the spawner: the one before stays in "
+                     "force");
+        return;
+    }
+    passenger_spawner_handles_enlarge_control(passenger_control_queue_size(spawner.unsent));
+    send_unsent(server);
+    if (spawner.unsent != NULL) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, server, PSGLOGNO(1033)
+                     "the spawner (pid %ld) has not taken all of the configuration yet: the rest is sent as it takes it",
+                     (long)spawner.process.pid);
     }
 }
 
@@ -150,7 +192,7 @@ static apr_status_t start_and_configure(server_rec *server)
     apr_pool_create(&pool, spawner.pool);
     status = spawner.process.pid != 0 ? APR_SUCCESS : start(server, pool);
     if (status == APR_SUCCESS) {
-        configure(server, pool);
+        configure(server);
     }
     else {
         ap_log_error(APLOG_MARK, APLOG_CRIT, status, server, PSGLOGNO(1023) "the spawner could not be started");
@@ -159,8 +201,9 @@ static apr_status_t start_and_configure(server_rec *server)
     return status;
 }
 
-/* Not when httpd stops, nor after a restart whose configuration does not load the module any more. */
-static int is_wanted(void)
+/* Whether there should be a spawner: not when httpd stops, and not after a restart with a configuration that no
+ * longer loads the module. */
+static int should_run(void)
 {
     int state;
 
@@ -168,75 +211,83 @@ static int is_wanted(void)
            && state != AP_MPMQ_STOPPING;
 }
 
-/* httpd gives the exit status or the number of the signal, and does not say which. */
-static void log_death(int status)
+/* `status` is the exit status or the number of a signal: httpd does not say which. */
+static void log_exit(int status)
 {
     long pid = spawner.process.pid;
 
     if (status == PASSENGER_PYTHON_NOT_STARTED) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, PSGLOGNO(1024)
-                     "the spawner (pid %ld) could not load its Python code, as said above; it is tried again", pid);
+                     "the spawner (pid %ld) could not load its Python code (see the lines above): a new spawner is "
+                     "started", pid);
     }
     else {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, PSGLOGNO(1025)
-                     "the spawner (pid %ld) has ended (status or signal %d); apps serve on, a new one is started", pid,
-                     status);
+                     "the spawner (pid %ld) has ended (status or signal %d): running apps serve requests, a new "
+                     "spawner is started", pid, status);
     }
 }
 
-/* Takes in what the spawner has said; true if it has said anything. */
-static int hear(void)
+/* Reads what the spawner has sent; true if it has sent anything. */
+static int read_status(void)
 {
-    int heard = passenger_control_hear(passenger_spawner_handles_get()->control);
+    int status = passenger_control_read_status(passenger_spawner_handles_get()->control);
 
-    spawner.opened |= (heard & PASSENGER_HEARD_OPENED) != 0;
-    return heard != 0;
+    spawner.opened |= (status & PASSENGER_STATUS_OPENED) != 0;
+    return status != 0;
 }
 
 /* The spawner has ended and been reaped. */
-static void bury(int status)
+static void on_exit_of_spawner(int status)
 {
     apr_time_t lived = passenger_monotonic_now() - spawner.started;
+    int has_started;
 
-    hear();
+    read_status();
     apr_proc_other_child_unregister(&spawner.process);
     if (spawner.configured && !spawner.stopping) {
-        log_death(status);
+        log_exit(status);
     }
-    spawner.early_deaths = spawner.opened || lived >= apr_time_from_sec(SETTLED_SECONDS) ? 0 : spawner.early_deaths + 1;
-    spawner.hasty = spawner.opened && lived < apr_time_from_sec(HASTE_SECONDS);
+    has_started = spawner.opened || lived >= apr_time_from_sec(STARTED_SECONDS);
+    spawner.failed_starts = has_started ? 0 : spawner.failed_starts + 1;
+    spawner.crash_loop = spawner.opened && lived < apr_time_from_sec(CRASH_LOOP_SECONDS);
     spawner.process.pid = 0;
+    drop_unsent();
     passenger_spawner_handles_close_control();
 }
 
-/* Called by httpd's main loop. While httpd restarts, a dead spawner is replaced by the next configuration pass. */
-static void maintain(int reason, void *data, int status)
+/* Called by httpd's main loop about its child. While httpd restarts, the next configuration pass replaces a dead
+ * spawner. */
+static void on_other_child(int reason, void *data, int status)
 {
     (void)data;
     switch (reason) {
     case APR_OC_REASON_DEATH:
     case APR_OC_REASON_LOST:
-        bury(status);
-        if (is_wanted()) {
+        on_exit_of_spawner(status);
+        if (should_run()) {
             start_and_configure(ap_server_conf);
         }
         break;
     default:
-        /* A restart of httpd leaves it alone. */
+        /* A restart of httpd does not concern the spawner. */
         break;
     }
 }
 
 void passenger_spawner_monitor(server_rec *server)
 {
-    if (spawner.owner != getpid() || !is_wanted()) {
+    if (spawner.owner != getpid() || !should_run()) {
         return;
     }
     if (spawner.process.pid == 0) {
         start_and_configure(server);
     }
     else {
-        passenger_spawner_watch_look(spawner.process.pid, hear(), server);
+        passenger_spawner_watch_check(spawner.process.pid, read_status(), server);
+        if (spawner.unsent != NULL) {
+            send_unsent(server);
+        }
     }
 }
 
@@ -252,7 +303,7 @@ static int wait_for_end(pid_t pid, int seconds)
     return ended != 0;
 }
 
-/* Pre-cleanup of the process pool: httpd ends. The logs still work. */
+/* Pre-cleanup of the process pool: httpd ends. The logs can still be written. */
 static apr_status_t stop(void *data)
 {
     pid_t pid = spawner.process.pid;
@@ -262,7 +313,7 @@ static apr_status_t stop(void *data)
         return APR_SUCCESS;
     }
     spawner.stopping = 1;
-    passenger_spawner_handles_cut_lifeline();
+    passenger_spawner_handles_close_lifeline();
     passenger_spawner_handles_close_control();
     if (pid != 0) {
         apr_proc_other_child_unregister(&spawner.process);
@@ -270,7 +321,7 @@ static apr_status_t stop(void *data)
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, ap_server_conf, PSGLOGNO(1027)
                          "the spawner (pid %ld) did not end within %d seconds: killed", (long)pid, STOP_SECONDS);
             kill(pid, SIGKILL);
-            waitpid(pid, NULL, 0);
+            wait_for_end(pid, KILL_SECONDS);
         }
         spawner.process.pid = 0;
     }
@@ -286,7 +337,7 @@ static apr_status_t prepare(server_rec *server)
     }
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, status, server, PSGLOGNO(1028)
-                     "the descriptors and the secret of the spawner could not be made");
+                     "cannot make the descriptors and the secret of the spawner");
         return status;
     }
     spawner.owner = getpid();
@@ -295,17 +346,27 @@ static apr_status_t prepare(server_rec *server)
     return APR_SUCCESS;
 }
 
-/* An administrator who has mended something and restarts httpd need not wait for the end of a delay. */
-static void end_delay(void)
+/* Called by httpd's main loop: a spawner that was killed before it began has been reaped. */
+static void on_replaced_child(int reason, void *data, int status)
 {
-    pid_t pid = spawner.process.pid;
+    (void)status;
+    if (reason == APR_OC_REASON_DEATH || reason == APR_OC_REASON_LOST) {
+        apr_proc_other_child_unregister(data);
+    }
+}
 
-    spawner.early_deaths = 0;
-    spawner.hasty = 0;
-    if (pid != 0 && passenger_monotonic_now() < spawner.started) {
+/* An administrator has restarted httpd, perhaps to repair something: a spawner that waits before it begins is
+ * replaced by one that does not. Its end is not waited for. */
+static void skip_delay(apr_pool_t *configuration_pool)
+{
+    spawner.failed_starts = 0;
+    spawner.crash_loop = 0;
+    if (spawner.process.pid != 0 && passenger_monotonic_now() < spawner.started) {
+        apr_proc_t *replaced = apr_pmemdup(configuration_pool, &spawner.process, sizeof spawner.process);
+
         apr_proc_other_child_unregister(&spawner.process);
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
+        apr_proc_other_child_register(replaced, on_replaced_child, replaced, NULL, configuration_pool);
+        kill(replaced->pid, SIGKILL);
         spawner.process.pid = 0;
     }
 }
@@ -318,7 +379,7 @@ static void warn_of_late_change(server_rec *server)
     }
 }
 
-static apr_status_t forget_configuration(void *unused)
+static apr_status_t on_end_of_configuration(void *unused)
 {
     (void)unused;
     spawner.configured = 0;
@@ -335,10 +396,10 @@ apr_status_t passenger_spawner_configure(server_rec *server)
     }
     if (!first) {
         warn_of_late_change(server);
-        end_delay();
+        skip_delay(server->process->pconf);
     }
     spawner.configured = 1;
-    apr_pool_cleanup_register(server->process->pconf, NULL, forget_configuration, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(server->process->pconf, NULL, on_end_of_configuration, apr_pool_cleanup_null);
     passenger_instance_begin_epoch();
     status = start_and_configure(server);
     return first ? status : APR_SUCCESS;

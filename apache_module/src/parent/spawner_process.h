@@ -1,20 +1,21 @@
-/* The spawner's process, as httpd's parent sees it: started, told of each configuration, restarted, ended.
+/* spawner_process.h: the spawner's process: started, given each configuration, replaced, ended.
  *
- * There is one per httpd. Its handles live in static storage that outlasts every restart of httpd: the shared object is
- * linked so that it is never unloaded. All functions are called in httpd's parent, in its only thread; they may block for
- * the times that they name.
+ * There is one per httpd. What is known of it lives in static storage that outlasts every restart of httpd: the shared
+ * object is linked so that it is never unloaded. All functions are called in httpd's parent, in its only thread. None
+ * blocks: what the spawner does not take now is sent by a later call. Only the end of httpd waits, for the end of the
+ * spawner: 8 s at most, and 1 s more for one that had to be killed.
  */
-#ifndef PASSENGER_SPAWNER_PROCESS_H
-#define PASSENGER_SPAWNER_PROCESS_H
+#ifndef JUMPSEAT_SPAWNER_PROCESS_H
+#define JUMPSEAT_SPAWNER_PROCESS_H
 
 #include <httpd.h>
 
-/* post_config: makes sure that a spawner runs and tells it of the configuration just read. May block for 5 s when the
- * spawner does not take messages; it is then killed, and replaced by httpd's main loop. An error only when the first
- * spawner of this httpd could not be started. */
+/* Hook post_config: makes sure that a spawner runs, and sends it the configuration that has just been read.
+ * Returns an error only when the first spawner of this httpd could not be started. */
 apr_status_t passenger_spawner_configure(server_rec *server);
 
-/* monitor: starts a spawner when there should be one and none could be forked; ends one that hangs. */
+/* Hook monitor: starts a spawner when there should be one and none could be forked; ends one that hangs; sends what
+ * the spawner has not taken of the configuration yet. */
 void passenger_spawner_monitor(server_rec *server);
 
 #endif

@@ -7,12 +7,11 @@
 #include <http_log.h>
 
 #include "config/configuration.h"
-#include "core/log_numbers.h"
 
 APLOG_USE_MODULE(passenger);
 
-/* Bytes in memory at a time. A file of no more than that is read when it comes: filters hold back little, and so few
- * descriptors, but a little of each of many files would be many. */
+/* Most bytes in memory at a time. A file of no more than that is read when it comes: filters may hold back small
+ * buckets of many files, and each would keep a descriptor open. */
 enum { READ_SIZE = 32 * 1024 };
 
 /* A descriptor shared by buckets. It belongs to them, not to a pool: HTTP/2 lets buckets outlive their request. */
@@ -66,7 +65,7 @@ static apr_status_t file_read(apr_bucket *bucket, const char **bytes, apr_size_t
     return APR_SUCCESS;
 }
 
-/* Deliberately not APR's file bucket: that one maps files into memory and reads at the shared offset. */
+/* Not APR's file bucket: that one maps files into memory and reads at the shared offset. */
 static const apr_bucket_type_t file_bucket_type = {
     "JUMPSEAT_FILE", 5, APR_BUCKET_DATA, file_destroy, file_read, apr_bucket_setaside_noop, apr_bucket_shared_split,
     apr_bucket_shared_copy
@@ -90,16 +89,18 @@ static int is_usable(request_rec *r, int descriptor, int64_t offset, int64_t len
     struct stat status;
     if (descriptor < 0) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2060)
-                      "the worker named a file but passed no descriptor, or this process of httpd has none left for it");
+                      "the worker sent a file frame without a descriptor, or this process of httpd has none left for "
+                      "it");
         return 0;
     }
     if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2061) "the worker passed what is not a regular file");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2061)
+                      "the worker passed a descriptor that is not of a regular file");
         return 0;
     }
     if (offset > status.st_size || length > status.st_size - offset) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2062)
-                      "the worker named bytes beyond the end of the file that it passed");
+                      "the worker's file frame goes beyond the end of the file that it passed");
         return 0;
     }
     return 1;

@@ -1,7 +1,8 @@
 /* response_file.h: files whose descriptors a worker passed, as parts of the response.
  *
- * What came is not trusted: only regular files are used, only within their size, and they are never mapped into
- * memory (one that shrinks would kill the process). The descriptor is taken over in every case.
+ * What the worker passes is not trusted: only regular files are used, only within their size, and they are never mapped
+ * into memory (one that shrinks would kill the process). These functions own the descriptor in every case. For the
+ * thread that processes the request; reading may block as disks do.
  */
 #ifndef JUMPSEAT_RESPONSE_FILE_H
 #define JUMPSEAT_RESPONSE_FILE_H
@@ -11,8 +12,8 @@
 #include <httpd.h>
 #include <apr_buckets.h>
 
-/* Appends `length` (> 0) bytes from `offset`: a few are read at once, more when they are sent, and until then the
- * descriptor stays open. Returns 0, logged, when the descriptor (-1: none came) will not do. */
+/* Appends `length` (> 0) bytes from `offset`: a few are read at once, more when they are sent; until then the
+ * descriptor stays open. Returns 0, logged, when the descriptor cannot be used (-1: none came). */
 int passenger_response_file_append(request_rec *r, apr_bucket_brigade *brigade, int descriptor, int64_t offset,
                                    int64_t length);
 

@@ -11,76 +11,76 @@
 #include <apr_thread_mutex.h>
 #include <apr_time.h>
 
-#include "core/monotonic.h"
+#include "core/deadlines.h"
 
-/* More apps than this in one child: the memory is emptied and fills again. */
-enum { REMEMBERED_LIMIT = 1024 };
+/* With more apps than this in one child the cache is emptied and fills again. */
+enum { CACHE_LIMIT = 1024 };
 
-typedef struct finding {
-    apr_time_t looked;
+typedef struct result {
+    apr_time_t checked_at;
     passenger_detection detection;
     const char *target;      /* of a link; NULL for a file */
-} finding;
+} result;
 
 static struct {
-    apr_thread_mutex_t *lock;   /* NULL until child_init: nothing is remembered then */
+    apr_thread_mutex_t *lock;   /* NULL before child_init: nothing is cached then */
     apr_pool_t *pool;
-    apr_hash_t *findings;       /* "f" or "l" and the path -> finding */
-    unsigned stored;            /* texts that took memory of the pool. Invariant: < REMEMBERED_LIMIT */
-} memory;
+    apr_hash_t *results;        /* "f" or "l" and the path -> result */
+    unsigned stored;            /* texts in the pool. Invariant: < CACHE_LIMIT */
+} cache;
 
-static void forget_all(void)
+static void clear_cache(void)
 {
-    apr_pool_clear(memory.pool);
-    memory.findings = apr_hash_make(memory.pool);
-    memory.stored = 0;
+    apr_pool_clear(cache.pool);
+    cache.results = apr_hash_make(cache.pool);
+    cache.stored = 0;
 }
 
 void passenger_detection_child_init(apr_pool_t *child_pool)
 {
-    apr_pool_create(&memory.pool, child_pool);
-    apr_pool_tag(memory.pool, "passenger_detection");
-    forget_all();
-    if (apr_thread_mutex_create(&memory.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
-        memory.lock = NULL;
+    apr_pool_create(&cache.pool, child_pool);
+    apr_pool_tag(cache.pool, "passenger_detection");
+    clear_cache();
+    if (apr_thread_mutex_create(&cache.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
+        cache.lock = NULL;
     }
 }
 
-static int recall(apr_pool_t *pool, const char *key, int seconds, finding *found)
+static int find_cached(apr_pool_t *pool, const char *key, int seconds, result *found)
 {
-    if (memory.lock == NULL || seconds == 0) {
+    if (cache.lock == NULL || seconds == 0) {
         return 0;
     }
-    apr_thread_mutex_lock(memory.lock);
-    const finding *remembered = apr_hash_get(memory.findings, key, APR_HASH_KEY_STRING);
-    int fresh = remembered != NULL && passenger_monotonic_now() - remembered->looked < apr_time_from_sec(seconds);
+    apr_thread_mutex_lock(cache.lock);
+    const result *cached = apr_hash_get(cache.results, key, APR_HASH_KEY_STRING);
+    int fresh = cached != NULL && passenger_monotonic_now() - cached->checked_at < apr_time_from_sec(seconds);
     if (fresh) {
-        *found = *remembered;
-        found->target = remembered->target != NULL ? apr_pstrdup(pool, remembered->target) : NULL;
+        *found = *cached;
+        found->target = cached->target != NULL ? apr_pstrdup(pool, cached->target) : NULL;
     }
-    apr_thread_mutex_unlock(memory.lock);
+    apr_thread_mutex_unlock(cache.lock);
     return fresh;
 }
 
-static void remember(const char *key, int seconds, const finding *found)
+static void store(const char *key, int seconds, const result *found)
 {
-    if (memory.lock == NULL || seconds == 0) {
+    if (cache.lock == NULL || seconds == 0) {
         return;
     }
-    apr_thread_mutex_lock(memory.lock);
-    finding *remembered = apr_hash_get(memory.findings, key, APR_HASH_KEY_STRING);
-    /* A link's text takes memory each time it is looked at again: only emptying everything gives it back. */
-    if ((remembered == NULL || found->target != NULL) && ++memory.stored >= REMEMBERED_LIMIT) {
-        forget_all();
-        remembered = NULL;
+    apr_thread_mutex_lock(cache.lock);
+    result *cached = apr_hash_get(cache.results, key, APR_HASH_KEY_STRING);
+    /* A link's target takes memory of the pool each time it is stored: only clearing the pool gives it back. */
+    if ((cached == NULL || found->target != NULL) && ++cache.stored >= CACHE_LIMIT) {
+        clear_cache();
+        cached = NULL;
     }
-    if (remembered == NULL) {
-        remembered = apr_palloc(memory.pool, sizeof(*remembered));
-        apr_hash_set(memory.findings, apr_pstrdup(memory.pool, key), APR_HASH_KEY_STRING, remembered);
+    if (cached == NULL) {
+        cached = apr_palloc(cache.pool, sizeof(*cached));
+        apr_hash_set(cache.results, apr_pstrdup(cache.pool, key), APR_HASH_KEY_STRING, cached);
     }
-    *remembered = *found;
-    remembered->target = found->target != NULL ? apr_pstrdup(memory.pool, found->target) : NULL;
-    apr_thread_mutex_unlock(memory.lock);
+    *cached = *found;
+    cached->target = found->target != NULL ? apr_pstrdup(cache.pool, found->target) : NULL;
+    apr_thread_mutex_unlock(cache.lock);
 }
 
 static passenger_detection classify(int failed)
@@ -93,18 +93,18 @@ static passenger_detection classify(int failed)
 
 passenger_detection passenger_detect_file(apr_pool_t *pool, const char *path, int seconds)
 {
-    finding found = {0};
+    result found = {0};
     const char *key = apr_pstrcat(pool, "f", path, NULL);
-    if (!recall(pool, key, seconds, &found)) {
+    if (!find_cached(pool, key, seconds, &found)) {
         struct stat status;
-        found.looked = passenger_monotonic_now();
+        found.checked_at = passenger_monotonic_now();
         found.detection = classify(stat(path, &status) != 0);
-        remember(key, seconds, &found);
+        store(key, seconds, &found);
     }
     return found.detection;
 }
 
-/* The path without `..`, if that is still the same place: with other links on the way it need not be. */
+/* The path without `..`, if it leads to the same place: with links on the way it may not. */
 static const char *simplify(apr_pool_t *pool, const char *path)
 {
     struct stat as_given;
@@ -137,15 +137,15 @@ static const char *follow_once(apr_pool_t *pool, const char *path)
 
 passenger_detection passenger_detect_link(apr_pool_t *pool, const char *path, int seconds, const char **target)
 {
-    finding found = {0};
+    result found = {0};
     const char *key = apr_pstrcat(pool, "l", path, NULL);
-    if (!recall(pool, key, seconds, &found)) {
+    if (!find_cached(pool, key, seconds, &found)) {
         struct stat status;
-        found.looked = passenger_monotonic_now();
+        found.checked_at = passenger_monotonic_now();
         found.detection = classify(lstat(path, &status) != 0);
         found.target = found.detection == PASSENGER_APP_FOUND && S_ISLNK(status.st_mode) ? follow_once(pool, path)
                                                                                           : path;
-        remember(key, seconds, &found);
+        store(key, seconds, &found);
     }
     *target = found.target;
     return found.detection;

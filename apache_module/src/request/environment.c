@@ -42,44 +42,25 @@ static const char *request_uri(request_rec *r, const passenger_mapping *mapping)
 
 int passenger_environment_is_https(request_rec *r)
 {
-    const char *said = apr_table_get(r->subprocess_env, "HTTPS");
+    const char *configured = apr_table_get(r->subprocess_env, "HTTPS");
     return strcmp(ap_http_scheme(r), "https") == 0
-           || (said != NULL && (strcasecmp(said, "on") == 0 || strcmp(said, "1") == 0));
+           || (configured != NULL && (strcasecmp(configured, "on") == 0 || strcmp(configured, "1") == 0));
 }
 
-static void add_server(request_rec *r, passenger_message *head)
-{
-    conn_rec *c = r->connection;
-    int https = passenger_environment_is_https(r);
-    passenger_message_add(head, "GATEWAY_INTERFACE", "CGI/1.1");
-    passenger_message_add(head, "SERVER_SOFTWARE", ap_get_server_banner());
-    passenger_message_add(head, "SERVER_NAME", ap_escape_html(r->pool, ap_get_server_name_for_url(r)));
-    passenger_message_add(head, "SERVER_PORT", apr_psprintf(r->pool, "%u", ap_get_server_port(r)));
-    passenger_message_add(head, "SERVER_ADDR", c->local_ip);
-    passenger_message_add(head, "DOCUMENT_ROOT", ap_document_root(r));
-    passenger_message_add(head, "REQUEST_SCHEME", https ? "https" : "http");
-    passenger_message_add(head, "HTTPS", https ? "on" : NULL);
-}
-
-static void add_client(request_rec *r, passenger_message *head)
-{
-    passenger_message_add(head, "REMOTE_ADDR", r->useragent_ip);
-    passenger_message_add(head, "REMOTE_PORT", apr_itoa(r->pool, r->connection->client_addr->port));
-    passenger_message_add(head, "REMOTE_HOST", ap_get_useragent_host(r, REMOTE_HOST, NULL));
-    passenger_message_add(head, "REMOTE_USER", r->user);
-    passenger_message_add(head, "AUTH_TYPE", r->ap_auth_type);
-}
-
-/* Where the app is mounted. Another module may have led the request out of there after the mapping was decided. */
+/* Where the app is mounted; empty when another module has given the request a path outside of it since the mapping. */
 static const char *script_name(request_rec *r, const passenger_mapping *mapping)
 {
     return strncmp(r->uri, mapping->base_uri, strlen(mapping->base_uri)) == 0 ? mapping->base_uri : "";
 }
 
-static void add_request(request_rec *r, const passenger_mapping *mapping, passenger_message *head)
+/* The variables about the request, the server and the client: the meta-variables of RFC 3875 and some that are
+ * usual. */
+static void add_meta_variables(request_rec *r, const passenger_mapping *mapping, passenger_message *head)
 {
+    conn_rec *c = r->connection;
+    int https = passenger_environment_is_https(r);
     const char *mounted_at = script_name(r, mapping);
-    /* First what says which request it is, so that the beginning of the head shows it. */
+    /* First what identifies the request: `status` shows the beginning of the head. */
     passenger_message_add(head, "REQUEST_METHOD", r->method);
     passenger_message_add(head, "HTTP_HOST", apr_table_get(r->headers_in, "Host"));
     passenger_message_add(head, "REQUEST_URI", request_uri(r, mapping));
@@ -88,11 +69,26 @@ static void add_request(request_rec *r, const passenger_mapping *mapping, passen
     passenger_message_add(head, "QUERY_STRING", r->args != NULL ? r->args : "");
     passenger_message_add(head, "SERVER_PROTOCOL", r->protocol);
     passenger_message_add(head, "CONTENT_TYPE", apr_table_get(r->headers_in, "Content-Type"));
+
+    passenger_message_add(head, "GATEWAY_INTERFACE", "CGI/1.1");
+    passenger_message_add(head, "SERVER_SOFTWARE", ap_get_server_banner());
+    passenger_message_add(head, "SERVER_NAME", ap_escape_html(r->pool, ap_get_server_name_for_url(r)));
+    passenger_message_add(head, "SERVER_PORT", apr_psprintf(r->pool, "%u", ap_get_server_port(r)));
+    passenger_message_add(head, "SERVER_ADDR", c->local_ip);
+    passenger_message_add(head, "DOCUMENT_ROOT", ap_document_root(r));
+    passenger_message_add(head, "REQUEST_SCHEME", https ? "https" : "http");
+    passenger_message_add(head, "HTTPS", https ? "on" : NULL);
+
+    passenger_message_add(head, "REMOTE_ADDR", r->useragent_ip);
+    passenger_message_add(head, "REMOTE_PORT", apr_itoa(r->pool, c->client_addr->port));
+    passenger_message_add(head, "REMOTE_HOST", ap_get_useragent_host(r, REMOTE_HOST, NULL));
+    passenger_message_add(head, "REMOTE_USER", r->user);
+    passenger_message_add(head, "AUTH_TYPE", r->ap_auth_type);
 }
 
-/* `HTTP_` and the name in capitals; NULL for a name with other than letters, digits and dashes, which could pass for
- * another header (X_Forwarded_For for X-Forwarded-For), for headers that are not the app's, and for those that it gets
- * elsewhere. */
+/* `HTTP_` and the name in capitals. NULL for a name with other characters than letters, digits and dashes, which
+ * could pass for another header (X_Forwarded_For for X-Forwarded-For), for headers that are not for the app, and for
+ * those that it gets under another name. */
 static const char *variable_of_header(apr_pool_t *pool, const char *name)
 {
     static const char *const withheld[] = {"Content-Type", "Content-Length", "Host", "Connection", "Keep-Alive", "TE",
@@ -151,14 +147,14 @@ static int is_reserved(const char *name)
            || is_one_of(name, computed, 0);
 }
 
-/* Reserved, but welcome where the server itself has nothing to say: some auth modules leave them here. */
+/* Reserved, but taken where the server itself has no value: some auth modules leave these here. */
 static int is_missing_identity(const char *name, passenger_message *head)
 {
     static const char *const identity[] = {"AUTH_TYPE", "REMOTE_HOST", "REMOTE_USER", NULL};
     return is_one_of(name, identity, 0) && passenger_message_find(head, 0, name) == NULL;
 }
 
-static void add_modules(request_rec *r, passenger_message *head)
+static void add_modules_variables(request_rec *r, passenger_message *head)
 {
     const apr_array_header_t *variables = apr_table_elts(r->subprocess_env);
     for (int index = 0; index < variables->nelts; index++) {
@@ -175,10 +171,8 @@ passenger_message *passenger_environment_of(request_rec *r, const passenger_mapp
     passenger_message *head = passenger_message_create(r->pool, 64);
     passenger_message_add(head, "CONTENT_LENGTH", apr_off_t_toa(r->pool, content_length));
     passenger_message_add(head, "SCGI", "1");
-    add_request(r, mapping, head);
-    add_server(r, head);
-    add_client(r, head);
+    add_meta_variables(r, mapping, head);
     add_headers(r, head);
-    add_modules(r, head);
+    add_modules_variables(r, head);
     return head;
 }

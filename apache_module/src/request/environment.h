@@ -1,6 +1,7 @@
 /* environment.h: the CGI variables that the app gets (PEP 3333, RFC 3875 section 4.1), and nothing else.
  *
- * Everything lives in the request's pool; called by the thread that processes the request; does not block.
+ * Everything lives in the request's pool; for the thread that processes the request. Nothing blocks, but the name of
+ * the client's host, where HostnameLookups asks for it.
  */
 #ifndef JUMPSEAT_ENVIRONMENT_H
 #define JUMPSEAT_ENVIRONMENT_H

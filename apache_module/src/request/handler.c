@@ -1,20 +1,216 @@
 #include "request/handler.h"
 
-#include <httpd.h>
-#include <http_config.h>
-#include <http_core.h>
-#include <http_protocol.h>
-#include <http_request.h>
+#include <errno.h>
+#include <string.h>
 
-#include "request/app_detection.h"
-#include "output/client_outlet.h"
-#include "output/client_waits.h"
-#include "request/dispatch.h"
+#include <http_log.h>
+#include <apr_strings.h>
+
+#include "config/configuration.h"
+#include "core/message.h"
 #include "errors/error_answer.h"
+#include "output/client_waits.h"
+#include "proxy/proxy_loop.h"
+#include "request/environment.h"
 #include "request/mapping.h"
 #include "request/overflow_report.h"
 #include "request/registration.h"
-#include "input/request_body.h"
+
+APLOG_USE_MODULE(passenger);
+
+enum {
+    CONNECT_ATTEMPTS = 3,
+    FORWARD_ATTEMPTS = 3        /* of one request, to workers that end before they accept it */
+};
+
+/* A request on its way to a worker. */
+typedef struct forward_context {
+    request_rec *r;
+    const passenger_mapping *mapping;
+    passenger_request_body *body;
+    passenger_group group;
+    passenger_backend backend;
+    passenger_sticky_session session;
+    passenger_time_limits limits;
+    int wants_acknowledgement;   /* the worker is to say when it accepts the request */
+    int is_to_own_socket;        /* connected to the socket of the worker that the client's cookie names */
+} forward_context;
+
+/* For a line of the log: the app, the request without its query, the worker if the client's cookie chose ctx. */
+static const char *describe(const forward_context *ctx)
+{
+    request_rec *r = ctx->r;
+    return apr_pstrcat(r->pool, "app ", ctx->group.key, ", ", r->method, " ", r->uri,
+                       ctx->is_to_own_socket ? ", worker " : "", ctx->is_to_own_socket ? ctx->session.route : "",
+                       NULL);
+}
+
+/* 1. Connecting. */
+
+/* Whether no connection at all can be opened now, wherever it leads. */
+static int is_out_of_descriptors(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* There is no connection: `error` says why. Returns the status that the client gets. */
+static int answer_unavailable(const forward_context *ctx, int error)
+{
+    request_rec *r = ctx->r;
+    const char *id = passenger_error_id(r);
+    passenger_error_retry_later(r);
+    if (error == EAGAIN) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, PSGLOGNO(2120)
+                      "the request queue of the app %s is full (PassengerMaxRequestQueueSize): answered 503 (error id "
+                      "%s)", ctx->group.key, id);
+        passenger_overflow_report_add(r, ctx->group.key);
+    }
+    else if (is_out_of_descriptors(error)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, error, r, PSGLOGNO(2134)
+                      "this process of httpd cannot open a connection to the app %s: answered 503 (error id %s)",
+                      ctx->group.key, id);
+    }
+    else {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, error, r, PSGLOGNO(2121)
+                      "cannot connect to the app %s at %s: answered 503 (error id %s)", ctx->group.key,
+                      ctx->group.address.socket_path, id);
+    }
+    return HTTP_SERVICE_UNAVAILABLE;
+}
+
+/* Connects to the group's socket; asks the spawner again when the socket is not there any more. */
+static int connect_to_group(forward_context *ctx)
+{
+    int error = 0;
+    for (int attempt = 0; attempt < CONNECT_ATTEMPTS; attempt++) {
+        int status = passenger_group_find(ctx->r, ctx->mapping, &ctx->group);
+        if (status != OK) {
+            return status;
+        }
+        error = passenger_backend_connect(&ctx->backend, ctx->group.address.socket_path);
+        if (error == 0 || error == EAGAIN || is_out_of_descriptors(error)) {
+            break;
+        }
+        passenger_group_forget(&ctx->group);
+    }
+    return error == 0 ? OK : answer_unavailable(ctx, error);
+}
+
+/* Connects to the worker that the client's cookie names, if there is one and it lives; else to the group. */
+static int connect_to_app(forward_context *ctx, int is_first)
+{
+    ctx->is_to_own_socket = 0;
+    if (!ctx->session.is_on || !is_first || ctx->session.route[0] == '\0') {
+        return connect_to_group(ctx);
+    }
+    int status = passenger_group_find(ctx->r, ctx->mapping, &ctx->group);
+    if (status != OK) {
+        return status;
+    }
+    const char *own = passenger_sticky_session_socket(&ctx->session, ctx->r, ctx->group.address.socket_path);
+    int error = own != NULL ? passenger_backend_connect(&ctx->backend, own) : ENOENT;
+    if (error == EAGAIN) {
+        return answer_unavailable(ctx, error);
+    }
+    ctx->is_to_own_socket = error == 0;
+    return error == 0 ? OK : connect_to_group(ctx);
+}
+
+/* 2. The head of the request. */
+
+/* Our extensions of SCGI (docs/protocol.md, section 2). */
+static void add_extensions(const forward_context *ctx, passenger_message *head)
+{
+    const passenger_time_limits *limits = &ctx->limits;
+    passenger_message_add(head, "JUMPSEAT_TOKEN", ctx->group.address.token);
+    passenger_message_add(head, "JUMPSEAT_FRAMED", "1");
+    passenger_message_add(head, "JUMPSEAT_BODY", passenger_request_body_mode(ctx->body));
+    if (!ctx->body->is_finished && ctx->r->expecting_100) {
+        passenger_message_add(head, "JUMPSEAT_EXPECT", "100-continue");
+    }
+    if (ctx->wants_acknowledgement) {
+        passenger_message_add(head, "JUMPSEAT_TAKEN", "1");
+    }
+    if (limits->start_before != 0) {
+        /* In nanoseconds. */
+        passenger_message_add(head, "JUMPSEAT_START_BEFORE",
+                              apr_psprintf(ctx->r->pool, "%" APR_INT64_T_FMT "000", (apr_int64_t)limits->start_before));
+    }
+    if (limits->request_time != 0) {
+        passenger_message_add_number(head, "JUMPSEAT_TIME_LIMIT", apr_time_as_msec(limits->request_time));
+    }
+}
+
+/* Encodes the request's head and queues it, with the body or the descriptor of its file. */
+static int queue_request(forward_context *ctx)
+{
+    const passenger_request_body *body = ctx->body;
+    passenger_message *head = passenger_environment_of(ctx->r, ctx->mapping, body->length);
+    size_t size;
+    add_extensions(ctx, head);
+    const char *bytes = passenger_message_encode(head, PASSENGER_REQUEST_HEAD_LIMIT, &size);
+    if (bytes == NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, PSGLOGNO(2122)
+                      "the request's headers and variables are more than 1 MiB: answered 431");
+        return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
+    }
+    passenger_backend_queue(&ctx->backend, bytes, size);
+    ctx->backend.descriptor_to_send = body->descriptor;
+    if (body->kind == PASSENGER_BODY_MEMORY && body->length > 0) {
+        passenger_backend_queue(&ctx->backend, body->bytes, (size_t)body->length);
+    }
+    return OK;
+}
+
+/* 3. Forwarding. */
+
+/* One attempt. `*accepted` is 0 when the worker has ended before it accepted the request. */
+static int attempt(forward_context *ctx, int is_first, int *accepted)
+{
+    passenger_proxy proxy = {.r = ctx->r, .backend = &ctx->backend, .body = ctx->body, .limits = &ctx->limits,
+                             .session = &ctx->session, .wants_acknowledgement = ctx->wants_acknowledgement};
+    int status;
+    *accepted = 1;
+    if ((status = connect_to_app(ctx, is_first)) == OK && (status = queue_request(ctx)) == OK) {
+        proxy.app = ctx->group.key;
+        status = passenger_proxy_run(&proxy);
+        *accepted = proxy.outcome != PASSENGER_PROXY_NOT_ACCEPTED;
+    }
+    passenger_backend_close(&ctx->backend);
+    return status;
+}
+
+/* Forwards the request and the response. Returns OK when the client has got its answer, or the status that it is to
+ * get: logged. */
+static int forward_request(request_rec *r, const passenger_mapping *mapping, passenger_request_body *body)
+{
+    const passenger_dir_options *options = passenger_options_of(r);
+    forward_context ctx = {.r = r, .mapping = mapping, .body = body,
+                           .backend = {.socket = -1, .descriptor_to_send = -1}};
+    int accepted;
+    passenger_sticky_session_begin(&ctx.session, r, mapping->base_uri,
+                                   passenger_dir_sticky_sessions(options) && passenger_environment_is_https(r));
+    passenger_time_limits_begin(&ctx.limits, passenger_monotonic_now(), passenger_dir_max_request_queue_time(options),
+                                passenger_dir_max_request_time(options));
+    ctx.wants_acknowledgement = ctx.session.is_on || ctx.limits.start_before != 0 || ctx.limits.request_time != 0;
+    for (int count = 1;; count++) {
+        int status = attempt(&ctx, count == 1, &accepted);
+        if (accepted) {
+            return status;
+        }
+        if (count == FORWARD_ATTEMPTS || !passenger_request_body_rewind(body)) {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2132)
+                          "the worker ended before it accepted the request: answered 502 (%s; error id %s)",
+                          describe(&ctx), passenger_error_id(r));
+            return status;
+        }
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, PSGLOGNO(2133)
+                      "the worker ended before it accepted the request, which goes to another worker (%s)",
+                      describe(&ctx));
+    }
+}
+
+/* 4. The handler. */
 
 static int answer_request(request_rec *r, const passenger_mapping *mapping)
 {
@@ -25,7 +221,7 @@ static int answer_request(request_rec *r, const passenger_mapping *mapping)
     status = passenger_request_body_prepare(r, &body);
     if (status == OK) {
         /* Step 2: to a worker, and the response back. */
-        status = passenger_dispatch(r, mapping, &body);
+        status = forward_request(r, mapping, &body);
         if (status != OK && !body.is_finished) {
             /* httpd would read the rest of the body before it sends the error. */
             r->connection->keepalive = AP_CONN_CLOSE;
@@ -36,47 +232,20 @@ static int answer_request(request_rec *r, const passenger_mapping *mapping)
     return status != OK ? passenger_error_answer(r, status) : OK;
 }
 
-static int answer_shared_client(request_rec *r, const passenger_mapping *mapping)
+int passenger_handle_request(request_rec *r)
 {
+    const passenger_mapping *mapping = passenger_mapping_of(r);
     passenger_client_wait wait;
+    if (mapping == NULL || !mapping->is_for_app || strcmp(r->handler, PASSENGER_HANDLER) != 0) {
+        return DECLINED;
+    }
+    passenger_overflow_report_send_due(r);
+    if (!passenger_client_is_shared(r)) {
+        return answer_request(r, mapping);
+    }
+    /* A stream of HTTP/2 may wait for its client at any point of the request. */
     passenger_client_wait_begin(&wait, r);
     int status = answer_request(r, mapping);
     passenger_client_wait_end(&wait);
     return status;
-}
-
-static int handle_request(request_rec *r)
-{
-    passenger_mapping *mapping = passenger_mapping_of(r);
-
-    if (mapping == NULL || !mapping->is_mine || strcmp(r->handler, PASSENGER_HANDLER) != 0) {
-        return DECLINED;
-    }
-    passenger_overflow_report_go_on(r);
-    return passenger_client_is_shared(r) ? answer_shared_client(r, mapping) : answer_request(r, mapping);
-}
-
-static void begin_child(apr_pool_t *pool, server_rec *server)
-{
-    (void)server;
-    passenger_detection_child_init(pool);
-    passenger_registration_child_init(pool);
-    passenger_overflow_report_child_init(pool);
-    passenger_client_waits_child_init(pool);
-}
-
-void passenger_request_register_hooks(apr_pool_t *pool)
-{
-    static const char *const typing[] = {"mod_negotiation.c", "mod_mime.c", NULL};
-    static const char *const speaking_http2[] = {"mod_http2.c", NULL};
-    static const char *const rewriting[] = {"mod_rewrite.c", "mod_proxy.c", NULL};
-    (void)pool;
-    passenger_outlet_register();
-    passenger_client_waits_register();
-    ap_hook_child_init(begin_child, speaking_http2, NULL, APR_HOOK_MIDDLE);
-    ap_hook_translate_name(passenger_mapping_remember, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_type_checker(passenger_mapping_decide, NULL, typing, APR_HOOK_FIRST);
-    /* After those that replace a request, before mod_dir, which comes last of all. */
-    ap_hook_fixups(passenger_mapping_take, rewriting, NULL, APR_HOOK_FIRST);
-    ap_hook_handler(handle_request, NULL, NULL, APR_HOOK_MIDDLE);
 }

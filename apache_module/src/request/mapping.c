@@ -5,9 +5,8 @@
 #include <http_request.h>
 #include <apr_strings.h>
 
-#include "request/app_detection.h"
 #include "config/configuration.h"
-#include "core/log_numbers.h"
+#include "request/app_detection.h"
 
 APLOG_USE_MODULE(passenger);
 
@@ -26,7 +25,7 @@ static passenger_mapping *mapping_for(request_rec *r)
     return mapping;
 }
 
-int passenger_mapping_remember(request_rec *r)
+int passenger_mapping_save_uri(request_rec *r)
 {
     mapping_for(r)->original_uri = apr_pstrdup(r->pool, r->uri);
     return DECLINED;
@@ -66,7 +65,7 @@ static const char *matching_base_uri(const char *uri, const apr_array_header_t *
     return longest;
 }
 
-/* Whether the administrator asked for an app here in so many words, so that silence would be wrong. */
+/* Whether the configuration asks for an app here by name, so that an app that is not found is worth a log line. */
 static int is_explicit(const passenger_dir_options *options)
 {
     return options->enabled == 1 || options->app_root != NULL;
@@ -123,7 +122,7 @@ static int find_app(request_rec *r, const passenger_dir_options *options, passen
         return status;
     }
     if (passenger_dir_app_type(options) != NULL) {
-        /* Not looked for: a missing entry file shall be the spawner's to explain. */
+        /* Nobody looks for the entry file here: when it is missing, the spawner says so. */
         return passenger_dir_app_root(options) != NULL ? OK : DECLINED;
     }
     const char *entry = apr_pstrcat(r->pool, mapping->app_root, "/", passenger_dir_startup_file(options), NULL);
@@ -141,8 +140,8 @@ static int find_app(request_rec *r, const passenger_dir_options *options, passen
     }
 }
 
-/* Whether a page of public/ answers for this path: dir/index.html for dir/, else path.html. Then the request becomes
- * that of the file, by way of a sub-request, so that all access rules of the file hold. */
+/* Page caching: dir/index.html answers for dir/, path.html for path. Then the request becomes that of the file, by
+ * way of a sub-request, so that all access rules of the file hold. */
 static int serve_cached_page(request_rec *r)
 {
     if (r->method_number != M_GET || (r->path_info != NULL && *r->path_info != '\0')) {
@@ -185,8 +184,8 @@ static int has_path_info(const request_rec *r)
     return r->path_info != NULL && *r->path_info != '\0';
 }
 
-/* Requests that belong to others without a look at any file. */
-static int is_out_of_question(const request_rec *r)
+/* Whether the request belongs to others, by what is known without a look at any file. */
+static int is_for_others(const request_rec *r)
 {
     return r->proxyreq || r->handler != NULL || r->filename == NULL || r->uri == NULL || r->uri[0] != '/'
            || (r->finfo.filetype == APR_REG && !has_path_info(r));
@@ -195,7 +194,7 @@ static int is_out_of_question(const request_rec *r)
 int passenger_mapping_decide(request_rec *r)
 {
     const passenger_dir_options *options = passenger_options_of(r);
-    if (!passenger_dir_enabled(options) || is_out_of_question(r)) {
+    if (!passenger_dir_enabled(options) || is_for_others(r)) {
         return DECLINED;
     }
     passenger_mapping *mapping = mapping_for(r);
@@ -207,23 +206,23 @@ int passenger_mapping_decide(request_rec *r)
     if (status != DECLINED) {
         return status;
     }
-    mapping->is_mine = 1;
-    /* A file with a path behind it may be a script of someone else's: let the others look at it too. */
+    mapping->is_for_app = 1;
+    /* A file with a path behind it may be the script of another module: let the other hooks see it, too. */
     return r->finfo.filetype == APR_REG ? DECLINED : OK;
 }
 
-int passenger_mapping_take(request_rec *r)
+int passenger_mapping_set_handler(request_rec *r)
 {
     passenger_mapping *mapping = passenger_mapping_of(r);
-    if (mapping == NULL || !mapping->is_mine) {
+    if (mapping == NULL || !mapping->is_for_app) {
         return DECLINED;
     }
     if (r->handler != NULL) {
-        mapping->is_mine = 0;
+        mapping->is_for_app = 0;
         return DECLINED;
     }
     r->handler = PASSENGER_HANDLER;
-    /* Neither folder nor missing: so mod_dir does not redirect and mod_speling does not search. */
+    /* With this type mod_dir does not redirect and mod_speling does not search. */
     r->finfo.filetype = APR_UNKFILE;
     return OK;
 }

@@ -1,22 +1,22 @@
 /* overflow_report.h: tells the spawner of requests that were refused because a queue was full (docs/protocol.md,
  * section 4, `queue_full`), for `status` and for the hook queue_full_error.
  *
- * One memory per httpd child, shared by its threads behind a lock. Never blocks on the spawner: what it cannot take now
- * is told later, and once a second at most.
+ * One store of counts per httpd child, shared by its threads behind a lock; it lives as long as the child. Never waits
+ * for the spawner: a report that cannot be sent now is sent later. At most one report a second. Any thread of a child.
  */
 #ifndef JUMPSEAT_OVERFLOW_REPORT_H
 #define JUMPSEAT_OVERFLOW_REPORT_H
 
 #include <httpd.h>
 
-/* Hook child_init. */
+/* Hook child_init: makes the store. */
 void passenger_overflow_report_child_init(apr_pool_t *child_pool);
 
-/* A request of the app group `group` has been refused. Any thread. */
+/* A request of the app group `group` has been refused: counts it, and sends the report if it is time. */
 void passenger_overflow_report_add(request_rec *r, const char *group);
 
-/* Tells what is still to be told, if it is time; to be called now and then. Costs next to nothing when there is
- * nothing. Any thread. */
-void passenger_overflow_report_go_on(request_rec *r);
+/* Sends a report that is due, if there is one. To be called with each request: it costs next to nothing when there is
+ * none. */
+void passenger_overflow_report_send_due(request_rec *r);
 
 #endif

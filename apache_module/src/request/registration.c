@@ -7,67 +7,46 @@
 
 #include "config/configuration.h"
 #include "config/instance.h"
-#include "errors/error_answer.h"
-#include "core/log_numbers.h"
-#include "core/monotonic.h"
+#include "core/deadlines.h"
 #include "core/message.h"
+#include "errors/error_answer.h"
 #include "request/spawner_call.h"
 
 APLOG_USE_MODULE(passenger);
 
 enum { KNOWN_GROUPS_LIMIT = 1024 };
 
+/* Of this httpd child. */
 static struct {
-    apr_thread_mutex_t *lock;        /* NULL: without threads; nothing is remembered then */
+    apr_thread_mutex_t *lock;        /* of the cache; NULL: there is none, and nothing is cached */
     passenger_group_cache *groups;
-    ap_HOOK_fixups_t *fixup_of_mod_env;   /* NULL: there is no mod_env */
-} memory;
-
-static ap_HOOK_fixups_t *find_fixup(const char *module_file)
-{
-    const apr_array_header_t *fixups = ap_hook_get_fixups();
-    for (int index = 0; fixups != NULL && index < fixups->nelts; index++) {
-        const ap_LINK_fixups_t *link = &APR_ARRAY_IDX(fixups, index, ap_LINK_fixups_t);
-        if (strcmp(link->szName, module_file) == 0) {
-            return link->pFunc;
-        }
-    }
-    return NULL;
-}
+} child;
 
 void passenger_registration_child_init(apr_pool_t *child_pool)
 {
-    memory.fixup_of_mod_env = find_fixup("mod_env.c");
-    memory.groups = passenger_group_cache_create(child_pool, KNOWN_GROUPS_LIMIT);
-    if (apr_thread_mutex_create(&memory.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
-        memory.lock = NULL;
+    child.groups = passenger_group_cache_create(child_pool, KNOWN_GROUPS_LIMIT);
+    if (apr_thread_mutex_create(&child.lock, APR_THREAD_MUTEX_DEFAULT, child_pool) != APR_SUCCESS) {
+        child.lock = NULL;
     }
 }
 
-/* What SetEnv and PassEnv give this request, and nothing that other modules add: mod_env's own fixup, run once more
- * with an empty table. */
-static const apr_array_header_t *app_environment_of(request_rec *r)
+/* The variables (apr_table_entry_t) that the app's processes get in their environment. */
+static const apr_array_header_t *app_environment_of(const request_rec *r)
 {
-    if (memory.fixup_of_mod_env == NULL) {
-        return apr_table_elts(apr_table_make(r->pool, 1));
-    }
-    apr_table_t *all = r->subprocess_env;
-    r->subprocess_env = apr_table_make(r->pool, 4);
-    memory.fixup_of_mod_env(r);
-    const apr_array_header_t *given = apr_table_elts(r->subprocess_env);
-    r->subprocess_env = all;
-    return given;
+    static const apr_array_header_t none = {.nelts = 0};
+    const apr_table_t *environment = passenger_app_environment_of(r);
+    return environment != NULL ? apr_table_elts(environment) : &none;
 }
 
-static const char *key_of_group(request_rec *r, const passenger_mapping *mapping)
+static const char *key_of_group(request_rec *r, const passenger_dir_options *options,
+                                const passenger_mapping *mapping)
 {
-    const passenger_dir_options *options = passenger_options_of(r);
     const char *name = passenger_dir_app_group_name(options);
     return name != NULL ? name
                         : apr_pstrcat(r->pool, mapping->app_root, " (", passenger_dir_app_env(options), ")", NULL);
 }
 
-/* One registration stands for a group as one server names it with one environment. */
+/* One registration is for a group as one virtual host names it, with one base URI and one environment. */
 static const char *cache_key_of(request_rec *r, const passenger_mapping *mapping, const char *key,
                                 const apr_array_header_t *environment)
 {
@@ -105,67 +84,95 @@ static passenger_message *question_of(request_rec *r, const passenger_mapping *m
     return question;
 }
 
-/* Returns OK and the group's address, or a status, logged. */
-static int read_answer(request_rec *r, const passenger_answer *answer, passenger_group *group)
+typedef enum registration_failure {
+    REGISTERED,
+    NO_SPAWNER,
+    TOO_LONG,        /* the question */
+    UNREACHABLE,
+    REFUSED,
+    MALFORMED        /* the answer */
+} registration_failure;
+
+/* Reads the group's address from the spawner's answer. `*reason` is the spawner's, when it refuses. */
+static registration_failure read_answer(const passenger_answer *answer, passenger_group *group, const char **reason)
 {
     const char *type = passenger_netstring_find(answer->bytes, answer->length, "type");
     group->address.socket_path = passenger_netstring_find(answer->bytes, answer->length, "socket");
     group->address.token = passenger_netstring_find(answer->bytes, answer->length, "app_token");
+    *reason = passenger_netstring_find(answer->bytes, answer->length, "reason");
     if (type != NULL && strcmp(type, "refused") == 0) {
-        const char *reason = passenger_netstring_find(answer->bytes, answer->length, "reason");
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2080) "the spawner refuses the app %s: %s (error id %s)",
-                      group->key, reason != NULL ? reason : "no reason given", passenger_error_id(r));
-        return HTTP_INTERNAL_SERVER_ERROR;
+        return REFUSED;
     }
-    if (type == NULL || strcmp(type, "registered") != 0 || group->address.socket_path == NULL
-        || group->address.token == NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2081) "the spawner's answer about the app %s is not understood (error id %s)", group->key, passenger_error_id(r));
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return OK;
+    return type != NULL && strcmp(type, "registered") == 0 && group->address.socket_path != NULL
+                   && group->address.token != NULL ? REGISTERED : MALFORMED;
 }
 
+/* Logs why there is no address. Returns the status that the client gets. */
+static int report_failure(request_rec *r, const char *key, registration_failure failure, apr_status_t rv,
+                          const char *reason)
+{
+    const char *id = passenger_error_id(r);
+    switch (failure) {
+    case REGISTERED:
+        break;
+    case NO_SPAWNER:
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2082) "no spawner has been started (error id %s)", id);
+        return HTTP_SERVICE_UNAVAILABLE;
+    case UNREACHABLE:
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, PSGLOGNO(2084) "the spawner cannot be reached at %s (error id %s)",
+                      passenger_instance_get()->spawner_socket, id);
+        return HTTP_SERVICE_UNAVAILABLE;
+    case TOO_LONG:
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2083)
+                      "the options and SetEnv variables of the app %s are more than 256 KiB (error id %s)", key, id);
+        break;
+    case REFUSED:
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2080) "the spawner refuses the app %s: %s (error id %s)",
+                      key, reason != NULL ? reason : "no reason given", id);
+        break;
+    case MALFORMED:
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2081)
+                      "the spawner's answer about the app %s is malformed (error id %s)", key, id);
+        break;
+    }
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* Returns OK and the group's address, or a status, logged. */
 static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const apr_array_header_t *environment,
                        passenger_group *group)
 {
     const passenger_instance *instance = passenger_instance_get();
+    registration_failure failure;
     passenger_answer answer;
-    if (instance == NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2082) "no spawner has been started (error id %s)",
-                      passenger_error_id(r));
-        return HTTP_SERVICE_UNAVAILABLE;
-    }
+    const char *reason = NULL;
     size_t size;
+    if (instance == NULL) {
+        return report_failure(r, group->key, NO_SPAWNER, 0, NULL);
+    }
     const char *question = passenger_message_encode(question_of(r, mapping, group->key, environment, instance),
                                                     PASSENGER_CONTROL_MESSAGE_LIMIT, &size);
     if (question == NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2083)
-                      "the options and SetEnv variables of the app %s are more than 256 KiB (error id %s)", group->key,
-                      passenger_error_id(r));
-        return HTTP_INTERNAL_SERVER_ERROR;
+        return report_failure(r, group->key, TOO_LONG, 0, NULL);
     }
     apr_time_t deadline = passenger_monotonic_now() + apr_time_from_sec(PASSENGER_REGISTRATION_SECONDS);
     apr_status_t rv = passenger_spawner_ask(r->pool, instance->spawner_socket, question, size, deadline, &answer);
-    if (rv != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, PSGLOGNO(2084) "the spawner cannot be reached at %s (error id %s)",
-                      instance->spawner_socket, passenger_error_id(r));
-        return HTTP_SERVICE_UNAVAILABLE;
-    }
-    return read_answer(r, &answer, group);
+    failure = rv == APR_SUCCESS ? read_answer(&answer, group, &reason) : UNREACHABLE;
+    return failure == REGISTERED ? OK : report_failure(r, group->key, failure, rv, reason);
 }
 
-static int recall(request_rec *r, passenger_group *group)
+static int find_cached(request_rec *r, passenger_group *group)
 {
     passenger_group_address found;
     int known = 0;
-    if (memory.lock != NULL) {
-        apr_thread_mutex_lock(memory.lock);
-        known = passenger_group_cache_find(memory.groups, group->cache_key, &found);
+    if (child.lock != NULL) {
+        apr_thread_mutex_lock(child.lock);
+        known = passenger_group_cache_find(child.groups, group->cache_key, &found);
         if (known) {
             group->address.socket_path = apr_pstrdup(r->pool, found.socket_path);
             group->address.token = apr_pstrdup(r->pool, found.token);
         }
-        apr_thread_mutex_unlock(memory.lock);
+        apr_thread_mutex_unlock(child.lock);
     }
     return known;
 }
@@ -173,25 +180,25 @@ static int recall(request_rec *r, passenger_group *group)
 int passenger_group_find(request_rec *r, const passenger_mapping *mapping, passenger_group *group)
 {
     const apr_array_header_t *environment = app_environment_of(r);
-    group->key = key_of_group(r, mapping);
+    group->key = key_of_group(r, passenger_options_of(r), mapping);
     group->cache_key = cache_key_of(r, mapping, group->key, environment);
-    if (recall(r, group)) {
+    if (find_cached(r, group)) {
         return OK;
     }
     int status = ask_spawner(r, mapping, environment, group);
-    if (status == OK && memory.lock != NULL) {
-        apr_thread_mutex_lock(memory.lock);
-        passenger_group_cache_store(memory.groups, group->cache_key, group->address);
-        apr_thread_mutex_unlock(memory.lock);
+    if (status == OK && child.lock != NULL) {
+        apr_thread_mutex_lock(child.lock);
+        passenger_group_cache_store(child.groups, group->cache_key, group->address);
+        apr_thread_mutex_unlock(child.lock);
     }
     return status;
 }
 
 void passenger_group_forget(const passenger_group *group)
 {
-    if (memory.lock != NULL) {
-        apr_thread_mutex_lock(memory.lock);
-        passenger_group_cache_remove(memory.groups, group->cache_key, group->address);
-        apr_thread_mutex_unlock(memory.lock);
+    if (child.lock != NULL) {
+        apr_thread_mutex_lock(child.lock);
+        passenger_group_cache_remove(child.groups, group->cache_key, group->address);
+        apr_thread_mutex_unlock(child.lock);
     }
 }

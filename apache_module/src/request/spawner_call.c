@@ -7,12 +7,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/monotonic.h"
+#include "core/deadlines.h"
 #include "core/netstring.h"
 
 enum {
     PAUSE_MILLISECONDS = 50,      /* between attempts */
-    ATTEMPT_SECONDS = 5           /* for one answer: a spawner that hangs may be replaced meanwhile */
+    ATTEMPT_SECONDS = 5           /* most for one answer: a spawner that hangs may be replaced meanwhile */
 };
 
 static int milliseconds_until(apr_time_t deadline)
@@ -40,7 +40,7 @@ static apr_status_t connect_to(const char *path, int *descriptor)
     return APR_SUCCESS;
 }
 
-apr_status_t passenger_spawner_tell(const char *path, const char *message, apr_size_t length)
+apr_status_t passenger_spawner_send(const char *path, const char *message, apr_size_t length)
 {
     int descriptor;
     apr_status_t rv = connect_to(path, &descriptor);
@@ -92,7 +92,7 @@ static apr_status_t attempt(const char *path, const char *question, apr_size_t l
     return rv;
 }
 
-/* Whether the spawner may be there in a moment: it is being restarted, or its queue is full. */
+/* Whether another attempt may succeed: the spawner is being restarted, or its queue is full. */
 static int is_temporary(apr_status_t rv)
 {
     return rv == ENOENT || rv == ECONNREFUSED || rv == ECONNRESET || rv == EPIPE || rv == EAGAIN || rv == ENOTCONN

@@ -1,6 +1,6 @@
-/* spawner_call.h: one question to the spawner and its answer (docs/protocol.md, section 4, "Child to spawner").
+/* spawner_call.h: one message to the spawner, and its answer (docs/protocol.md, section 4, "Child to spawner").
  *
- * One connection per question. Blocks, within limits. Any thread of an httpd child.
+ * One connection per message, opened and closed here. Any thread of an httpd child.
  */
 #ifndef JUMPSEAT_SPAWNER_CALL_H
 #define JUMPSEAT_SPAWNER_CALL_H
@@ -13,11 +13,12 @@ typedef struct passenger_answer {
     apr_size_t length;
 } passenger_answer;
 
-/* Sends one message and waits for nothing: one attempt, without blocking. APR_SUCCESS when it is in the spawner's queue. */
-apr_status_t passenger_spawner_tell(const char *path, const char *message, apr_size_t length);
+/* Sends one message to the SEQPACKET socket at `path`, once, without blocking. APR_SUCCESS when it is in the spawner's
+ * queue. */
+apr_status_t passenger_spawner_send(const char *path, const char *message, apr_size_t length);
 
-/* Sends `question` to the SEQPACKET socket at `path` and waits for the answer until `deadline` (of
- * passenger_monotonic_now()). While the spawner is being restarted it tries again. APR_SUCCESS, or why the last attempt failed. */
+/* Sends `question` there and blocks until the answer comes, at most until `deadline` (of passenger_monotonic_now()).
+ * Tries again while the spawner is being restarted. APR_SUCCESS, or why the last attempt failed. */
 apr_status_t passenger_spawner_ask(apr_pool_t *pool, const char *path, const char *question, apr_size_t length,
                                    apr_time_t deadline, passenger_answer *answer);
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Iterator
 
 from spawner.cli.checks.findings import ERROR, OK, WARNING, Finding
+from spawner.options import ServerOptions
 
-DEFAULT_USER = "nobody"
+DEFAULT_USER = ServerOptions.default_user
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 

@@ -20,9 +20,9 @@ from spawner.cli.checks.installation import Packages, Permissions
 from spawner.cli.checks.running import Running
 from spawner.cli.console import page_console
 from spawner.cli.instances import registry_folders
+from spawner.shared.constants import SPAWNER_CONFIGURATION
 
 CHECKS_FAILED = 9
-SPAWNER_CONFIGURATION = Path("/etc/jumpseat/spawner.conf")
 
 
 @click.command("validate-install", short_help="Check the installation and say how to repair it")
@@ -63,7 +63,7 @@ def standard_checks(apache: Apache, folders: Sequence[Path], spawner_conf: Optio
     return [
         Packages(),
         Module(apache),
-        SpawnerConfiguration(spawner_conf or SPAWNER_CONFIGURATION, needed=spawner_conf is not None),
+        SpawnerConfiguration(spawner_conf or Path(SPAWNER_CONFIGURATION), needed=spawner_conf is not None),
         RegistryFolders(folders),
         Permissions(Path(__file__).resolve().parents[3]),
         SecurityModule(),

@@ -1,1 +1,1 @@
-"""What the tests of the loaders stand on: interpreters, the control protocol, a client that speaks to workers."""
+"""What the tests of the loaders use: the control protocol, a client that speaks to workers."""

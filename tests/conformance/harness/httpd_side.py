@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from spawner.shared import wire
 from tests.conformance.harness.response_reader import read_frame_header, read_head
-from tests.conformance.harness.spawner_side import PATIENCE
+from tests.conformance.harness.spawner_side import TIMEOUT
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Exchange:
 
     def __init__(self, address: str, framed: bool, method: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(TIMEOUT)
         try:
             self.socket.connect(address)
         except OSError:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from tests.conformance.harness.httpd_side import Answer, Client
-from tests.conformance.harness.spawner_side import PATIENCE, ControlEnd, Output
+from tests.conformance.harness.spawner_side import TIMEOUT, ControlEnd, Output
 
 HEADER = struct.Struct("<IIIIQQQ")
 CELL = struct.Struct("<IIQQ488s")
@@ -103,7 +103,7 @@ class Group:
 
     def wait_for(self, condition: Callable[[Group], object]) -> None:
         """Wait until `condition` holds of this group, as its scoreboard shows it."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition(self):
             assert time.monotonic() < deadline, "the scoreboard does not show it"
             time.sleep(0.001)
@@ -148,7 +148,7 @@ class Process:
 
     def wait_for_end(self) -> None:
         """Wait until the process has ended, whoever waits for its status."""
-        ended = self._pidfd < 0 or select.select([self._pidfd], [], [], PATIENCE)[0]
+        ended = self._pidfd < 0 or select.select([self._pidfd], [], [], TIMEOUT)[0]
         assert ended, f"process {self.pid} has not ended"
 
     def is_alive(self) -> bool:
@@ -246,7 +246,7 @@ class Preloader(Process):
         """Have an app loaded that cannot be; return what the preloader says, once it has ended with status 1."""
         self.send_load(startup_file, **fields)
         failure = self.line.expect("failed")
-        assert self.child.wait(PATIENCE) == 1
+        assert self.child.wait(TIMEOUT) == 1
         return failure
 
     def fork(self, slot: int | None = None, own: OwnSocket | None = None) -> Process:
@@ -291,7 +291,7 @@ class Preloader(Process):
 
     def _end_child(self) -> None:
         self.child.kill()
-        self.child.wait(PATIENCE)
+        self.child.wait(TIMEOUT)
 
 
 def _worker_slot(slot: int, own: OwnSocket | None) -> tuple[list[tuple[str, str]], tuple[int, ...]]:

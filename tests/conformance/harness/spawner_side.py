@@ -10,7 +10,7 @@ import time
 
 from spawner.shared import wire
 
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 
 
 class ControlEnd:
@@ -18,7 +18,7 @@ class ControlEnd:
 
     def __init__(self) -> None:
         self._socket, self.other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(TIMEOUT)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.sender_pid = 0
 
@@ -27,7 +27,7 @@ class ControlEnd:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         self._socket.sendmsg([packet], rights)
 
-    def receive(self, timeout: float = PATIENCE) -> list[tuple[str, str]]:
+    def receive(self, timeout: float = TIMEOUT) -> list[tuple[str, str]]:
         """Return the fields of the next message, `type` first; empty at the end of the line.
 
         Raises ConnectionResetError once when the process ended without having read what it was told.
@@ -87,7 +87,7 @@ class Output:
 
     def wait_for(self, text: str) -> str:
         """Wait until `text` has been written; return all."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while text not in self.text():
             left = deadline - time.monotonic()
             assert left > 0, f"{text!r} was not written, but {self._text!r}"
@@ -96,7 +96,7 @@ class Output:
 
     def wait_for_end(self) -> str:
         """Wait until no process can write any more; return all that was written."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             assert select.select([self._read_end], [], [], max(0, deadline - time.monotonic()))[0], "still open"
             data = os.read(self._read_end, 1 << 16)

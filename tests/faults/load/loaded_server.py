@@ -86,9 +86,9 @@ class LoadedServer:
 
     def wait_for_end(self, seconds: float) -> None:
         """Wait until httpd, which something has ended, and all of its processes are gone."""
-        kept = self.server.kept
-        assert kept is not None
-        eventually(lambda: not kept.running and not kept.descendants(), "the end of everything", seconds)
+        process = self.server.process
+        assert process is not None
+        eventually(lambda: not process.running and not process.descendants(), "the end of everything", seconds)
 
     def load(self, kinds: Sequence[Kind] = MIXED, clients: int = 10, pause: float = 0.01, sticky: bool = False) -> Load:
         """With `offer_http2`, a third of the clients more, who speak that."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 from dataclasses import dataclass, field
-from typing import Counter
+from typing import Counter, Iterable
 
 from load.kinds import Kind
 
@@ -36,6 +36,10 @@ class Outcome:
     @property
     def late(self) -> bool:
         return self.seconds > self.kind.late_after
+
+    def overlaps(self, spans: Iterable[tuple[float, float]]) -> bool:
+        """Whether it was under way at any moment of these spans."""
+        return any(self.begun <= end and self.ended >= begin for begin, end in spans)
 
     def __str__(self) -> str:
         return f"{self.protocol} {self.kind.name} {self.identity} after {self.seconds * 1000:.0f} ms: {self.detail}"

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Callable, Iterator
 
 INTERVAL = 0.01  # seconds
 TITLES = (b"jumpseat: worker of", b"jumpseat: preloader of", b"jumpseat: loading")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What it has seen at once, and when (CLOCK_MONOTONIC)."""
+
+    begun: float
+    ended: float
+    workers: int
+    preloaders: int
 
 
 class ProcessCounter:
@@ -20,9 +33,7 @@ class ProcessCounter:
         self._parents: dict[int, int] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self.most_workers = 0
-        self.most_preloaders = 0
-        self.samples = 0
+        self._looks: list[Look] = []
 
     def __enter__(self) -> ProcessCounter:
         self._thread.start()
@@ -34,12 +45,25 @@ class ProcessCounter:
         self._over.set()
         self._thread.join(10)
 
+    @property
+    def samples(self) -> int:
+        """How often it has looked."""
+        return len(self._looks)
+
+    def most_preloaders(self) -> int:
+        """The most that there were at any moment."""
+        return max(look.preloaders for look in self._looks)
+
+    def most_workers(self, begin: float = 0.0, end: float = math.inf) -> int:
+        """The most that there were at any moment between two (CLOCK_MONOTONIC)."""
+        return max((look.workers for look in self._looks if begin < look.begun and look.ended < end), default=0)
+
     def _run(self) -> None:
         while not self._over.wait(INTERVAL):
             self._sample()
 
     def _sample(self) -> None:
-        spawner = self._spawner()
+        begun, spawner = time.monotonic(), self._spawner()
         seen = set()
         for parent, pid in _descendants(spawner):
             self._parents.setdefault(pid, parent)
@@ -47,9 +71,7 @@ class ProcessCounter:
                 seen.add(pid)
         alive = {pid for pid in seen if _is_app(pid)}  # all at the same moment: behind the last that was seen
         preloaders = {pid for pid in alive if self._parents[pid] == spawner}
-        self.samples += 1
-        self.most_preloaders = max(self.most_preloaders, len(preloaders))
-        self.most_workers = max(self.most_workers, len(alive) - len(preloaders))
+        self._looks.append(Look(begun, time.monotonic(), len(alive) - len(preloaders), len(preloaders)))
 
 
 def _descendants(pid: int) -> Iterator[tuple[int, int]]:

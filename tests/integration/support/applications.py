@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -10,12 +11,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.waiting import PATIENCE, eventually
+from support.waiting import TIMEOUT, eventually
 from tests.open_folders import let_everybody_read
 
 SOURCES = Path(__file__).resolve().parents[2] / "apps"
 #: Who owns an app unless a test says otherwise; nobody special, and with root's rights the only one it can be.
 USUAL_OWNER = "nobody"
+#: Seconds by which a file's time may lag behind the clock.
+MTIME_STEP = 0.05
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,14 @@ class AppFolder:
         found = [path for path in self.events.iterdir() if not path.name.startswith("gate-")]
         return [path.name for path in sorted(found, key=lambda path: path.stat().st_mtime_ns)]
 
-    def wait_for_event(self, name: str, seconds: float = PATIENCE) -> str:
+    def check_pauses(self, *least: float) -> None:
+        """Check that so many seconds, or more, lie between what the app has reported; the last holds for all later."""
+        moments = sorted(path.stat().st_mtime for path in self.events.iterdir() if not path.name.startswith("gate-"))
+        pauses = [later - earlier for earlier, later in zip(moments, moments[1:])]
+        wanted = itertools.chain(least, itertools.repeat(least[-1]))
+        assert all(pause > seconds - MTIME_STEP for pause, seconds in zip(pauses, wanted)), pauses
+
+    def wait_for_event(self, name: str, seconds: float = TIMEOUT) -> str:
         """Wait until the app has reported `name`; return what it wrote."""
         path = self.events / name
         eventually(path.exists, lambda: f"the app's event {name}; there are {self.event_names()}", seconds)

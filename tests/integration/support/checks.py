@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Callable, Counter
 
 from support.descriptors import growth, open_descriptors
 from support.httpd import Httpd
-from support.idle_spawner import idle_spawner_descriptors
 from support.waiting import eventually
 
 #: Descriptors that the spawner may hold for each live app process (control line, output pipe, pidfd, a pipe in
@@ -17,12 +17,28 @@ from support.waiting import eventually
 PER_PROCESS, PER_GROUP = 4, 6
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS}
 
+CONFIGURED = "configuration 1 is in force"
+
+
+@functools.lru_cache(maxsize=None)
+def idle_spawner_descriptors(product: str) -> Counter[str]:
+    """The descriptors, by kind, of a spawner that has its configuration and no app: what every spawner may hold."""
+    server = Httpd(product)
+    try:
+        server.start()
+        server.logs.wait_for(CONFIGURED)
+        found = open_descriptors(server.spawner_pid(), ignored_folder=str(server.logs.folder))
+        server.stop()
+        return found
+    finally:
+        server.clean_up()
+
 
 class Checks:
     """The checks of one started server. Take it right after `start`: it remembers what the parent holds then."""
 
     #: Seconds in which what is closing has to be closed; a deadline, which only a leak makes use of.
-    patience = 10.0
+    timeout = 10.0
 
     def __init__(self, server: Httpd) -> None:
         self.server = server
@@ -42,7 +58,7 @@ class Checks:
 
     def between_tests(self) -> list[str]:
         """For a server that serves several tests."""
-        self.server.logs.wait_for_expected(self.patience)
+        self.server.logs.wait_for_expected(self.timeout)
         found = [*self.server.logs.complaints(), *self._grown(), *self._crashes()]
         self.server.logs.forget_expectations()
         return found
@@ -62,8 +78,8 @@ class Checks:
         return [self.server.run_folder, self.server.folder / "buffer"]
 
     def _grown(self) -> list[str]:
-        kept = self.server.kept
-        if kept is None or not kept.running:
+        process = self.server.process
+        if process is None or not process.running:
             return []
         parent = self._settled_growth("httpd's parent", self._parent_descriptors, self._parent, lambda: 0)
         return parent + self._spawner_growth()
@@ -84,13 +100,13 @@ class Checks:
     ) -> list[str]:
         """Growth that stays (a connection may just be closing)."""
         try:
-            eventually(lambda: not growth(before, count(), allowed()), "descriptors to be closed", self.patience)
+            eventually(lambda: not growth(before, count(), allowed()), "descriptors to be closed", self.timeout)
         except AssertionError:
             return [f"{who} holds more descriptors: {line}" for line in growth(before, count(), allowed())]
         return []
 
     def _crashes(self) -> list[str]:
-        """Orphans reaped by the keeper, and httpd itself, that a crash has ended."""
+        """Orphans that subreaper.py has reaped, and httpd itself, that a crash has ended."""
         ended = dict(self.server.ended)
         crashed = [
             f"process {pid} was ended by {signal.Signals(os.WTERMSIG(status)).name}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Iterable, Mapping
 
-from support.waiting import PATIENCE
+from support.waiting import TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Answer:
 class Client:
     """A connection kept alive to one virtual host; connects when first used."""
 
-    def __init__(self, port: int, host: str, timeout: float = PATIENCE) -> None:
+    def __init__(self, port: int, host: str, timeout: float = TIMEOUT) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         self._host = host
 
@@ -100,7 +100,7 @@ def read_answer(response: http.client.HTTPResponse) -> Answer:
 class Wire:
     """A raw connection: send exact bytes, read answers one after the other."""
 
-    def __init__(self, port: int, timeout: float = PATIENCE, receive_buffer: int = 0) -> None:
+    def __init__(self, port: int, timeout: float = TIMEOUT, receive_buffer: int = 0) -> None:
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

@@ -17,9 +17,9 @@ import psutil
 
 from support.client import Answer, Client, spelled
 from support.configuration import Configuration, Site, server_identity
-from support.kept_process import KeptProcess
-from support.log_book import LogBook
+from support.log_checker import LogChecker
 from support.ports import Port
+from support.supervised_process import SupervisedProcess
 from support.waiting import DeadlinePassed, eventually
 from tests.open_folders import make_open_folder
 
@@ -47,9 +47,9 @@ class Httpd:
         self._more_ports: list[Port] = []
         identity = "" if user else server_identity()
         self.configuration = Configuration(self.folder, self.port, mpm, identity, product)
-        self.logs = LogBook(self.folder / "logs")
+        self.logs = LogChecker(self.folder / "logs")
         self.launcher: list[str] = []  # a program that executes httpd in its own place, and its arguments
-        self.kept: KeptProcess | None = None
+        self.process: SupervisedProcess | None = None
         self.ended: dict[int, int] = {}
 
     def _set_owners(self) -> None:
@@ -109,8 +109,8 @@ class Httpd:
     def start(self) -> Httpd:
         """Start and wait until it answers connections. Raises RuntimeError with the logs when it does not."""
         command = [*self.launcher, HTTPD, "-DFOREGROUND", "-f", str(self.write_configuration())]
-        self.kept = KeptProcess(command, self.user, self._environment(), self.folder / "logs" / "stderr.log")
-        self.ended = self.kept.ended
+        self.process = SupervisedProcess(command, self.user, self._environment(), self.folder / "logs" / "stderr.log")
+        self.ended = self.process.ended
         self._wait_until_running(0)
         return self
 
@@ -121,7 +121,7 @@ class Httpd:
 
     def _wait_until_running(self, times_before: int) -> None:
         def ready() -> bool:
-            if self.kept is None or not self.kept.running:
+            if self.process is None or not self.process.running:
                 raise RuntimeError(f"httpd ended at once:\n{self.logs.text('stderr.log')}\n{self.logs.text()}")
             return self.logs.count(RUNNING) > times_before and self._listens()
 
@@ -134,8 +134,8 @@ class Httpd:
     @property
     def pid(self) -> int:
         """The parent's."""
-        assert self.kept is not None
-        return self.kept.pid
+        assert self.process is not None
+        return self.process.pid
 
     def graceful(self) -> None:
         """`apachectl graceful` with the present configuration; returns when the new one is in force."""
@@ -146,22 +146,22 @@ class Httpd:
         self._signal_and_wait(signal.SIGHUP)
 
     def _signal_and_wait(self, number: int) -> None:
-        assert self.kept is not None
+        assert self.process is not None
         self.write_configuration()
         before = self.logs.count(RUNNING)
-        self.kept.send(number)
+        self.process.send(number)
         self._wait_until_running(before)
 
     def stop(self, number: int = signal.SIGTERM) -> list[str]:
         """End it and wait for all of its processes; return a line for each that lives on (they are killed)."""
-        if self.kept is None:
+        if self.process is None:
             return []
-        if self.kept.running:
+        if self.process.running:
             self._let_connections_end()
-            self.kept.send(number)
-        strays = self.kept.wait_until_all_have_ended(self.stop_deadline)
-        self.kept.kill_all()
-        self.kept = None
+            self.process.send(number)
+        strays = self.process.wait_until_all_have_ended(self.stop_deadline)
+        self.process.kill_all()
+        self.process = None
         return strays
 
     def _let_connections_end(self) -> None:
@@ -187,14 +187,14 @@ class Httpd:
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
             for port in (self._port, *self._more_ports):
                 stack.callback(port.release)
-            if self.kept is not None:
-                stack.callback(self.kept.kill_all)
-                self.kept = None
+            if self.process is not None:
+                stack.callback(self.process.kill_all)
+                self.process = None
 
     # -- looking inside
 
     def processes(self) -> list[psutil.Process]:
-        return self.kept.descendants() if self.kept else []
+        return self.process.descendants() if self.process else []
 
     def children(self, name: str) -> list[psutil.Process]:
         """The parent's children of that name: `apache2` or, for the spawner, `jumpseat`. One may end at any moment."""

@@ -41,7 +41,7 @@ def checked_httpd(mpm: str = "event", user: str = "", with_module: bool = True) 
 def check_all_live() -> None:
     """After each test: what is wrong with the servers that go on to serve the next one."""
     for server in LIVE:
-        if server.checks is not None and server.kept is not None:
+        if server.checks is not None and server.process is not None:
             complain(server.checks.between_tests())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 
 from support.httpd import Httpd
 from support.module_lines import REPOSITORY
-from support.waiting import PATIENCE, eventually
+from support.waiting import TIMEOUT, eventually
+
+#: A restart waits so long in all for workers that retire; then they do not count any more (docs/survival.md).
+DRAIN_SECONDS = 2.0
 
 
 def run_command(
@@ -69,7 +73,12 @@ def preloaders(server: Httpd, name: str = "") -> list[dict[str, Any]]:
     return [process for process in group(server, name).get("processes", []) if process["kind"] == "preloader"]
 
 
-def wait_for_workers(server: Httpd, count: int, name: str = "", seconds: float = PATIENCE) -> list[dict[str, Any]]:
+def seconds_of_restarts(server: Httpd) -> list[float]:
+    """How long each completed restart has taken, as the log says."""
+    return [float(found) for found in re.findall(r"JS3510: .*, (\d+\.\d+) s$", server.logs.text(), re.MULTILINE)]
+
+
+def wait_for_workers(server: Httpd, count: int, name: str = "", seconds: float = TIMEOUT) -> list[dict[str, Any]]:
     """Wait until the group has exactly that many serving workers and no other worker."""
 
     def settled() -> list[dict[str, Any]] | None:

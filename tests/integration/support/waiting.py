@@ -8,7 +8,7 @@ from typing import Callable, TypeVar
 Value = TypeVar("Value")
 
 #: Seconds. Generous: a deadline is there to end a test that has failed, not to measure.
-PATIENCE = 30.0
+TIMEOUT = 30.0
 PAUSE = 0.01
 
 
@@ -16,7 +16,7 @@ class DeadlinePassed(AssertionError):
     """What was awaited did not come in time."""
 
 
-def eventually(probe: Callable[[], Value], what: str | Callable[[], str], seconds: float = PATIENCE) -> Value:
+def eventually(probe: Callable[[], Value], what: str | Callable[[], str], seconds: float = TIMEOUT) -> Value:
     """Call `probe` until it answers something true, and return that.
 
     Raises DeadlinePassed, naming `what` (a text, or what gives it then) and the last answer, after `seconds`.
@@ -32,7 +32,7 @@ def eventually(probe: Callable[[], Value], what: str | Callable[[], str], second
         time.sleep(PAUSE)
 
 
-def stays(probe: Callable[[], bool], what: str, seconds: float) -> None:
+def remains_true(probe: Callable[[], bool], what: str, seconds: float) -> None:
     """Check that `probe` stays true for `seconds`; for what must *not* happen."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -9,8 +9,9 @@ from typing import Iterator, Mapping
 
 import pytest
 
-from tests.conformance.harness.interpreters import START, find_interpreters
 from tests.conformance.harness.loader_process import Group, Preloader, Process
+from tests.conformance.loaders import START
+from tests.interpreters import find_interpreters
 
 INTERPRETERS = find_interpreters()
 APPS = Path(__file__).parent / "apps"

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.conformance.harness.interpreters import ROOT
 from tests.conformance.harness.loader_process import Process
+from tests.conformance.loaders import ROOT
 from tests.unit.loaders.conftest import Starter
 
 PROBE = "responses.py"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conformance.harness.interpreters import ROOT
+from tests.conformance.loaders import ROOT
 from tests.unit.loaders.conftest import Starter
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from spawner.state_store.instance_directory import InstanceDirectory
-from tests.conformance.harness.interpreters import ROOT, START
+from tests.conformance.loaders import ROOT, START
 from tests.unit.loaders.conftest import Starter
 
 ANSWER_JSON = """

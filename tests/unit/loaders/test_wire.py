@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spawner.shared import wire
+from spawner.shared import constants, wire
 
 FIELD = st.binary(max_size=30).map(lambda data: data.replace(b"\0", b"x"))
 PAIRS = st.lists(st.tuples(FIELD, FIELD), max_size=8)
@@ -110,7 +110,7 @@ def test_any_bytes_give_a_message_or_a_typed_error(data: bytes) -> None:
 @given(PAIRS)
 def test_a_request_head_gives_the_same_fields_as_native_strings(pairs: list[tuple[bytes, bytes]]) -> None:
     message = wire.encode(pairs)
-    end = wire.message_end(message, wire.REQUEST_HEAD_LIMIT)
+    end = wire.message_end(message, constants.REQUEST_HEAD_LIMIT)
     assert end == len(message)
     payload = wire.payload_of(message, end)
     if payload:

@@ -11,8 +11,8 @@ from typing import Callable
 
 import pytest
 
-from tests.conformance.harness.interpreters import ROOT
-from tests.conformance.harness.spawner_side import PATIENCE
+from tests.conformance.harness.spawner_side import TIMEOUT
+from tests.conformance.loaders import ROOT
 from tests.unit.loaders.conftest import Starter
 
 APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
@@ -110,7 +110,7 @@ def _links(pid: int) -> list[str]:
 
 
 def _wait_until(look: Callable[[], object], expected: object) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while look() != expected:
         assert time.monotonic() < deadline, (look(), expected)
         time.sleep(0.001)
@@ -216,7 +216,7 @@ def test_the_preloader_refuses_what_it_cannot_be_told(starter: Starter) -> None:
     preloader.load()
     preloader.line.send("load")
     assert preloader.child.wait(30) == 1
-    assert "got the message 'load'" in preloader.output.wait_for_end()
+    assert "whose app is loaded got the message 'load'" in preloader.output.wait_for_end()
 
 
 def test_a_fork_that_the_system_refuses_is_told_and_the_preloader_goes_on(starter: Starter) -> None:

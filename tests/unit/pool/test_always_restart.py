@@ -186,7 +186,7 @@ def test_whoever_waits_for_a_restart_that_waits_hears_of_it_when_the_file_comes(
     for _ in range(3):
         world.restart()
     generation = world.restart()
-    assert world.pool.groups["app"].restart_again
+    assert world.pool.groups["app"].release.queued is not None
     world.step(world.pool.set_always_restart, "app", True)
     world.all_up()
     told = [progress for progress in world.effects_of(effects.Progress) if progress.generation == generation]

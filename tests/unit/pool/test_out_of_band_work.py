@@ -99,7 +99,7 @@ def test_a_worker_at_work_is_not_taken_for_another_app() -> None:
     world.up("app", min_instances=2)
     first, second = world.serving("app")
     ask(world, first)
-    world.pool.is_busy = lambda process: process.running > 0  # it has no request
+    world.pool.capacity.is_busy = lambda process: process.running > 0  # it has no request
     world.up("other")
     assert first.serving
     assert second.retiring

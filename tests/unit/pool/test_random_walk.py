@@ -172,7 +172,7 @@ class RandomWalk(RuleBasedStateMachine):
             if wanted and not group.active_workers():
                 assert group.state is not GroupState.SERVING, group.key
                 preloading = any(p.starting and p.kind is ProcessKind.PRELOADER for p in group.processes.values())
-                queued = group.key in self.world.pool.waiting_for_room or group.spawn_after > self.world.now
+                queued = group.key in self.world.pool.capacity.line() or group.backoff.start_after > self.world.now
                 assert preloading or queued, group.key
 
     @invariant()
@@ -191,7 +191,7 @@ class RandomWalk(RuleBasedStateMachine):
                 del self.asked[key]
             else:
                 assert group is not None
-                assert group.restart is not None or group.restart_again, key
+                assert group.release.restart is not None or group.release.queued is not None, key
 
     def everything_comes_to_rest_and_serves(self) -> None:
         self.everything_comes_up()
@@ -214,8 +214,8 @@ class RandomWalk(RuleBasedStateMachine):
             assert group.serving_workers(), key
             assert group.state is GroupState.SERVING, (key, group.state)
             assert len({process.generation for process in group.serving_workers()}) == 1, key
-            if group.pinned is None:
-                assert group.spawn_generation == max(process.generation for process in group.processes.values())
+            if group.release.pinned is None:
+                assert group.release.wanted == max(process.generation for process in group.processes.values())
         assert not self.asked or not self.unanswered()
 
     def unanswered(self) -> list[str]:

@@ -179,7 +179,7 @@ def test_a_start_that_is_above_the_hard_memory_limit_has_failed() -> None:
     world.come_up(world.processes()[0])
     found = world.measure([(world.processes()[0], 250)])
     assert any(isinstance(effect, effects.FailWaiting) for effect in found)
-    failure = world.pool.groups["app"].failure
+    failure = world.pool.groups["app"].backoff.failure
     assert failure is not None
     assert "PassengerHardMemoryLimit" in failure.summary
 
@@ -276,7 +276,7 @@ def test_in_a_full_pool_a_worn_worker_is_replaced_with_one_more_at_most(options:
         wear_out(world, world.serving(key)[0])
     most = 0
     while any(process.starting or process.retiring for process in world.pool.processes.values()):
-        most = max(most, world.pool.worker_count())
+        most = max(most, world.pool.capacity.worker_count)
         moving = next(p for p in world.pool.processes.values() if p.starting or p.retiring)
         world.come_up(moving) if moving.starting else world.exit(moving)
     assert most <= 3

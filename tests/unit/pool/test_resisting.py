@@ -78,7 +78,7 @@ def test_a_lost_worker_is_forked_from_the_old_preloader() -> None:
     world.all_up()
     assert [process.generation for process in world.serving()] == [1]
     assert len(world.effects_of(effects.StartProcess)) == 2, "nothing was started from disk but the broken release"
-    assert world.pool.groups["app"].pinned is not None
+    assert world.pool.groups["app"].release.pinned is not None
 
 
 def test_without_the_old_preloader_nothing_is_started_while_a_worker_serves() -> None:
@@ -101,7 +101,7 @@ def test_with_nothing_left_of_the_old_release_the_newest_code_is_tried() -> None
     world.advance(2.0)
     assert world.starting().generation == 2
     world.all_up()
-    assert world.pool.groups["app"].pinned is None
+    assert world.pool.groups["app"].release.pinned is None
     assert notes(world)[-1] == (2, False), "it has come up after all"
 
 
@@ -151,7 +151,7 @@ def test_resisting_outlives_the_spawner() -> None:
     world.restart()
     world.all_up()
     assert [process.generation for process in world.serving()] == [3, 3]
-    assert world.pool.groups["app"].pinned is None
+    assert world.pool.groups["app"].release.pinned is None
 
 
 def test_an_old_preloader_alone_outlives_the_spawner_as_the_old_release() -> None:
@@ -225,7 +225,7 @@ def test_a_release_that_fails_after_a_half_finished_restart_leaves_one_release_s
     world.all_up()
     assert [process.generation for process in world.serving()] == [2]
     assert world.pool.groups["app"].state is GroupState.SERVING
-    assert world.pool.groups["app"].pinned is not None
+    assert world.pool.groups["app"].release.pinned is not None
 
 
 def fail_over_and_over(world: World, times: int) -> list[effects.Progress]:
@@ -265,9 +265,9 @@ def test_a_restart_that_has_lost_what_it_brought_up_and_brings_no_more_is_resist
     assert told.stage == "failed"
     assert [process.generation for process in world.serving()] == [1]
     group = world.pool.groups["app"]
-    assert (group.state, group.generation) == (GroupState.SERVING, 1)
-    assert group.pinned is not None
-    assert group.pinned.generation == 2
+    assert (group.state, group.release.current) == (GroupState.SERVING, 1)
+    assert group.release.pinned is not None
+    assert group.release.pinned.generation == 2
     assert notes(world)[-1] == (2, True)
 
 

@@ -78,7 +78,7 @@ def test_a_release_that_cannot_load_leaves_the_old_one_serving_and_says_so() -> 
     assert not any(isinstance(effect, effects.FailWaiting) for effect in found)
     assert any(isinstance(effect, effects.Log) and "goes on serving" in effect.text for effect in found)
     assert world.pool.groups["app"].state is GroupState.SERVING
-    assert world.pool.groups["app"].failure is not None
+    assert world.pool.groups["app"].backoff.failure is not None
 
 
 def test_the_mended_release_comes_in_with_the_next_touch_and_clears_the_failure() -> None:
@@ -89,7 +89,7 @@ def test_the_mended_release_comes_in_with_the_next_touch_and_clears_the_failure(
     restart(world)
     world.all_up()
     assert [process.generation for process in world.serving()] == [3]
-    assert world.pool.groups["app"].failure is None
+    assert world.pool.groups["app"].backoff.failure is None
 
 
 def test_a_touch_during_a_restart_starts_over_with_the_newest_code() -> None:
@@ -197,7 +197,6 @@ def test_a_restart_adopted_with_one_worker_too_many_comes_to_its_end() -> None:
     for kind, generation, slot in [*adopted, (ProcessKind.WORKER, 2, 2)]:
         process = Process(0, "app", kind, generation, world.now, slot, pid=next(world.pids))
         process.state = ProcessState.READY if kind is ProcessKind.PRELOADER else ProcessState.SERVING
-        world.pool.groups["app"].last_generation = 2
         world.pool.adopt_process(process)
     world.step(world.pool.adoption_complete)
     world.all_up()
@@ -212,7 +211,7 @@ def test_an_app_that_is_touched_more_often_than_it_takes_to_load_comes_up_all_th
         world.come_up(starting(world))  # it loads, and the next touch comes before it has
     world.come_up(starting(world))
     world.come_up(starting(world))
-    assert world.pool.groups["app"].generation == 5  # the fourth in a row was allowed to finish
+    assert world.pool.groups["app"].release.current == 5  # the fourth in a row was allowed to finish
     world.all_up()
     assert {process.generation for process in world.processes()} == {6}, "the last touch brings the newest code"
     assert world.pool.groups["app"].state is GroupState.SERVING
@@ -241,7 +240,7 @@ def test_a_restart_that_was_put_off_comes_when_what_was_loading_fails() -> None:
     world.fail(starting(world))
     world.all_up()
     assert [process.generation for process in world.serving()] == [6]
-    assert world.pool.groups["app"].failure is None
+    assert world.pool.groups["app"].backoff.failure is None
 
 
 def test_what_loads_outdated_code_is_told_to_end_and_killed_if_it_does_not() -> None:
@@ -266,14 +265,14 @@ def test_a_worker_of_the_old_release_does_not_make_the_failure_of_the_new_one_fo
     world.step(world.pool.tick)
     world.all_up()
     assert len(world.serving()) == 2
-    assert world.pool.groups["app"].failure is not None
+    assert world.pool.groups["app"].backoff.failure is not None
 
 
 def test_an_app_that_has_lost_every_worker_in_a_restart_does_not_wait_for_those_that_go() -> None:
     world = World()
     world.up(min_instances=2)
     world.sample()
-    world.pool.groups["app"].target = 1
+    world.pool.groups["app"].sizing.limit(1)
     world.restart()
     for process in world.serving():
         world.step(world.pool.detach_process, process.process_id)

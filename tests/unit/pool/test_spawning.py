@@ -209,7 +209,7 @@ def test_a_start_that_takes_too_long_is_killed_and_named() -> None:
     found = world.advance(30)
     assert "Kill" in kinds(found)
     assert "FailWaiting" in kinds(found)
-    failure = world.pool.groups["app"].failure
+    failure = world.pool.groups["app"].backoff.failure
     assert failure is not None
     assert failure.step == start_steps.IMPORT
     assert "PassengerStartTimeout" in failure.summary
@@ -220,7 +220,7 @@ def test_a_process_that_ends_before_it_is_up_is_a_failed_start() -> None:
     world.register()
     world.request()
     world.exit(world.processes()[0], 256)
-    failure = world.pool.groups["app"].failure
+    failure = world.pool.groups["app"].backoff.failure
     assert failure is not None
     assert "exit status 1" in failure.summary
 
@@ -372,7 +372,7 @@ def test_a_worker_that_has_become_busy_since_the_last_sample_is_not_taken_from_i
     world = World(max_pool_size=1)
     world.up("one")
     world.sample("one", busy=False)
-    world.pool.is_busy = lambda process: process.key == "one"
+    world.pool.capacity.is_busy = lambda process: process.key == "one"
     load_two(world)
     assert len(world.serving("one")) == 1
     assert not world.processes("two", ProcessKind.WORKER)
@@ -438,7 +438,7 @@ def test_a_worker_that_was_forked_and_hangs_is_killed_and_its_preloader_goes_on(
     assert (hanging.pid, hanging.state) == (77, ProcessState.SPAWNED)
     world.advance(world.pool.groups["app"].registration.options.start_timeout)
     assert [effect.process_id for effect in world.effects_of(effects.Kill)] == [hanging.process_id]
-    failure = world.pool.groups["app"].failure
+    failure = world.pool.groups["app"].backoff.failure
     assert failure is not None
     assert (failure.step, failure.summary) == ("fork a worker", "not up within 90 s (PassengerStartTimeout)")
     world.advance(60.0)

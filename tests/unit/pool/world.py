@@ -26,7 +26,7 @@ class World:
         self.now = 1000.0
         self.server = dataclasses.replace(ServerOptions(), **server)
         self.pool = Pool(self.server, parallel_starts=2)
-        self.pool.epoch = 1
+        self.pool.configure(self.server, 1, frozenset(), self.now)
         self.seen: list[effects.Effect] = []
         self.pids = iter(range(100, 10_000_000))
 
@@ -56,11 +56,11 @@ class World:
         :param found: whether a process, by its place and itself, is still there.
         """
         older, self.pool = self.pool, Pool(self.server, parallel_starts=2)
-        self.pool.epoch, self.pool.vhost_ids = older.epoch, older.vhost_ids
+        former = older.capacity.configuration
+        self.pool.configure(self.server, former.epoch, former.vhost_ids, self.now)
         for group in older.groups.values():
-            generation = max(group.generation, group.last_generation) + group.restart_again
-            kept = (group.pinned, group.always_restart)
-            self.pool.adopt_group(group.registration, generation, self.now, *kept)
+            kept = (group.release.pinned, group.always_restart)
+            self.pool.adopt_group(group.registration, group.release.generation_to_store, self.now, *kept)
         for number, process in enumerate(older.processes.values()):
             if found(number, process):
                 entry = Process(0, process.key, process.kind, process.generation, self.now, process.slot, process.pid)

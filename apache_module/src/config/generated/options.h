@@ -112,9 +112,6 @@ typedef struct {
     const char *const *choices; /* pairs of the word allowed and the word that it means; ended by NULL; or NULL */
 } passenger_option;
 
-/* The module's directives, ended by an empty one. */
-extern const command_rec passenger_commands[];
-
 /* Options with nothing configured. */
 passenger_dir_options *passenger_dir_options_create(apr_pool_t *pool);
 passenger_server_options *passenger_server_options_create(apr_pool_t *pool);
@@ -123,7 +120,7 @@ passenger_server_options *passenger_server_options_create(apr_pool_t *pool);
 passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passenger_dir_options *outer,
                                                    const passenger_dir_options *inner);
 
-/* Adds each option that the spawner is told: the value in force; those without a value are left out. */
+/* Adds each option that is sent to the spawner, with the value in force. Options without a value are left out. */
 void passenger_dir_options_to_wire(const passenger_dir_options *options, passenger_message *message);
 void passenger_server_options_to_wire(const passenger_server_options *options, passenger_message *message);
 

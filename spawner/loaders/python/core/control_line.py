@@ -4,12 +4,12 @@ import array
 import socket
 from typing import Iterable, List, Optional, Sequence, Tuple
 
-from ....shared import wire
+from ....shared import constants, wire
 from .errors import LineClosed
 from .unpatched import MSG_CMSG_CLOEXEC, Socket
 
 _MOST_DESCRIPTORS = 8
-_PACKET_SIZE = wire.CONTROL_MESSAGE_LIMIT + 16
+_PACKET_SIZE = constants.CONTROL_MESSAGE_LIMIT + 16
 _ANCILLARY_SIZE = socket.CMSG_SPACE(_MOST_DESCRIPTORS * 4)
 
 

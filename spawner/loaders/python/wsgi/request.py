@@ -8,7 +8,7 @@ import socket
 import sys
 from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
 
-from ....shared import wire
+from ....shared import constants, wire
 from ..core import unpatched
 from ..core.control_line import passed_descriptors
 from ..core.errors import BadRequest, ClientLeft
@@ -173,10 +173,10 @@ def _read_head(connection: Connection) -> Tuple[bytes, bytes, List[int]]:
     """Return the head's payload, the bytes that came behind it, and the descriptor that came with it, if any."""
     data, descriptors = _first_piece(connection)
     try:
-        end = wire.message_end(data, wire.REQUEST_HEAD_LIMIT)
+        end = wire.message_end(data, constants.REQUEST_HEAD_LIMIT)
         while end is None or len(data) < end:
             data += _next_piece(connection)
-            end = wire.message_end(data, wire.REQUEST_HEAD_LIMIT)
+            end = wire.message_end(data, constants.REQUEST_HEAD_LIMIT)
         return wire.payload_of(data, end), data[end:], descriptors
     except (wire.WireError, ClientLeft, BadRequest) as error:
         for descriptor in descriptors:

@@ -11,12 +11,12 @@ import stat
 import struct
 from typing import Any, BinaryIO
 
+from ....shared.constants import FRAME_DATA_LIMIT
 from ..core.errors import BadRequest, ClientLeft
 from ..core.unpatched import Connection
 
 _BUFFER_SIZE = 64 * 1024
 _FRAME_HEAD = struct.Struct("!I")
-_LONGEST_DATA_FRAME = 0x7FFFFFFF
 
 
 def inline(connection: Connection, received: bytes, length: int) -> BinaryIO:
@@ -112,5 +112,5 @@ class _FramedBody(_ConnectionBody):
             filled += self._receive_into(head[filled:])
         (self._remaining,) = _FRAME_HEAD.unpack(head)
         self._ended = not self._remaining
-        if self._remaining > _LONGEST_DATA_FRAME:
+        if self._remaining > FRAME_DATA_LIMIT:
             raise OSError(errno.EPROTO, "a frame of the request body is not a data frame")

@@ -6,9 +6,9 @@ What the app gives is untrusted. Nothing that could end a line gets through, and
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
+from ....shared.constants import RESPONSE_HEAD_LIMIT
 from ..core.errors import InvalidResponse
 
-_LONGEST_HEAD = 256 * 1024
 _STATUS = re.compile(r"[2-9][0-9][0-9](?: [^\x00-\x08\x0a-\x1f\x7f]*)?\Z")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -99,8 +99,8 @@ def _encode(lines: List[str], pairs: List[Tuple[str, str]]) -> bytes:
         data = "\r\n".join(lines).encode("latin-1")
     except UnicodeEncodeError as error:
         raise _bad_value(pairs) from error
-    if len(data) > _LONGEST_HEAD:
-        raise InvalidResponse("the response head has {} bytes, the limit is {}".format(len(data), _LONGEST_HEAD))
+    if len(data) > RESPONSE_HEAD_LIMIT:
+        raise InvalidResponse("the response head has {} bytes, the limit is {}".format(len(data), RESPONSE_HEAD_LIMIT))
     return data
 
 

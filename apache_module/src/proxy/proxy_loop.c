@@ -1,0 +1,411 @@
+#include "proxy/proxy_loop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+
+#include <http_core.h>
+#include <http_log.h>
+#include <apr_portable.h>
+
+#include "config/configuration.h"
+#include "core/buffer_file.h"
+
+APLOG_USE_MODULE(passenger);
+
+enum {
+    RECEIVE_SIZE = 32 * 1024,
+    RECEIVE_LEAST = 8 * 1024,         /* with less room than this left, what came is sent first */
+    FILES_LIMIT = 8,                  /* with so many open files in the brigade, too */
+    WITHOUT_READ_AHEAD = 32 * 1024,   /* bytes that httpd takes for a stream of HTTP/2 without waiting for the client */
+    IDLE_MILLISECONDS = 5,            /* a worker silent for so long: the client gets what there is */
+    FLUSH_MILLISECONDS = 50,          /* the longest that a little is held back from the client */
+    POLLED_MILLISECONDS = 1000,       /* how often to look at a client's socket: httpd may have closed it */
+    UNPOLLED_MILLISECONDS = 250,      /* how often to look whether a client that cannot be polled is still there */
+    UNPOLLED_BODY_MILLISECONDS = 20   /* the same, at most, for more of its body */
+};
+
+/* 1. Where the loop stands. */
+
+/* Whether nobody is there to get an answer. */
+static int is_client_gone(const passenger_proxy *proxy)
+{
+    return proxy->client_has_left || proxy->sender.client_has_left || proxy->r->connection->aborted
+           || proxy->output.status != APR_SUCCESS;
+}
+
+/* Whether nothing more is expected from the worker. */
+static int is_answered(const passenger_proxy *proxy)
+{
+    return proxy->parser.state > PASSENGER_RESPONSE_BODY;
+}
+
+/* Whether the worker has answered, but the client has not got everything. */
+static int is_delivering(const passenger_proxy *proxy)
+{
+    if (proxy->parser.state == PASSENGER_RESPONSE_BROKEN) {
+        /* What came before the break is sent, unless all of it can still become an error. */
+        return proxy->output.has_started && passenger_output_buffer_is_keeping(&proxy->output);
+    }
+    return proxy->parser.state == PASSENGER_RESPONSE_COMPLETE && passenger_output_buffer_is_pending(&proxy->output);
+}
+
+static int is_over(const passenger_proxy *proxy)
+{
+    return is_client_gone(proxy) || proxy->outcome != PASSENGER_PROXY_BY_RESPONSE
+           || (is_answered(proxy) && !is_delivering(proxy));
+}
+
+/* Whether something came that may not have reached the client. */
+static int is_unflushed(const passenger_proxy *proxy)
+{
+    return proxy->unflushed_since != 0 && proxy->parser.state == PASSENGER_RESPONSE_BODY
+           && proxy->output.status == APR_SUCCESS;
+}
+
+/* 2. From the worker to the client. */
+
+static int make_buffer_file(void *path)
+{
+    return passenger_buffer_file_make(path);
+}
+
+/* Sending to a client that cannot be polled (HTTP/2) blocks. Once a response is larger than what httpd takes at once, a
+ * thread reads from the worker meanwhile. */
+static void start_read_ahead_if_needed(passenger_proxy *proxy)
+{
+    const passenger_server_options *options = passenger_server_wide_options();
+    if (proxy->output.client.filter != NULL || proxy->sent <= WITHOUT_READ_AHEAD || proxy->read_ahead.is_started
+        || proxy->read_ahead_failed || is_answered(proxy)) {
+        return;
+    }
+    char *path = passenger_buffer_file_path(proxy->r->pool, passenger_server_data_buffer_dir(options), "response");
+    int error = passenger_read_ahead_start(&proxy->read_ahead, proxy->backend,
+                                           passenger_server_response_buffer_high_watermark(options), make_buffer_file,
+                                           path);
+    if (error != 0) {
+        proxy->read_ahead_failed = 1;
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, error, proxy->r, PSGLOGNO(2203)
+                      "cannot start a thread to read the response: the worker waits for the client if that is slow");
+    }
+}
+
+/* The brigade has been sent or kept, as far as that was possible. When it is empty, nothing points into the received
+ * bytes any more. */
+static void note_sent(passenger_proxy *proxy)
+{
+    proxy->parser.file_count = 0;
+    if (APR_BRIGADE_EMPTY(proxy->output.brigade)) {
+        proxy->received_used = 0;
+    }
+}
+
+/* Sends or keeps what the parser has produced. */
+static void send_response(passenger_proxy *proxy, int flush)
+{
+    int is_last = proxy->parser.state == PASSENGER_RESPONSE_COMPLETE;
+    /* httpd reads the rest of the body before it sends what it holds back, and the client may wait for the answer
+     * before it sends that rest. If more than a little is left, nobody reads it: then the connection has to end. */
+    if (is_last && !proxy->body->is_finished) {
+        flush = 1;
+        if (!passenger_request_body_is_nearly_read(proxy->body)) {
+            proxy->r->connection->keepalive = AP_CONN_CLOSE;
+        }
+    }
+    proxy->sent += proxy->received_used;
+    start_read_ahead_if_needed(proxy);
+    if (proxy->parser.overriding_status == 0) {
+        passenger_output_buffer_send(&proxy->output, (is_last ? PASSENGER_OUTPUT_LAST : 0)
+                                                         | (flush ? PASSENGER_OUTPUT_FLUSH : 0));
+    }
+    note_sent(proxy);
+    proxy->unflushed_since = flush ? 0 : passenger_monotonic_now();
+}
+
+static void set_timeout(passenger_proxy *proxy, passenger_time_state state)
+{
+    if (state == PASSENGER_QUEUE_TIMEOUT) {
+        proxy->outcome = PASSENGER_PROXY_QUEUE_TIMEOUT;
+    }
+    else if (state == PASSENGER_REQUEST_TIMEOUT) {
+        proxy->outcome = PASSENGER_PROXY_REQUEST_TIMEOUT;
+    }
+}
+
+/* The worker has closed the connection: before it accepted the request, because its time was over, or in its answer. */
+static void end_response(passenger_proxy *proxy, passenger_backend_status status)
+{
+    const passenger_time_limits *limits = proxy->limits;
+    if (proxy->wants_acknowledgement && !is_over(proxy)) {
+        int is_silent = proxy->parser.state == PASSENGER_RESPONSE_HEAD && proxy->parser.head.used == 0;
+        set_timeout(proxy, passenger_time_limits_state(limits, passenger_monotonic_now()));
+        /* When receiving fails, nobody knows what the worker has sent. */
+        if (proxy->outcome == PASSENGER_PROXY_BY_RESPONSE && is_silent && limits->accepted_at == 0
+            && status == PASSENGER_BACKEND_CLOSED) {
+            proxy->outcome = PASSENGER_PROXY_NOT_ACCEPTED;
+        }
+    }
+    if (proxy->outcome == PASSENGER_PROXY_BY_RESPONSE) {
+        passenger_response_parser_end_of_input(&proxy->parser);
+        passenger_proxy_log_fault(proxy);
+    }
+}
+
+/* Parses what has just come, and notes what has begun with it: the worker's time, the response. */
+static void parse_response(passenger_proxy *proxy, const char *bytes, size_t length)
+{
+    passenger_response_parser *parser = &proxy->parser;
+    passenger_response_parser_feed(parser, bytes, length);
+    passenger_proxy_log_fault(proxy);
+    if (proxy->wants_acknowledgement && (parser->is_acknowledged || parser->state != PASSENGER_RESPONSE_HEAD)) {
+        passenger_time_limits_accept(proxy->limits, passenger_monotonic_now());
+    }
+    if (parser->is_too_late) {
+        proxy->outcome = PASSENGER_PROXY_QUEUE_TIMEOUT;
+    }
+    if (!proxy->has_head
+        && (parser->state == PASSENGER_RESPONSE_BODY || parser->state == PASSENGER_RESPONSE_COMPLETE)) {
+        proxy->has_head = 1;
+        passenger_sticky_session_set_cookie(proxy->session, proxy->r, parser->head.route);
+    }
+    if (proxy->unflushed_since == 0) {
+        proxy->unflushed_since = passenger_monotonic_now();
+    }
+    if (parser->wants_continue) {
+        parser->wants_continue = 0;
+        passenger_request_sender_continue(&proxy->sender, proxy->output.has_started);
+    }
+}
+
+/* Receives what has come, once. Returns 0 when there was nothing. */
+static int receive_response(passenger_proxy *proxy)
+{
+    const passenger_response_parser *parser = &proxy->parser;
+    char *start = proxy->received + proxy->received_used;
+    size_t room = RECEIVE_SIZE - proxy->received_used;
+    size_t length;
+    passenger_backend_status status =
+        proxy->read_ahead.is_started ? passenger_read_ahead_receive(&proxy->read_ahead, start, room, &length)
+                                     : passenger_backend_receive(proxy->backend, start, room, &length);
+    if (status == PASSENGER_BACKEND_AGAIN) {
+        return 0;
+    }
+    if (status != PASSENGER_BACKEND_OK) {
+        end_response(proxy, status);
+        return 1;
+    }
+    proxy->received_used += length;
+    parse_response(proxy, start, length);
+    if (parser->state == PASSENGER_RESPONSE_COMPLETE
+        || (parser->state == PASSENGER_RESPONSE_BODY
+            && (RECEIVE_SIZE - proxy->received_used < RECEIVE_LEAST || parser->file_count >= FILES_LIMIT))) {
+        send_response(proxy, 0);
+    }
+    else if (parser->state == PASSENGER_RESPONSE_HEAD) {
+        proxy->received_used = 0;
+    }
+    return 1;
+}
+
+/* The worker's connection is not needed any more. May be called again. */
+static void close_worker(passenger_proxy *proxy)
+{
+    if (proxy->read_ahead.is_started) {
+        int error = passenger_read_ahead_file_error(&proxy->read_ahead);
+        if (error != 0) {
+            ap_log_rerror(APLOG_MARK, APLOG_WARNING, error, proxy->r, PSGLOGNO(2204)
+                          "could not write the response to a file in %s (PassengerDataBufferDir): the worker waited "
+                          "for the slow client", passenger_server_data_buffer_dir(passenger_server_wide_options()));
+        }
+        passenger_read_ahead_stop(&proxy->read_ahead);
+    }
+    passenger_backend_close(proxy->backend);
+}
+
+/* 3. Waiting. */
+
+/* The earlier of a timeout (-1: none) and a time from now on. */
+static int earlier(int timeout, apr_interval_time_t milliseconds)
+{
+    if (milliseconds < 0) {
+        milliseconds = 0;
+    }
+    if (milliseconds > INT_MAX) {
+        milliseconds = INT_MAX;
+    }
+    return timeout < 0 || milliseconds < timeout ? (int)milliseconds : timeout;
+}
+
+static int earlier_deadline(int timeout, apr_time_t deadline, apr_time_t now)
+{
+    return deadline != 0 ? earlier(timeout, apr_time_as_msec(deadline - now) + 1) : timeout;
+}
+
+/* When to look again after the client. One that cannot be polled and whose body the worker waits for: the sooner, the
+ * shorter it has been silent. */
+static apr_interval_time_t client_timeout(const passenger_proxy *proxy, apr_time_t now)
+{
+    if (proxy->client_socket >= 0) {
+        return POLLED_MILLISECONDS;
+    }
+    if (proxy->sender.body_awaited_since == 0) {
+        return UNPOLLED_MILLISECONDS;
+    }
+    apr_interval_time_t silence = apr_time_as_msec(now - proxy->sender.body_awaited_since);
+    return silence < UNPOLLED_BODY_MILLISECONDS ? silence + 1 : UNPOLLED_BODY_MILLISECONDS;
+}
+
+/* How long to wait for events, in milliseconds: until check_limits() or check_times() has something to do. */
+static int timeout_of(const passenger_proxy *proxy)
+{
+    apr_time_t now = passenger_monotonic_now();
+    int timeout = earlier(-1, client_timeout(proxy, now));
+    if (is_unflushed(proxy)) {
+        timeout = earlier(timeout, IDLE_MILLISECONDS);
+        timeout = earlier(timeout, FLUSH_MILLISECONDS - apr_time_as_msec(now - proxy->unflushed_since));
+    }
+    if (!is_answered(proxy)) {
+        timeout = earlier_deadline(timeout, passenger_time_limits_deadline(proxy->limits), now);
+    }
+    timeout = earlier_deadline(timeout, passenger_request_sender_deadline(&proxy->sender), now);
+    apr_time_t dropping = passenger_response_parser_deadline(&proxy->parser);
+    return earlier_deadline(timeout, dropping != 0 ? dropping : passenger_output_buffer_deadline(&proxy->output), now);
+}
+
+/* What to poll the client for: that it has left; that it takes more of the response; more body, if the worker waits for
+ * it. Reading the body shows a client that shuts down its side in the middle of it; until then POLLRDHUP would wake us
+ * again and again. */
+static short client_events(const passenger_proxy *proxy)
+{
+    int takes_more = proxy->output.client.busy_since != 0 ? POLLOUT : 0;
+    if (proxy->body->is_finished || !proxy->sender.worker_takes_body) {
+        return (short)(POLLRDHUP | takes_more);
+    }
+    return (short)((proxy->sender.body_awaited_since != 0 ? POLLIN : 0) | takes_more);
+}
+
+/* The worker for poll(): left out when nothing is to be received or sent, because its end would wake us for ever. */
+static struct pollfd polled_worker(const passenger_proxy *proxy)
+{
+    int receives = proxy->output.is_full || proxy->read_ahead.is_started ? 0 : POLLIN;
+    int sends = passenger_backend_is_sending(proxy->backend) ? POLLOUT : 0;
+    return (struct pollfd){.fd = receives || sends ? proxy->backend->socket : -1, .events = (short)(receives | sends)};
+}
+
+typedef struct proxy_events {
+    int worker_is_readable;    /* or has closed */
+    int client_is_writable;
+} proxy_events;
+
+/* Waits until worker or client is ready, or a time is up. Notes when the client has left. */
+static proxy_events wait_for_events(passenger_proxy *proxy)
+{
+    int read_ahead = proxy->read_ahead.is_started ? proxy->read_ahead.readable : -1;
+    struct pollfd polled[3] = {polled_worker(proxy),
+                               {.fd = proxy->client_socket, .events = client_events(proxy)},
+                               {.fd = read_ahead, .events = POLLIN}};
+    int count = poll(polled, 3, timeout_of(proxy));
+    if (count < 0 && errno != EINTR) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, proxy->r, PSGLOGNO(2102) "cannot wait for the worker");
+        passenger_response_parser_end_of_input(&proxy->parser);
+        passenger_proxy_log_fault(proxy);
+    }
+    if (count <= 0) {
+        return (proxy_events){.worker_is_readable = 0};
+    }
+    /* POLLNVAL: httpd ends, and has closed the socket. */
+    proxy->client_has_left |= (polled[1].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
+    /* A worker that is only sent to, because there is no room for what it says, is not readable. */
+    int worker_is_readable = (polled[0].events & POLLIN) != 0 && polled[0].revents != 0;
+    return (proxy_events){.worker_is_readable = worker_is_readable || polled[2].revents != 0,
+                          .client_is_writable = (polled[1].revents & POLLOUT) != 0};
+}
+
+/* 4. What is due, and the loop itself. */
+
+/* Checks the limits of the request. A worker acknowledges the request before it looks at the same clock: so when the
+ * queue time is over and no acknowledgement has come, nobody runs the request. */
+static void check_limits(passenger_proxy *proxy)
+{
+    passenger_time_state state = PASSENGER_TIME_LEFT;
+    if (!is_answered(proxy)) {
+        state = passenger_time_limits_state(proxy->limits, passenger_monotonic_now());
+    }
+    while (state == PASSENGER_QUEUE_TIMEOUT && !is_over(proxy) && receive_response(proxy)) {
+        state = passenger_time_limits_state(proxy->limits, passenger_monotonic_now());
+    }
+    if (!is_over(proxy)) {
+        set_timeout(proxy, state);
+    }
+}
+
+static void check_times(passenger_proxy *proxy, int worker_was_readable)
+{
+    apr_time_t now = passenger_monotonic_now();
+    if (passenger_response_parser_deadline(&proxy->parser) != 0) {
+        passenger_response_parser_check_times(&proxy->parser, now);
+    }
+    else {
+        passenger_output_buffer_check_times(&proxy->output, now);
+    }
+    note_sent(proxy);
+    passenger_request_sender_check_times(&proxy->sender, now, proxy->output.has_started);
+    if (is_unflushed(proxy)
+        && (!worker_was_readable || now - proxy->unflushed_since >= apr_time_from_msec(FLUSH_MILLISECONDS))) {
+        send_response(proxy, 1);
+    }
+}
+
+static void begin(passenger_proxy *proxy)
+{
+    request_rec *r = proxy->r;
+    conn_rec *c = r->connection;
+    apr_socket_t *client = c->master == NULL ? ap_get_conn_socket(c) : NULL;
+    apr_os_sock_t descriptor;
+    proxy->client_socket = client != NULL && apr_os_sock_get(&descriptor, client) == APR_SUCCESS ? descriptor : -1;
+    proxy->received = apr_palloc(r->pool, RECEIVE_SIZE);
+    passenger_request_sender_begin(&proxy->sender, r, proxy->backend, proxy->body);
+    passenger_output_buffer_begin(&proxy->output, r);
+    passenger_response_parser_begin(&proxy->parser, r, proxy->backend, proxy->output.brigade);
+    proxy->parser.head.acknowledgement_allowed = proxy->wants_acknowledgement;
+    proxy->parser.head.continue_allowed = proxy->sender.continue_at != 0;
+}
+
+/* Waits once, and does what has become possible or due. */
+static void turn(passenger_proxy *proxy)
+{
+    proxy_events events = wait_for_events(proxy);
+    if (events.client_is_writable && !is_over(proxy)) {
+        passenger_output_buffer_resume(&proxy->output);
+        note_sent(proxy);
+    }
+    if (events.worker_is_readable && !is_over(proxy)) {
+        receive_response(proxy);
+    }
+    if (!is_over(proxy)) {
+        check_limits(proxy);
+    }
+    if (is_over(proxy)) {
+        return;
+    }
+    if (is_answered(proxy) && proxy->backend->socket >= 0) {
+        /* The worker is free, whatever the client still has to get. */
+        passenger_request_sender_stop(&proxy->sender);
+        close_worker(proxy);
+    }
+    check_times(proxy, events.worker_is_readable);
+    passenger_request_sender_send(&proxy->sender);
+}
+
+int passenger_proxy_run(passenger_proxy *proxy)
+{
+    begin(proxy);
+    passenger_request_sender_send(&proxy->sender);
+    while (!is_over(proxy) && proxy->sender.body_error == 0) {
+        turn(proxy);
+    }
+    int status = is_client_gone(proxy) ? passenger_proxy_end_without_client(proxy) : passenger_proxy_end(proxy);
+    close_worker(proxy);
+    passenger_output_buffer_close(&proxy->output);
+    return status;
+}

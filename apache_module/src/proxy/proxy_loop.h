@@ -1,0 +1,71 @@
+/* proxy_loop.h: one request and its response over one connection to a worker, both ways at once.
+ *
+ * Sends while it receives, because an app may answer before it has read the body, and watches the client, so that an
+ * app whose client has left is told so within a second. proxy_loop.c moves the bytes: request_sender.h to the worker;
+ * response_parser.h and output_buffer.h to the client. proxy_end.c decides what the client gets when the loop is over.
+ * One per attempt to forward a request, for the thread that processes it.
+ */
+#ifndef JUMPSEAT_PROXY_LOOP_H
+#define JUMPSEAT_PROXY_LOOP_H
+
+#include <httpd.h>
+
+#include "core/backend.h"
+#include "core/deadlines.h"
+#include "output/output_buffer.h"
+#include "output/read_ahead.h"
+#include "proxy/request_sender.h"
+#include "proxy/response_parser.h"
+#include "proxy/sticky_session.h"
+
+typedef enum passenger_proxy_outcome {
+    PASSENGER_PROXY_BY_RESPONSE,       /* not decided yet, or decided by the state of the parser */
+    PASSENGER_PROXY_NOT_ACCEPTED,      /* the worker ended before it accepted the request; not logged */
+    PASSENGER_PROXY_QUEUE_TIMEOUT,     /* no worker has accepted the request in time, and none will run it */
+    PASSENGER_PROXY_REQUEST_TIMEOUT    /* the worker has not answered in time */
+} passenger_proxy_outcome;
+
+typedef struct passenger_proxy {
+    /* Set by the caller. */
+    request_rec *r;
+    const char *app;                            /* the app group's key, for the log */
+    passenger_backend *backend;                 /* connected, with the head queued; the caller closes it */
+    passenger_request_body *body;
+    passenger_time_limits *limits;              /* begun */
+    const passenger_sticky_session *session;    /* begun */
+    int wants_acknowledgement;                  /* the worker was asked to say when it accepts the request */
+
+    /* Set by the loop; zero before. Times are those of passenger_monotonic_now(). */
+    passenger_proxy_outcome outcome;
+    passenger_request_sender sender;
+    passenger_response_parser parser;
+    passenger_output_buffer output;     /* what the parser has produced */
+    passenger_read_ahead read_ahead;    /* for a client that cannot be polled */
+    int read_ahead_failed;              /* it could not be started */
+    char *received;                     /* what the worker sent; the brigade may still point into it */
+    apr_size_t received_used;
+    apr_size_t sent;                    /* bytes that have been given to the output */
+    apr_time_t unflushed_since;         /* when what has not been flushed came; 0: all is flushed */
+    int has_head;                       /* the response's head has come */
+    int has_logged_fault;               /* of the response */
+    int client_socket;                  /* -1: the client cannot be polled (HTTP/2) */
+    int client_has_left;
+} passenger_proxy;
+
+/* Runs the loop to its end: blocks until the response is over, waiting for worker and client together. Returns what the
+ * handler returns; with the outcome NOT_ACCEPTED the request may be given to another worker instead. */
+int passenger_proxy_run(passenger_proxy *proxy);
+
+/* The rest is in proxy_end.c, for the loop alone. */
+
+/* Logs what is wrong with the response, once, if anything is. To be called whenever the parser has got something. */
+void passenger_proxy_log_fault(passenger_proxy *proxy);
+
+/* Decides what the client gets in the end. To be called once, when nothing more is to come. Returns what the handler
+ * returns. May block for the client. */
+int passenger_proxy_end(passenger_proxy *proxy);
+
+/* The same when nobody is there to get an answer. */
+int passenger_proxy_end_without_client(passenger_proxy *proxy);
+
+#endif

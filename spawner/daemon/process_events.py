@@ -1,0 +1,196 @@
+"""Tells the pool what happens to processes, and what they report of themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Callable, Mapping, Optional
+
+from spawner.daemon.event_dispatcher import Dispatch
+from spawner.daemon.load_message import LoadSender
+from spawner.daemon.start_timeouts import StartTimeouts
+from spawner.logs.log import Log
+from spawner.pool.pool import Pool
+from spawner.pool.process import LINGER_SECONDS, describe_status
+from spawner.pool.states import ProcessKind
+from spawner.processes.app_process import AppProcess
+from spawner.processes.group_resources import GroupResources
+from spawner.processes.reaper import Reaper
+from spawner.processes.stray_processes import StrayWorker
+from spawner.shared import start_steps
+from spawner.start_failure import StartFailure
+from spawner.state_store.state_store import StateStore
+from spawner.system import linux
+
+_NOT_EXECUTED = (126 << 8, 127 << 8)  # the statuses of shells and env(1) that could not execute a program
+_MOST_WARNINGS = 50  # of one import
+_LONGEST_WARNING = 2000  # characters
+
+
+class ProcessEventHandlers:
+    """The ProcessEvents of every process.
+
+    :param resources: of the pool's groups, by key.
+    :param processes: of the pool, by its ids.
+    :param before_exit: called before the pool is told that a process has ended.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pool: Pool,
+        resources: Mapping[str, GroupResources],
+        processes: Mapping[int, AppProcess],
+        dispatch: Dispatch,
+        log: Log,
+        load_sender: LoadSender,
+        start_timeouts: StartTimeouts,
+        state_store: StateStore,
+        reaper: Reaper,
+        before_exit: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._pool = pool
+        self._resources = resources
+        self._processes = processes
+        self._dispatch = dispatch
+        self._log = log
+        self._load_sender = load_sender
+        self._start_timeouts = start_timeouts
+        self._state_store = state_store
+        self._reaper = reaper
+        self._before_exit = before_exit
+
+    def _dispatch_if_known(self, process: AppProcess, event: Callable[[int, float], None]) -> None:
+        if process.process_id in self._pool.processes:
+            self._dispatch(event, process.process_id)
+
+    # Starts
+
+    def on_pid_changed(self, process: AppProcess) -> None:
+        """The next spawner has to know the pid."""
+        self._state_store.mark_process(process.process_id)
+
+    def on_hello(self, process: AppProcess) -> None:
+        """A loader runs: it is told to import the app, unless it is a forked worker's."""
+        if process.process_id not in self._pool.processes:
+            return
+        self._start_timeouts.capture_if_late(process.process_id)
+        self._dispatch(self._pool.process_hello, process.process_id, process.pid)
+        if process.kind is not ProcessKind.WORKER and not self._load_sender.send(process):
+            failure = process.failure(start_steps.START_LOADER, "the process does not read its control line")
+            self._dispatch(self._pool.start_failed, process.process_id, failure)
+
+    def on_loaded(self, process: AppProcess, seconds: str, warnings: list[str]) -> None:
+        """A process has imported the app."""
+        self._log.info(3010, "app loaded: process %d of %s took %s s" % (process.pid, process.key, seconds))
+        self._log_warnings(process, warnings)
+        self._dispatch_if_known(process, self._pool.process_loaded)
+
+    def _log_warnings(self, process: AppProcess, warnings: list[str]) -> None:
+        """Log what the import did that forked workers suffer from, where the operator and the app's owner see it."""
+        resources, group = self._resources.get(process.key), self._pool.groups.get(process.key)
+        if resources is None or group is None or process.kind is not ProcessKind.PRELOADER:
+            return  # a direct process shares nothing with another one
+        resources.warnings = tuple(warning[:_LONGEST_WARNING] for warning in warnings[:_MOST_WARNINGS])
+        self._state_store.mark_group(process.key)
+        for warning in resources.warnings:
+            text = "import warning of %s: %s" % (process.key, warning)
+            self._log.write("warn", 3011, text, group.registration.error_log)
+            if group.registration.options.app_log_file:
+                process.output.add_line("warning: %s" % warning)
+
+    def on_ready(self, process: AppProcess) -> None:
+        """A worker accepts connections."""
+        self._dispatch_if_known(process, self._pool.worker_ready)
+
+    def on_start_failed(self, process: AppProcess, failure: StartFailure) -> None:
+        """A process reports that it cannot start."""
+        self._dispatch(self._pool.start_failed, process.process_id, failure)
+
+    # Forks
+
+    def on_forked(self, process: AppProcess, slot: int, pid: int) -> None:
+        """A preloader reports a worker's pid. It counts for a child of the preloader that runs as its user only."""
+        if any(other.pid == pid for other in self._processes.values()):
+            return  # the worker has said hello already, or this is reported again
+        pidfd = linux.open_pidfd(pid)  # before the check: what is checked is what is signalled later
+        verified = linux.is_child(pid, process.pid, process.identity.uid)
+        worker = self._awaited_worker(process, slot)
+        if verified and worker is not None:
+            worker.set_forked_pid(pid, pidfd, process.output)
+            self._start_timeouts.capture_if_late(worker.process_id)
+            self._dispatch(self._pool.process_forked, worker.process_id, pid)
+        elif verified and pidfd is not None:
+            StrayWorker(self._loop, pid, pidfd, LINGER_SECONDS)
+        elif pidfd is not None:
+            linux.close_descriptor(pidfd)
+
+    def _awaited_worker(self, preloader: AppProcess, slot: int) -> Optional[AppProcess]:
+        """The worker that a preloader was told to fork for a slot, as long as it has not said hello."""
+        for process_id in self._pool.groups[preloader.key].processes if preloader.key in self._pool.groups else ():
+            worker = self._processes.get(process_id)
+            if worker is None or worker.kind is not ProcessKind.WORKER or worker.hello_received:
+                continue
+            same = (worker.slot, worker.generation) == (slot, preloader.generation)
+            # None: the spawner before had it forked
+            if same and worker.preloader_id in (preloader.process_id, None):
+                return worker
+        return None
+
+    def on_fork_failed(self, process: AppProcess, slot: int, summary: str) -> None:
+        """A preloader could not fork the worker of a slot."""
+        worker = self._awaited_worker(process, slot)
+        if worker is not None:
+            self._dispatch(self._pool.start_failed, worker.process_id, worker.failure(start_steps.FORK, summary))
+
+    def on_worker_exited(self, process: AppProcess, pid: int, status: int) -> None:
+        """A preloader reports the status of a worker; it counts for its own group only."""
+        for other in [other for other in self._processes.values() if other.pid == pid]:
+            if other.key == process.key:
+                self._reaper.add_status(pid, status)
+                other.on_status_known()
+
+    # While a worker serves
+
+    def on_max_requests(self, process: AppProcess, requests: int) -> None:
+        """A worker has served PassengerMaxRequests."""
+        text = "PassengerMaxRequests reached: worker %d of %s has served %d requests"
+        self._log.info(3108, text % (process.pid, process.key, requests))
+        self._dispatch_if_known(process, self._pool.max_requests_reached)
+
+    def on_work_requested(self, process: AppProcess) -> None:
+        """A worker's app has asked for out-of-band work."""
+        self._dispatch_if_known(process, self._pool.work_requested)
+
+    def on_work_done(self, process: AppProcess, seconds: str) -> None:
+        """A worker has done its out-of-band work."""
+        text = "out-of-band work done: worker %d of %s took %s s"
+        self._log.info(3109, text % (process.pid, process.key, seconds))
+        self._dispatch_if_known(process, self._pool.work_done)
+
+    # Ends
+
+    def exit_status(self, pid: int) -> Optional[int]:
+        """The exit status of a process, once, if it is known by now."""
+        self._reaper.collect()
+        return self._reaper.pop_status(pid)
+
+    def on_exit(self, process: AppProcess, status: Optional[int]) -> None:
+        """A process has ended; one that was still starting has failed to start."""
+        self._before_exit()
+        self._start_timeouts.forget(process.process_id)
+        entry = self._pool.processes.get(process.process_id)
+        if entry is None or not entry.starting or entry.killed:
+            self._dispatch(self._pool.process_exited, process.process_id, status)
+            return
+        step, summary = entry.start_step, "the process ended (%s) before it was up" % describe_status(status)
+        if not process.hello_received and status in _NOT_EXECUTED:
+            interpreter = dict(process.facts).get("interpreter", "the interpreter")
+            step, summary = start_steps.EXECUTE, "%s could not be executed" % interpreter
+        self._dispatch(self._pool.start_failed, process.process_id, process.failure(step, summary))
+
+    def on_protocol_error(self, process: AppProcess, reason: str) -> None:
+        """A process that breaks the protocol cannot be relied on: it is killed."""
+        text = "protocol error, the process is killed: process %d of %s: %s"
+        self._log.error(3012, text % (process.pid, process.key, reason))
+        process.kill()

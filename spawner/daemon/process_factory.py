@@ -1,0 +1,66 @@
+"""Makes the AppProcess of an entry of the pool: its output goes to the app's log, its events to their handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Optional
+
+from spawner.daemon.start_timeouts import StartTimeouts
+from spawner.logs.app_logs import AppLogs
+from spawner.logs.app_output import AppOutput
+from spawner.logs.log_writer import LogWriter
+from spawner.pool.pool import Pool
+from spawner.pool.process import Process
+from spawner.processes.app_process import AppProcess, ProcessEvents
+from spawner.system.linux import Identity
+
+
+class ProcessFactory:
+    """Makes processes that were just started, and those that were recovered.
+
+    :param processes: of the pool, by its ids: added here.
+    :param line_length: bytes after which a line of output is split.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pool: Pool,
+        processes: dict[int, AppProcess],
+        events: ProcessEvents,
+        app_logs: AppLogs,
+        start_timeouts: StartTimeouts,
+        line_length: int,
+    ) -> None:
+        self._loop = loop
+        self._pool = pool
+        self._processes = processes
+        self._events = events
+        self._app_logs = app_logs
+        self._start_timeouts = start_timeouts
+        self._line_length = line_length
+
+    def add(self, entry: Process, identity: Identity, line: socket.socket, output: int) -> AppProcess:
+        """Make the process of an entry.
+
+        :param identity: the user that it runs as.
+        :param line: the spawner's end of the control line, which the process owns from now on.
+        :param output: the read end of the output pipe, which it owns, too.
+        """
+        logs, groups = self._app_logs, self._pool.groups
+        registered = groups[entry.key].registration
+
+        def writer() -> Optional[LogWriter]:
+            """The app's log as it is configured at this moment, or was when the group was dropped."""
+            group = groups.get(entry.key)
+            registration = group.registration if group is not None else registered
+            options = registration.options
+            return logs.writer(options.app_log_file, registration.app_root, registration.error_log, identity)
+
+        app_output = AppOutput(output, 0, writer, lambda: logs.output_format, self._line_length)
+        values = (entry.process_id, entry.key, entry.kind, entry.generation, entry.slot)
+        process = AppProcess(self._loop, self._events, *values, identity, line, app_output)
+        self._processes[entry.process_id] = process
+        self._start_timeouts.watch(entry.process_id)
+        return process

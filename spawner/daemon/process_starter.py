@@ -1,0 +1,197 @@
+"""Starts processes: interpreters that import the app, and workers that a preloader forks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import Mapping, Optional, Sequence
+
+from spawner.daemon.descriptor_exhaustion import DescriptorExhaustion
+from spawner.daemon.event_dispatcher import Dispatch, EffectHandler
+from spawner.daemon.process_factory import ProcessFactory
+from spawner.logs.log import Log
+from spawner.pool import effects
+from spawner.pool.pool import Pool
+from spawner.processes.app_process import AppProcess
+from spawner.processes.group_resources import GroupResources, backlog_for
+from spawner.processes.launcher import Launcher, StartError, control_line
+from spawner.shared import start_steps
+from spawner.start_failure import StartFailure
+from spawner.state_store.instance_directory import InstanceDirectory
+
+_RETRY = 1.0  # seconds until a start is tried again that found no descriptors
+_DOES_NOT_READ = "the process does not read its control line"
+
+
+class ProcessStarter:
+    """One method for each kind of effect. None of them raises for the fault of an app or of the machine.
+
+    :param resources: of the pool's groups, by key.
+    :param processes: of the pool, by its ids.
+    :param factory: adds to them.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pool: Pool,
+        resources: Mapping[str, GroupResources],
+        processes: Mapping[int, AppProcess],
+        factory: ProcessFactory,
+        dispatch: Dispatch,
+        log: Log,
+        launcher: Launcher,
+        instance: InstanceDirectory,
+        descriptors: DescriptorExhaustion,
+    ) -> None:
+        self._loop = loop
+        self._pool = pool
+        self._resources = resources
+        self._processes = processes
+        self._factory = factory
+        self._dispatch = dispatch
+        self._log = log
+        self._launcher = launcher
+        self._instance = instance
+        self._descriptors = descriptors
+        # Starts that wait for descriptors, by process id.
+        self._waiting: dict[int, effects.Effect] = {}
+        self._retry: Optional[asyncio.TimerHandle] = None
+        self.handlers: dict[type, EffectHandler] = {
+            effects.StartProcess: self._start_process,
+            effects.ForkWorker: self._fork_worker,
+            effects.ServeDirect: self._serve_direct,
+        }
+
+    def close(self) -> None:
+        """Start nothing any more."""
+        if self._retry is not None:
+            self._retry.cancel()
+        self._waiting.clear()
+
+    # Interpreters
+
+    def _start_process(self, effect: effects.StartProcess) -> None:
+        if self._must_wait(effect.process_id, effect):
+            return
+        try:
+            launched = self._launcher.launch(self._pool.groups[effect.key].registration, self._pool.server)
+        except StartError as error:
+            self._dispatch(self._pool.start_failed, effect.process_id, error.failure)
+            return
+        resources = self._resources[effect.key]
+        resources.user, resources.uid = launched.identity.user, launched.identity.uid
+        entry = self._pool.processes[effect.process_id]
+        process = self._factory.add(entry, launched.identity, launched.line, launched.output)
+        process.facts, process.environment = launched.facts, launched.environment
+        process.set_pid(launched.pid)
+        text = "started process %d: %s of %s, generation %d, user %s"
+        values = (launched.pid, effect.kind.value, effect.key, effect.generation, launched.identity.user)
+        self._log.info(3023, text % values)
+
+    def _serve_direct(self, effect: effects.ServeDirect) -> None:
+        """Have a process that has imported the app serve it."""
+        process = self._processes[effect.process_id]
+        given: list[int] = []
+        try:
+            process.route = self._make_own_socket(effect.key, given)
+            message = [("type", "serve"), ("slot", str(effect.slot)), *_route_field(process.route)]
+            sent, summary = process.line.send(message, given), _DOES_NOT_READ
+        except OSError as error:
+            sent, summary = False, "no socket of its own could be made: %s" % (error.strerror or error)
+        finally:
+            _close_all(given)
+        if not sent:
+            self._dispatch(self._pool.start_failed, effect.process_id, process.failure(start_steps.ACCEPT, summary))
+
+    # Forks
+
+    def _fork_worker(self, effect: effects.ForkWorker) -> None:
+        preloader = self._processes.get(effect.preloader_id)
+        if preloader is not None and self._must_wait(effect.process_id, effect):
+            return
+        try:
+            if preloader is None:
+                raise OSError("the preloader is gone")
+            self._fork(effect, preloader)
+        except OSError as error:
+            failure = StartFailure(start_steps.FORK, str(error.strerror or error))
+            self._dispatch(self._pool.start_failed, effect.process_id, failure)
+
+    def _fork(self, effect: effects.ForkWorker, preloader: AppProcess) -> None:
+        """Send a preloader the descriptors of a new worker: the ends of its line and output pipe, its own socket.
+
+        :raises OSError: one of them cannot be made, or the preloader does not read.
+        """
+        given: list[int] = []  # the worker's, closed here when they have been sent
+        kept: list[int] = []  # ours
+        try:
+            ours, theirs = control_line()
+            given, kept = [theirs.detach()], [ours.detach()]
+            output, write_end = os.pipe()
+            given, kept = [*given, write_end], [*kept, output]
+            route = self._make_own_socket(effect.key, given)
+            message = [("type", "fork"), ("slot", str(effect.slot)), *_route_field(route)]
+            if not preloader.line.send(message, given):
+                self._instance.remove_worker_socket(effect.key, route)
+                raise OSError("the preloader does not read its control line")
+        except OSError:
+            _close_all(kept)
+            raise
+        finally:
+            _close_all(given)
+        line = socket.socket(fileno=kept[0])
+        line.setblocking(False)
+        worker = self._factory.add(self._pool.processes[effect.process_id], preloader.identity, line, output)
+        worker.preloader_id, worker.route = preloader.process_id, route
+        worker.facts, worker.environment = preloader.facts, preloader.environment
+
+    # Both
+
+    def _make_own_socket(self, key: str, given: list[int]) -> str:
+        """Make a worker's own socket for PassengerStickySessions and add it to the descriptors of the worker.
+
+        :returns: its route; empty: the worker has none.
+        :raises OSError: it cannot be made.
+        """
+        registration = self._pool.groups[key].registration
+        if not registration.options.sticky_sessions:
+            return ""
+        route, listener = self._instance.listen_for_worker(key, backlog_for(registration, self._pool.server))
+        given.append(listener.detach())
+        return route
+
+    def _must_wait(self, process_id: int, effect: effects.Effect) -> bool:
+        """Whether there are too few descriptors. The start waits then: it is no fault of the app."""
+        if self._descriptors.can_start_process():
+            return False
+        self._waiting[process_id] = effect
+        if self._retry is None:
+            self._retry = self._loop.call_later(_RETRY, self._start_waiting)
+        return True
+
+    def _start_waiting(self) -> None:
+        self._retry = None
+        waiting, self._waiting = self._waiting, {}
+        for process_id, effect in waiting.items():
+            if process_id in self._pool.processes:
+                self.handlers[type(effect)](effect)
+
+    def cancel(self, process_id: int) -> None:
+        """A process is to end that has no AppProcess: if its start waits for descriptors, it has ended."""
+        if self._waiting.pop(process_id, None) is not None:
+            self._dispatch(self._pool.process_exited, process_id, None)
+
+    def forget(self, process_id: int) -> None:
+        """The pool has dropped a process: its start waits no longer."""
+        self._waiting.pop(process_id, None)
+
+
+def _route_field(route: str) -> Sequence[tuple[str, str]]:
+    return (("route", route),) if route else ()
+
+
+def _close_all(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""What the pool does in which case: functions of a group, the capacity and the time. None of them knows the pool."""

@@ -1,0 +1,115 @@
+"""Workers that have reached a limit of requests, memory or time, or that somebody takes out: another one comes.
+
+Where a fork is enough the old worker goes at once, and so it does if it takes no requests any more. Where the app has
+to be imported it serves on until the new one does (`Group.replacing`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping
+
+from spawner.pool.effects import DumpStacks, RunHook, Terminate
+from spawner.pool.group import Group
+from spawner.pool.process import Process
+from spawner.pool.states import ProcessKind
+from spawner.start_failure import StartFailure
+
+MEGABYTE = 1_048_576
+OVERDUE_SECONDS = 5.0  # a worker that was told to end because of PassengerMaxRequestTime is killed after this
+
+
+@dataclass(frozen=True)
+class FailedStart:
+    """A start that the pool gives up; the process is being killed."""
+
+    process: Process
+    failure: StartFailure
+
+
+def max_requests_reached(group: Group, process: Process, now: float) -> None:
+    """A worker has served PassengerMaxRequests."""
+    process.max_requests_reached = True
+    replace(group, process, now)
+
+
+def replace(group: Group, process: Process, now: float) -> None:
+    """Let a worker that needs a replacement go, if there is no reason for it to stay."""
+    goes = process.single_request or group.always_restart or _has_stopped(process) or _can_fork(group)
+    if process.serving and goes:
+        group.retire(process, now)
+
+
+def _has_stopped(process: Process) -> bool:
+    """A forked worker stops by itself after its last request (`stops_when_worn`, docs/protocol.md, section 5)."""
+    return process.max_requests_reached and process.kind is ProcessKind.WORKER
+
+
+def _can_fork(group: Group) -> bool:
+    return group.can_fork(group.release.current) or group.can_fork(group.release.wanted)
+
+
+def note_memory(group: Group, sizes: Mapping[int, int], now: float) -> list[FailedStart]:
+    """Compare what the workers have with PassengerMemoryLimit and PassengerHardMemoryLimit.
+
+    :param sizes: bytes, by process id.
+    :returns: starts that have more than the hard limit.
+    """
+    options = group.registration.options
+    failed = []
+    for process in list(group.workers()):
+        process.memory = sizes.get(process.process_id, process.memory)
+        if process.process_id not in sizes or process.killed:
+            continue
+        if 0 < options.hard_memory_limit * MEGABYTE < process.memory:
+            failed += _kill_large(group, process)
+        elif 0 < options.memory_limit * MEGABYTE < process.memory and process.serving and not process.too_large:
+            _replace_large(group, process, now)
+    return failed
+
+
+def _megabytes(process: Process) -> str:
+    return "%.0f MB" % (process.memory / MEGABYTE)
+
+
+def _kill_large(group: Group, process: Process) -> list[FailedStart]:
+    limit = group.registration.options.hard_memory_limit
+    text = "it has %s of memory, more than PassengerHardMemoryLimit %d" % (_megabytes(process), limit)
+    group.log("warn", 3533, "%s is killed: %s" % (process.title, text))
+    group.kill(process, "")
+    return [FailedStart(process, StartFailure(process.start_step, text))] if process.starting else []
+
+
+def _replace_large(group: Group, process: Process, now: float) -> None:
+    """One that has served nothing yet is as large as the app is: another one would be no smaller."""
+    limit = group.registration.options.memory_limit
+    if not process.requests and not process.running:
+        text = "%s has %s of memory before its first request: PassengerMemoryLimit %d is too small for this app"
+        group.log_once("warn", 3534, text % (process.title, _megabytes(process), limit))
+        return
+    process.too_large = True
+    text = "%s has %s of memory, more than PassengerMemoryLimit %d: another one comes"
+    group.log("notice", 3535, text % (process.title, _megabytes(process), limit))
+    replace(group, process, now)
+
+
+def end_overdue(group: Group, process: Process, now: float) -> None:
+    """A request takes longer than it may: its worker shows where it is, and ends."""
+    process.overdue = True
+    text = "a request of %s takes longer than PassengerMaxRequestTime: the process ends" % process.title
+    group.log("warn", 3536, text)
+    group.emit(DumpStacks(process.process_id))
+    group.emit(RunHook("max_request_time_reached", group.key, process.pid, "", text))
+    group.retire(process, now)
+    process.kill_at = now + OVERDUE_SECONDS
+    group.emit(Terminate(process.process_id, "its request takes longer than PassengerMaxRequestTime"))
+
+
+def detach(group: Group, process: Process, now: float) -> None:
+    """Somebody wants a process to finish what it has and go."""
+    if process.retiring:
+        return
+    group.log("notice", 3537, "%s is detached" % process.title)
+    if process.starting:
+        group.terminate(process, now, "it is detached")
+    group.retire(process, now)

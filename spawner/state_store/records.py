@@ -1,0 +1,251 @@
+"""The records of groups and processes in the descriptor store (docs/protocol.md, section 7), and what they hold."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import socket
+from dataclasses import dataclass, field
+from typing import Optional, Sequence
+
+from spawner.httpd.register_message import fields_of, registration_from
+from spawner.pool.group import Group
+from spawner.pool.process import Process
+from spawner.pool.registration import Registration
+from spawner.pool.release import PinnedRelease
+from spawner.pool.states import ProcessKind, ProcessState
+from spawner.processes.app_process import AppProcess
+from spawner.processes.group_resources import GroupResources
+from spawner.start_failure import StartFailure
+from spawner.state_store.descriptor_store import Record
+from spawner.system import packets
+from spawner.system.linux import Identity
+
+Fields = list[tuple[str, str]]
+
+# What is known of a process beyond its state, and cannot be found out again: the marks of a record, and the fields of
+# Process that they stand for. The marks keep their names: a spawner of another version may read them.
+_MARKS = {
+    "once": "single_request",
+    "worn": "max_requests_reached",
+    "too_large": "too_large",
+    "overdue": "overdue",
+    "work_asked": "work_requested_at",
+    "work_granted": "work_granted_at",
+}
+_TIMES = ("work_asked", "work_granted")  # those of them that are times
+_WARNINGS_SIZE = 8_000  # bytes of an import's warnings that are stored
+_LONGEST_DETAIL = 6_000  # characters; a record holds 32,000 bytes
+
+
+@dataclass
+class RecoveredProcess:
+    """A process that an earlier spawner has left. The holder owns the descriptors.
+
+    :ivar store_key: of its record.
+    :ivar entry: for the pool, which gives it its id.
+    :ivar route: of its own socket; empty: it has none.
+    """
+
+    store_key: str
+    entry: Process
+    identity: Identity
+    line: socket.socket
+    output: int
+    pidfd: Optional[int]
+    route: str = ""
+
+    def close(self) -> None:
+        """Do not take it over: tell it to retire.
+
+        Closing the line alone is not enough: it stays open while the store holds it, too.
+        """
+        with contextlib.suppress(OSError):
+            packets.send(self.line, [("type", "retire")])
+        self.line.close()
+        os.close(self.output)
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+
+
+@dataclass
+class RecoveredGroup:
+    """A group that an earlier spawner has left. The holder owns the descriptors.
+
+    :ivar restart_key: the state of its restart file, as RestartKey.to_text writes it.
+    :ivar always_restart: whether its always_restart.txt was there.
+    :ivar warnings: as GroupResources has them.
+    """
+
+    registration: Registration
+    generation: int
+    token: str
+    restart_key: str
+    listener: int
+    scoreboard: int
+    pinned: Optional[PinnedRelease] = None
+    always_restart: bool = False
+    warnings: tuple[str, ...] = ()
+    processes: list[RecoveredProcess] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Do not take it over."""
+        os.close(self.listener)
+        os.close(self.scoreboard)
+        for process in self.processes:
+            process.close()
+
+
+def group_fields(group: Group, resources: GroupResources, restart_key: str) -> Fields:
+    """The record of a group.
+
+    :param restart_key: see RecoveredGroup.
+    """
+    return [
+        *fields_of(group.registration),
+        ("app_token", resources.token),
+        ("generation", str(group.release.generation_to_store)),
+        ("restart_key", restart_key),
+        ("always_restart", "1" if group.always_restart else "0"),
+        ("resisting", pinned_release_text(group.release.pinned)),
+        *(("warning", text) for text in stored_warnings(resources.warnings)),
+    ]
+
+
+def group_state(group: Group, resources: GroupResources, restart_key: str) -> tuple[object, ...]:
+    """What `group_fields` and the descriptors are made of: as long as it is equal, the record is."""
+    return (
+        group.registration,
+        group.release.generation_to_store,
+        group.release.pinned,
+        group.always_restart,
+        restart_key,
+        resources.warnings,
+        resources.listener.fileno(),
+    )
+
+
+def process_state(entry: Process, process: AppProcess) -> tuple[object, ...]:
+    """What `process_fields` and the descriptors are made of: as long as it is equal, the record is."""
+    return (process.pid, process.pidfd, process.route, entry.state, _marks(entry))
+
+
+def _marks(entry: Process) -> list[str]:
+    return [mark for mark, name in _MARKS.items() if getattr(entry, name)]
+
+
+def process_fields(entry: Process, process: AppProcess) -> Fields:
+    """The record of a process."""
+    return [
+        ("group", process.key),
+        ("kind", process.kind.value),
+        ("generation", str(process.generation)),
+        ("slot", "" if process.slot is None else str(process.slot)),
+        ("pid", str(process.pid)),
+        ("state", entry.state.value),
+        ("user", process.identity.user),
+        ("uid", str(process.identity.uid)),
+        ("gid", str(process.identity.gid)),
+        ("route", process.route),
+        *(("mark", mark) for mark in _marks(entry)),
+    ]
+
+
+def recovered_group(record: Record) -> RecoveredGroup:
+    """The group of a record, which gives its descriptors away.
+
+    :raises PeerError: a field of its registration is missing or wrong.
+    :raises ValueError: another one is, or the number of descriptors.
+    """
+    registration = registration_from(record.fields)
+    generation = int(record.get("generation"))
+    pinned = pinned_release_from_text(record.get("resisting"))
+    listener, scoreboard = record.descriptors
+    return RecoveredGroup(
+        registration,
+        generation,
+        record.get("app_token"),
+        record.get("restart_key"),
+        listener,
+        scoreboard,
+        pinned,
+        record.get("always_restart") == "1",
+        tuple(value for name, value in record.fields if name == "warning"),
+    )
+
+
+def recovered_process(record: Record, now: float) -> RecoveredProcess:
+    """The process of a record, which gives its descriptors away.
+
+    :param now: seconds of CLOCK_MONOTONIC.
+    :raises ValueError: a field is missing or wrong, or the number of descriptors.
+    :raises OSError: the first descriptor is no socket.
+    """
+    line, output, *pidfds = record.descriptors
+    slot = int(record.get("slot")) if record.get("slot") else None
+    entry = Process(
+        0,
+        record.get("group"),
+        ProcessKind(record.get("kind")),
+        int(record.get("generation")),
+        now,
+        slot,
+        int(record.get("pid")),
+        ProcessState(record.get("state")),
+        idle_since=now,
+        retired_at=now,
+    )
+    for mark, name in _MARKS.items():
+        if ("mark", mark) in record.fields:
+            setattr(entry, name, now if mark in _TIMES else True)
+    uid, gid = int(record.get("uid")), int(record.get("gid"))
+    # Enough to check the process and to open its log.
+    identity = Identity(record.get("user"), uid, gid, (gid,), "/", "/bin/sh", os.geteuid() == 0)
+    pidfd = pidfds[0] if pidfds else None
+    sock = socket.socket(fileno=line)
+    return RecoveredProcess(record.get("key"), entry, identity, sock, output, pidfd, record.get("route"))
+
+
+def stored_warnings(warnings: Sequence[str]) -> list[str]:
+    """As many of an import's warnings, from the first on, as a record has room for, and how many there are besides."""
+    sizes = list(itertools.accumulate(len(text.encode("utf-8", "surrogateescape")) for text in warnings))
+    if not sizes or sizes[-1] <= _WARNINGS_SIZE:
+        return list(warnings)
+    kept = sum(1 for size in sizes if size <= _WARNINGS_SIZE - 100)  # less the line below
+    return [*warnings[:kept], "More warnings of this import stand in the log: %d" % (len(warnings) - kept)]
+
+
+def pinned_release_text(pinned: Optional[PinnedRelease]) -> str:
+    """A pinned release as JSON; empty: there is none.
+
+    A long traceback loses its beginning: the error stands at its end.
+    """
+    if pinned is None:
+        return ""
+    failure = pinned.failure
+    facts = [(name, value) for name, value in failure.facts if len(value) <= _LONGEST_DETAIL // 8][:16]
+    values = {
+        "generation": pinned.generation,
+        "since": pinned.since,
+        "step": failure.step,
+        "summary": failure.summary[-_LONGEST_DETAIL:],
+        "detail": failure.detail[-_LONGEST_DETAIL:],
+        "facts": facts,
+        "error_id": failure.error_id,
+    }
+    return json.dumps(values)
+
+
+def pinned_release_from_text(text: str) -> Optional[PinnedRelease]:
+    """What `pinned_release_text` has written; None for anything else: then the newest code is tried again."""
+    try:
+        values = json.loads(text)
+        facts = tuple((str(name), str(value)) for name, value in values["facts"])
+        failure = StartFailure(
+            str(values["step"]), str(values["summary"]), str(values["detail"]), facts, str(values["error_id"])
+        )
+        return PinnedRelease(int(values["generation"]), float(values["since"]), failure)
+    except (ValueError, KeyError, TypeError):
+        return None

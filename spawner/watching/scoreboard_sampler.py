@@ -1,0 +1,141 @@
+"""Reads the scoreboards and queues of apps that have workers: often while requests come in, else seldom."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import time
+from dataclasses import dataclass
+from typing import Callable, Iterable, Mapping, Optional, Sequence
+
+from spawner.pool.group import Group
+from spawner.pool.pool import Pool
+from spawner.pool.process import Process, Reading
+from spawner.processes.group_resources import GroupResources
+
+_SHORTEST_REQUEST_TIME = 1.0  # seconds; the lowest PassengerMaxRequestTime: no request is overdue earlier
+
+
+@dataclass(frozen=True)
+class SamplingIntervals:
+    """How often samples are taken; all times in seconds.
+
+    :ivar active: between two samples while requests come in.
+    :ivar idle: between two samples otherwise.
+    :ivar active_window: requests come in for this time after the last one.
+    """
+
+    active: float
+    idle: float
+    active_window: float
+
+
+@dataclass(frozen=True)
+class GroupSample:
+    """What one sample of a group shows.
+
+    :ivar readings: of its workers, by the pool's process ids; workers that have not written yet are left out.
+    :ivar waiting: whether a connection waits in the queue.
+    """
+
+    key: str
+    readings: dict[int, Reading]
+    waiting: bool
+
+
+class ScoreboardSampler:
+    """Has no timer while no app has a worker.
+
+    :param resources: of the pool's groups, by key.
+    :param on_samples: called with the samples of all groups that have workers.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pool: Pool,
+        resources: Mapping[str, GroupResources],
+        intervals: SamplingIntervals,
+        on_samples: Callable[[Sequence[GroupSample]], None],
+    ) -> None:
+        self._loop = loop
+        self._pool = pool
+        self._resources = resources
+        self._intervals = intervals
+        self._on_samples = on_samples
+        self._timer: Optional[asyncio.TimerHandle] = None
+        # The keys of groups with a worker that is, or may be, in a request: one that retires is sampled until it ends.
+        self._sampled: dict[str, None] = {}
+
+    def groups_changed(self, keys: Iterable[str]) -> None:
+        """The pool has changed these groups: sample those that have workers from now on."""
+        for key in keys:
+            group = self._pool.groups.get(key)
+            if group is not None and any(process.serving or process.retiring for process in group.workers()):
+                self._sampled[key] = None
+            else:
+                self._sampled.pop(key, None)
+        if self._timer is None and self._sampled:
+            self._timer = self._loop.call_later(self._interval(), self._sample_in_turn)
+
+    def close(self) -> None:
+        """Sample no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def sample(self) -> None:
+        """Sample every group that has workers, now."""
+        found = [(group, resources) for group, resources in self._groups() if resources is not None]
+        waiting = _waiting([resources for _, resources in found])
+        self._on_samples(
+            [_sample(group, resources, resources.listener.fileno() in waiting) for group, resources in found]
+        )
+
+    def is_busy(self, process: Process) -> bool:
+        """Whether a worker is in a request at this moment."""
+        resources = self._resources.get(process.key)
+        if resources is None or process.slot is None:
+            return process.busy
+        values = resources.scoreboard.read(process.slot)
+        return values.pid == process.pid and values.busy
+
+    def _groups(self) -> list[tuple[Group, Optional[GroupResources]]]:
+        groups = [self._pool.groups[key] for key in self._sampled if key in self._pool.groups]
+        return [(group, self._resources.get(group.key)) for group in groups]
+
+    def _interval(self) -> float:
+        latest = max((group.last_active for group, _ in self._groups()), default=0.0)
+        active = time.monotonic() - latest < self._intervals.active_window
+        return self._intervals.active if active else self._intervals.idle
+
+    def _sample_in_turn(self) -> None:
+        self._timer = None
+        self.sample()
+        self.groups_changed(())
+
+
+def _sample(group: Group, resources: GroupResources, waiting: bool) -> GroupSample:
+    now = time.monotonic()
+    readings: dict[int, Reading] = {}
+    for process in group.workers():
+        if process.slot is None or not process.pid:
+            continue
+        values = resources.scoreboard.read(process.slot)
+        if values.pid == process.pid:
+            # A worker that writes a time in the future would never be idle for long: it counts as the present one.
+            idle_since = min(values.idle_since, now)
+            may_be_overdue = values.running > 0 and now - values.busy_since >= _SHORTEST_REQUEST_TIME
+            overdue = may_be_overdue and resources.scoreboard.is_overdue(process.slot, values.capacity, now)
+            readings[process.process_id] = Reading(
+                values.running, max(1, values.capacity), values.requests, idle_since, values.working, overdue
+            )
+    return GroupSample(group.key, readings, waiting)
+
+
+def _waiting(groups: Sequence[GroupResources]) -> set[int]:
+    """The descriptors of the listeners at which a connection waits."""
+    poll = select.poll()
+    for resources in groups:
+        poll.register(resources.listener, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(0)}

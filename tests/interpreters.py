@@ -1,0 +1,84 @@
+"""The interpreters of this machine that apps may run in, and copies of them that every user can run."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import glob
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.open_folders import make_open_folder
+
+_OLDEST = (3, 6)
+_ASK = "import sys; print(sys.implementation.name, '%d %d %d' % sys.version_info[:3])"
+
+
+@functools.lru_cache(maxsize=None)
+def find_interpreters() -> dict[str, str]:
+    """Return the path of one interpreter per implementation and minor version, by name such as `cpython3.6`."""
+    found: dict[str, str] = {}
+    for path in _candidates():
+        name = _name_of(path)
+        if name is not None:
+            found.setdefault(name, path)
+    return dict(sorted(found.items(), key=lambda item: [int(part) for part in _version_part(item[0])]))
+
+
+def _candidates() -> list[str]:
+    # A virtual environment's own interpreter is the one that it was made from.
+    own = os.path.realpath(sys.executable)
+    homes = {os.path.expanduser("~"), "/root"}
+    installed = [path for home in sorted(homes) for path in glob.glob(f"{home}/.pyenv/versions/*/bin/python3")]
+    installed += glob.glob("/opt/python/*/bin/python3") + glob.glob("/usr/local/bin/python3")
+    known = ["/usr/bin/python3", shutil.which("pypy3") or ""]
+    return [path for path in [own, *known, *sorted(installed)] if path and Path(path).exists()]
+
+
+def _name_of(path: str) -> str | None:
+    """Return None for an interpreter that is too old or does not start."""
+    try:
+        told = subprocess.run(
+            [path, "-c", _ASK], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=True
+        )
+        implementation, major, minor, _ = told.stdout.decode().split()
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return f"{implementation}{major}.{minor}" if (int(major), int(minor)) >= _OLDEST else None
+
+
+def _version_part(name: str) -> list[str]:
+    return name.lstrip("abcdefghijklmnopqrstuvwxyz").split(".")
+
+
+@functools.lru_cache(maxsize=None)
+def usable_by_apps(interpreter: str) -> Path:
+    """A path under which every user can run an interpreter: where only its owner can reach it, that of a copy."""
+    path = Path(interpreter).resolve()
+    if str(path).startswith("/usr/"):
+        return Path(interpreter)
+    home = path.parent.parent
+    copy = make_open_folder("js-python-")
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    (copy / "bin").mkdir()
+    shutil.copy2(path, copy / "bin")
+    shutil.copytree(
+        home / "lib" / path.name,
+        copy / "lib" / path.name,
+        symlinks=True,
+        ignore=shutil.ignore_patterns("test", "site-packages", "idlelib", "ensurepip", "__pycache__", "config-*"),
+    )
+    for library in (home / "lib").glob("libpython*.so*"):
+        shutil.copy2(library, copy / "lib", follow_symlinks=False)
+    return _wrapper(copy, path.name)
+
+
+def _wrapper(copy: Path, name: str) -> Path:
+    """A script that lets the copy find its own libpython, where it has one."""
+    script = copy / "bin" / "python"
+    script.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{copy}/lib" exec "{copy}/bin/{name}" "$@"\n')
+    script.chmod(0o755)
+    return script

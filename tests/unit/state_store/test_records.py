@@ -1,0 +1,61 @@
+"""What of an app outlives the spawner as text, and what a record leaves out that is too long."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from spawner.logs.log import Log
+from spawner.pool.release import PinnedRelease
+from spawner.start_failure import StartFailure
+from spawner.state_store.descriptor_store import DescriptorStore
+from spawner.state_store.records import pinned_release_from_text, pinned_release_text, stored_warnings
+from spawner.state_store.state_store import StateStore
+
+
+def test_a_pinned_release_survives_being_stored() -> None:
+    failure = StartFailure("import the app", "no módule", "Traceback\n  ...", (("user", "shop"),), "0123abcd")
+    pinned = PinnedRelease(4, 12.5, failure)
+    assert pinned_release_from_text(pinned_release_text(pinned)) == pinned
+    assert pinned_release_from_text(pinned_release_text(None)) is None
+
+
+def test_warnings_that_fit_a_record_are_kept_and_the_others_counted() -> None:
+    few = ("one", "zwölf")
+    assert stored_warnings(few) == list(few)
+    many = tuple("%d %s" % (number, "é" * 800) for number in range(50))
+    kept = stored_warnings(many)
+    assert tuple(kept[:-1]) == many[:4]
+    assert kept[-1] == "More warnings of this import stand in the log: 46"
+    assert stored_warnings(kept) == kept, "the spawner after the next one knows as much"
+
+
+@pytest.mark.parametrize(("variable", "left"), [(20_000, ["group", "env:A"]), (40_000, ["group"])])
+def test_a_record_without_room_goes_without_its_warnings_and_then_without_its_variables(
+    variable: int, left: list[str]
+) -> None:
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    store = DescriptorStore(*ends)
+    fields = [("group", "app"), ("env:A", "a" * variable), ("warning", "w" * 20_000)]
+    with open(os.devnull, "rb") as null:
+        StateStore(store, Log(), str)._put("group", "group app", fields, [null.fileno()])
+    (record,) = store.recover()
+    record.close()
+    store.close()
+    assert [name for name, _ in record.fields if name not in ("type", "key", "serial")] == left
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"generation": "x"}', "null"])
+def test_what_is_no_such_text_is_nothing(text: str) -> None:
+    assert pinned_release_from_text(text) is None
+
+
+def test_a_long_failure_fits_a_record_of_the_store() -> None:
+    failure = StartFailure("import", "s" * 50_000, "d" * 500_000, tuple(("f", "v" * 900) for _ in range(100)), "0")
+    text = pinned_release_text(PinnedRelease(4, 12.5, failure))
+    assert len(text) < 28_000
+    read = pinned_release_from_text(text)
+    assert read is not None
+    assert read.failure.detail == "d" * 6_000
