@@ -6,6 +6,7 @@
 #   CHECKOUT  where the sources are (default: /vagrant, else the folder above this script)
 #   LISTEN    what Apache listens on (default: 80)
 set -eu
+umask 022 # what is made here is for Apache's and the app's users
 
 LISTEN=${LISTEN:-80}
 if [ -z "${CHECKOUT:-}" ]; then
@@ -27,7 +28,7 @@ id "$owner" >/dev/null 2>&1 || useradd --system --create-home --shell /bin/sh "$
 mkdir -p "$app/tmp"
 cp -R "$CHECKOUT/examples/demo/." "$app"
 chown -R "$owner:" "$app"
-chmod 755 "$app"
+chmod -R u=rwX,go=rX "$app" # whatever a umask has made of the checkout
 
 # 3. The site.
 sed -i "s/^Listen 80\$/Listen $LISTEN/" /etc/apache2/ports.conf

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Mapping
+from typing import Callable
 
 from spawner.admin.command import Command
 from spawner.admin.process_commands import BacktracesCommand, DetachProcessCommand, RequestsCommand
@@ -12,8 +12,7 @@ from spawner.admin.selection import AppSelection
 from spawner.admin.server_commands import MemoryCommand, ReopenLogsCommand
 from spawner.admin.status_command import InstanceFacts, StatusCommand
 from spawner.pool.pool import Pool
-from spawner.processes.app_process import AppProcess
-from spawner.processes.group_resources import GroupResources
+from spawner.processes.app_process import AppRegistry
 from spawner.processes.stack_capture import StackCapture
 from spawner.watching.memory_reader import MemoryReader
 
@@ -21,8 +20,7 @@ from spawner.watching.memory_reader import MemoryReader
 def make_commands(
     *,
     pool: Pool,
-    resources: Mapping[str, GroupResources],
-    processes: Mapping[int, AppProcess],
+    registry: AppRegistry,
     facts: InstanceFacts,
     memory: MemoryReader,
     stacks: StackCapture,
@@ -34,21 +32,20 @@ def make_commands(
 ) -> dict[str, Command]:
     """Every command.
 
-    :param resources: of the pool's groups, by key.
-    :param processes: of the pool, by its ids.
     :param restart: see RestartApp.
     :param detach: tells the pool to detach a process, by its id.
     :param sample: reads the scoreboards now.
     :param reopen_logs: opens the log files again and returns their paths.
     """
-    selection = AppSelection(pool, resources)
-    usage = UsageReader(memory, lambda: {process.pid: process.identity for process in processes.values()})
+    selection = AppSelection(pool, registry)
+    handles = registry.processes.handles
+    usage = UsageReader(memory, lambda: {process.pid: process.identity for process in handles.values()})
     return {
-        "status": StatusCommand(pool, resources, selection, usage, sample, facts),
+        "status": StatusCommand(pool, registry, selection, usage, sample, facts),
         "restart_app": RestartCommand(selection, restart, restart_progress),
         "detach_process": DetachProcessCommand(selection, detach),
-        "memory": MemoryCommand(pool, selection, usage, facts.httpd_pid),
-        "requests": RequestsCommand(pool, resources, selection),
-        "backtraces": BacktracesCommand(pool, selection, stacks.stacks_of),
+        "memory": MemoryCommand(registry, selection, usage, facts.httpd_pid),
+        "requests": RequestsCommand(registry, selection),
+        "backtraces": BacktracesCommand(registry, selection, stacks.stacks_of),
         "reopen_logs": ReopenLogsCommand(reopen_logs),
     }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Awaitable, Callable, Iterator, Mapping
+from typing import Any, Awaitable, Callable, Iterator
 
 from spawner.admin.command import Arguments, BadCommand, Caller, NotFound, SendProgress, pid_argument
 from spawner.admin.selection import AppSelection
-from spawner.pool.pool import Pool
 from spawner.pool.process import Process
-from spawner.processes.group_resources import GroupResources
+from spawner.processes.app_process import AppRegistry
 from spawner.processes.scoreboard_reader import RunningRequest
 
 _CAPTURES_AT_ONCE = 32  # processes whose stacks are captured at the same time
@@ -18,14 +17,10 @@ _LONGEST_STACKS = 131_072  # characters of one process in the answer
 
 
 class RequestsCommand:
-    """Lists the requests that workers are in, from their scoreboards.
+    """Lists the requests that workers are in, from their scoreboards."""
 
-    :param resources: of the pool's groups, by key.
-    """
-
-    def __init__(self, pool: Pool, resources: Mapping[str, GroupResources], selection: AppSelection) -> None:
-        self._pool = pool
-        self._resources = resources
+    def __init__(self, registry: AppRegistry, selection: AppSelection) -> None:
+        self._registry = registry
         self._selection = selection
 
     async def run(self, arguments: Arguments, caller: Caller, progress: SendProgress) -> dict[str, Any]:
@@ -39,8 +34,8 @@ class RequestsCommand:
         return {"requests": sorted(found, key=lambda request: -float(request["age"]))}
 
     def _requests_of(self, key: str) -> Iterator[tuple[Process, RunningRequest]]:
-        resources = self._resources.get(key)
-        for process in self._pool.groups[key].workers():
+        resources = self._registry.groups.handle(key)
+        for process in self._registry.groups.entries[key].workers():
             if resources is None or process.slot is None:
                 continue
             if resources.scoreboard.read(process.slot).pid != process.pid:
@@ -68,8 +63,10 @@ class BacktracesCommand:
     :param stacks_of: captures those of one process, by the pool's process id.
     """
 
-    def __init__(self, pool: Pool, selection: AppSelection, stacks_of: Callable[[int], Awaitable[str]]) -> None:
-        self._pool = pool
+    def __init__(
+        self, registry: AppRegistry, selection: AppSelection, stacks_of: Callable[[int], Awaitable[str]]
+    ) -> None:
+        self._registry = registry
         self._selection = selection
         self._stacks_of = stacks_of
 
@@ -87,7 +84,8 @@ class BacktracesCommand:
         if pid is not None:
             return [self._selection.find_process(pid, caller)]
         keys = self._selection.select(arguments, caller)
-        return [process for key in keys for process in self._pool.groups[key].processes.values() if process.pid]
+        groups = [self._registry.groups.entries[key] for key in keys]
+        return [process for group in groups for process in group.processes.values() if process.pid]
 
     async def _show(self, process: Process, limit: asyncio.Semaphore) -> dict[str, Any]:
         async with limit:

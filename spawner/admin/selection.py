@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import posixpath
-from typing import Mapping, Optional
+from typing import Optional
 
 from spawner.admin.command import Arguments, BadCommand, Caller, NotFound, list_argument, text_argument
 from spawner.pool.pool import Pool
 from spawner.pool.process import Process
 from spawner.pool.states import GroupState
-from spawner.processes.group_resources import GroupResources
+from spawner.processes.app_process import AppRegistry
 from spawner.processes.launcher import StartError, identity_for
 
 
 class AppSelection:
-    """Finds apps and processes for a caller. Another user's are as absent as those that do not exist.
+    """Finds apps and processes for a caller. Another user's are as absent as those that do not exist."""
 
-    :param resources: of the pool's groups, by key.
-    """
-
-    def __init__(self, pool: Pool, resources: Mapping[str, GroupResources]) -> None:
+    def __init__(self, pool: Pool, registry: AppRegistry) -> None:
         self._pool = pool
-        self._resources = resources
+        self._registry = registry
 
     def select(self, arguments: Arguments, caller: Caller) -> list[str]:
         """The keys of the groups that a command names by `app` or `name`; with neither, all that the caller may use.
@@ -37,14 +34,14 @@ class AppSelection:
             return [_named(name, usable) for name in dict.fromkeys(names)]
         if path is None:
             return usable
-        found = [key for key in usable if is_below(self._pool.groups[key].registration.app_root, path)]
+        found = [key for key in usable if is_below(self._registry.groups.entries[key].registration.app_root, path)]
         if not found:
             raise NotFound("no app at or below %s is known" % path)
         return found
 
     def usable_groups(self, caller: Caller) -> list[str]:
         """The keys of the groups that a caller may see and control, without those that are closing."""
-        groups = self._pool.groups.values()
+        groups = self._registry.groups.entries.values()
         return [g.key for g in groups if g.state is not GroupState.CLOSING and self.is_usable(g.key, caller)]
 
     def is_usable(self, key: str, caller: Caller) -> bool:
@@ -59,14 +56,16 @@ class AppSelection:
 
         :raises NotFound: there is none, or it is another user's.
         """
-        for process in self._pool.processes.values():
-            if process.pid == pid and self.is_usable(process.key, caller):
+        for process_id in self._registry.processes.with_pid(pid):
+            process = self._registry.processes.entry(process_id)
+            # One that has not said hello is not known by its pid yet.
+            if process is not None and process.pid == pid and self.is_usable(process.key, caller):
                 return process
         raise NotFound("no app has a process %d" % pid)
 
     def _owner_of(self, key: str) -> Optional[int]:
         """The uid that an app runs as, or would run as; None if no user can be found for it."""
-        resources, group = self._resources.get(key), self._pool.groups.get(key)
+        resources, group = self._registry.groups.handle(key), self._registry.groups.entry(key)
         if resources is not None and resources.uid is not None:
             return resources.uid
         if group is None:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional
 from spawner.admin.command import Arguments, Caller, Denied, SendProgress
 from spawner.admin.process_usage import UsageReader
 from spawner.admin.selection import AppSelection
-from spawner.pool.pool import Pool
+from spawner.processes.app_process import AppRegistry
 
 
 class MemoryCommand:
@@ -18,8 +18,8 @@ class MemoryCommand:
     :param httpd_pid: of httpd's parent process.
     """
 
-    def __init__(self, pool: Pool, selection: AppSelection, usage: UsageReader, httpd_pid: int) -> None:
-        self._pool = pool
+    def __init__(self, registry: AppRegistry, selection: AppSelection, usage: UsageReader, httpd_pid: int) -> None:
+        self._registry = registry
         self._selection = selection
         self._usage = usage
         self._httpd_pid = httpd_pid
@@ -28,7 +28,8 @@ class MemoryCommand:
         """`processes`, httpd's parent first."""
         usable = set(self._selection.usable_groups(caller))
         found = self._server_processes() if caller.privileged else []
-        processes = [process for process in self._pool.processes.values() if process.key in usable and process.pid]
+        entries = self._registry.processes.entries.values()
+        processes = [process for process in entries if process.key in usable and process.pid]
         found += [(process.pid, process.kind.value, process.key) for process in processes]
         await self._usage.read(pid for pid, _, _ in found)
         described = [self._describe(*one) for one in found]

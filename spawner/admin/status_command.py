@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable
 
 from spawner.admin.command import Arguments, Caller, SendProgress
 from spawner.admin.process_usage import UsageReader
 from spawner.admin.selection import AppSelection
 from spawner.pool.pool import Pool
-from spawner.processes.group_resources import GroupResources, queue_length
+from spawner.processes.app_process import AppRegistry
+from spawner.processes.group_resources import queue_length
 from spawner.version import VERSION
 
 SCHEMA = 1
@@ -38,21 +39,20 @@ class InstanceFacts:
 class StatusCommand:
     """Describes the apps that the caller may see.
 
-    :param resources: of the pool's groups, by key.
     :param sample: reads the scoreboards now, so that the answer has the values of this moment.
     """
 
     def __init__(
         self,
         pool: Pool,
-        resources: Mapping[str, GroupResources],
+        registry: AppRegistry,
         selection: AppSelection,
         usage: UsageReader,
         sample: Callable[[], None],
         facts: InstanceFacts,
     ) -> None:
         self._pool = pool
-        self._resources = resources
+        self._registry = registry
         self._selection = selection
         self._usage = usage
         self._sample = sample
@@ -60,8 +60,9 @@ class StatusCommand:
 
     async def run(self, arguments: Arguments, caller: Caller, progress: SendProgress) -> dict[str, Any]:
         """The whole answer. The pool's totals count every app."""
-        shown = {key for key in self._pool.groups if self._selection.is_usable(key, caller)}
-        await self._usage.read(process.pid for process in self._pool.processes.values() if process.key in shown)
+        shown = {key for key in self._registry.groups.entries if self._selection.is_usable(key, caller)}
+        processes = self._registry.processes.entries.values()
+        await self._usage.read([process.pid for process in processes if process.key in shown])
         self._sample()
         groups = [entry for entry in self._pool.snapshot(time.monotonic())["groups"] if entry["name"] in shown]
         for entry in groups:
@@ -84,11 +85,11 @@ class StatusCommand:
         return {
             "max_pool_size": self._pool.server.max_pool_size,
             "workers": self._pool.capacity.worker_count,
-            "groups": len(self._pool.groups),
+            "groups": len(self._registry.groups.entries),
         }
 
     def _add_resources(self, entry: dict[str, Any]) -> None:
-        resources: Optional[GroupResources] = self._resources.get(entry["name"])
+        resources = self._registry.groups.handle(entry["name"])
         entry["user"] = resources.user or None if resources is not None else None
         entry["warnings"] = list(resources.warnings) if resources is not None else []
         entry["requests_waiting"] = resources is not None and resources.has_waiting()

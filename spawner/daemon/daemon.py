@@ -40,8 +40,7 @@ from spawner.options import ServerOptions
 from spawner.pages.error_responder import ErrorResponder
 from spawner.pages.restart_error_file import RestartErrorFiles
 from spawner.pool.pool import Pool
-from spawner.processes.app_process import AppProcess
-from spawner.processes.group_resources import GroupResources
+from spawner.processes.app_process import AppRegistry
 from spawner.processes.helper_process import HelperProcesses
 from spawner.processes.hooks import Hooks
 from spawner.processes.launcher import Launcher
@@ -82,18 +81,22 @@ class Daemon:
         self._log = log
         self._started = time.time()
         self._timers: list[asyncio.TimerHandle] = []
-        self._known: tuple[list[str], list[int]] = ([], [])
 
-        self._pool = Pool(ServerOptions(), settings.parallel_starts or len(os.sched_getaffinity(0)))
-        self._resources: dict[str, GroupResources] = {}
-        self._processes: dict[int, AppProcess] = {}
+        self._registry: AppRegistry = AppRegistry()
+        parallel_starts = settings.parallel_starts or len(os.sched_getaffinity(0))
+        self._pool = Pool(
+            ServerOptions(),
+            parallel_starts,
+            lambda process: self._scoreboard_sampler.is_busy(process),
+            registry=self._registry,
+        )
         self._dispatcher = EventDispatcher(loop, self._pool)
         self._pool_events = PoolEvents(self._pool, self._dispatcher.dispatch)
         self._app_logs = AppLogs(log)
         self._logs = LogConfiguration(log, self._app_logs)
         self._descriptors = DescriptorExhaustion(loop, log)
         self._reaper = Reaper()
-        self._end_conditions = EndConditions(loop, self._pool, self._processes, self._reaper, parameters.lifeline_fd)
+        self._end_conditions = EndConditions(loop, self._pool, self._registry, self._reaper, parameters.lifeline_fd)
         self._helpers = HelperProcesses(loop, self._reaper, limits)
         self._hooks = Hooks(self._helpers, log)
         self._error_responder = ErrorResponder(loop, settings.answer_timeout)
@@ -105,10 +108,9 @@ class Daemon:
         self._memory = MemoryReader(loop)
         self._memory_sampler = self._make_memory_sampler()
         self._scoreboard_sampler = self._make_scoreboard_sampler()
-        self._pool.capacity.is_busy = self._scoreboard_sampler.is_busy
-        self._stacks = StackCapture(loop, lambda: self._processes, self._instance.folder)
+        self._stacks = StackCapture(loop, self._registry, self._instance.folder)
         dispatch = self._dispatcher.dispatch
-        self._start_timeouts = StartTimeouts(loop, self._pool, self._processes, self._stacks, dispatch)
+        self._start_timeouts = StartTimeouts(loop, self._pool, self._registry, self._stacks, dispatch)
         self._factory = self._make_factory()
         self._starter = self._make_starter(limits)
         self._group_effects = self._make_group_effects()
@@ -145,8 +147,7 @@ class Daemon:
     def _make_memory_sampler(self) -> MemorySampler:
         return MemorySampler(
             self._loop,
-            self._pool,
-            self._processes,
+            self._registry,
             self._memory,
             self._settings.memory_interval,
             self._pool_events.on_memory_sample,
@@ -157,18 +158,15 @@ class Daemon:
         settings = self._settings
         intervals = SamplingIntervals(settings.active_interval, settings.idle_interval, settings.active_window)
         on_samples = self._pool_events.on_scoreboard_samples
-        return ScoreboardSampler(self._loop, self._pool, self._resources, intervals, on_samples)
+        return ScoreboardSampler(self._loop, self._registry, intervals, on_samples)
 
     def _make_factory(self) -> ProcessFactory:
         parameters = self._parameters
-        load_sender = LoadSender(
-            self._pool, self._resources, parameters.server_software, parameters.lifeline_fd
-        )
+        load_sender = LoadSender(self._pool, self._registry, parameters.server_software, parameters.lifeline_fd)
         events = ProcessEventHandlers(
             self._loop,
             self._pool,
-            self._resources,
-            self._processes,
+            self._registry,
             self._dispatcher.dispatch,
             self._log,
             load_sender,
@@ -179,8 +177,7 @@ class Daemon:
         )
         return ProcessFactory(
             self._loop,
-            self._pool,
-            self._processes,
+            self._registry,
             events,
             self._app_logs,
             self._start_timeouts,
@@ -191,8 +188,7 @@ class Daemon:
         return ProcessStarter(
             self._loop,
             self._pool,
-            self._resources,
-            self._processes,
+            self._registry,
             self._factory,
             self._dispatcher.dispatch,
             self._log,
@@ -205,7 +201,7 @@ class Daemon:
         return GroupEffects(
             self._loop,
             self._pool,
-            self._resources,
+            self._registry,
             self._dispatcher.dispatch,
             self._log,
             self._instance,
@@ -220,9 +216,7 @@ class Daemon:
     def _connect_dispatcher(self) -> None:
         error_files = RestartErrorFiles(self._helpers, self._log)
         notifications = NotificationEffects(self._pool, self._log, self._hooks, error_files, self._restarts)
-        processes = ProcessEffects(
-            self._resources, self._processes, self._starter, self._log, self._stacks, self._instance
-        )
+        processes = ProcessEffects(self._registry, self._starter, self._log, self._stacks, self._instance)
         handlers = {
             **self._group_effects.handlers,
             **self._starter.handlers,
@@ -250,8 +244,7 @@ class Daemon:
         parameters = self._parameters
         return make_commands(
             pool=self._pool,
-            resources=self._resources,
-            processes=self._processes,
+            registry=self._registry,
             facts=InstanceFacts(
                 self._instance.name,
                 parameters.httpd_pid,
@@ -271,9 +264,7 @@ class Daemon:
     def _make_guard(self) -> DirectoryGuard:
         return DirectoryGuard(
             self._instance,
-            self._pool,
-            self._resources,
-            self._processes,
+            self._registry,
             self._log,
             self._make_folder,
             self._sockets.make_again,
@@ -285,7 +276,7 @@ class Daemon:
         return HttpdEventHandlers(
             self._loop,
             self._pool,
-            self._resources,
+            self._registry,
             self._dispatcher.dispatch,
             self._log,
             self._logs,
@@ -297,12 +288,10 @@ class Daemon:
         )
 
     def _after_event(self) -> None:
-        keys = dict.fromkeys([*self._resources, *self._known[0]])
-        ids = dict.fromkeys([*self._processes, *self._known[1]])
-        self._known = (list(self._resources), list(self._processes))
-        self._state_store.update(self._pool, self._resources, self._processes, keys, ids)
-        self._scoreboard_sampler.groups_changed(keys)
-        self._memory_sampler.groups_changed(keys)
+        changes = self._pool.take_changes()
+        self._state_store.update(self._registry, changes)
+        self._scoreboard_sampler.groups_changed(changes.groups)
+        self._memory_sampler.groups_changed(changes.groups)
 
     # The run
 
@@ -344,8 +333,7 @@ class Daemon:
         if not self._sockets.is_open:
             Recovery(
                 self._pool,
-                self._resources,
-                self._processes,
+                self._registry,
                 self._factory,
                 self._dispatcher.dispatch,
                 self._log,
@@ -381,7 +369,7 @@ class Daemon:
         self._memory_sampler.close()
         self._memory.close()
         await end_apps(
-            self._processes,
+            self._registry.processes.handles,
             self._end_conditions.sessions,
             self._hooks,
             lambda: self._dispatcher.dispatch(self._pool.shut_down),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Callable, Mapping, Optional
+from typing import Callable, Optional
 
 from spawner.errors import OperatorError
 from spawner.logs.log import Log
-from spawner.pool.pool import Pool
-from spawner.processes.app_process import AppProcess
-from spawner.processes.group_resources import GroupResources
+from spawner.processes.app_process import AppRegistry
 from spawner.state_store.instance_directory import InstanceDirectory
 
 _CLOCK_TICK = 0.1  # seconds; more than the resolution of the times of files
@@ -19,8 +17,6 @@ _CLOCK_TICK = 0.1  # seconds; more than the resolution of the times of files
 class DirectoryGuard:
     """Checks for missing files and sockets, and makes them again.
 
-    :param resources: of the pool's groups, by key.
-    :param processes: of the pool, by its ids.
     :param make_folder: makes folders and files of the instance, as at the start; may raise OperatorError.
     :param make_socket: makes one of the spawner's own sockets again, by its path; may raise OSError.
     :param replace_listener: makes the socket of an app again, by its key; may raise OSError.
@@ -30,9 +26,7 @@ class DirectoryGuard:
     def __init__(
         self,
         instance: InstanceDirectory,
-        pool: Pool,
-        resources: Mapping[str, GroupResources],
-        processes: Mapping[int, AppProcess],
+        registry: AppRegistry,
         log: Log,
         make_folder: Callable[[], None],
         make_socket: Callable[[str], None],
@@ -40,9 +34,7 @@ class DirectoryGuard:
         restart: Callable[[str], None],
     ) -> None:
         self._instance = instance
-        self._pool = pool
-        self._resources = resources
-        self._processes = processes
+        self._registry = registry
         self._log = log
         self._make_folder = make_folder
         self._make_socket = make_socket
@@ -85,17 +77,17 @@ class DirectoryGuard:
             self._folder, self._folder_since, self._complete = folder, now, False
         if self._complete:
             return []
-        missing = {key: self._missing_sockets(key) for key in self._resources}
+        missing = {key: self._missing_sockets(key, one.path) for key, one in self._registry.groups.handles.items()}
         # A removal within the same tick of the clock as the last change would not change the folder's time again.
         self._complete = folder is not None and not any(missing.values()) and now > self._folder_since + _CLOCK_TICK
         return [key for key, needed in missing.items() if any(needed)]
 
-    def _missing_sockets(self, key: str) -> list[bool]:
+    def _missing_sockets(self, key: str, path: str) -> list[bool]:
         """The sockets of an app that do not exist: for each, whether somebody should be able to connect to it now."""
-        missing = [] if os.path.lexists(self._resources[key].path) else [True]
-        group = self._pool.groups.get(key)
+        missing = [] if os.path.lexists(path) else [True]
+        group = self._registry.groups.entry(key)
         for entry in group.workers() if group is not None else ():
-            process = self._processes.get(entry.process_id)
+            process = self._registry.processes.handle(entry.process_id)
             # A worker that retires has no socket on purpose.
             if process is not None and process.route and not entry.retiring:
                 if not os.path.lexists(self._instance.worker_socket(key, process.route)):

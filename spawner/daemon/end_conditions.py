@@ -6,18 +6,16 @@ import asyncio
 import select
 import signal
 import time
-from typing import Mapping
 
 from spawner.pool.pool import Pool
 from spawner.processes import stray_processes
-from spawner.processes.app_process import AppProcess
+from spawner.processes.app_process import AppRegistry
 from spawner.processes.reaper import Reaper
 
 
 class EndConditions:
     """Handles signals and watches the lifeline.
 
-    :param processes: of all apps.
     :param lifeline: descriptor of the pipe that ends when httpd has ended; it stays the caller's.
     :ivar reason: set when the spawner is to end, to the reason for the log.
     :ivar sessions: of the processes of apps at that moment, see stray_processes.sessions_of.
@@ -27,13 +25,13 @@ class EndConditions:
         self,
         loop: asyncio.AbstractEventLoop,
         pool: Pool,
-        processes: Mapping[int, AppProcess],
+        registry: AppRegistry,
         reaper: Reaper,
         lifeline: int,
     ) -> None:
         self._loop = loop
         self._pool = pool
-        self._processes = processes
+        self._registry = registry
         self._reaper = reaper
         self._lifeline = lifeline
         self.reason: asyncio.Future[str] = loop.create_future()
@@ -73,5 +71,5 @@ class EndConditions:
     def _end(self, reason: str) -> None:
         if not self.reason.done():
             # While all processes are still there: what they have started is found by their sessions.
-            self.sessions = stray_processes.sessions_of(self._processes.values())
+            self.sessions = stray_processes.sessions_of(self._registry.processes.handles.values())
             self.reason.set_result(reason)

@@ -18,6 +18,7 @@ from spawner.pages.start_error_page import ErrorResponse, friendly_response, sho
 from spawner.pool import effects
 from spawner.pool.group import Group
 from spawner.pool.pool import Pool
+from spawner.processes.app_process import AppRegistry
 from spawner.processes.group_resources import GroupResources, backlog_for, new_token
 from spawner.processes.launcher import StartError, identity_for
 from spawner.processes.scoreboard_reader import ScoreboardReader
@@ -35,7 +36,7 @@ _LONGEST_ERROR_PAGE = 1_048_576  # bytes
 class GroupEffects:
     """One method for each kind of effect. None of them raises for the fault of an app or of the machine.
 
-    :param resources: of the pool's groups, by key: added and removed here.
+    :param registry: the resources of groups are attached to it and detached.
     :param plain_scgi: whether workers answer SCGI clients that do not know the app's token.
     """
 
@@ -43,7 +44,7 @@ class GroupEffects:
         self,
         loop: asyncio.AbstractEventLoop,
         pool: Pool,
-        resources: dict[str, GroupResources],
+        registry: AppRegistry,
         dispatch: Dispatch,
         log: Log,
         instance: InstanceDirectory,
@@ -56,7 +57,7 @@ class GroupEffects:
     ) -> None:
         self._loop = loop
         self._pool = pool
-        self._resources = resources
+        self._registry = registry
         self._dispatch = dispatch
         self._log = log
         self._instance = instance
@@ -79,7 +80,7 @@ class GroupEffects:
 
     def _create_group(self, effect: effects.CreateGroup) -> None:
         """A group without its descriptors cannot be used: it is closed again, and the registration is refused."""
-        group = self._pool.groups[effect.key]
+        group = self._registry.groups.entries[effect.key]
         try:
             scoreboard = ScoreboardReader.create()
             try:
@@ -93,7 +94,7 @@ class GroupEffects:
             return
         token = "" if self._plain_scgi else new_token()
         path = self._instance.app_socket(effect.key)
-        self._resources[effect.key] = GroupResources(effect.key, path, listener, scoreboard, token)
+        self._registry.groups.attach(effect.key, GroupResources(effect.key, path, listener, scoreboard, token))
         self._watch_restart_file(group)
 
     def _make_listener(self, group: Group) -> socket.socket:
@@ -109,8 +110,8 @@ class GroupEffects:
 
         :raises OSError: it cannot be made.
         """
-        resources = self._resources[key]
-        listener = self._make_listener(self._pool.groups[key])
+        resources = self._registry.groups.handles[key]
+        listener = self._make_listener(self._registry.groups.entries[key])
         if resources.queue_watched:
             self._loop.remove_reader(resources.listener)
             self._loop.add_reader(listener, self._queue_readable, resources)
@@ -119,7 +120,7 @@ class GroupEffects:
         self._state_store.mark_group(key)
 
     def _update_group(self, effect: effects.UpdateGroup) -> None:
-        resources, group = self._resources[effect.key], self._pool.groups[effect.key]
+        resources, group = self._registry.groups.handles[effect.key], self._registry.groups.entries[effect.key]
         resources.listener.listen(backlog_for(group.registration, self._pool.server))
         self._watch_restart_file(group)
         self._state_store.mark_group(effect.key)
@@ -129,7 +130,7 @@ class GroupEffects:
         self._restart_watch.watch(group.key, registration.app_root, registration.options.restart_dir)
 
     def _drop_group(self, effect: effects.DropGroup) -> None:
-        resources = self._resources.pop(effect.key, None)
+        resources = self._registry.groups.detach(effect.key)
         self._restart_watch.unwatch(effect.key)
         self._restarts.group_removed(effect.key)
         if resources is None:
@@ -143,13 +144,13 @@ class GroupEffects:
     # The queue of a group without workers
 
     def _watch_queue(self, effect: effects.WatchQueue) -> None:
-        resources = self._resources.get(effect.key)
+        resources = self._registry.groups.handle(effect.key)
         if resources is not None and not resources.queue_watched:
             resources.queue_watched = True
             self._loop.add_reader(resources.listener, self._queue_readable, resources)
 
     def _unwatch_queue(self, effect: effects.UnwatchQueue) -> None:
-        resources = self._resources.get(effect.key)
+        resources = self._registry.groups.handle(effect.key)
         if resources is not None and resources.queue_watched:
             resources.queue_watched = False
             self._loop.remove_reader(resources.listener)
@@ -171,9 +172,9 @@ class GroupEffects:
     # Answers when an app does not start
 
     def _fail_waiting(self, effect: effects.FailWaiting) -> None:
-        resources = self._resources.get(effect.key)
+        resources = self._registry.groups.handle(effect.key)
         if resources is not None:
-            response = self._error_response(self._pool.groups[effect.key], effect.failure)
+            response = self._error_response(self._registry.groups.entries[effect.key], effect.failure)
             count = self._error_responder.answer_waiting(resources.listener, response)
             self._log.debug(3021, "answered 500: %d requests of %s" % (count, effect.key))
 

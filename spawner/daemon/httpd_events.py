@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Callable, Mapping
+from typing import Callable
 
 from spawner.daemon.event_dispatcher import Dispatch
 from spawner.daemon.log_configuration import LogConfiguration
@@ -14,7 +14,7 @@ from spawner.httpd.parent_line import ServerConfiguration
 from spawner.logs.log import Log
 from spawner.pool.pool import Pool
 from spawner.pool.registration import Registration
-from spawner.processes.group_resources import GroupResources
+from spawner.processes.app_process import AppRegistry
 from spawner.processes.hooks import Hooks
 from spawner.watching.restart_watch import RestartWatch
 
@@ -22,7 +22,6 @@ from spawner.watching.restart_watch import RestartWatch
 class HttpdEventHandlers:
     """The callbacks of ParentLine and Registrar.
 
-    :param resources: of the pool's groups, by key.
     :param open_sockets: called with each configuration that is in force; the first time it opens the spawner's own
         sockets.
     :param check_directory: makes files of the instance folder again that are missing.
@@ -33,7 +32,7 @@ class HttpdEventHandlers:
         self,
         loop: asyncio.AbstractEventLoop,
         pool: Pool,
-        resources: Mapping[str, GroupResources],
+        registry: AppRegistry,
         dispatch: Dispatch,
         log: Log,
         log_configuration: LogConfiguration,
@@ -45,7 +44,7 @@ class HttpdEventHandlers:
     ) -> None:
         self._loop = loop
         self._pool = pool
-        self._resources = resources
+        self._registry = registry
         self._dispatch = dispatch
         self._log = log
         self._log_configuration = log_configuration
@@ -74,7 +73,7 @@ class HttpdEventHandlers:
         :raises OperatorError: the socket cannot be made.
         """
         self._dispatch(self._pool.register, registration)
-        resources = self._resources.get(registration.key)
+        resources = self._registry.groups.handle(registration.key)
         if resources is None:
             raise OperatorError("no socket could be made for it; the log of the spawner says why")
         # A child that registers an app again did not find the socket: a cleaner may have removed it.
@@ -84,8 +83,7 @@ class HttpdEventHandlers:
 
     def on_queue_full(self, key: str, count: int) -> None:
         """A child of httpd has answered requests of an app 503."""
-        if key in self._pool.groups:
-            self._dispatch(self._pool.queue_overflowed, key, count)
+        self._dispatch(self._pool.queue_overflowed, key, count)
 
     def close(self) -> None:
         """Cancel the requests of PassengerPreStart."""

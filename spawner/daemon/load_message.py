@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Mapping
-
 from spawner.options import AppOptions
 from spawner.pool.group import Group
 from spawner.pool.pool import Pool
 from spawner.pool.process import SLOTS, Process
 from spawner.pool.registration import Registration
-from spawner.processes.app_process import AppProcess
-from spawner.processes.group_resources import GroupResources
+from spawner.processes.app_process import AppProcess, AppRegistry
 from spawner.processes.stack_capture import BACKTRACE_SIGNAL
 
 Fields = list[tuple[str, str]]
@@ -19,35 +16,35 @@ Fields = list[tuple[str, str]]
 class LoadSender:
     """Has processes import their app.
 
-    :param resources: of the pool's groups, by key.
     :param server_software: httpd's name and version.
     :param lifeline: descriptor of the pipe that ends when httpd has ended; it stays the caller's.
     """
 
     def __init__(
-        self, pool: Pool, resources: Mapping[str, GroupResources], server_software: str, lifeline: int
+        self, pool: Pool, registry: AppRegistry, server_software: str, lifeline: int
     ) -> None:
         self._pool = pool
-        self._resources = resources
+        self._registry = registry
         self._server_software = server_software
         self._lifeline = lifeline
 
     def send(self, process: AppProcess) -> bool:
         """Send `load` to a process that the pool has; False if it does not read."""
-        group, resources = self._pool.groups[process.key], self._resources[process.key]
-        entry = self._pool.processes[process.process_id]
-        fields = load_fields(group, entry, resources.token, self._pool.capacity.cap(group), self._server_software)
+        group, resources = self._registry.groups.entries[process.key], self._registry.groups.handles[process.key]
+        entry = self._registry.processes.entries[process.process_id]
+        cap = self._pool.capacity.cap(group)
+        fields = load_fields(group, entry, cap, resources.token, self._server_software)
         descriptors = (resources.listener.fileno(), resources.scoreboard.descriptor, self._lifeline)
         return process.line.send(fields, descriptors)
 
 
 def load_fields(
-    group: Group, entry: Process, token: str, cap: int, server_software: str
+    group: Group, entry: Process, cap: int, token: str, server_software: str
 ) -> Fields:
     """The message for one process.
 
-    :param token: the app's secret.
     :param cap: the most workers that the group may have.
+    :param token: the app's secret.
     :param server_software: httpd's name and version.
     """
     options = group.registration.options

@@ -41,7 +41,8 @@ class PoolEvents:
 
         :param sizes: bytes by the pool's process ids.
         """
-        self._dispatch(self._pool.sample_memory, key, sizes)
+        if key in self._pool.groups:
+            self._dispatch(self._pool.sample_memory, key, sizes)
 
     def restart_for_command(self, key: str, method: Optional[str], wait: bool) -> int:
         """See RestartApp of the admin room."""

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import time
-from typing import Mapping
 
 from spawner.daemon.event_dispatcher import EffectHandler
 from spawner.daemon.process_starter import ProcessStarter
 from spawner.logs.log import Log
 from spawner.pool import effects
-from spawner.processes.app_process import AppProcess
-from spawner.processes.group_resources import GroupResources
+from spawner.processes.app_process import AppProcess, AppRegistry
 from spawner.processes.stack_capture import StackCapture
 from spawner.state_store.instance_directory import InstanceDirectory
 
 
 class ProcessEffects:
-    """One method for each kind of effect. None of them raises for the fault of an app or of the machine.
-
-    :param resources: of the pool's groups, by key.
-    :param processes: of the pool, by its ids: removed here.
-    """
+    """One method for each kind of effect. None of them raises for the fault of an app or of the machine."""
 
     def __init__(
         self,
-        resources: Mapping[str, GroupResources],
-        processes: dict[int, AppProcess],
+        registry: AppRegistry,
         starter: ProcessStarter,
         log: Log,
         stacks: StackCapture,
         instance: InstanceDirectory,
     ) -> None:
-        self._resources = resources
-        self._processes = processes
+        self._registry = registry
         self._starter = starter
         self._log = log
         self._stacks = stacks
@@ -48,12 +40,12 @@ class ProcessEffects:
 
     def _work(self, effect: effects.DoOutOfBandWork) -> None:
         """Have a worker do its out-of-band work. On a full line it is not told, and goes on serving."""
-        process = self._processes.get(effect.process_id)
+        process = self._registry.processes.handle(effect.process_id)
         if process is not None:
             process.line.send([("type", "work")])
 
     def _dump_stacks(self, effect: effects.DumpStacks) -> None:
-        process = self._processes.get(effect.process_id)
+        process = self._registry.processes.handle(effect.process_id)
         if process is not None:
             self._stacks.log_stacks(process, effect.reason or self._overdue_reason(process))
 
@@ -63,7 +55,7 @@ class ProcessEffects:
 
     def _overdue_requests(self, process: AppProcess) -> list[str]:
         """The requests of a worker that have passed their deadline, as the worker has written them."""
-        resources, now = self._resources.get(process.key), time.monotonic()
+        resources, now = self._registry.groups.handle(process.key), time.monotonic()
         if resources is None or process.slot is None:
             return []
         requests = resources.scoreboard.requests(process.slot)
@@ -71,7 +63,7 @@ class ProcessEffects:
         return ["%s %s%s" % (one.method, one.host, one.path) for one in overdue]
 
     def _retire(self, effect: effects.Retire) -> None:
-        process = self._processes.get(effect.process_id)
+        process = self._registry.processes.handle(effect.process_id)
         if process is None:
             self._starter.cancel(effect.process_id)
             return
@@ -79,7 +71,7 @@ class ProcessEffects:
         process.line.retire()
 
     def _terminate(self, effect: effects.Terminate) -> None:
-        process = self._processes.get(effect.process_id)
+        process = self._registry.processes.handle(effect.process_id)
         if process is None:
             self._starter.cancel(effect.process_id)
             return
@@ -87,7 +79,7 @@ class ProcessEffects:
         self._stacks.when_done(process, process.terminate)
 
     def _kill(self, effect: effects.Kill) -> None:
-        process = self._processes.get(effect.process_id)
+        process = self._registry.processes.handle(effect.process_id)
         if process is None:
             self._starter.cancel(effect.process_id)
             return
@@ -97,14 +89,14 @@ class ProcessEffects:
 
     def _forget_process(self, effect: effects.ForgetProcess) -> None:
         self._starter.forget(effect.process_id)
-        process = self._processes.pop(effect.process_id, None)
+        process = self._registry.processes.detach(effect.process_id)
         if process is None:
             return
         if process.alive:  # it has failed to start and still runs
             process.kill()
         process.close()
         self._remove_own_socket(process)
-        resources = self._resources.get(process.key)
+        resources = self._registry.groups.handle(process.key)
         if resources is not None and process.slot is not None:
             resources.scoreboard.clear(process.slot)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Callable, Mapping, Optional
+from typing import Callable, Optional
 
 from spawner.daemon.event_dispatcher import Dispatch
 from spawner.daemon.load_message import LoadSender
@@ -12,8 +12,7 @@ from spawner.logs.log import Log
 from spawner.pool.pool import Pool
 from spawner.pool.process import LINGER_SECONDS, describe_status
 from spawner.pool.states import ProcessKind
-from spawner.processes.app_process import AppProcess
-from spawner.processes.group_resources import GroupResources
+from spawner.processes.app_process import AppProcess, AppRegistry
 from spawner.processes.reaper import Reaper
 from spawner.processes.stray_processes import StrayWorker
 from spawner.shared import start_steps
@@ -29,8 +28,6 @@ _LONGEST_WARNING = 2000  # characters
 class ProcessEventHandlers:
     """The ProcessEvents of every process.
 
-    :param resources: of the pool's groups, by key.
-    :param processes: of the pool, by its ids.
     :param before_exit: called before the pool is told that a process has ended.
     """
 
@@ -38,8 +35,7 @@ class ProcessEventHandlers:
         self,
         loop: asyncio.AbstractEventLoop,
         pool: Pool,
-        resources: Mapping[str, GroupResources],
-        processes: Mapping[int, AppProcess],
+        registry: AppRegistry,
         dispatch: Dispatch,
         log: Log,
         load_sender: LoadSender,
@@ -50,8 +46,7 @@ class ProcessEventHandlers:
     ) -> None:
         self._loop = loop
         self._pool = pool
-        self._resources = resources
-        self._processes = processes
+        self._registry = registry
         self._dispatch = dispatch
         self._log = log
         self._load_sender = load_sender
@@ -61,18 +56,19 @@ class ProcessEventHandlers:
         self._before_exit = before_exit
 
     def _dispatch_if_known(self, process: AppProcess, event: Callable[[int, float], None]) -> None:
-        if process.process_id in self._pool.processes:
+        if self._registry.processes.entry(process.process_id) is not None:
             self._dispatch(event, process.process_id)
 
     # Starts
 
     def on_pid_changed(self, process: AppProcess) -> None:
-        """The next spawner has to know the pid."""
+        """The process is found by this pid from now on, and the next spawner has to know it."""
+        self._registry.processes.set_pid(process.process_id, process.pid)
         self._state_store.mark_process(process.process_id)
 
     def on_hello(self, process: AppProcess) -> None:
         """A loader runs: it is told to import the app, unless it is a forked worker's."""
-        if process.process_id not in self._pool.processes:
+        if self._registry.processes.entry(process.process_id) is None:
             return
         self._start_timeouts.capture_if_late(process.process_id)
         self._dispatch(self._pool.process_hello, process.process_id, process.pid)
@@ -88,7 +84,7 @@ class ProcessEventHandlers:
 
     def _log_warnings(self, process: AppProcess, warnings: list[str]) -> None:
         """Log what the import did that forked workers suffer from, where the operator and the app's owner see it."""
-        resources, group = self._resources.get(process.key), self._pool.groups.get(process.key)
+        resources, group = self._registry.groups.handle(process.key), self._registry.groups.entry(process.key)
         if resources is None or group is None or process.kind is not ProcessKind.PRELOADER:
             return  # a direct process shares nothing with another one
         resources.warnings = tuple(warning[:_LONGEST_WARNING] for warning in warnings[:_MOST_WARNINGS])
@@ -111,7 +107,7 @@ class ProcessEventHandlers:
 
     def on_forked(self, process: AppProcess, slot: int, pid: int) -> None:
         """A preloader reports a worker's pid. It counts for a child of the preloader that runs as its user only."""
-        if any(other.pid == pid for other in self._processes.values()):
+        if self._registry.processes.with_pid(pid):
             return  # the worker has said hello already, or this is reported again
         pidfd = linux.open_pidfd(pid)  # before the check: what is checked is what is signalled later
         verified = linux.is_child(pid, process.pid, process.identity.uid)
@@ -127,8 +123,9 @@ class ProcessEventHandlers:
 
     def _awaited_worker(self, preloader: AppProcess, slot: int) -> Optional[AppProcess]:
         """The worker that a preloader was told to fork for a slot, as long as it has not said hello."""
-        for process_id in self._pool.groups[preloader.key].processes if preloader.key in self._pool.groups else ():
-            worker = self._processes.get(process_id)
+        group = self._registry.groups.entry(preloader.key)
+        for process_id in group.processes if group is not None else ():
+            worker = self._registry.processes.handle(process_id)
             if worker is None or worker.kind is not ProcessKind.WORKER or worker.hello_received:
                 continue
             same = (worker.slot, worker.generation) == (slot, preloader.generation)
@@ -145,8 +142,9 @@ class ProcessEventHandlers:
 
     def on_worker_exited(self, process: AppProcess, pid: int, status: int) -> None:
         """A preloader reports the status of a worker; it counts for its own group only."""
-        for other in [other for other in self._processes.values() if other.pid == pid]:
-            if other.key == process.key:
+        for process_id in self._registry.processes.with_pid(pid):
+            other = self._registry.processes.handle(process_id)
+            if other is not None and other.key == process.key:
                 self._reaper.add_status(pid, status)
                 other.on_status_known()
 
@@ -179,7 +177,7 @@ class ProcessEventHandlers:
         """A process has ended; one that was still starting has failed to start."""
         self._before_exit()
         self._start_timeouts.forget(process.process_id)
-        entry = self._pool.processes.get(process.process_id)
+        entry = self._registry.processes.entry(process.process_id)
         if entry is None or not entry.starting or entry.killed:
             self._dispatch(self._pool.process_exited, process.process_id, status)
             return

@@ -10,32 +10,29 @@ from spawner.daemon.start_timeouts import StartTimeouts
 from spawner.logs.app_logs import AppLogs
 from spawner.logs.app_output import AppOutput
 from spawner.logs.log_writer import LogWriter
-from spawner.pool.pool import Pool
 from spawner.pool.process import Process
-from spawner.processes.app_process import AppProcess, ProcessEvents
+from spawner.processes.app_process import AppProcess, AppRegistry, ProcessEvents
 from spawner.system.linux import Identity
 
 
 class ProcessFactory:
     """Makes processes that were just started, and those that were recovered.
 
-    :param processes: of the pool, by its ids: added here.
+    :param registry: they are attached to it.
     :param line_length: bytes after which a line of output is split.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        pool: Pool,
-        processes: dict[int, AppProcess],
+        registry: AppRegistry,
         events: ProcessEvents,
         app_logs: AppLogs,
         start_timeouts: StartTimeouts,
         line_length: int,
     ) -> None:
         self._loop = loop
-        self._pool = pool
-        self._processes = processes
+        self._registry = registry
         self._events = events
         self._app_logs = app_logs
         self._start_timeouts = start_timeouts
@@ -48,12 +45,12 @@ class ProcessFactory:
         :param line: the spawner's end of the control line, which the process owns from now on.
         :param output: the read end of the output pipe, which it owns, too.
         """
-        logs, groups = self._app_logs, self._pool.groups
-        registered = groups[entry.key].registration
+        logs, groups = self._app_logs, self._registry.groups
+        registered = groups.entries[entry.key].registration
 
         def writer() -> Optional[LogWriter]:
             """The app's log as it is configured at this moment, or was when the group was dropped."""
-            group = groups.get(entry.key)
+            group = groups.entry(entry.key)
             registration = group.registration if group is not None else registered
             options = registration.options
             return logs.writer(options.app_log_file, registration.app_root, registration.error_log, identity)
@@ -61,6 +58,6 @@ class ProcessFactory:
         app_output = AppOutput(output, 0, writer, lambda: logs.output_format, self._line_length)
         values = (entry.process_id, entry.key, entry.kind, entry.generation, entry.slot)
         process = AppProcess(self._loop, self._events, *values, identity, line, app_output)
-        self._processes[entry.process_id] = process
+        self._registry.processes.attach(entry.process_id, process)
         self._start_timeouts.watch(entry.process_id)
         return process

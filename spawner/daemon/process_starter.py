@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import Mapping, Optional, Sequence
+from typing import Optional, Sequence
 
 from spawner.daemon.descriptor_exhaustion import DescriptorExhaustion
 from spawner.daemon.event_dispatcher import Dispatch, EffectHandler
@@ -13,8 +13,8 @@ from spawner.daemon.process_factory import ProcessFactory
 from spawner.logs.log import Log
 from spawner.pool import effects
 from spawner.pool.pool import Pool
-from spawner.processes.app_process import AppProcess
-from spawner.processes.group_resources import GroupResources, backlog_for
+from spawner.processes.app_process import AppProcess, AppRegistry
+from spawner.processes.group_resources import backlog_for
 from spawner.processes.launcher import Launcher, StartError, control_line
 from spawner.shared import start_steps
 from spawner.start_failure import StartFailure
@@ -27,17 +27,14 @@ _DOES_NOT_READ = "the process does not read its control line"
 class ProcessStarter:
     """One method for each kind of effect. None of them raises for the fault of an app or of the machine.
 
-    :param resources: of the pool's groups, by key.
-    :param processes: of the pool, by its ids.
-    :param factory: adds to them.
+    :param factory: makes the processes that are started.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         pool: Pool,
-        resources: Mapping[str, GroupResources],
-        processes: Mapping[int, AppProcess],
+        registry: AppRegistry,
         factory: ProcessFactory,
         dispatch: Dispatch,
         log: Log,
@@ -47,8 +44,7 @@ class ProcessStarter:
     ) -> None:
         self._loop = loop
         self._pool = pool
-        self._resources = resources
-        self._processes = processes
+        self._registry = registry
         self._factory = factory
         self._dispatch = dispatch
         self._log = log
@@ -76,13 +72,13 @@ class ProcessStarter:
         if self._must_wait(effect.process_id, effect):
             return
         try:
-            launched = self._launcher.launch(self._pool.groups[effect.key].registration, self._pool.server)
+            launched = self._launcher.launch(self._registry.groups.entries[effect.key].registration, self._pool.server)
         except StartError as error:
             self._dispatch(self._pool.start_failed, effect.process_id, error.failure)
             return
-        resources = self._resources[effect.key]
+        resources = self._registry.groups.handles[effect.key]
         resources.user, resources.uid = launched.identity.user, launched.identity.uid
-        entry = self._pool.processes[effect.process_id]
+        entry = self._registry.processes.entries[effect.process_id]
         process = self._factory.add(entry, launched.identity, launched.line, launched.output)
         process.facts, process.environment = launched.facts, launched.environment
         process.set_pid(launched.pid)
@@ -92,7 +88,7 @@ class ProcessStarter:
 
     def _serve_direct(self, effect: effects.ServeDirect) -> None:
         """Have a process that has imported the app serve it."""
-        process = self._processes[effect.process_id]
+        process = self._registry.processes.handles[effect.process_id]
         given: list[int] = []
         try:
             process.route = self._make_own_socket(effect.key, given)
@@ -108,7 +104,7 @@ class ProcessStarter:
     # Forks
 
     def _fork_worker(self, effect: effects.ForkWorker) -> None:
-        preloader = self._processes.get(effect.preloader_id)
+        preloader = self._registry.processes.handle(effect.preloader_id)
         if preloader is not None and self._must_wait(effect.process_id, effect):
             return
         try:
@@ -143,7 +139,8 @@ class ProcessStarter:
             _close_all(given)
         line = socket.socket(fileno=kept[0])
         line.setblocking(False)
-        worker = self._factory.add(self._pool.processes[effect.process_id], preloader.identity, line, output)
+        entry = self._registry.processes.entries[effect.process_id]
+        worker = self._factory.add(entry, preloader.identity, line, output)
         worker.preloader_id, worker.route = preloader.process_id, route
         worker.facts, worker.environment = preloader.facts, preloader.environment
 
@@ -155,7 +152,7 @@ class ProcessStarter:
         :returns: its route; empty: the worker has none.
         :raises OSError: it cannot be made.
         """
-        registration = self._pool.groups[key].registration
+        registration = self._registry.groups.entries[key].registration
         if not registration.options.sticky_sessions:
             return ""
         route, listener = self._instance.listen_for_worker(key, backlog_for(registration, self._pool.server))
@@ -175,7 +172,7 @@ class ProcessStarter:
         self._retry = None
         waiting, self._waiting = self._waiting, {}
         for process_id, effect in waiting.items():
-            if process_id in self._pool.processes:
+            if self._registry.processes.entry(process_id) is not None:
                 self.handlers[type(effect)](effect)
 
     def cancel(self, process_id: int) -> None:

@@ -14,7 +14,7 @@ from spawner.errors import PeerError
 from spawner.logs.log import Log
 from spawner.pool.pool import Pool
 from spawner.pool.states import ProcessState
-from spawner.processes.app_process import AppProcess
+from spawner.processes.app_process import AppRegistry
 from spawner.processes.group_resources import GroupResources
 from spawner.processes.scoreboard_reader import ScoreboardReader
 from spawner.state_store.instance_directory import InstanceDirectory
@@ -27,16 +27,14 @@ from spawner.watching.restart_watch import RestartWatch
 class Recovery:
     """Runs once, before anything is registered.
 
-    :param resources: of the pool's groups, by key: added here.
-    :param processes: of the pool, by its ids.
-    :param factory: adds to them.
+    :param registry: the resources of groups are attached to it.
+    :param factory: makes the processes.
     """
 
     def __init__(
         self,
         pool: Pool,
-        resources: dict[str, GroupResources],
-        processes: dict[int, AppProcess],
+        registry: AppRegistry,
         factory: ProcessFactory,
         dispatch: Dispatch,
         log: Log,
@@ -46,8 +44,7 @@ class Recovery:
         start_timeouts: StartTimeouts,
     ) -> None:
         self._pool = pool
-        self._resources = resources
-        self._processes = processes
+        self._registry = registry
         self._factory = factory
         self._dispatch = dispatch
         self._log = log
@@ -66,17 +63,18 @@ class Recovery:
         except Exception:  # noqa: BLE001 - a boundary: a defect over one app must not be the end of all others
             text = "a defect of the spawner: not everything could be taken over from the spawner before:\n%s"
             self._log.error(3112, text % traceback.format_exc().rstrip())
-        if self._resources:
-            counts = (len(self._resources), len(self._processes))
+        counts = (len(self._registry.groups.handles), len(self._registry.processes.handles))
+        if counts[0]:
             self._log.notice(3046, "took over %d apps with %d processes from the spawner before" % counts)
 
     def _recover_all(self) -> None:
         found = self._state_store.recover(time.monotonic())
         recovered = [group for group in found if self._recover_or_drop(group)]
-        workers = {self._instance.worker_socket(one.key, one.route) for one in self._processes.values() if one.route}
-        self._instance.remove_other_sockets(workers | {group.path for group in self._resources.values()})
+        processes = self._registry.processes.handles
+        workers = {self._instance.worker_socket(one.key, one.route) for one in processes.values() if one.route}
+        self._instance.remove_other_sockets(workers | {one.path for one in self._registry.groups.handles.values()})
         self._dispatch(self._pool.adoption_complete)
-        for process_id in self._processes:
+        for process_id in list(processes):
             self._start_timeouts.capture_if_late(process_id)
         for group in recovered:
             self._restart_watch.resume(group.registration.key, group.restart_key)
@@ -94,11 +92,11 @@ class Recovery:
     def _drop(self, found: RecoveredGroup) -> None:
         key = found.registration.key
         self._restart_watch.unwatch(key)
-        resources = self._resources.pop(key, None)
+        resources = self._registry.groups.detach(key)
         if resources is not None:
             resources.close()
-        for process in [process for process in self._processes.values() if process.key == key]:
-            del self._processes[process.process_id]
+        for process in [one for one in self._registry.processes.handles.values() if one.key == key]:
+            self._registry.processes.detach(process.process_id)
             process.line.retire()
             process.close()
         self._pool.drop_adopted(key)
@@ -123,7 +121,7 @@ class Recovery:
         now = time.monotonic()
         self._pool.adopt_group(registration, found.generation, now, found.pinned, found.always_restart)
         resources = GroupResources(key, path, listener, scoreboard, found.token, warnings=found.warnings)
-        self._resources[key] = resources
+        self._registry.groups.attach(key, resources)
         restart_dir = registration.options.restart_dir
         self._restart_watch.watch(key, registration.app_root, restart_dir, found.always_restart)
         for process in found.processes:

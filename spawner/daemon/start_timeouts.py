@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Mapping, Optional
+from typing import Optional
 
 from spawner.daemon.event_dispatcher import Dispatch
 from spawner.pool.pool import Pool
 from spawner.pool.process import Process
-from spawner.processes.app_process import AppProcess
+from spawner.processes.app_process import AppProcess, AppRegistry
 from spawner.processes.stack_capture import NOT_POSSIBLE, StackCapture
 
 _CAPTURE_BEFORE = 0.5  # seconds before the timeout at which the stacks are captured, or a quarter of the timeout
@@ -20,21 +20,19 @@ class StartTimeouts:
 
     The pool knows the deadline, but neither output nor stacks. So a late start is reported from here, before the pool
     acts on the deadline; its stacks are captured a little earlier.
-
-    :param processes: of the pool, by its ids.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         pool: Pool,
-        processes: Mapping[int, AppProcess],
+        registry: AppRegistry,
         stacks: StackCapture,
         dispatch: Dispatch,
     ) -> None:
         self._loop = loop
         self._pool = pool
-        self._processes = processes
+        self._registry = registry
         self._stacks = stacks
         self._dispatch = dispatch
         self._starting: set[int] = set()
@@ -65,7 +63,7 @@ class StartTimeouts:
         """Report every start that has taken too long, before the pool does it without output and stacks."""
         now = time.monotonic()
         for process_id in list(self._starting):
-            entry, process = self._starting_entry(process_id), self._processes.get(process_id)
+            entry, process = self._starting_entry(process_id), self._registry.processes.handle(process_id)
             if entry is None:
                 self._starting.discard(process_id)
             elif process is not None and now >= entry.started + self._timeout_of(entry):
@@ -80,7 +78,7 @@ class StartTimeouts:
 
     def _capture(self, process_id: int) -> None:
         self._timers.pop(process_id, None)
-        process = self._processes.get(process_id)
+        process = self._registry.processes.handle(process_id)
         if process is not None and self._starting_entry(process_id) is not None:
             self._stacks.start(process, lambda text: self._keep(process_id, text))
 
@@ -89,8 +87,8 @@ class StartTimeouts:
             self._captured[process_id] = text
 
     def _starting_entry(self, process_id: int) -> Optional[Process]:
-        entry = self._pool.processes.get(process_id)
+        entry = self._registry.processes.entry(process_id)
         return entry if entry is not None and entry.starting else None
 
     def _timeout_of(self, entry: Process) -> int:
-        return self._pool.groups[entry.key].registration.options.start_timeout
+        return self._registry.groups.entries[entry.key].registration.options.start_timeout

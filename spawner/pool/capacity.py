@@ -47,17 +47,18 @@ class _Holding:
     """What a group with processes counts for."""
 
     group: Group
-    active: int
-    importing: int
+    active: int = 0
+    importing: int = 0
+    one_more: int = 0
 
 
 class Capacity:
     """The places and starts that the pool has to give.
 
-    Invariant: `worker_count` and `importing` are what a count of every group gives; `note` keeps them so.
+    Invariant: the figures are what a count of every group gives; `note` keeps them so.
 
     :param parallel_starts: how many interpreters may import an app at the same time.
-    :param is_busy: whether a worker is in a request at this moment; public: its source may come later than the pool.
+    :param is_busy: whether a worker is in a request at this moment.
     """
 
     def __init__(
@@ -72,7 +73,9 @@ class Capacity:
         self._holdings: dict[str, _Holding] = {}
         self._line: dict[str, None] = {}
         self._waits: dict[str, _Wait] = {}
-        # Invariant: at least as many as there are active workers above max_pool_size and the one for each restart.
+        self._one_more = 0
+        # Workers that are too many and go when they are idle: those that a larger pool allowed, and the one more that a
+        # restart has left. Invariant: no more than these are above max_pool_size and the one more of each group.
         self._excess = 0
 
     @property
@@ -81,7 +84,7 @@ class Capacity:
         return self._configuration
 
     def configure(self, configuration: Configuration) -> None:
-        """The pool may have another size. Workers that are too many then go when they are idle."""
+        """The pool may have another size."""
         self._configuration = configuration
         self._excess = max(0, self._worker_count - self._max_pool_size)
 
@@ -107,15 +110,21 @@ class Capacity:
 
     def note(self, group: Group) -> None:
         """Count a group anew; to be called whenever its processes have changed."""
-        former = self._holdings.pop(group.key, None) if not group.processes else self._holdings.get(group.key)
-        if former is not None:
-            self._worker_count -= former.active
-            self._importing -= former.importing
+        former = self._holdings.get(group.key, _Holding(group))
+        holding = _Holding(group, len(group.active_workers()), _importing(group), group.one_more)
+        self._worker_count += holding.active - former.active
+        self._importing += holding.importing - former.importing
+        self._one_more += holding.one_more - former.one_more
         if group.processes:
-            holding = _Holding(group, len(group.active_workers()), _importing(group))
             self._holdings[group.key] = holding
-            self._worker_count += holding.active
-            self._importing += holding.importing
+        else:
+            self._holdings.pop(group.key, None)
+        if holding.one_more < former.one_more and self._worker_count > self._allowed:
+            self._excess += 1
+
+    @property
+    def _allowed(self) -> int:
+        return self._max_pool_size + self._excess + self._one_more
 
     def forget(self, key: str) -> None:
         """A group is gone."""
@@ -217,7 +226,7 @@ class Capacity:
         return Victim(min(loser.serving_workers(), key=dispensability), "busy", reason)
 
     def shed(self) -> list[Victim]:
-        """After a configuration with a smaller pool, idle workers go until it holds."""
+        """While there are more workers than the pool has places, idle ones go."""
         self._excess = max(0, min(self._excess, self._worker_count - self._max_pool_size))
         if not self._excess:
             return []
@@ -255,8 +264,8 @@ class Capacity:
         for group in groups:
             active, most = len(group.active_workers()), self.cap(group) + group.one_more
             assert active <= most, "%s: %d workers, %d allowed" % (group.key, active, most)
-        most = self._max_pool_size + self._excess + sum(group.one_more for group in groups)
-        assert counted <= most, "%d workers in the pool, %d allowed" % (counted, most)
+        assert self._one_more == sum(group.one_more for group in groups), "a group's one more was not counted"
+        assert counted <= self._allowed, "%d workers in the pool, %d allowed" % (counted, self._allowed)
         assert self._line.keys() | self._waits.keys() <= {group.key for group in groups}, "a group that is gone waits"
 
 

@@ -215,6 +215,14 @@ class Group:
         for process in list(self.processes.values()):
             self.retire(process, now)
 
+    def retire_older(self, now: float) -> None:
+        """Tell every worker of an older release to go."""
+        for process in self.older_workers():
+            if process.starting:
+                self.terminate(process, now, "it is of an older release")
+            else:
+                self.retire(process, now)
+
     def terminate(self, process: Process, now: float, reason: str) -> None:
         """End a process that is not up yet: it does not read its line while it loads."""
         self.retire(process, now)

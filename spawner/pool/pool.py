@@ -70,6 +70,24 @@ class Pool:
         return self.capacity.configuration.server
 
     @property
+    def epoch(self) -> int:
+        """Which configuration is in force."""
+        return self.capacity.configuration.epoch
+
+    @property
+    def worker_count(self) -> int:
+        """How many workers serve or are starting, of all apps."""
+        return self.capacity.worker_count
+
+    def cap(self, key: str) -> int:
+        """The most workers that a group may have."""
+        return self.capacity.cap(self.groups[key])
+
+    def groups_with_processes(self) -> list[Group]:
+        """Every group that has a process: at most a few more than the pool has places, however many apps there are."""
+        return self.capacity.groups_with_processes()
+
+    @property
     def ending(self) -> bool:
         """Whether everything ends."""
         return self.capacity.closed
@@ -324,7 +342,7 @@ class Pool:
 
     def adoption_complete(self, now: float) -> None:
         """Every adopted group takes the state that its processes show, and goes on from there."""
-        self.capacity.configure(self.capacity.configuration)  # counts what is too many
+        self.capacity.configure(self.capacity.configuration)  # notes how many are too many
         for group in self.groups.values():
             adoption.resume(group, now)
             self._reconciler.touch(group)

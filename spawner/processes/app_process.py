@@ -9,7 +9,9 @@ from typing import Mapping, Optional, Protocol
 
 from spawner.errors import PeerError
 from spawner.logs.app_output import AppOutput
+from spawner.pool.registry import Registry
 from spawner.pool.states import ProcessKind
+from spawner.processes.group_resources import GroupResources
 from spawner.processes.pid_monitor import PidMonitor
 from spawner.processes.process_line import ProcessLine
 from spawner.shared import masking, start_steps
@@ -347,3 +349,7 @@ class AppProcess:
         if self._status_timer is not None:
             self._status_timer.cancel()
             self._status_timer = None
+
+
+# Every app group and every process: what the pool knows of it, and what the operating system has of it.
+AppRegistry = Registry[GroupResources, AppProcess]

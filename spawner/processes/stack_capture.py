@@ -10,7 +10,7 @@ import re
 import signal
 from typing import Callable, Optional
 
-from spawner.processes.app_process import AppProcess
+from spawner.processes.app_process import AppProcess, AppRegistry
 from spawner.processes.app_stacks import app_stacks
 from spawner.system import linux
 
@@ -66,15 +66,12 @@ class StackLines:
 class StackCapture:
     """Asks processes for their stacks and passes them on.
 
-    :param processes: by the pool's ids.
     :param instance: the instance folder: calls of the code in it are left out at the outer ends.
     """
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, processes: Callable[[], "dict[int, AppProcess]"], instance: str
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, registry: AppRegistry, instance: str) -> None:
         self._loop = loop
-        self._processes = processes
+        self._registry = registry
         self._instance = instance
         self._running: dict[int, _Capture] = {}
 
@@ -83,7 +80,7 @@ class StackCapture:
 
         :param process_id: the pool's.
         """
-        process = self._processes().get(process_id)
+        process = self._registry.processes.handle(process_id)
         if process is None:
             return NO_ANSWER
         return await asyncio.shield(self._start(process, False))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from typing import Callable, Iterable, Mapping, Sequence
+from typing import Callable, Sequence
 
 from spawner.errors import InternalError, PeerError
 from spawner.logs.log import Log
 from spawner.pool.group import Group
-from spawner.pool.pool import Pool
 from spawner.pool.process import Process
-from spawner.processes.app_process import AppProcess
+from spawner.pool.reconciler import Changes
+from spawner.processes.app_process import AppProcess, AppRegistry
 from spawner.processes.group_resources import GroupResources
 from spawner.state_store.descriptor_store import DescriptorStore
 from spawner.state_store.records import (
@@ -43,8 +43,8 @@ class StateStore:
         self._groups: dict[str, object] = {}  # what was written last, by key
         self._processes: dict[int, object] = {}
         self._process_keys: dict[int, str] = {}  # of their records
-        self._marked_groups: dict[str, None] = {}
-        self._marked_processes: dict[int, None] = {}
+        self._marked_groups: set[str] = set()
+        self._marked_processes: set[int] = set()
         self._name = secrets.token_hex(4)  # of this spawner; its pid may have been that of an earlier one
 
     def recover(self, now: float) -> list[RecoveredGroup]:
@@ -85,41 +85,31 @@ class StateStore:
 
     def mark_group(self, key: str) -> None:
         """Write the record of a group again with the next `update`."""
-        self._marked_groups[key] = None
+        self._marked_groups.add(key)
         if key in self._groups:
             self._groups[key] = None
 
     def mark_process(self, process_id: int) -> None:
         """The record of a process may be out of date: check it with the next `update`."""
-        self._marked_processes[process_id] = None
+        self._marked_processes.add(process_id)
 
-    def update(
-        self,
-        pool: Pool,
-        resources: Mapping[str, GroupResources],
-        processes: Mapping[int, AppProcess],
-        changed_groups: Iterable[str],
-        changed_processes: Iterable[int],
-    ) -> None:
+    def update(self, registry: AppRegistry, changes: Changes) -> None:
         """Write the records of what has changed, and remove those of what is gone.
 
-        :param resources: of the pool's groups, by key.
-        :param processes: of the pool, by its ids.
-        :param changed_groups: keys of groups that the pool has changed or dropped since the last call.
-        :param changed_processes: the same, ids of processes.
+        :param changes: since the last call.
         """
-        for key in dict.fromkeys([*changed_groups, *self._marked_groups]):
-            if key in pool.groups and key in resources:
-                self._update_group(pool.groups[key], resources[key])
-            elif key in self._groups:
-                del self._groups[key]
-                self._remove(_group_key(key))
-        for process_id in dict.fromkeys([*changed_processes, *self._marked_processes]):
-            if process_id in pool.processes and process_id in processes:
-                self._update_process(pool.processes[process_id], processes[process_id])
-            elif process_id in self._processes and process_id not in processes:
-                del self._processes[process_id]
-                self._remove(self._process_keys.pop(process_id))
+        for key in changes.groups | self._marked_groups:
+            group, resources = registry.groups.entry(key), registry.groups.handle(key)
+            if resources is None:
+                self._remove_group(key)
+            elif group is not None:
+                self._update_group(group, resources)
+        for process_id in changes.processes | self._marked_processes:
+            entry, process = registry.processes.entry(process_id), registry.processes.handle(process_id)
+            if process is None:
+                self._remove_process(process_id)
+            elif entry is not None:
+                self._update_process(entry, process)
         self._marked_groups.clear()
         self._marked_processes.clear()
 
@@ -169,6 +159,16 @@ class StateStore:
             except InternalError:
                 fields = [pair for pair in fields if not pair[0].startswith(prefix)]
         self._store.put(kind, key, fields, descriptors)
+
+    def _remove_group(self, key: str) -> None:
+        if key in self._groups:
+            del self._groups[key]
+            self._remove(_group_key(key))
+
+    def _remove_process(self, process_id: int) -> None:
+        if process_id in self._processes:
+            del self._processes[process_id]
+            self._remove(self._process_keys.pop(process_id))
 
     def _remove(self, key: str) -> None:
         try:

@@ -8,8 +8,7 @@ from typing import Callable, Iterable, Mapping, Optional, Sequence
 
 from spawner.logs.log import Log
 from spawner.pool.group import Group
-from spawner.pool.pool import Pool
-from spawner.processes.app_process import AppProcess
+from spawner.processes.app_process import AppRegistry
 from spawner.system.linux import Identity
 from spawner.watching.memory_reader import MemoryReader, MemorySizes
 
@@ -33,7 +32,6 @@ class _Worker:
 class MemorySampler:
     """Has no timer while no app with a limit has a worker.
 
-    :param processes: of the pool, by its ids.
     :param interval: seconds between two samples.
     :param on_sample: called with a group's key and the bytes of its workers, by the pool's process ids.
     """
@@ -41,16 +39,14 @@ class MemorySampler:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        pool: Pool,
-        processes: Mapping[int, AppProcess],
+        registry: AppRegistry,
         reader: MemoryReader,
         interval: float,
         on_sample: Callable[[str, Mapping[int, int]], None],
         log: Log,
     ) -> None:
         self._loop = loop
-        self._pool = pool
-        self._processes = processes
+        self._registry = registry
         self._reader = reader
         self._interval = interval
         self._on_sample = on_sample
@@ -63,7 +59,7 @@ class MemorySampler:
     def groups_changed(self, keys: Iterable[str]) -> None:
         """The pool has changed these groups: sample those that have a limit and workers from now on."""
         for key in keys:
-            group = self._pool.groups.get(key)
+            group = self._registry.groups.entry(key)
             if group is not None and _has_limit(group) and any(process.serving for process in group.workers()):
                 self._sampled[key] = None
             else:
@@ -87,11 +83,12 @@ class MemorySampler:
 
     def _workers(self) -> list[_Worker]:
         found = []
-        for group in [self._pool.groups[key] for key in self._sampled if key in self._pool.groups]:
-            for entry in group.workers():
-                process = self._processes.get(entry.process_id)
+        for key in self._sampled:
+            group = self._registry.groups.entry(key)
+            for entry in group.workers() if group is not None else ():
+                process = self._registry.processes.handle(entry.process_id)
                 if entry.serving and process is not None and process.pid:
-                    found.append(_Worker(group.key, entry.process_id, process.pid, process.identity))
+                    found.append(_Worker(key, entry.process_id, process.pid, process.identity))
         return found
 
     async def _sample(self, workers: Sequence[_Worker]) -> None:
@@ -102,8 +99,7 @@ class MemorySampler:
             if sizes is not None:
                 samples.setdefault(worker.key, {})[worker.process_id] = limited_size(sizes)
         for key, sample in samples.items():
-            if key in self._pool.groups:
-                self._on_sample(key, sample)
+            self._on_sample(key, sample)
         self._report_blocked(workers)
 
     def _report_blocked(self, workers: Sequence[_Worker]) -> None:

@@ -6,11 +6,11 @@ import asyncio
 import select
 import time
 from dataclasses import dataclass
-from typing import Callable, Iterable, Mapping, Optional, Sequence
+from typing import Callable, Iterable, Optional, Sequence
 
 from spawner.pool.group import Group
-from spawner.pool.pool import Pool
 from spawner.pool.process import Process, Reading
+from spawner.processes.app_process import AppRegistry
 from spawner.processes.group_resources import GroupResources
 
 _SHORTEST_REQUEST_TIME = 1.0  # seconds; the lowest PassengerMaxRequestTime: no request is overdue earlier
@@ -46,21 +46,18 @@ class GroupSample:
 class ScoreboardSampler:
     """Has no timer while no app has a worker.
 
-    :param resources: of the pool's groups, by key.
     :param on_samples: called with the samples of all groups that have workers.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        pool: Pool,
-        resources: Mapping[str, GroupResources],
+        registry: AppRegistry,
         intervals: SamplingIntervals,
         on_samples: Callable[[Sequence[GroupSample]], None],
     ) -> None:
         self._loop = loop
-        self._pool = pool
-        self._resources = resources
+        self._registry = registry
         self._intervals = intervals
         self._on_samples = on_samples
         self._timer: Optional[asyncio.TimerHandle] = None
@@ -70,7 +67,7 @@ class ScoreboardSampler:
     def groups_changed(self, keys: Iterable[str]) -> None:
         """The pool has changed these groups: sample those that have workers from now on."""
         for key in keys:
-            group = self._pool.groups.get(key)
+            group = self._registry.groups.entry(key)
             if group is not None and any(process.serving or process.retiring for process in group.workers()):
                 self._sampled[key] = None
             else:
@@ -86,7 +83,7 @@ class ScoreboardSampler:
 
     def sample(self) -> None:
         """Sample every group that has workers, now."""
-        found = [(group, resources) for group, resources in self._groups() if resources is not None]
+        found = self._groups()
         waiting = _waiting([resources for _, resources in found])
         self._on_samples(
             [_sample(group, resources, resources.listener.fileno() in waiting) for group, resources in found]
@@ -94,15 +91,16 @@ class ScoreboardSampler:
 
     def is_busy(self, process: Process) -> bool:
         """Whether a worker is in a request at this moment."""
-        resources = self._resources.get(process.key)
+        resources = self._registry.groups.handle(process.key)
         if resources is None or process.slot is None:
             return process.busy
         values = resources.scoreboard.read(process.slot)
         return values.pid == process.pid and values.busy
 
-    def _groups(self) -> list[tuple[Group, Optional[GroupResources]]]:
-        groups = [self._pool.groups[key] for key in self._sampled if key in self._pool.groups]
-        return [(group, self._resources.get(group.key)) for group in groups]
+    def _groups(self) -> list[tuple[Group, GroupResources]]:
+        groups = self._registry.groups
+        found = [(groups.entry(key), groups.handle(key)) for key in self._sampled]
+        return [(group, resources) for group, resources in found if group is not None and resources is not None]
 
     def _interval(self) -> float:
         latest = max((group.last_active for group, _ in self._groups()), default=0.0)

@@ -1,4 +1,4 @@
-"""How the code of an app comes in: the first start, a restart, always_restart.txt, and what is left when code fails."""
+"""How the code of an app comes in: the first start, a restart, the workers of a newer release, always_restart.txt."""
 
 from __future__ import annotations
 
@@ -87,20 +87,6 @@ def worker_ready(group: Group, capacity: Capacity, process: Process, now: float)
     begin_queued(group, capacity, now)
 
 
-def finish(group: Group, now: float) -> None:
-    """A restart is complete when nothing older is left, and what there is, if anything is to be, serves."""
-    release = group.release
-    if release.next is not None or group.older_workers():
-        return
-    if group.state is GroupState.RESTARTING:
-        group.on(GroupEvent.RESTARTED)
-    if release.restart is not None and group.state in (GroupState.SERVING, GroupState.COLD):
-        if group.state is GroupState.SERVING:
-            values = (group.key, release.current, now - release.restart.began)
-            group.log("notice", 3510, "restart of %s completed: generation %d, %.2f s" % values)
-        release.complete()
-
-
 def switch_always_restart(group: Group, capacity: Capacity, on: bool, now: float) -> None:
     """The file always_restart.txt is there now, or it is gone.
 
@@ -121,21 +107,4 @@ def switch_always_restart(group: Group, capacity: Capacity, on: bool, now: float
         if process.starting and not process.single_request:
             group.terminate(process, now, "always_restart.txt")
         elif not process.single_request:
-            group.retire(process, now)
-
-
-def end_half_done(group: Group, now: float) -> None:
-    """A restart that cannot go on, for nothing may be started, ends with the newest release that serves."""
-    serving = [process.generation for process in group.serving_workers()]
-    if serving and group.older_workers():
-        group.release.keep(max(serving))
-        retire_older(group, now)
-
-
-def retire_older(group: Group, now: float) -> None:
-    """Every worker of an older release goes."""
-    for process in group.older_workers():
-        if process.starting:
-            group.terminate(process, now, "it is of an older release")
-        else:
             group.retire(process, now)

@@ -1,4 +1,5 @@
-"""Brings a group in line with what it is to have: its state with its processes, its workers with its target.
+"""Brings a group in line with what it is to have: its state and its restart with its processes, its workers with its
+target.
 
 `settle` retires what is too many and enters the group in the line of those that want a worker; `next_start` says what
 is to be started when its turn has come. Both do nothing when there is nothing to do.
@@ -11,7 +12,6 @@ from typing import Optional
 
 from spawner.pool.capacity import Capacity, Victim, dispensability
 from spawner.pool.group import Group
-from spawner.pool.policies import restarts
 from spawner.pool.process import Process
 from spawner.pool.states import GroupEvent, GroupState, ProcessKind, ProcessState
 
@@ -38,9 +38,9 @@ def settle(group: Group, capacity: Capacity, now: float) -> None:
     """Bring the state in line with what processes there are; if a worker is wanted, the group takes its turn."""
     group.unpin_if_lost()
     if group.must_not_start:
-        restarts.end_half_done(group, now)
+        _end_half_done_restart(group, now)
     _note_losses(group)
-    restarts.finish(group, now)
+    _finish_restart(group, now)
     if group.state not in _AT_REST and not capacity.closed:
         _retire_surplus(group, capacity, now)
     if wants_worker(group, capacity, now):
@@ -49,6 +49,14 @@ def settle(group: Group, capacity: Capacity, now: float) -> None:
         capacity.leave(group.key)
     if not group.has_ended:
         group.watch_queue()
+
+
+def _end_half_done_restart(group: Group, now: float) -> None:
+    """A restart that cannot go on, for nothing may be started, ends with the newest release that serves."""
+    serving = [process.generation for process in group.serving_workers()]
+    if serving and group.older_workers():
+        group.release.keep(max(serving))
+        group.retire_older(now)
 
 
 def _note_losses(group: Group) -> None:
@@ -74,6 +82,20 @@ def _lost_all_workers(group: Group) -> None:
     if group.state is GroupState.COLD:
         group.on(GroupEvent.SPAWN)
     group.sizing.raise_to(1)
+
+
+def _finish_restart(group: Group, now: float) -> None:
+    """A restart is complete when nothing older is left, and what there is, if anything is to be, serves."""
+    release = group.release
+    if release.next is not None or group.older_workers():
+        return
+    if group.state is GroupState.RESTARTING:
+        group.on(GroupEvent.RESTARTED)
+    if release.restart is not None and group.state in (GroupState.SERVING, GroupState.COLD):
+        if group.state is GroupState.SERVING:
+            values = (group.key, release.current, now - release.restart.began)
+            group.log("notice", 3510, "restart of %s completed: generation %d, %.2f s" % values)
+        release.complete()
 
 
 def _retire_surplus(group: Group, capacity: Capacity, now: float) -> None:

@@ -108,5 +108,5 @@ def _end_restart_that_goes_on_failing(group: Group, failure: StartFailure, now: 
         return
     text = "the restart of %s ends with fewer workers than before: %d starts in a row have failed"
     group.log("warn", 3540, text % (group.key, group.backoff.failures))
-    restarts.retire_older(group, now)
+    group.retire_older(now)
     group.release.complete_with_fewer(failure)

@@ -9,6 +9,9 @@ import pytest
 
 from spawner.admin.command import BadCommand, Caller, NotFound, choice_argument, flag_argument, pid_argument
 from spawner.admin.selection import AppSelection, is_below
+from spawner.options import ServerOptions
+from spawner.pool.pool import Pool
+from spawner.pool.registry import Registry
 from spawner.pool.states import GroupState
 
 ROOT, SHOP = Caller(0, True), Caller(1001, False)
@@ -16,17 +19,14 @@ ROOT, SHOP = Caller(0, True), Caller(1001, False)
 
 def selection(**apps: int) -> AppSelection:
     """Apps below /srv, each with the uid that it runs as, and one process whose pid is that uid."""
-    entries = {
-        name: SimpleNamespace(
-            key=name, state=GroupState.SERVING, registration=SimpleNamespace(app_root="/srv/" + name)
-        )
-        for name in apps
-    }
-    processes = {uid: SimpleNamespace(pid=uid, key=name) for name, uid in apps.items()}
-    groups = {name: SimpleNamespace(uid=uid) for name, uid in apps.items()}
-    pool: Any = SimpleNamespace(groups=entries, processes=processes)
-    resources: Any = groups
-    return AppSelection(pool, resources)
+    registry: Any = Registry()
+    for name, uid in apps.items():
+        root = SimpleNamespace(app_root="/srv/" + name)
+        registry.groups.enter(name, SimpleNamespace(key=name, state=GroupState.SERVING, registration=root))
+        registry.groups.attach(name, SimpleNamespace(uid=uid))
+        registry.processes.enter(uid, SimpleNamespace(pid=uid, key=name))
+        registry.processes.set_pid(uid, uid)
+    return AppSelection(Pool(ServerOptions()), registry)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_another_s_process_is_as_absent_as_none() -> None:
 
 def test_an_app_that_ends_is_not_meant() -> None:
     apps = selection(shop=1001)
-    apps._pool.groups["shop"].state = GroupState.CLOSING
+    apps._registry.groups.entries["shop"].state = GroupState.CLOSING
     assert apps.select({}, ROOT) == []
 
 

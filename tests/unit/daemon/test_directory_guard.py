@@ -14,6 +14,7 @@ from spawner.daemon import directory_guard
 from spawner.daemon.directory_guard import DirectoryGuard
 from spawner.logs.log import Log
 from spawner.logs.log_writer import LogWriter
+from spawner.pool.registry import Registry
 from spawner.state_store.instance_directory import InstanceDirectory
 
 
@@ -25,20 +26,18 @@ class Guarded:
         self._make_folder()
         self.sockets = [self._listen(path) for path in (self.instance.spawner_socket, self.instance.admin_socket)]
         self.worker = SimpleNamespace(process_id=7, serving=True, retiring=False)
-        groups: Any = {key: SimpleNamespace(workers=list) for key in ("a", "b")}
-        groups["a"].workers = lambda: [self.worker]
-        resources: Any = {key: SimpleNamespace(path=self.instance.app_socket(key)) for key in groups}
-        processes: Any = {7: SimpleNamespace(route="route")}
-        self.paths = [one.path for one in resources.values()] + [self.instance.worker_socket("a", "route")]
+        registry: Any = Registry()
+        for key, workers in (("a", [self.worker]), ("b", [])):
+            registry.groups.enter(key, SimpleNamespace(workers=lambda found=workers: found))
+            registry.groups.attach(key, SimpleNamespace(path=self.instance.app_socket(key)))
+        registry.processes.attach(7, SimpleNamespace(route="route"))
+        self.paths = [self.instance.app_socket(key) for key in ("a", "b")] + [self.instance.worker_socket("a", "route")]
         self.sockets += [self._listen(path) for path in self.paths]
-        pool: Any = SimpleNamespace(groups=groups)
         self.log = Log(LogWriter.open(os.devnull))
         self.done: list[str] = []
         self.guard = DirectoryGuard(
             self.instance,
-            pool,
-            resources,
-            processes,
+            registry,
             self.log,
             self._make_folder,
             lambda path: self.done.append("socket " + os.path.basename(path)),

@@ -83,7 +83,7 @@ def test_each_of_many_apps_is_served_in_a_pool_that_is_much_smaller() -> None:
         world.up(key)
         world.now += 1
         assert world.serving(key), key
-        assert world.pool.capacity.worker_count <= 3
+        assert world.pool.worker_count <= 3
     gone = [key for key in keys if not world.serving(key)]
     assert gone == keys[:27], "the place was taken from whoever had been idle for longest"
 
@@ -186,5 +186,5 @@ def test_an_idle_worn_worker_that_makes_room_takes_its_coming_replacement_along(
     world.register("two", spawn_method="direct")
     world.request("two")
     assert replacement.retiring
-    assert world.pool.capacity.worker_count == 1
+    assert world.pool.worker_count == 1
     assert world.starting("two").active

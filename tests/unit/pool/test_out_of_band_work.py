@@ -60,7 +60,7 @@ def test_a_worker_that_must_be_alone_works_when_it_is_idle() -> None:
     world = World()
     world.up(max_instances=1)
     worker = world.serving()[0]
-    worker.running = 1
+    world.sample(busy=True)
     assert ask(world, worker) == []
     assert granted(world.sample(busy=True)) == []
     assert granted(world.sample(busy=False)) == [worker.process_id]
@@ -99,7 +99,7 @@ def test_a_worker_at_work_is_not_taken_for_another_app() -> None:
     world.up("app", min_instances=2)
     first, second = world.serving("app")
     ask(world, first)
-    world.pool.capacity.is_busy = lambda process: process.running > 0  # it has no request
+    world.is_busy = lambda process: process.running > 0  # it has no request
     world.up("other")
     assert first.serving
     assert second.retiring

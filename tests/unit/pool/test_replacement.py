@@ -17,6 +17,12 @@ def wear_out(world: World, process: Process) -> list[effects.Effect]:
     return world.step(world.pool.max_requests_reached, process.process_id)
 
 
+def serve_one(world: World) -> None:
+    """Every worker serves a request."""
+    world.sample(busy=True)
+    world.sample(busy=False)
+
+
 def retired(found: list[effects.Effect]) -> list[int]:
     """Who was told to go."""
     return [effect.process_id for effect in found if isinstance(effect, effects.Retire)]
@@ -114,7 +120,7 @@ def test_a_worker_above_the_memory_limit_is_told_to_finish_and_another_is_forked
     world = World()
     world.up(memory_limit=100)
     worker = world.serving()[0]
-    worker.requests = 1
+    serve_one(world)
     found = world.measure([(worker, 101)])
     assert retired(found) == [worker.process_id]
     assert not any(isinstance(effect, effects.Kill) for effect in found)
@@ -125,7 +131,7 @@ def test_a_worker_at_the_memory_limit_stays() -> None:
     world = World()
     world.up(memory_limit=100)
     worker = world.serving()[0]
-    worker.requests = 1
+    serve_one(world)
     assert not retired(world.measure([(worker, 100)]))
 
 
@@ -143,7 +149,7 @@ def test_a_worker_above_the_hard_memory_limit_is_killed_at_once_and_the_figure_i
     world = World()
     world.up(hard_memory_limit=200)
     worker = world.serving()[0]
-    worker.running = 1
+    world.sample(busy=True)
     found = world.measure([(worker, 250)])
     kill = next(effect for effect in found if isinstance(effect, effects.Kill))
     assert kill.process_id == worker.process_id
@@ -209,7 +215,6 @@ def test_an_overdue_worker_is_replaced_before_it_has_ended() -> None:
 def test_an_overdue_worker_that_does_not_end_is_killed() -> None:
     world = World()
     worker = overdue(world)
-    worker.running = 1
     world.advance(4.9)
     assert not world.effects_of(effects.Kill)
     world.advance(0.2)
@@ -276,7 +281,7 @@ def test_in_a_full_pool_a_worn_worker_is_replaced_with_one_more_at_most(options:
         wear_out(world, world.serving(key)[0])
     most = 0
     while any(process.starting or process.retiring for process in world.pool.processes.values()):
-        most = max(most, world.pool.capacity.worker_count)
+        most = max(most, world.pool.worker_count)
         moving = next(p for p in world.pool.processes.values() if p.starting or p.retiring)
         world.come_up(moving) if moving.starting else world.exit(moving)
     assert most <= 3

@@ -129,7 +129,7 @@ def test_a_restart_goes_on_past_a_worker_that_does_not_end_after_a_while() -> No
     world.come_up(starting(world))
     world.come_up(starting(world))
     stuck = next(process for process in world.processes() if process.retiring)
-    stuck.running = 1
+    world.look({stuck.process_id: 1})
     world.advance(2.1)
     world.come_up(starting(world))
     world.come_up(starting(world))
@@ -291,3 +291,20 @@ def test_a_worker_that_was_to_end_before_it_came_up_may_finish_what_it_has_taken
     world.come_up(outdated)
     world.advance(3.1)
     assert outdated.process_id not in [effect.process_id for effect in world.effects_of(effects.Kill)]
+
+
+def test_a_worker_too_many_that_a_restart_in_a_full_pool_leaves_goes_when_one_is_idle() -> None:
+    world = World(max_pool_size=2)
+    world.up("app", spawn_method="direct")
+    world.up("other")
+    for _ in range(2):
+        world.sample("app", busy=True, waiting=True)  # it is to have one more, and there is no place for it
+    world.restart("app")
+    world.all_up("app")
+    assert [process.generation for process in world.serving("app")] == [2, 2]
+    world.is_busy = lambda process: True
+    world.sample("app")
+    assert world.pool.worker_count == 3
+    world.is_busy = lambda process: False
+    world.sample("app")
+    assert world.pool.worker_count == 2

@@ -270,7 +270,7 @@ def test_a_retired_process_that_does_not_end_is_killed_but_not_while_it_is_in_a_
         world.come_up(next(process for process in world.processes() if process.starting))
     world.advance(1000)
     assert worker.process_id not in [kill.process_id for kill in world.effects_of(effects.Kill)]
-    worker.running = 0
+    world.sample(busy=False)
     world.advance(61)
     assert worker.process_id in [kill.process_id for kill in world.effects_of(effects.Kill)]
 
@@ -372,7 +372,7 @@ def test_a_worker_that_has_become_busy_since_the_last_sample_is_not_taken_from_i
     world = World(max_pool_size=1)
     world.up("one")
     world.sample("one", busy=False)
-    world.pool.capacity.is_busy = lambda process: process.key == "one"
+    world.is_busy = lambda process: process.key == "one"
     load_two(world)
     assert len(world.serving("one")) == 1
     assert not world.processes("two", ProcessKind.WORKER)

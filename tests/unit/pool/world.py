@@ -25,18 +25,43 @@ class World:
     def __init__(self, **server: Any) -> None:
         self.now = 1000.0
         self.server = dataclasses.replace(ServerOptions(), **server)
-        self.pool = Pool(self.server, parallel_starts=2)
+        self.is_busy: Callable[[Process], bool] = lambda process: process.busy
+        self.pool = self.new_pool()
         self.pool.configure(self.server, 1, frozenset(), self.now)
         self.seen: list[effects.Effect] = []
+        self.kept: dict[object, object] = {}  # what a store would have of every group and process
         self.pids = iter(range(100, 10_000_000))
+
+    def new_pool(self) -> Pool:
+        """A pool without apps."""
+        return Pool(self.server, parallel_starts=2, is_busy=lambda process: self.is_busy(process))
 
     def step(self, event: Callable[..., Any], *arguments: Any) -> list[effects.Effect]:
         """Feed an event, check the invariants, give the effects."""
         event(*arguments, self.now)
         self.pool.check_invariants()
+        self.check_changes()
         new = self.pool.take_effects()
         self.seen.extend(new)
         return new
+
+    def check_changes(self) -> None:
+        """What a store keeps of groups and processes changes for those only that the pool names."""
+        changes, now = self.pool.take_changes(), self.to_keep()
+        different = {name for name in self.kept.keys() | now.keys() if self.kept.get(name) != now.get(name)}
+        assert different <= changes.groups | changes.processes, "changes that were not named: %s" % different
+        self.kept = now
+
+    def to_keep(self) -> dict[object, object]:
+        """What StateStore writes of each group and process."""
+        kept: dict[object, object] = {}
+        for group in self.pool.groups.values():
+            release = group.release
+            kept[group.key] = (group.registration, release.generation_to_store, release.pinned, group.always_restart)
+        for process in self.pool.processes.values():
+            marks = ("single_request", "max_requests_reached", "too_large", "overdue", "work_requested_at")
+            kept[process.process_id] = (process.pid, process.state, [getattr(process, mark) for mark in marks])
+        return kept
 
     def register(self, key: str = "app", epoch: int = 1, **options: Any) -> list[effects.Effect]:
         """A child of httpd registers the group."""
@@ -55,9 +80,9 @@ class World:
 
         :param found: whether a process, by its place and itself, is still there.
         """
-        older, self.pool = self.pool, Pool(self.server, parallel_starts=2)
-        former = older.capacity.configuration
-        self.pool.configure(self.server, former.epoch, former.vhost_ids, self.now)
+        older, self.pool, self.kept = self.pool, self.new_pool(), {}
+        configuration = older.capacity.configuration
+        self.pool.configure(self.server, configuration.epoch, configuration.vhost_ids, self.now)
         for group in older.groups.values():
             kept = (group.release.pinned, group.always_restart)
             self.pool.adopt_group(group.registration, group.release.generation_to_store, self.now, *kept)
@@ -139,8 +164,12 @@ class World:
 
     def fail(self, process: Process) -> list[effects.Effect]:
         """A process reports that it could not start."""
-        failure = StartFailure("import", "ImportError: no module", "Traceback ...", error_id="00000000")
-        return self.step(self.pool.start_failed, process.process_id, failure)
+        return self.step(self.pool.start_failed, process.process_id, self.failure())
+
+    @staticmethod
+    def failure() -> StartFailure:
+        """Why a start fails."""
+        return StartFailure("import", "ImportError: no module", "Traceback ...", error_id="00000000")
 
     def sample(
         self, key: str = "app", busy: bool = False, waiting: bool = False, overdue: bool = False

@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Awaitable, Callable
+from typing import Any, Awaitable, Callable
 
 import pytest
 
 from spawner.logs.app_logs import OutputFormat
 from spawner.logs.app_output import AppOutput
 from spawner.logs.log_writer import LogWriter
+from spawner.pool.registry import Registry
 from spawner.processes.stack_capture import BACKTRACE_SIGNAL, NO_ANSWER, NOT_POSSIBLE, StackCapture, StackLines
 from tests.unit.support.loops import until
 
@@ -83,7 +84,9 @@ class Shown:
 def with_process(log: Path, test: Callable[[StackCapture, Shown], Awaitable[None]], program: str = PROGRAM) -> None:
     async def main() -> None:
         shown = Shown(program, log)
-        stacks = StackCapture(asyncio.get_running_loop(), lambda: {7: shown}, "/run/instance")  # type: ignore[dict-item]
+        registry: Any = Registry()
+        registry.processes.attach(7, shown)
+        stacks = StackCapture(asyncio.get_running_loop(), registry, "/run/instance")
         try:
             await until(lambda: "up" in log.read_text(), "the program's start")
             await test(stacks, shown)

@@ -13,6 +13,7 @@ import pytest
 from spawner.logs.log import Log
 from spawner.logs.log_writer import LogWriter
 from spawner.options import AppOptions
+from spawner.pool.registry import Registry
 from spawner.system.linux import Identity
 from spawner.watching import memory_sampler
 from spawner.watching.memory_reader import MemoryReader, MemorySizes
@@ -45,11 +46,6 @@ class Group:
         return self.members
 
 
-@dataclass
-class Pool:
-    groups: dict[str, Group]
-
-
 def sample(
     folder: Path,
     read: Callable[[int, Optional[Identity]], Optional[MemorySizes]],
@@ -59,6 +55,10 @@ def sample(
     """Sample two workers until the samples and the log are as expected."""
     workers = [Worker(1, 101), Worker(2, 102)]
     group = Group("app", Registered(AppOptions(memory_limit=limit)), workers)
+    registry: Any = Registry()
+    registry.groups.enter("app", group)
+    for worker in workers:
+        registry.processes.attach(worker.process_id, worker)
     log = Log(LogWriter.open(str(folder / "log")))
     samples: list[Any] = []
 
@@ -67,8 +67,7 @@ def sample(
         reader = MemoryReader(loop, read)
         sampler = MemorySampler(
             loop,
-            Pool({"app": group}),  # type: ignore[arg-type]
-            {worker.process_id: worker for worker in workers},  # type: ignore[misc]
+            registry,
             reader,
             0.02,
             lambda *sample: samples.append(sample),
