@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bare_debian import BareDebian
 
-UNIT = ("spawner/test_launcher.py", "spawner/test_daemon.py", "cli/test_passenger_names.py")
+UNIT = ("processes/test_launcher.py", "daemon/test_daemon.py", "cli/test_passenger_names.py")
 INTEGRATION = ("test_user_switching.py", "test_mpms.py")
 
 
