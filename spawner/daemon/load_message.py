@@ -55,7 +55,7 @@ def load_fields(
         ("group", group.key),
         ("generation", str(entry.generation)),
         ("app_token", token),
-        ("slots", str(SLOTS)),
+        ("scoreboard_slots", str(SLOTS)),
         ("multiprocess", "1" if cap > 1 else "0"),
         ("server_software", server_software),
         ("friendly", "1" if options.friendly_error_pages else "0"),
@@ -73,7 +73,7 @@ def limits_of(registration: Registration, single_request: bool) -> Fields:
     return [
         ("threads", str(threads_of(options))),
         ("max_requests", str(1 if single_request else options.max_requests)),
-        ("stops_when_worn", "1" if smart or single_request else "0"),
+        ("stop_at_max_requests", "1" if smart or single_request else "0"),
         ("backtrace_signal", str(BACKTRACE_SIGNAL)),
     ]
 

@@ -42,7 +42,7 @@ class ProcessEffects:
         """Have a worker do its out-of-band work. On a full line it is not told, and goes on serving."""
         process = self._registry.processes.handle(effect.process_id)
         if process is not None:
-            process.line.send([("type", "work")])
+            process.line.send([("type", "work_granted")])
 
     def _dump_stacks(self, effect: effects.DumpStacks) -> None:
         process = self._registry.processes.handle(effect.process_id)

@@ -235,9 +235,9 @@ class AppProcess:
             self._ready()
         elif kind == "failed":
             self._failed(packet)
-        elif kind == "worn":
+        elif kind == "max_requests_reached":
             self._events.on_max_requests(self, packet.number("requests"))
-        elif kind == "work_wanted":
+        elif kind == "work_requested":
             self._events.on_work_requested(self)
         elif kind == "work_done":
             self._events.on_work_done(self, packet.get("seconds"))
@@ -256,8 +256,8 @@ class AppProcess:
             "failed": True,
             "loaded": imports and self.hello_received,
             "ready": self.loaded if self.kind is ProcessKind.DIRECT else not imports and self.hello_received,
-            "worn": self.ready,
-            "work_wanted": self.ready,
+            "max_requests_reached": self.ready,
+            "work_requested": self.ready,
             "work_done": self.ready,
             "forked": self.kind is ProcessKind.PRELOADER and self.loaded,
             "fork_failed": self.kind is ProcessKind.PRELOADER and self.loaded,

@@ -1,5 +1,5 @@
 #include "core/accept.h"
-#include "check.h"
+#include "vectors.h"
 
 static int prefers_json(const char *accept, const char *content_type)
 {
@@ -9,37 +9,22 @@ static int prefers_json(const char *accept, const char *content_type)
     return answer;
 }
 
-/* The next field of a line of tests/protocol: NULL for (none). */
-static const char *field(char **line)
+static const char *header(const vector *row, size_t column)
 {
-    char *text = strsep(line, "\t");
-    CHECK(text != NULL);
-    return strcmp(text, "(none)") == 0 ? NULL : text;
+    return vector_is(row, column, "(none)") ? NULL : row->columns[column];
+}
+
+static void check_row(const vector *row)
+{
+    if (prefers_json(header(row, 1), header(row, 2)) != vector_is(row, 0, "json")) {
+        fprintf(stderr, "Accept: %s, Content-Type: %s\n", row->columns[1], row->columns[2]);
+        CHECK(!"as in the table");
+    }
 }
 
 TEST(clients_get_json_or_html_as_the_shared_table_says)
 {
-    char line[512];
-    int count = 0;
-    FILE *table = fopen(VECTORS "/accept_header.tsv", "r");
-    CHECK(table != NULL);
-    while (fgets(line, sizeof(line), table) != NULL) {
-        char *rest = line;
-        line[strcspn(line, "\n")] = '\0';
-        if (line[0] == '\0' || line[0] == '#') {
-            continue;
-        }
-        int wants_json = strcmp(field(&rest), "json") == 0;
-        const char *accept = field(&rest);
-        const char *content_type = field(&rest);
-        if (prefers_json(accept, content_type) != wants_json) {
-            fprintf(stderr, "Accept: %s, Content-Type: %s\n", accept, content_type);
-            CHECK(!"as in the table");
-        }
-        count++;
-    }
-    CHECK(count > 30);
-    fclose(table);
+    vectors_each(VECTORS "/accept_header.tsv", check_row, 31);
 }
 
 TEST(no_random_header_leads_beyond_its_end)

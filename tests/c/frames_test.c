@@ -1,9 +1,9 @@
-#include "check.h"
 #include "core/frames.h"
+#include "vectors.h"
 
 /* What came out of a body: its bytes with files written as [offset+length], and how it ended. */
 typedef struct outcome {
-    char text[256];
+    char text[512];
     size_t used;
     passenger_frame_event end;
 } outcome;
@@ -52,71 +52,36 @@ static outcome decoded(const char *bytes, size_t length, size_t piece, unsigned 
     return got;
 }
 
-static void expect(const char *bytes, size_t length, const char *text, passenger_frame_event end)
+static void expect(const vector *row, passenger_frame_event end)
 {
     unsigned random = 7;
-    for (size_t piece = 1; piece <= length; piece++) {
-        outcome got = decoded(bytes, length, piece, NULL);
-        CHECK_TEXT(got.text, text);
-        CHECK(got.end == end);
-    }
-    for (int round = 0; round < 100; round++) {
-        outcome got = decoded(bytes, length, 0, &random);
-        CHECK_TEXT(got.text, text);
+    size_t length = row->lengths[2];
+    for (size_t piece = 1; piece <= length + 100; piece++) {
+        outcome got = decoded(row->columns[2], length, piece, piece > length ? &random : NULL);
+        CHECK(got.used == row->lengths[1] && memcmp(got.text, row->columns[1], got.used) == 0);
         CHECK(got.end == end);
     }
 }
 
-#define EXPECT(bytes, text, end) expect(bytes, sizeof(bytes) - 1, text, end)
-
-TEST(data_frames_give_their_bytes_in_order_until_the_end_frame)
+static void check_body(const vector *row)
 {
-    EXPECT("\0\0\0\5hello\0\0\0\1 \0\0\0\5world\0\0\0\0", "hello world", PASSENGER_FRAME_END);
+    static const struct { const char *outcome; passenger_frame_event end; } outcomes[] = {
+        {"complete", PASSENGER_FRAME_END},
+        {"cut", PASSENGER_FRAME_MORE},
+        {"bad_size", PASSENGER_FRAME_BAD_SIZE},
+        {"after_end", PASSENGER_FRAME_AFTER_END},
+    };
+    size_t index = 0;
+    while (!vector_is(row, 0, outcomes[index].outcome)) {
+        index++;
+        CHECK(index < sizeof(outcomes) / sizeof(outcomes[0]));
+    }
+    expect(row, outcomes[index].end);
 }
 
-TEST(an_empty_body_is_one_end_frame)
+TEST(bodies_are_read_as_the_shared_table_says)
 {
-    EXPECT("\0\0\0\0", "", PASSENGER_FRAME_END);
-}
-
-TEST(a_body_without_end_frame_never_ends)
-{
-    EXPECT("\0\0\0\5hello", "hello", PASSENGER_FRAME_MORE);
-    EXPECT("\0\0\0\5hel", "hel", PASSENGER_FRAME_MORE);
-    EXPECT("\0\0\0\5hello\0\0\0", "hello", PASSENGER_FRAME_MORE);
-}
-
-TEST(a_file_frame_gives_offset_and_length)
-{
-    EXPECT("\xff\xff\xff\xff\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\x10\0\0\0\1x\0\0\0\0", "[256+16]x", PASSENGER_FRAME_END);
-    EXPECT("\0\0\0\1a\xff\xff\xff\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "a[0+0]", PASSENGER_FRAME_END);
-}
-
-TEST(a_file_frame_beyond_the_largest_file_is_refused)
-{
-    EXPECT("\xff\xff\xff\xff\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", "", PASSENGER_FRAME_BAD_SIZE);
-    EXPECT("\xff\xff\xff\xff\0\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0", "", PASSENGER_FRAME_BAD_SIZE);
-    EXPECT("\xff\xff\xff\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0\0\0\1", "", PASSENGER_FRAME_BAD_SIZE);
-    EXPECT("\xff\xff\xff\xff\x7f\xff\xff\xff\xff\xff\xff\xfe\0\0\0\0\0\0\0\1", "[9223372036854775806+1]",
-           PASSENGER_FRAME_MORE);
-}
-
-TEST(a_size_that_is_neither_data_nor_file_is_refused)
-{
-    EXPECT("\x80\0\0\0xxxx", "", PASSENGER_FRAME_BAD_SIZE);
-    EXPECT("\xff\xff\xff\xfexxxx", "", PASSENGER_FRAME_BAD_SIZE);
-    EXPECT("\0\0\0\1a\xc0\0\0\0", "a", PASSENGER_FRAME_BAD_SIZE);
-}
-
-TEST(the_largest_data_frame_begins_like_any_other)
-{
-    EXPECT("\x7f\xff\xff\xff" "ab", "ab", PASSENGER_FRAME_MORE);
-}
-
-TEST(bytes_behind_the_end_frame_are_refused)
-{
-    EXPECT("\0\0\0\1a\0\0\0\0b", "a", PASSENGER_FRAME_AFTER_END);
-    EXPECT("\0\0\0\0\0\0\0\0", "", PASSENGER_FRAME_AFTER_END);
+    vectors_each(VECTORS "/frames.tsv", check_body, 20);
 }
 
 TEST(a_refusal_is_for_good)
@@ -162,14 +127,7 @@ TEST(random_bytes_end_in_a_defined_state_however_they_are_split)
     }
 }
 
-TESTS(RUN(data_frames_give_their_bytes_in_order_until_the_end_frame),
-      RUN(an_empty_body_is_one_end_frame),
-      RUN(a_body_without_end_frame_never_ends),
-      RUN(a_file_frame_gives_offset_and_length),
-      RUN(a_file_frame_beyond_the_largest_file_is_refused),
-      RUN(a_size_that_is_neither_data_nor_file_is_refused),
-      RUN(the_largest_data_frame_begins_like_any_other),
-      RUN(bytes_behind_the_end_frame_are_refused),
+TESTS(RUN(bodies_are_read_as_the_shared_table_says),
       RUN(a_refusal_is_for_good),
       RUN(a_frame_header_that_is_written_is_read_back),
       RUN(random_bytes_end_in_a_defined_state_however_they_are_split))

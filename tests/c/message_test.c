@@ -1,5 +1,5 @@
-#include "check.h"
 #include "core/message.h"
+#include "vectors.h"
 
 static void check_encoded(const passenger_message *message, const char *expected, size_t expected_length)
 {
@@ -8,6 +8,23 @@ static void check_encoded(const passenger_message *message, const char *expected
     CHECK(bytes != NULL);
     CHECK(length == expected_length);
     CHECK(memcmp(bytes, expected, length) == 0);
+}
+
+static void check_head(const vector *row)
+{
+    passenger_message *head = passenger_message_create(check_pool(), 4);
+    if (!vector_is(row, 0, "200")) {
+        return;
+    }
+    for (size_t column = 2; column < row->count; column += 2) {
+        passenger_message_add(head, row->columns[column], row->columns[column + 1]);
+    }
+    check_encoded(head, row->columns[1], row->lengths[1]);
+}
+
+TEST(the_head_of_a_request_is_written_as_the_shared_table_says)
+{
+    vectors_each(VECTORS "/request_heads.tsv", check_head, 35);
 }
 
 TEST(fields_are_sent_in_the_order_in_which_they_were_added)
@@ -61,7 +78,8 @@ TEST(a_message_beyond_its_limit_is_refused)
     CHECK(passenger_message_encode(message, 6, &length) == NULL);
 }
 
-TESTS(RUN(fields_are_sent_in_the_order_in_which_they_were_added),
+TESTS(RUN(the_head_of_a_request_is_written_as_the_shared_table_says),
+      RUN(fields_are_sent_in_the_order_in_which_they_were_added),
       RUN(a_control_message_begins_with_its_type),
       RUN(a_field_without_a_value_is_left_out),
       RUN(a_number_is_sent_in_decimal_digits),

@@ -13,7 +13,7 @@ from tests.conformance.harness.loader_process import Process
 
 ACKNOWLEDGEMENT = b"Status: 102 Processing\r\n\r\n"
 TOO_LATE = b"Status: 102 Too Late\r\n\r\n"
-ACKNOWLEDGE = {"JUMPSEAT_TAKEN": "1"}
+ACKNOWLEDGE = {"JUMPSEAT_ACKNOWLEDGE": "1"}
 SECOND = 1_000_000_000
 
 
@@ -31,7 +31,7 @@ def test_a_peer_that_asks_for_it_gets_the_acknowledgement_before_the_app_answers
 
 def test_a_peer_that_does_not_ask_for_it_gets_none(starter: Starter) -> None:
     worker = starter.worker()
-    with worker.group.client().open(variables={"JUMPSEAT_TAKEN": "0"}) as exchange:
+    with worker.group.client().open(variables={"JUMPSEAT_ACKNOWLEDGE": "0"}) as exchange:
         assert exchange.answer().status == "200 OK"
 
 

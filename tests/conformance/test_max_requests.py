@@ -9,11 +9,11 @@ from tests.conformance.conftest import Starter
 
 @pytest.mark.needs("fork")
 def test_it_says_once_that_the_limit_is_reached_and_serves_on_until_it_is_told_to_retire(starter: Starter) -> None:
-    preloader = starter.load(max_requests="3", stops_when_worn="0")
+    preloader = starter.load(max_requests="3", stop_at_max_requests="0")
     worker = preloader.fork()
     for _ in range(5):
         assert worker.get().text == "ok"
-    assert worker.line.expect("worn") == {"type": "worn", "requests": "3"}
+    assert worker.line.expect("max_requests_reached") == {"type": "max_requests_reached", "requests": "3"}
     worker.retire()
     worker.wait_for_end()
     assert worker.line.receive() == []
@@ -32,11 +32,11 @@ def test_without_a_limit_it_says_nothing(starter: Starter) -> None:
 @pytest.mark.needs("threads")
 @pytest.mark.parametrize("threads", ["1", "4"])
 def test_one_that_stops_takes_nothing_more_and_leaves_the_rest_to_others(starter: Starter, threads: str) -> None:
-    preloader = starter.load(max_requests="2", stops_when_worn="1", threads=threads)
+    preloader = starter.load(max_requests="2", stop_at_max_requests="1", threads=threads)
     worker = preloader.fork()
     for _ in range(2):
         assert worker.get().header("X-Pid") == str(worker.pid)
-    assert worker.line.expect("worn")["requests"] == "2"
+    assert worker.line.expect("max_requests_reached")["requests"] == "2"
     with worker.group.client().open() as third:
         other = preloader.fork()
         assert third.answer().header("X-Pid") == str(other.pid)
@@ -46,10 +46,10 @@ def test_one_that_stops_takes_nothing_more_and_leaves_the_rest_to_others(starter
 
 
 def test_a_direct_process_may_serve_one_request_only(starter: Starter) -> None:
-    process = starter.load(max_requests="1", stops_when_worn="1")
+    process = starter.load(max_requests="1", stop_at_max_requests="1")
     process.serve()
     assert process.get().text == "ok"
-    assert process.line.expect("worn")["requests"] == "1"
+    assert process.line.expect("max_requests_reached")["requests"] == "1"
     with process.group.client().open() as second:
         process.line.close()
         assert process.child.wait(30) == 0

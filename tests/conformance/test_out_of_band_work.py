@@ -16,16 +16,16 @@ REQUEST = "/request-out-of-band-work"
 def granted(worker: Process) -> Process:
     """Have its app request the work, and grant it."""
     assert worker.get(REQUEST).text == "ok"
-    worker.line.expect("work_wanted")
-    worker.line.send("work")
+    worker.line.expect("work_requested")
+    worker.line.send("work_granted")
     return worker
 
 
 def test_the_work_is_done_when_it_is_granted_and_not_before(worker: Process) -> None:
     assert worker.get(REQUEST).text == "ok"
-    worker.line.expect("work_wanted")
+    worker.line.expect("work_requested")
     assert "out-of-band work" not in worker.output.text()
-    worker.line.send("work")
+    worker.line.send("work_granted")
     assert float(worker.line.expect("work_done")["seconds"]) >= 0
     assert "out-of-band work\n" in worker.output.text()
     assert worker.get().text == "ok"
@@ -34,11 +34,11 @@ def test_the_work_is_done_when_it_is_granted_and_not_before(worker: Process) -> 
 def test_it_is_requested_once_until_it_is_done(worker: Process) -> None:
     for _ in range(3):
         worker.get(REQUEST)
-    worker.line.expect("work_wanted")
-    worker.line.send("work")
+    worker.line.expect("work_requested")
+    worker.line.send("work_granted")
     worker.line.expect("work_done")
     worker.get(REQUEST)
-    worker.line.expect("work_wanted")
+    worker.line.expect("work_requested")
 
 
 def test_a_worker_at_its_work_accepts_no_request_and_shows_it_in_the_scoreboard(starter: Starter) -> None:

@@ -86,9 +86,9 @@ def test_a_worker_that_is_told_to_end_while_idle_ends(starter: Starter) -> None:
 
 @pytest.mark.needs("fork")
 def test_a_worker_that_stops_at_its_limit_serves_its_own_socket_only(starter: Starter) -> None:
-    preloader, worker, own = start(starter, max_requests="1", stops_when_worn="1")
+    preloader, worker, own = start(starter, max_requests="1", stop_at_max_requests="1")
     assert worker.get().text == "ok"
-    assert worker.line.expect("worn") == {"type": "worn", "requests": "1"}
+    assert worker.line.expect("max_requests_reached") == {"type": "max_requests_reached", "requests": "1"}
     other = preloader.fork()
     assert worker.get().header("X-Pid") == str(other.pid)
     assert own.client.ask().header("X-Pid") == str(worker.pid)

@@ -30,6 +30,10 @@ APART = {
     "spawner.cli": {"spawner.options", "spawner.shared", "spawner.spawner_conf", "spawner.system", "spawner.version"},
 }
 
+# The rooms within the Python loader, from the top down; the modules beside them are on top.
+LOADER = "spawner.loaders.python"
+LOADER_ROOMS = ("executors", "wsgi", "fork_safety", "diagnostics", "core")
+
 # The instance folder holds a copy of the loaders: whoever makes it has to know where they lie.
 COPIES = {("spawner.state_store.instance_directory", "spawner.loaders")}
 
@@ -87,6 +91,12 @@ def is_allowed(room: str, imported: str) -> bool:
     return imported not in APART and floor_of(imported) > floor_of(room)
 
 
+def loader_floor_of(name: str) -> int:
+    """The floor of a module of the Python loader: 0 for one beside the rooms."""
+    room = name[len(LOADER) + 1 :].split(".")[0]
+    return LOADER_ROOMS.index(room) + 1 if room in LOADER_ROOMS else 0
+
+
 def arrows() -> list[tuple[str, str]]:
     """Every import of a module of the spawner by another one, without those that only copy it."""
     found = [(name, imported) for name in MODULES for imported in sorted(imports_of(name))]
@@ -124,6 +134,13 @@ def test_every_room_has_its_place_in_the_table() -> None:
 def test_a_module_imports_only_rooms_below_its_own() -> None:
     wrong = ["%s imports %s" % arrow for arrow in arrows() if not is_allowed(*map(room_of, arrow))]
     assert wrong == []
+
+
+def test_a_module_of_the_loader_imports_only_rooms_below_its_own() -> None:
+    within = [arrow for arrow in arrows() if all(name.startswith(LOADER + ".") for name in arrow)]
+    assert len(within) > 50
+    floors = {arrow: (loader_floor_of(arrow[0]), loader_floor_of(arrow[1])) for arrow in within}
+    assert ["%s imports %s" % arrow for arrow, (own, other) in floors.items() if other < own] == []
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -129,7 +129,7 @@ static void add_extensions(const forward_context *ctx, passenger_message *head)
         passenger_message_add(head, "JUMPSEAT_EXPECT", "100-continue");
     }
     if (ctx->wants_acknowledgement) {
-        passenger_message_add(head, "JUMPSEAT_TAKEN", "1");
+        passenger_message_add(head, "JUMPSEAT_ACKNOWLEDGE", "1");
     }
     if (limits->start_before != 0) {
         /* In nanoseconds. */

@@ -95,14 +95,14 @@ class Preloader:
         except LoadFailure as failure:
             if fork.forked_by_app:
                 fork.end_forked_process(failure.__cause__)
-            self._take_out_load()
+            self._consume_load()
             self._send_failure(failure, files, message.get("friendly") == "1")
             raise
         finally:
             tracer.stop()
         seconds = time.monotonic() - started
         os.set_inheritable(self._line.fileno(), False)
-        self._take_out_load()
+        self._consume_load()
         self._signals = SignalQueue([signal.SIGCHLD, signal.SIGTERM])
         self._context = WorkerContext(app, files, message)
         process_inspection.set_title("loader", "preloader of " + self._context.group_name)
@@ -110,7 +110,7 @@ class Preloader:
         warnings = [("warning", text) for text in import_warnings.warnings(tracer, sorted(ours), files)]
         self._line.send("loaded", [("seconds", "{:.3f}".format(seconds)), *warnings])
 
-    def _take_out_load(self) -> None:
+    def _consume_load(self) -> None:
         """Left in the line, it would reset the line when this process ends, and what we have said could be lost."""
         message = self._line.receive()
         for descriptor in message.descriptors if message else []:

@@ -211,7 +211,7 @@ class Worker:
     def _handle_message(self, message: Optional[ControlMessage]) -> None:
         if message is None or message.kind == "retire":
             self._retiring = True
-        elif message.kind == "work":
+        elif message.kind == "work_granted":
             self._out_of_band.granted = True
         elif message.kind == "serve":  # again, by a spawner whose predecessor was killed before it could note it
             for descriptor in message.descriptors:
@@ -224,9 +224,9 @@ class Worker:
         if not self._limit_reached and executor.started >= executor.limit:
             self._limit_reached = True
             executor.limit = _NO_LIMIT
-            self._send("worn", [("requests", str(executor.started))])
+            self._send("max_requests_reached", [("requests", str(executor.started))])
         if self._out_of_band.take_unreported():
-            self._send("work_wanted")
+            self._send("work_requested")
 
     def _send(self, kind: str, fields: Iterable[Tuple[str, str]] = ()) -> None:
         """Send it if the spawner is still there; its end means to retire."""

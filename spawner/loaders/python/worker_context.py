@@ -33,7 +33,7 @@ class WorkerContext:
         self.max_requests = int(load.get("max_requests") or 0)
         self.error_responses = ErrorResponses(files, load.get("friendly") == "1")
         self.random_state = RandomState()
-        self.stop_at_max_requests = load.get("stops_when_worn") == "1"
+        self.stop_at_max_requests = load.get("stop_at_max_requests") == "1"
         self._scoreboard = Scoreboard(scoreboard)
         self._token = load.get("app_token")
         self._multiprocess = load.get("multiprocess") == "1"

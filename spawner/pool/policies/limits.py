@@ -41,7 +41,7 @@ def replace(group: Group, process: Process, now: float) -> None:
 
 
 def _has_stopped(process: Process) -> bool:
-    """A forked worker stops by itself after its last request (`stops_when_worn`, docs/protocol.md, section 5)."""
+    """A forked worker stops by itself after its last request (`stop_at_max_requests`, docs/protocol.md, section 5)."""
     return process.max_requests_reached and process.kind is ProcessKind.WORKER
 
 

@@ -226,7 +226,7 @@ class Preloader(Process):
             "group": "test",
             "generation": "1",
             "app_token": self.group.token,
-            "slots": str(SLOTS),
+            "scoreboard_slots": str(SLOTS),
             "multiprocess": "1",
             "server_software": "Apache/2.4",
             **fields,

@@ -40,4 +40,4 @@ def test_a_worn_worker_stops_where_another_is_forked_at_once(
     method: str, once: bool, max_requests: str, stops: str
 ) -> None:
     told = dict(limits_of(registration(spawn_method=method, max_requests=7), once))
-    assert (told["max_requests"], told["stops_when_worn"]) == (max_requests, stops)
+    assert (told["max_requests"], told["stop_at_max_requests"]) == (max_requests, stops)

@@ -44,9 +44,9 @@ def test_an_app_asks_by_a_header_or_a_call_and_the_client_sees_nothing_of_it(sta
     worker = worker_that_asks(starter, "def out_of_band_work():\n    print('working')\n")
     answer = worker.get(path)
     assert (answer.text, [name for name, _ in answer.headers]) == ("ok", ["Content-Type", "Content-Length"])
-    worker.line.expect("work_wanted")
+    worker.line.expect("work_requested")
     assert "working" not in worker.output.text()
-    worker.line.send("work")
+    worker.line.send("work_granted")
     assert float(worker.line.expect("work_done")["seconds"]) >= 0
     assert worker.output.text() == "working\n"
     assert worker.get().text == "ok"
@@ -74,8 +74,8 @@ def out_of_band(environ, start_response):
     return Body()
 """)
     worker.get("/call")
-    worker.line.expect("work_wanted")
-    worker.line.send("work")
+    worker.line.expect("work_requested")
+    worker.line.send("work_granted")
     worker.line.expect("work_done")
     assert worker.output.text() == "OOBW / localhost b''\niterated\nclosed\n"
     worker.retire()
@@ -87,8 +87,8 @@ def out_of_band(environ, start_response):
 def test_work_that_fails_goes_to_the_log_and_harms_nothing(starter: Starter, failure: str) -> None:
     worker = worker_that_asks(starter, f"def out_of_band_work():\n    {failure}\n")
     worker.get("/call")
-    worker.line.expect("work_wanted")
-    worker.line.send("work")
+    worker.line.expect("work_requested")
+    worker.line.send("work_granted")
     worker.line.expect("work_done")
     assert "the out-of-band work failed\nTraceback" in worker.output.text()
     assert worker.get().text == "ok"
@@ -110,5 +110,5 @@ def later(environ):
     worker = starter.worker("import threading\n" + APP + later)
     assert worker.get("/?later(environ)").text == "ok"
     before = time.monotonic()
-    worker.line.expect("work_wanted")
+    worker.line.expect("work_requested")
     assert time.monotonic() - before < 20

@@ -57,7 +57,7 @@ def take_from(environ: Dict[str, Any], worker_bytes: bytes) -> Optional[Acknowle
 
     Raises BadRequest.
     """
-    wanted = environ.pop("JUMPSEAT_TAKEN", "") == "1"
+    wanted = environ.pop("JUMPSEAT_ACKNOWLEDGE", "") == "1"
     start_before = _number(environ.pop("JUMPSEAT_START_BEFORE", "0"))
     time_limit = _number(environ.pop("JUMPSEAT_TIME_LIMIT", "0")) * _NS_OF_A_MS
     return Acknowledgement(worker_bytes, start_before, time_limit) if wanted else None
