@@ -16,7 +16,7 @@ from ...shared import wire
 from ...shared.app_files import AppFiles
 from .core import unpatched
 from .core.control_line import ControlLine, ControlMessage
-from .core.errors import LineClosed, LoadFailure, UnexpectedMessage
+from .core.loader_errors import LineClosed, LoadFailure, UnexpectedMessage
 from .core.signal_queue import SignalQueue
 from .diagnostics import error_log, failed_message, process_inspection
 from .fork_safety import fork, import_warnings

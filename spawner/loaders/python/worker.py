@@ -14,7 +14,7 @@ from typing import Iterable, List, NamedTuple, NoReturn, Optional, Tuple, Union
 from ...shared import start_steps
 from .core import unpatched
 from .core.control_line import ControlLine, ControlMessage
-from .core.errors import LineClosed, LoadFailure, UnexpectedMessage
+from .core.loader_errors import LineClosed, LoadFailure, UnexpectedMessage
 from .core.listeners import MOST_EVENTS, Listeners
 from .core.scoreboard_writer import SharedSlotWriter, SlotWriter
 from .core.signal_queue import SignalQueue

@@ -5,7 +5,7 @@ import socket
 from typing import Iterable, List, Optional, Sequence, Tuple
 
 from ....shared import constants, wire
-from .errors import LineClosed
+from .loader_errors import LineClosed
 from .unpatched import MSG_CMSG_CLOEXEC, Socket
 
 _MOST_DESCRIPTORS = 8

@@ -7,7 +7,7 @@ from typing import List, Optional, Tuple
 from ....shared import exception_serializer, masking, wire
 from ....shared.app_files import AppFiles
 from ..core.control_line import ControlLine
-from ..core.errors import LoadFailure
+from ..core.loader_errors import LoadFailure
 
 Field = Tuple[str, str]
 

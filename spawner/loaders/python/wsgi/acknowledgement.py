@@ -7,7 +7,7 @@ import contextlib
 import re
 from typing import Any, Dict, Optional
 
-from ..core.errors import BadRequest, ClientLeft, TooLate
+from ..core.loader_errors import BadRequest, ClientLeft, TooLate
 from ..core.unpatched import Connection, monotonic_ns
 
 _TOO_LATE = b"Status: 102 Too Late\r\n\r\n"

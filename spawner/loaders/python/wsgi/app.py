@@ -8,7 +8,7 @@ from types import CodeType, ModuleType
 from typing import Any, Callable, Optional
 
 from ....shared import start_steps
-from ..core.errors import LoadFailure
+from ..core.loader_errors import LoadFailure
 from ..diagnostics import error_log
 
 

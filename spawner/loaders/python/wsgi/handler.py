@@ -7,7 +7,7 @@ import io
 from typing import Any, Callable, Optional
 
 from ....shared import error_page
-from ..core.errors import BadRequest, ClientLeft, InvalidResponse, TooLate
+from ..core.loader_errors import BadRequest, ClientLeft, InvalidResponse, TooLate
 from ..core.scoreboard_writer import CellWriter
 from ..core.unpatched import MSG_NOSIGNAL, Connection, monotonic_ns
 from ..diagnostics import error_log

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
 from ....shared import constants, wire
 from ..core import unpatched
 from ..core.control_line import passed_descriptors
-from ..core.errors import BadRequest, ClientLeft
+from ..core.loader_errors import BadRequest, ClientLeft
 from ..core.unpatched import MSG_CMSG_CLOEXEC, Connection
 from ..diagnostics.error_responses import ErrorResponses
 from . import request_body

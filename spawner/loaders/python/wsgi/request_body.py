@@ -12,7 +12,7 @@ import struct
 from typing import Any, BinaryIO
 
 from ....shared.constants import FRAME_DATA_LIMIT
-from ..core.errors import BadRequest, ClientLeft
+from ..core.loader_errors import BadRequest, ClientLeft
 from ..core.unpatched import Connection
 
 _BUFFER_SIZE = 64 * 1024

@@ -9,7 +9,7 @@ import socket
 import struct
 from typing import Any, Callable, Optional
 
-from ..core.errors import ClientLeft, InvalidResponse
+from ..core.loader_errors import ClientLeft, InvalidResponse
 from ..core.unpatched import Connection
 from .response_head import ResponseHead, check_head
 

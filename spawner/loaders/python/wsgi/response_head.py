@@ -7,7 +7,7 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from ....shared.constants import RESPONSE_HEAD_LIMIT
-from ..core.errors import InvalidResponse
+from ..core.loader_errors import InvalidResponse
 
 _STATUS = re.compile(r"[2-9][0-9][0-9](?: [^\x00-\x08\x0a-\x1f\x7f]*)?\Z")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
