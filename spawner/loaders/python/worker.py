@@ -14,8 +14,8 @@ from typing import Iterable, List, NamedTuple, NoReturn, Optional, Tuple, Union
 from ...shared import start_steps
 from .core import unpatched
 from .core.control_line import ControlLine, ControlMessage
-from .core.loader_errors import LineClosed, LoadFailure, UnexpectedMessage
 from .core.listeners import MOST_EVENTS, Listeners
+from .core.loader_errors import LineClosed, LoadFailure, UnexpectedMessage
 from .core.scoreboard_writer import SharedSlotWriter, SlotWriter
 from .core.signal_queue import SignalQueue
 from .diagnostics import error_log, failed_message, process_inspection
