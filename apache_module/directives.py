@@ -10,7 +10,7 @@ from __future__ import annotations
 from apache_module.option import Directive, Kind, Scope
 
 PROCESS_LIMIT = 65535
-THREAD_LIMIT = 128  # cells of a scoreboard slot (docs/protocol.md, section 6)
+THREAD_LIMIT = 1024  # of a worker
 MEGABYTE_LIMIT = 16777216
 SECONDS_LIMIT = 604800
 

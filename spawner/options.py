@@ -135,7 +135,7 @@ class AppOptions:
             load_shell_envvars=_flag(fields, "load_shell_envvars", True),
             start_timeout=_integer(fields, "start_timeout", 90, 1, 2147483647),
             concurrency_model=_choice(fields, "concurrency_model", ("process", "thread"), "process"),
-            thread_count=_integer(fields, "thread_count", 1, 1, 128),
+            thread_count=_integer(fields, "thread_count", 1, 1, 1024),
             force_max_concurrent_requests_per_process=_integer(
                 fields, "force_max_concurrent_requests_per_process", -1, -1, 65535
             ),

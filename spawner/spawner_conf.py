@@ -9,6 +9,7 @@ from configobj import ConfigObj, ConfigObjError, flatten_errors, get_extra_value
 from validate import Validator
 
 from spawner.errors import OperatorError
+from spawner.loader_table import CAPABILITIES
 
 CONFIGSPEC = Path(__file__).resolve().parent.parent / "conf.d" / "spawner.configspec"
 
@@ -30,6 +31,7 @@ class SpawnerConf:
     :ivar active_window: seconds after its last request for which an app counts as active.
     :ivar memory_interval: seconds between two samples of the memory of workers that have a limit.
     :ivar accept_plain_scgi: whether workers answer SCGI clients that do not know the app's token.
+    :ivar disabled_capabilities: what httpd and the spawner do not use of any loader, of loader_table.CAPABILITIES.
     :ivar parallel_starts: how many interpreters may import an app at the same time; 0: as many as there are cores.
     :ivar line_length: bytes after which a line of an app's output is split.
     :ivar shutdown_grace: seconds for apps to end by themselves before they are killed.
@@ -42,6 +44,7 @@ class SpawnerConf:
     active_window: float
     memory_interval: float
     accept_plain_scgi: bool
+    disabled_capabilities: frozenset[str]
     parallel_starts: int
     line_length: int
     shutdown_grace: float
@@ -68,7 +71,8 @@ def load(path: str) -> SpawnerConf:
     problems = _problems(found)
     if problems:
         raise SpawnerConfError("\n".join("%s: %s" % (name, problem) for problem in problems))
-    return SpawnerConf(**{key: found[section][key] for section in found.sections for key in found[section]})
+    values = {key: found[section][key] for section in found.sections for key in found[section]}
+    return SpawnerConf(**{**values, "disabled_capabilities": frozenset(values["disabled_capabilities"])})
 
 
 def _problems(found: ConfigObj) -> list[str]:
@@ -80,6 +84,10 @@ def _problems(found: ConfigObj) -> list[str]:
     if isinstance(grace, float) and grace > LONGEST_GRACE:
         text = "%s: %g is more than %g: httpd itself waits 8 seconds for the spawner's end, and kills it then"
         problems.append(text % (_setting(["times"], "shutdown_grace"), grace, LONGEST_GRACE))
+    for word in found.get("apps", {}).get("disabled_capabilities", ()):
+        if word not in CAPABILITIES:
+            text = "%s: there is no capability %s; there are: %s"
+            problems.append(text % (_setting(["apps"], "disabled_capabilities"), word, ", ".join(CAPABILITIES)))
     for sections, key in get_extra_values(found):
         problems.append("%s: there is no such setting" % _setting(sections, key))
     return problems

@@ -20,7 +20,6 @@ from spawner.daemon.end_conditions import EndConditions
 from spawner.daemon.event_dispatcher import EventDispatcher
 from spawner.daemon.group_effects import GroupEffects
 from spawner.daemon.httpd_events import HttpdEventHandlers
-from spawner.daemon.load_message import LoadSender
 from spawner.daemon.log_configuration import LogConfiguration
 from spawner.daemon.notification_effects import NotificationEffects
 from spawner.daemon.pool_events import PoolEvents
@@ -31,6 +30,7 @@ from spawner.daemon.process_starter import ProcessStarter
 from spawner.daemon.recovery import Recovery
 from spawner.daemon.server_sockets import ServerSockets
 from spawner.daemon.shutdown import end_apps
+from spawner.daemon.start_messages import LoadSender
 from spawner.daemon.start_timeouts import StartTimeouts
 from spawner.httpd.parent_line import ParentLine, StartParameters
 from spawner.httpd.registrar import Registrar
@@ -162,7 +162,8 @@ class Daemon:
 
     def _make_factory(self) -> ProcessFactory:
         parameters = self._parameters
-        load_sender = LoadSender(self._pool, self._registry, parameters.server_software, parameters.lifeline_fd)
+        server_software, lifeline = parameters.server_software, parameters.lifeline_fd
+        load_sender = LoadSender(self._pool, self._registry, self._instance, server_software, lifeline)
         events = ProcessEventHandlers(
             self._loop,
             self._pool,
@@ -192,7 +193,7 @@ class Daemon:
             self._factory,
             self._dispatcher.dispatch,
             self._log,
-            Launcher(self._instance.start_program, self._parameters.server_software, limits),
+            Launcher(self._instance.loaders, self._parameters.server_software, limits),
             self._instance,
             self._descriptors,
         )
@@ -285,6 +286,7 @@ class Daemon:
             self._open_sockets,
             self._guard.check,
             self._settings.prestart_timeout,
+            self._settings.disabled_capabilities,
         )
 
     def _after_event(self) -> None:
@@ -372,7 +374,7 @@ class Daemon:
             self._registry.processes.handles,
             self._end_conditions.sessions,
             self._hooks,
-            lambda: self._dispatcher.dispatch(self._pool.shut_down),
+            lambda deadline: self._dispatcher.dispatch(self._pool.shut_down, deadline),
             self._starter.close,
             self._settings.shutdown_grace,
         )

@@ -61,7 +61,7 @@ class EndConditions:
         poll.register(self._lifeline, select.POLLIN)
         if not self._pool.ending and poll.poll(0):
             self._end("httpd has ended")
-            self._pool.shut_down(time.monotonic())
+            self._pool.shut_down(0.0, time.monotonic())  # the deadline is not known yet
 
     def _lifeline_readable(self) -> None:
         """Nobody writes to the lifeline: it is readable when httpd has ended."""

@@ -11,6 +11,8 @@ from spawner.daemon.log_configuration import LogConfiguration
 from spawner.errors import OperatorError
 from spawner.httpd import prestart
 from spawner.httpd.parent_line import ServerConfiguration
+from spawner.httpd.registrar import GroupAddress
+from spawner.loader_table import capabilities_of
 from spawner.logs.log import Log
 from spawner.pool.pool import Pool
 from spawner.pool.registration import Registration
@@ -41,6 +43,7 @@ class HttpdEventHandlers:
         open_sockets: Callable[[], None],
         check_directory: Callable[[], None],
         prestart_timeout: float,
+        disabled_capabilities: frozenset[str],
     ) -> None:
         self._loop = loop
         self._pool = pool
@@ -53,6 +56,7 @@ class HttpdEventHandlers:
         self._open_sockets = open_sockets
         self._check_directory = check_directory
         self._prestart_timeout = prestart_timeout
+        self._disabled_capabilities = disabled_capabilities
         self._prestarts: set[asyncio.Task[None]] = set()
 
     def on_configuration(self, new: ServerConfiguration) -> None:
@@ -66,12 +70,12 @@ class HttpdEventHandlers:
         for url in new.prestart:
             self._prestart(url)
 
-    def register(self, registration: Registration) -> tuple[str, str]:
+    def register(self, registration: Registration) -> GroupAddress:
         """A child of httpd asks for an app's socket.
 
-        :returns: its path, and the app's secret.
-        :raises OperatorError: the socket cannot be made.
+        :raises OperatorError: there is no loader for the app, or the socket cannot be made.
         """
+        capabilities = capabilities_of(registration.app_type, self._disabled_capabilities)
         self._dispatch(self._pool.register, registration)
         resources = self._registry.groups.handle(registration.key)
         if resources is None:
@@ -79,7 +83,7 @@ class HttpdEventHandlers:
         # A child that registers an app again did not find the socket: a cleaner may have removed it.
         if not os.path.lexists(resources.path):
             self._check_directory()
-        return resources.path, resources.token
+        return GroupAddress(resources.path, resources.token, capabilities)
 
     def on_queue_full(self, key: str, count: int) -> None:
         """A child of httpd has answered requests of an app 503."""

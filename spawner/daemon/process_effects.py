@@ -33,6 +33,7 @@ class ProcessEffects:
             effects.DoOutOfBandWork: self._work,
             effects.DumpStacks: self._dump_stacks,
             effects.Retire: self._retire,
+            effects.CancelRequest: self._cancel_request,
             effects.Terminate: self._terminate,
             effects.Kill: self._kill,
             effects.ForgetProcess: self._forget_process,
@@ -68,7 +69,13 @@ class ProcessEffects:
             self._starter.cancel(effect.process_id)
             return
         self._remove_own_socket(process)
-        process.line.retire()
+        process.line.retire(effect.deadline)
+
+    def _cancel_request(self, effect: effects.CancelRequest) -> None:
+        """Have a worker end a request. On a full line it is not told: it is ended when the request goes on."""
+        process, request = self._registry.processes.handle(effect.process_id), effect.request
+        if process is not None:
+            process.line.send([("type", "cancel"), ("cell", str(request.cell)), ("since", str(request.since))])
 
     def _terminate(self, effect: effects.Terminate) -> None:
         process = self._registry.processes.handle(effect.process_id)

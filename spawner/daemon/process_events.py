@@ -6,8 +6,9 @@ import asyncio
 from typing import Callable, Optional
 
 from spawner.daemon.event_dispatcher import Dispatch
-from spawner.daemon.load_message import LoadSender
+from spawner.daemon.start_messages import LoadSender
 from spawner.daemon.start_timeouts import StartTimeouts
+from spawner.loader_table import capabilities_of
 from spawner.logs.log import Log
 from spawner.pool.pool import Pool
 from spawner.pool.process import LINGER_SECONDS, describe_status
@@ -67,14 +68,21 @@ class ProcessEventHandlers:
         self._state_store.mark_process(process.process_id)
 
     def on_hello(self, process: AppProcess) -> None:
-        """A loader runs: it is told to import the app, unless it is a forked worker's."""
+        """A loader runs."""
+        if self._registry.processes.entry(process.process_id) is not None:
+            self._start_timeouts.capture_if_late(process.process_id)
+            self._dispatch(self._pool.process_hello, process.process_id, process.pid)
+
+    def on_load_wanted(self, process: AppProcess) -> None:
+        """A loader waits to be told what to import."""
         if self._registry.processes.entry(process.process_id) is None:
             return
-        self._start_timeouts.capture_if_late(process.process_id)
-        self._dispatch(self._pool.process_hello, process.process_id, process.pid)
-        if process.kind is not ProcessKind.WORKER and not self._load_sender.send(process):
-            failure = process.failure(start_steps.START_LOADER, "the process does not read its control line")
+        try:
+            self._load_sender.send(process)
+        except OSError as error:
+            failure = process.failure(start_steps.START_LOADER, str(error.strerror or error))
             self._dispatch(self._pool.start_failed, process.process_id, failure)
+        self._state_store.mark_process(process.process_id)
 
     def on_loaded(self, process: AppProcess, seconds: str, warnings: list[str]) -> None:
         """A process has imported the app."""
@@ -95,9 +103,16 @@ class ProcessEventHandlers:
             if group.registration.options.app_log_file:
                 process.output.add_line("warning: %s" % warning)
 
-    def on_ready(self, process: AppProcess) -> None:
-        """A worker accepts connections."""
-        self._dispatch_if_known(process, self._pool.worker_ready)
+    def on_ready(self, process: AppProcess, capabilities: frozenset[str]) -> None:
+        """A worker accepts connections. httpd relies on what the table of loaders says that it can do."""
+        group = self._registry.groups.entry(process.key)
+        expected = capabilities_of(group.registration.app_type) if group is not None else frozenset()
+        missing = expected - capabilities
+        if missing:
+            text = "the loader lacks what httpd expects of it: %s" % ", ".join(sorted(missing))
+            self._dispatch(self._pool.start_failed, process.process_id, process.failure(start_steps.ACCEPT, text))
+        else:
+            self._dispatch_if_known(process, self._pool.worker_ready)
 
     def on_start_failed(self, process: AppProcess, failure: StartFailure) -> None:
         """A process reports that it cannot start."""

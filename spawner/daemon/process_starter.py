@@ -10,18 +10,17 @@ from typing import Optional, Sequence
 from spawner.daemon.descriptor_exhaustion import DescriptorExhaustion
 from spawner.daemon.event_dispatcher import Dispatch, EffectHandler
 from spawner.daemon.process_factory import ProcessFactory
+from spawner.daemon.start_messages import new_assignment
 from spawner.logs.log import Log
 from spawner.pool import effects
 from spawner.pool.pool import Pool
 from spawner.processes.app_process import AppProcess, AppRegistry
-from spawner.processes.group_resources import backlog_for
 from spawner.processes.launcher import Launcher, StartError, control_line
 from spawner.shared import start_steps
 from spawner.start_failure import StartFailure
 from spawner.state_store.instance_directory import InstanceDirectory
 
 _RETRY = 1.0  # seconds until a start is tried again that found no descriptors
-_DOES_NOT_READ = "the process does not read its control line"
 
 
 class ProcessStarter:
@@ -57,7 +56,6 @@ class ProcessStarter:
         self.handlers: dict[type, EffectHandler] = {
             effects.StartProcess: self._start_process,
             effects.ForkWorker: self._fork_worker,
-            effects.ServeDirect: self._serve_direct,
         }
 
     def close(self) -> None:
@@ -86,21 +84,6 @@ class ProcessStarter:
         values = (launched.pid, effect.kind.value, effect.key, effect.generation, launched.identity.user)
         self._log.info(3023, text % values)
 
-    def _serve_direct(self, effect: effects.ServeDirect) -> None:
-        """Have a process that has imported the app serve it."""
-        process = self._registry.processes.handles[effect.process_id]
-        given: list[int] = []
-        try:
-            process.route = self._make_own_socket(effect.key, given)
-            message = [("type", "serve"), ("slot", str(effect.slot)), *_route_field(process.route)]
-            sent, summary = process.line.send(message, given), _DOES_NOT_READ
-        except OSError as error:
-            sent, summary = False, "no socket of its own could be made: %s" % (error.strerror or error)
-        finally:
-            _close_all(given)
-        if not sent:
-            self._dispatch(self._pool.start_failed, effect.process_id, process.failure(start_steps.ACCEPT, summary))
-
     # Forks
 
     def _fork_worker(self, effect: effects.ForkWorker) -> None:
@@ -127,11 +110,9 @@ class ProcessStarter:
             given, kept = [theirs.detach()], [ours.detach()]
             output, write_end = os.pipe()
             given, kept = [*given, write_end], [*kept, output]
-            route = self._make_own_socket(effect.key, given)
-            message = [("type", "fork"), ("slot", str(effect.slot)), *_route_field(route)]
-            if not preloader.line.send(message, given):
-                self._instance.remove_worker_socket(effect.key, route)
-                raise OSError("the preloader does not read its control line")
+            registration = self._registry.groups.entries[effect.key].registration
+            with new_assignment(effect.slot, registration, self._pool.server, self._instance) as slot:
+                preloader.line.send_or_fail([("type", "fork"), *slot.fields], [*given, *slot.descriptors])
         except OSError:
             _close_all(kept)
             raise
@@ -141,23 +122,10 @@ class ProcessStarter:
         line.setblocking(False)
         entry = self._registry.processes.entries[effect.process_id]
         worker = self._factory.add(entry, preloader.identity, line, output)
-        worker.preloader_id, worker.route = preloader.process_id, route
+        worker.preloader_id, worker.route = preloader.process_id, slot.route
         worker.facts, worker.environment = preloader.facts, preloader.environment
 
     # Both
-
-    def _make_own_socket(self, key: str, given: list[int]) -> str:
-        """Make a worker's own socket for PassengerStickySessions and add it to the descriptors of the worker.
-
-        :returns: its route; empty: the worker has none.
-        :raises OSError: it cannot be made.
-        """
-        registration = self._registry.groups.entries[key].registration
-        if not registration.options.sticky_sessions:
-            return ""
-        route, listener = self._instance.listen_for_worker(key, backlog_for(registration, self._pool.server))
-        given.append(listener.detach())
-        return route
 
     def _must_wait(self, process_id: int, effect: effects.Effect) -> bool:
         """Whether there are too few descriptors. The start waits then: it is no fault of the app."""
@@ -183,10 +151,6 @@ class ProcessStarter:
     def forget(self, process_id: int) -> None:
         """The pool has dropped a process: its start waits no longer."""
         self._waiting.pop(process_id, None)
-
-
-def _route_field(route: str) -> Sequence[tuple[str, str]]:
-    return (("route", route),) if route else ()
 
 
 def _close_all(descriptors: Sequence[int]) -> None:

@@ -10,7 +10,6 @@ import traceback
 from spawner.daemon.event_dispatcher import Dispatch
 from spawner.daemon.process_factory import ProcessFactory
 from spawner.daemon.start_timeouts import StartTimeouts
-from spawner.errors import PeerError
 from spawner.logs.log import Log
 from spawner.pool.pool import Pool
 from spawner.pool.states import ProcessState
@@ -20,7 +19,7 @@ from spawner.processes.scoreboard_reader import ScoreboardReader
 from spawner.state_store.instance_directory import InstanceDirectory
 from spawner.state_store.records import RecoveredGroup, RecoveredProcess
 from spawner.state_store.state_store import StateStore
-from spawner.system import linux, packets
+from spawner.system import linux
 from spawner.watching.restart_watch import RestartWatch
 
 
@@ -130,8 +129,6 @@ class Recovery:
 
     def _recover_process(self, resources: GroupResources, found: RecoveredProcess) -> None:
         entry = found.entry
-        if entry.state is ProcessState.LOADING and waits_for_load(found.line):
-            entry.state = ProcessState.SPAWNED
         age = linux.age_of(entry.pid) if entry.pid and not entry.starting else None
         entry.started -= age or 0.0
         self._pool.adopt_process(entry)
@@ -144,19 +141,3 @@ class Recovery:
         self._state_store.process_recovered(entry.process_id, found.store_key)
         if entry.pid:
             process.set_pid(entry.pid, found.pidfd)
-
-
-def waits_for_load(line: socket.socket) -> bool:
-    """Whether the spawner before was killed after it had read a `hello` and before it had answered it by `load`.
-
-    Only what was handled leaves the line, so the `hello` is still in it then; and a `load` that was sent stays unread
-    at the other end until the app is imported.
-    """
-    try:
-        first = packets.receive(line, peek=True)
-    except (OSError, PeerError):
-        return False
-    if first is None:
-        return False
-    first.close()
-    return first.type == "hello" and not linux.has_unread_output(line)

@@ -19,7 +19,7 @@ async def end_apps(
     processes: Mapping[int, AppProcess],
     sessions: Mapping[int, int],
     hooks: Hooks,
-    retire_all: Callable[[], None],
+    retire_all: Callable[[float], None],
     stop_starts: Callable[[], None],
     grace: float,
 ) -> None:
@@ -27,12 +27,12 @@ async def end_apps(
 
     :param processes: of all apps.
     :param sessions: of the processes, as stray_processes.sessions_of gave them before the first of them has ended.
-    :param retire_all: tells the pool to shut down.
+    :param retire_all: tells the pool to shut down; called with the time when the processes are killed.
     :param stop_starts: called before the processes are killed: none is started any more.
     :param grace: seconds for the processes and hooks to end by themselves.
     """
     deadline = time.monotonic() + grace
-    retire_all()
+    retire_all(deadline)
     await _until(lambda: not processes, deadline)
     await _until(lambda: hooks.idle, deadline)
     stop_starts()

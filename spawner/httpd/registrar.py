@@ -7,7 +7,8 @@ import contextlib
 import hmac
 import os
 import socket
-from typing import Callable
+from dataclasses import dataclass
+from typing import AbstractSet, Callable
 
 from spawner.errors import InternalError, JumpseatError, PeerError
 from spawner.httpd.register_message import registration_from
@@ -19,6 +20,20 @@ from spawner.system.acceptor import Acceptor
 from spawner.system.linux import peer_uid
 from spawner.system.packets import Packet
 
+
+@dataclass(frozen=True)
+class GroupAddress:
+    """What a child of httpd has to know of a group.
+
+    :ivar app_token: the secret that the group's workers ask for.
+    :ivar capabilities: what the child may use of its loader (docs/protocol.md, section 4).
+    """
+
+    socket_path: str
+    app_token: str
+    capabilities: AbstractSet[str]
+
+
 _TIMEOUT = 10.0  # seconds for a child that has connected to send its message
 _MOST_SILENT = 512  # connections that have not sent anything; the oldest is closed for one more
 
@@ -29,7 +44,7 @@ class Registrar:
     :param listener: owned from now on.
     :param apache_uid: only this user, root and the spawner's own may connect.
     :param token: the instance's secret.
-    :param register: makes or updates the group; returns its socket's path and its token; a JumpseatError refuses.
+    :param register: makes or updates the group; a JumpseatError refuses.
     :param on_queue_full: called with a group and how many of its requests httpd has answered 503.
     :param on_exhausted: see Acceptor.
     """
@@ -41,7 +56,7 @@ class Registrar:
         apache_uid: int,
         token: str,
         log: Log,
-        register: Callable[[Registration], tuple[str, str]],
+        register: Callable[[Registration], GroupAddress],
         on_queue_full: Callable[[str, int], None],
         on_exhausted: Callable[[OSError], None] = lambda error: None,
     ) -> None:
@@ -103,13 +118,18 @@ class Registrar:
             if packet.type == "queue_full":
                 self._on_queue_full(packet.get("group"), packet.number("count"))
                 return []
-            path, app_token = self._register(registration_from(packet.fields))
+            address = self._register(registration_from(packet.fields))
         except InternalError:
             raise
         except JumpseatError as error:
             self._log.error(3004, "registration of %s refused: %s" % (packet.get("group") or "an app", error))
             return [("type", "refused"), ("reason", str(error).splitlines()[0])]
-        return [("type", "registered"), ("socket", path), ("app_token", app_token)]
+        return [
+            ("type", "registered"),
+            ("socket", address.socket_path),
+            ("app_token", address.app_token),
+            ("capabilities", " ".join(sorted(address.capabilities))),
+        ]
 
     def _answer(self, sock: socket.socket, fields: list[tuple[str, str]]) -> None:
         with contextlib.suppress(OSError):  # the child has gone

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Optional, Union
 
 from spawner.options import HookName
+from spawner.pool.process import OverdueRequest
 from spawner.pool.states import ProcessKind
 from spawner.start_failure import StartFailure
 
@@ -59,19 +60,23 @@ class ForkWorker:
 
 
 @dataclass(frozen=True)
-class ServeDirect:
-    """Tell a direct process that has loaded its app to become a worker."""
+class Retire:
+    """Tell a process to finish what it has and go.
 
-    key: str
+    :ivar deadline: seconds of CLOCK_MONOTONIC: it is killed then whatever it does; 0: as long as it is in requests,
+        it has time.
+    """
+
     process_id: int
-    slot: int
+    deadline: float = 0.0
 
 
 @dataclass(frozen=True)
-class Retire:
-    """Tell a process to finish what it has and go."""
+class CancelRequest:
+    """Have a worker end one of the requests that it is in."""
 
     process_id: int
+    request: OverdueRequest
 
 
 @dataclass(frozen=True)
@@ -211,8 +216,8 @@ Effect = Union[
     DropGroup,
     StartProcess,
     ForkWorker,
-    ServeDirect,
     Retire,
+    CancelRequest,
     Terminate,
     Kill,
     ForgetProcess,

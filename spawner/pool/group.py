@@ -93,12 +93,15 @@ class Group:
         """Whether nothing is left of it."""
         return self.state is GroupState.CLOSING and not self.processes
 
-    def close(self, now: float) -> None:
-        """Let it end: every process retires."""
+    def close(self, now: float, deadline: float = 0.0) -> None:
+        """Let it end: every process retires.
+
+        :param deadline: when every one of them is killed; 0: there is no such time.
+        """
         self.on(GroupEvent.CLOSE)
         self.sizing.clear()
         self.release.close()
-        self.retire_all(now)
+        self.retire_all(now, deadline)
 
     # Its workers
 
@@ -202,18 +205,25 @@ class Group:
             process.attached_hook_ran = True
             self.emit(RunHook("attached_process", self.key, process.pid))
 
-    def retire(self, process: Process, now: float) -> None:
-        """Tell a process to finish what it has and go, once."""
+    def retire(self, process: Process, now: float, deadline: float = 0.0) -> None:
+        """Tell a process to finish what it has and go: once, and again if there is a deadline now, or an earlier one.
+
+        :param deadline: when it is killed; 0: there is no such time.
+        """
+        sooner = deadline > 0 and not 0 < process.retire_by <= deadline
+        if not process.retiring or sooner:
+            self.emit(Retire(process.process_id, deadline))
+        if sooner:
+            process.retire_by = deadline
         if not process.retiring:
             process.on(ProcessEvent.RETIRE)
             process.retired_at = now
-            self.emit(Retire(process.process_id))
             self._goes(process)
 
-    def retire_all(self, now: float) -> None:
-        """Tell every process to finish what it has and go."""
+    def retire_all(self, now: float, deadline: float = 0.0) -> None:
+        """Tell every process to finish what it has and go (see `retire`)."""
         for process in list(self.processes.values()):
-            self.retire(process, now)
+            self.retire(process, now, deadline)
 
     def retire_older(self, now: float) -> None:
         """Tell every worker of an older release to go."""
@@ -225,8 +235,8 @@ class Group:
 
     def terminate(self, process: Process, now: float, reason: str) -> None:
         """End a process that is not up yet: it does not read its line while it loads."""
-        self.retire(process, now)
         process.kill_at = now + TERMINATION_SECONDS
+        self.retire(process, now, process.kill_at)
         self.emit(Terminate(process.process_id, reason))
 
     def kill(self, process: Process, reason: str) -> None:

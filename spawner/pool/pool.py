@@ -14,7 +14,7 @@ from typing import AbstractSet, Any, Callable, Iterable, Mapping, Optional
 from spawner.options import ServerOptions
 from spawner.pool import snapshot
 from spawner.pool.capacity import Capacity
-from spawner.pool.effects import CreateGroup, Effect, FailWaiting, Outbox, ServeDirect
+from spawner.pool.effects import CreateGroup, Effect, FailWaiting, Outbox
 from spawner.pool.group import WITHOUT_WORKERS, Group
 from spawner.pool.policies import (
     adoption,
@@ -32,7 +32,7 @@ from spawner.pool.reconciler import Changes, Reconciler
 from spawner.pool.registration import Configuration, Registration
 from spawner.pool.registry import Registry
 from spawner.pool.release import PinnedRelease
-from spawner.pool.states import GroupState, ProcessEvent, ProcessState
+from spawner.pool.states import GroupState, ProcessEvent
 from spawner.start_failure import StartFailure
 
 
@@ -192,8 +192,6 @@ class Pool:
         group, process = self._find(process_id)
         process.on(ProcessEvent.LOADED)
         process.idle_since = now
-        if process.state is ProcessState.BOOTING and process.slot is not None:
-            group.emit(ServeDirect(group.key, process_id, process.slot))
         self._reconciler.settle(now, group)
 
     def worker_ready(self, process_id: int, now: float) -> None:
@@ -293,11 +291,14 @@ class Pool:
             self._reconciler.touch(group)
         self._reconciler.settle(now)
 
-    def shut_down(self, now: float) -> None:
-        """httpd has ended, or the spawner is to."""
+    def shut_down(self, deadline: float, now: float) -> None:
+        """httpd has ended, or the spawner is to.
+
+        :param deadline: when the processes are killed that have not ended.
+        """
         self.capacity.close()
         for group in self.groups.values():
-            group.close(now)
+            group.close(now, deadline)
             self._reconciler.touch(group)
         self._reconciler.settle(now)
 

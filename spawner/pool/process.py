@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
 
 from spawner.pool.states import PROCESS_TRANSITIONS, ProcessEvent, ProcessKind, ProcessState, move
 from spawner.shared import start_steps
@@ -20,6 +20,17 @@ _STEPS = {
 }
 
 
+class OverdueRequest(NamedTuple):
+    """A request that has passed its deadline.
+
+    :ivar cell: its cell in the worker's slot; None: it has none.
+    :ivar since: nanoseconds of CLOCK_MONOTONIC: when the worker accepted it, as it has written itself.
+    """
+
+    cell: Optional[int]
+    since: int
+
+
 @dataclass(frozen=True)
 class Reading:
     """One look at a worker's slot (docs/protocol.md, section 6): figures that the worker has written itself.
@@ -29,7 +40,7 @@ class Reading:
     :ivar requests: served since its start.
     :ivar idle_since: seconds of CLOCK_MONOTONIC; when it last had none, never in the future.
     :ivar working: it is at its out-of-band work.
-    :ivar overdue: a request of it has passed its deadline (PassengerMaxRequestTime).
+    :ivar overdue: the requests of it that have passed their deadline (PassengerMaxRequestTime).
     """
 
     running: int
@@ -37,7 +48,7 @@ class Reading:
     requests: int
     idle_since: float
     working: bool = False
-    overdue: bool = False
+    overdue: tuple[OverdueRequest, ...] = ()
 
     @property
     def busy(self) -> bool:
@@ -84,11 +95,13 @@ class Process:
     # Why it is to be replaced
     max_requests_reached: bool = False  # it has served PassengerMaxRequests
     too_large: bool = False  # it has more than PassengerMemoryLimit
+    cancelled: dict[OverdueRequest, float] = field(default_factory=dict)  # and when it was told to end them
     overdue: bool = False  # a request of it has passed PassengerMaxRequestTime, and it was told to end
     memory: int = 0  # bytes at the last look; 0: nobody has looked
 
     # Its end
     retired_at: float = 0.0
+    retire_by: float = 0.0  # the deadline that it was told; 0: none
     kill_at: float = 0.0  # when one that retires is killed whatever it does; 0: see LINGER_SECONDS
     killed: bool = False
 

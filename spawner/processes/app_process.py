@@ -33,11 +33,14 @@ class ProcessEvents(Protocol):
     def on_hello(self, process: "AppProcess") -> None:
         """The loader runs; the pid is known."""
 
+    def on_load_wanted(self, process: "AppProcess") -> None:
+        """The process waits for `load`: after its first `hello`, and when the app has executed another interpreter."""
+
     def on_loaded(self, process: "AppProcess", seconds: str, warnings: list[str]) -> None:
         """The process has imported the app."""
 
-    def on_ready(self, process: "AppProcess") -> None:
-        """The process accepts connections."""
+    def on_ready(self, process: "AppProcess", capabilities: frozenset[str]) -> None:
+        """The process accepts connections; what it can do besides plain SCGI."""
 
     def on_max_requests(self, process: "AppProcess", requests: int) -> None:
         """The process has served PassengerMaxRequests."""
@@ -232,7 +235,7 @@ class AppProcess:
         elif kind == "loaded":
             self._loaded(packet)
         elif kind == "ready":
-            self._ready()
+            self._ready(packet)
         elif kind == "failed":
             self._failed(packet)
         elif kind == "max_requests_reached":
@@ -267,7 +270,7 @@ class AppProcess:
             raise PeerError("message %r came unexpectedly" % kind)
 
     def _hello(self, packet: Packet) -> None:
-        """The first one counts; an app that executes another interpreter says it again."""
+        """The first one counts. An app that executes another interpreter says it again, and is to load there."""
         self.set_pid(packet.pid)
         kept = tuple(fact for fact in self.facts if fact[0] not in ("python", "executable"))
         self.facts = (*kept, ("python", packet.get("python")), ("executable", packet.get("executable")))
@@ -275,6 +278,8 @@ class AppProcess:
             self.hello_received = True
             self.stderr = self.output
             self._events.on_hello(self)
+        if self.kind is not ProcessKind.WORKER and not self.loaded:
+            self._events.on_load_wanted(self)
 
     # Of each of these messages, too, only the first one counts: a spawner that is killed leaves it to the next one.
 
@@ -283,10 +288,10 @@ class AppProcess:
             self.loaded = True
             self._events.on_loaded(self, packet.get("seconds"), packet.get_all("warning"))
 
-    def _ready(self) -> None:
+    def _ready(self, packet: Packet) -> None:
         if not self.ready:
             self.ready = True
-            self._events.on_ready(self)
+            self._events.on_ready(self, frozenset(packet.get("capabilities").split()))
 
     def _failed(self, packet: Packet) -> None:
         if not self.failed:

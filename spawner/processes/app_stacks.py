@@ -16,7 +16,7 @@ WAIT_REASONS = {
     ("loaders/python/executors/thread_executor.py", "_run"): "waits for its next request",
     ("loaders/python/core/signal_queue.py", "wait"): "waits for the requests of the other threads to end",
     ("loaders/python/preloader.py", "_step"): "waits until another worker is needed",
-    ("loaders/python/core/control_line.py", "_receive"): "waits for the spawner",
+    ("loaders/python/core/control_line.py", "receive"): "waits for the spawner",
     ("loaders/python/wsgi/request.py", "_wait"): "waits for the head of a request",
     ("loaders/python/wsgi/request_body.py", "_receive_into"): "waits for the body of a request",
     ("loaders/python/wsgi/response.py", "_send"): "sends a response",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Mapping
 
 from spawner.errors import JumpseatError
+from spawner.loader_table import loader_of
 from spawner.options import ServerOptions
 from spawner.pool.registration import Registration
 from spawner.processes.app_environment import (
@@ -104,13 +105,13 @@ def _facts(registration: Registration, identity: Identity, interpreter: str) -> 
 class Launcher:
     """Starts the interpreters of apps.
 
-    :param start_program: the path of the loader, which every app's user can read.
+    :param loaders: the folder of the loaders' programs, which every app's user can read.
     :param server_software: httpd's name and version, for the variable SERVER_SOFTWARE.
     :param limits: those that apps get, which are not the spawner's own.
     """
 
-    def __init__(self, start_program: str, server_software: str, limits: InheritedLimits) -> None:
-        self._start_program = start_program
+    def __init__(self, loaders: str, server_software: str, limits: InheritedLimits) -> None:
+        self._loaders = loaders
         self._server_software = server_software
         self._limits = limits
 
@@ -140,7 +141,8 @@ class Launcher:
         try:
             output, write_end = os.pipe()
             title = "jumpseat: " + registration.key  # no title that the process sets later can be longer
-            arguments = [interpreter, self._start_program, str(theirs.fileno()), title]
+            program = os.path.join(self._loaders, loader_of(registration.app_type).program)
+            arguments = [interpreter, program, str(theirs.fileno()), title]
             environment = self._environment(registration, identity)
             command = self._command(registration, identity, arguments, environment)
             pid = _execute(command, registration.app_root, identity, theirs.fileno(), write_end)

@@ -14,6 +14,7 @@ from spawner.system.packets import Packet
 
 _MOST_PER_CALL = 32  # messages; then the loop serves others
 _SECONDS_PER_CALL = 0.01
+_NANOSECONDS = 1_000_000_000
 # A process that sends without end gets a share of the loop's time only: a token bucket of seconds.
 _SHARE = 0.1
 _BURST = 0.25  # seconds
@@ -65,9 +66,21 @@ class ProcessLine:
             return False
         return True
 
-    def retire(self) -> None:
-        """Tell the process to finish its requests and end; on a full line the end of the line says the same."""
-        if not self.send([("type", "retire")]):
+    def send_or_fail(self, fields: Iterable[tuple[str, str]], descriptors: Sequence[int]) -> None:
+        """As `send`.
+
+        :raises OSError: the line has ended, or is full.
+        """
+        if not self.send(fields, descriptors):
+            raise OSError("the process does not read its control line")
+
+    def retire(self, deadline: float = 0.0) -> None:
+        """Tell the process to finish its requests and end; on a full line the end of the line says the same.
+
+        :param deadline: seconds of CLOCK_MONOTONIC: when it is killed; 0: there is no such time.
+        """
+        fields = [("deadline", str(int(deadline * _NANOSECONDS)))] if deadline else []
+        if not self.send([("type", "retire"), *fields]):
             with contextlib.suppress(OSError):
                 self._line.shutdown(socket.SHUT_WR)
 

@@ -12,13 +12,14 @@ import struct
 from dataclasses import dataclass
 from typing import Optional
 
-from spawner.pool.process import SLOTS
+from spawner.pool.process import SLOTS, OverdueRequest
 
 CELL_SIZE = 512  # bytes; the header of a slot is as long
 SLOT_SIZE = 129 * CELL_SIZE
-_SLOT_HEADER = struct.Struct("<IIIIQQQ")
+_SLOT_HEADER = struct.Struct("<IIIIQQQQ")
 _CELL_HEADER = struct.Struct("<IIQQ")
 _CELLS = 128
+MOST_REQUESTS = 65_536  # of a worker at the same time; larger figures are cut
 _WORKING = 2  # the state of a slot
 _IN_REQUEST = 1  # the state of a cell
 _LONGEST_TEXT = CELL_SIZE - _CELL_HEADER.size  # bytes of a request head
@@ -34,7 +35,7 @@ class SlotValues:
     """What one worker has written about itself. Times are seconds of CLOCK_MONOTONIC.
 
     :ivar running: requests that it is in.
-    :ivar capacity: requests that it can be in, 1 to 128; 0: it has not come up.
+    :ivar capacity: requests that it can be in, 1 to MOST_REQUESTS; 0: it has not come up.
     :ivar working: it does its out-of-band work.
     :ivar requests: how many it has served.
     :ivar busy_since: when a request began after it was last idle.
@@ -102,23 +103,27 @@ class ScoreboardReader:
     def read(self, slot: int) -> SlotValues:
         """What the worker of a slot has written; values that are too large are cut to the largest possible."""
         fields = _SLOT_HEADER.unpack_from(self._memory, slot * SLOT_SIZE)
-        state, pid, running, capacity, requests, busy_since, idle_since = fields
-        running, capacity = min(running, _CELLS), min(capacity, _CELLS)
+        state, pid, running, capacity, requests, busy_since, idle_since, _ = fields
+        running, capacity = min(running, MOST_REQUESTS), min(capacity, MOST_REQUESTS)
         since, until = busy_since / _NANOSECONDS, idle_since / _NANOSECONDS
         return SlotValues(pid, running, capacity, state == _WORKING, requests, since, until)
 
-    def is_overdue(self, slot: int, capacity: int, now: float) -> bool:
-        """Whether a request of a worker has passed its deadline.
+    def overdue_requests(self, slot: int, capacity: int, now: float) -> tuple[OverdueRequest, ...]:
+        """The requests of a worker that have passed their deadline. All that have no cell count as one.
 
         :param capacity: how many cells the worker uses. No others are read: that would give them memory.
         :param now: seconds of CLOCK_MONOTONIC.
         """
         nanoseconds = int(now * _NANOSECONDS)
-        for first in self._cells(slot, capacity):
-            state, _, _, deadline = _CELL_HEADER.unpack_from(self._memory, first)
+        found = []
+        for number, first in enumerate(self._cells(slot, capacity)):
+            state, _, since, deadline = _CELL_HEADER.unpack_from(self._memory, first)
             if state == _IN_REQUEST and 0 < deadline <= nanoseconds:
-                return True
-        return False
+                found.append(OverdueRequest(number, since))
+        hidden_deadline = _SLOT_HEADER.unpack_from(self._memory, slot * SLOT_SIZE)[-1]
+        if 0 < hidden_deadline <= nanoseconds:
+            found.append(OverdueRequest(None, 0))
+        return tuple(found)
 
     def requests(self, slot: int) -> list[RunningRequest]:
         """The requests that the worker of a slot is in."""
@@ -131,7 +136,7 @@ class ScoreboardReader:
         start = slot * SLOT_SIZE
         for first in self._cells(slot, self.read(slot).capacity):
             self._memory[first : first + _CELL_HEADER.size] = _FREE_CELL
-        _SLOT_HEADER.pack_into(self._memory, start, 0, 0, 0, 0, 0, 0, 0)
+        _SLOT_HEADER.pack_into(self._memory, start, 0, 0, 0, 0, 0, 0, 0, 0)
 
     def close(self) -> None:
         """Unmap it and close its descriptor."""

@@ -52,9 +52,9 @@ class InstanceDirectory:
         return os.path.basename(self.folder)
 
     @property
-    def start_program(self) -> str:
-        """The path of the program that a Python app's interpreter executes."""
-        return os.path.join(self.folder, "loaders", "python", "start.py")
+    def loaders(self) -> str:
+        """The folder of the loaders, which every app's user can read."""
+        return os.path.join(self.folder, "loaders")
 
     def app_socket(self, key: str) -> str:
         """The path of an app group's socket."""

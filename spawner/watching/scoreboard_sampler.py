@@ -124,7 +124,8 @@ def _sample(group: Group, resources: GroupResources, waiting: bool) -> GroupSamp
             # A worker that writes a time in the future would never be idle for long: it counts as the present one.
             idle_since = min(values.idle_since, now)
             may_be_overdue = values.running > 0 and now - values.busy_since >= _SHORTEST_REQUEST_TIME
-            overdue = may_be_overdue and resources.scoreboard.is_overdue(process.slot, values.capacity, now)
+            scoreboard = resources.scoreboard
+            overdue = scoreboard.overdue_requests(process.slot, values.capacity, now) if may_be_overdue else ()
             readings[process.process_id] = Reading(
                 values.running, max(1, values.capacity), values.requests, idle_since, values.working, overdue
             )

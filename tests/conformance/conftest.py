@@ -43,7 +43,7 @@ class Starter:
 
     def start(self, mode: str = "", token: str = TOKEN, **environment: str) -> Preloader:
         """Start a process; it has said hello. `mode`: what the probe does when it is imported."""
-        group = Group(token)
+        group = Group(token if "token" in self.loader.abilities else "", "frames" in self.loader.abilities)
         self._stack.callback(group.close)
         preloader = Preloader(self.loader.command, self.folder, group, {"PROBE": mode, **environment})
         self._stack.callback(preloader.close)
@@ -57,12 +57,19 @@ class Starter:
 
     def worker(self, token: str = TOKEN, own: str = "", **fields: str) -> Process:
         """Start a process that serves the probe. `own`: the route of its own socket, if it is to have one."""
+        if "fork" not in self.loader.abilities:
+            return self.direct("", token, own, **fields)
         preloader = self.load("", token, **fields)
-        socket: OwnSocket | None = preloader.group.own_socket(own) if own else None
-        if "fork" in self.loader.abilities:
-            return preloader.fork(own=socket)
-        preloader.serve(own=socket)
-        return preloader
+        return preloader.fork(own=preloader.group.own_socket(own) if own else None)
+
+    def direct(
+        self, mode: str = "", token: str = TOKEN, own: str = "", slot: int = 0, **fields: str
+    ) -> Preloader:
+        """Start a process that loads the probe and serves it itself. `own`: as for `worker`."""
+        process = self.start(mode, token)
+        socket: OwnSocket | None = process.group.own_socket(own) if own else None
+        process.serve(self.loader.entry("probe"), slot, socket, **fields)
+        return process
 
     def open_gate(self, name: str = "gate") -> None:
         """Let the probe go on."""

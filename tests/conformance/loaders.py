@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import spawner
+from spawner.loader_table import CAPABILITIES, LOADERS
 from spawner.loaders import python as python_loader
 from tests.interpreters import find_interpreters
 
 APPS = Path(__file__).parent / "apps"
 START = str(Path(python_loader.__file__).with_name("start.py"))  # the Python loader
 ROOT = str(Path(spawner.__file__).parent) + "/"  # below it is all that the Python loader is made of
-ABILITIES = frozenset(("fork", "threads", "execute", "out-of-band-work", "backtraces"))
+ABILITIES = frozenset(("fork", "threads", "execute", "out-of-band-work", "backtraces", *CAPABILITIES))
+PLAIN = Path(__file__).parent / "plain_loader.py"
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,18 @@ class LoaderUnderTest:
 
     :ivar command: interpreter and program.
     :ivar apps: the folder with the probe (README.md).
-    :ivar abilities: what it offers of ABILITIES.
+    :ivar abilities: what it offers of ABILITIES; among them what its workers say with `ready`.
     """
 
     name: str
     command: tuple[str, ...]
     apps: Path
-    abilities: frozenset[str] = ABILITIES
+    abilities: frozenset[str]
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What httpd may use of it."""
+        return self.abilities & CAPABILITIES.keys()
 
     def entry(self, name: str) -> str:
         """Return the name of an entry file, such as `probe.py` for `probe`."""
@@ -42,9 +50,11 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
     """Return the one that the command line names, or ours."""
     command = config.getoption("--loader")
     if command is None:
+        ours = ABILITIES - CAPABILITIES.keys() | LOADERS["wsgi"].capabilities
+        plain = LoaderUnderTest("plain", (sys.executable, str(PLAIN)), APPS / "python", frozenset(("threads", "cancel")))
         return [
-            LoaderUnderTest(name, (interpreter, START), APPS / "python")
-            for name, interpreter in find_interpreters().items()
+            *(LoaderUnderTest(name, (path, START), APPS / "python", ours) for name, path in find_interpreters().items()),
+            plain,
         ]
     missing = frozenset(filter(None, config.getoption("--without").split(",")))
     assert missing <= ABILITIES, f"--without takes {', '.join(sorted(ABILITIES))}"

@@ -46,8 +46,7 @@ def test_one_that_stops_takes_nothing_more_and_leaves_the_rest_to_others(starter
 
 
 def test_a_direct_process_may_serve_one_request_only(starter: Starter) -> None:
-    process = starter.load(max_requests="1", stop_at_max_requests="1")
-    process.serve()
+    process = starter.direct(max_requests="1", stop_at_max_requests="1")
     assert process.get().text == "ok"
     assert process.line.expect("max_requests_reached")["requests"] == "1"
     with process.group.client().open() as second:

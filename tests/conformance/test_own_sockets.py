@@ -30,9 +30,9 @@ def test_it_serves_its_own_socket_and_the_groups(starter: Starter) -> None:
 
 
 def test_a_direct_process_has_one_too(starter: Starter) -> None:
-    process = starter.load()
+    process = starter.start()
     own = process.group.own_socket(ROUTE)
-    process.serve(0, own)
+    process.serve(starter.loader.entry("probe"), own=own)
     assert own.client.ask().header("X-Pid") == str(process.pid)
     assert process.get().text == "ok"
 

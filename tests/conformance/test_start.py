@@ -109,26 +109,24 @@ def test_another_message_than_load_ends_the_process_with_a_line_in_the_log(start
 
 
 @pytest.mark.needs("execute")
-def test_an_app_may_execute_another_interpreter_which_finds_the_load_again(starter: Starter) -> None:
+def test_an_app_may_execute_another_interpreter_which_is_told_again_what_to_load(starter: Starter) -> None:
     preloader = starter.start("execute")
     preloader.send_load(starter.loader.entry("probe"))
     again = preloader.line.expect("hello")
     assert again["executable"] == preloader.hello["executable"]
-    preloader.line.expect("loaded")
-    preloader.serve()
+    preloader.serve(starter.loader.entry("probe"))
     assert preloader.get().text == "ok"
 
 
 def test_a_process_is_named_by_what_it_is(starter: Starter) -> None:
     preloader = starter.start("hang")
     assert title(preloader.pid).endswith(TITLE)
-    preloader.send_load(starter.loader.entry("probe"), group="/srv/shop (production)")
+    preloader.send_load(starter.loader.entry("probe"), group="/srv/shop (production)", slot="0")
     preloader.output.wait_for("hanging")
     assert title(preloader.pid) == "jumpseat: loading /srv/shop (production)"
     starter.open_gate()
     preloader.line.expect("loaded")
-    assert title(preloader.pid) == "jumpseat: preloader of /srv/shop (production)"
-    preloader.serve()
+    preloader.line.expect("ready")
     assert title(preloader.pid) == "jumpseat: worker of /srv/shop (production)"
 
 

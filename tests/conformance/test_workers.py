@@ -83,9 +83,8 @@ def test_a_worker_whose_after_fork_fails_says_so_and_ends_with_1(starter: Starte
     assert preloader.line.expect("exited")["status"] == str(1 << 8)
 
 
-def test_a_process_that_is_told_to_serve_becomes_a_worker_itself(starter: Starter) -> None:
-    process = starter.load()
-    process.serve(slot=2)
+def test_a_process_whose_load_names_a_slot_becomes_a_worker_itself(starter: Starter) -> None:
+    process = starter.direct(slot=2)
     answer = process.get()
     assert (answer.text, answer.header("X-Pid")) == ("ok", str(process.pid))
     assert process.group.slot(2).pid == process.pid
@@ -95,10 +94,12 @@ def test_a_process_that_is_told_to_serve_becomes_a_worker_itself(starter: Starte
     assert process.output.wait_for_end() == hooks
 
 
-def test_a_process_that_serves_ignores_another_serve(starter: Starter) -> None:
-    process = starter.load()
-    process.serve(slot=2)
-    process.line.send("serve", ("slot", "2"))
+def test_a_process_that_serves_ignores_another_load_and_closes_what_came_with_it(starter: Starter) -> None:
+    process = starter.direct(slot=2)
+    held = len(os.listdir(f"/proc/{process.pid}/fd"))
+    process.send_load(starter.loader.entry("probe"), slot="2")
+    assert [process.get().text, process.get().text] == ["ok", "ok"]
+    assert len(os.listdir(f"/proc/{process.pid}/fd")) <= held
     assert process.get().text == "ok"
     assert process.get().text == "ok"
     process.retire()
@@ -107,7 +108,7 @@ def test_a_process_that_serves_ignores_another_serve(starter: Starter) -> None:
 
 def test_a_loaded_process_ends_with_1_when_it_is_told_what_it_does_not_know(starter: Starter) -> None:
     preloader = starter.load()
-    preloader.line.send("load")
+    preloader.line.send("nonsense")
     assert preloader.child.wait(30) == 1
 
 

@@ -7,7 +7,7 @@ from typing import Iterator
 
 import pytest
 
-from spawner.loaders.python.core.errors import ClientLeft, InvalidResponse
+from spawner.loaders.python.core.loader_errors import ClientLeft, InvalidResponse
 from spawner.loaders.python.core.unpatched import Connection
 from spawner.loaders.python.wsgi import request_body
 from spawner.loaders.python.wsgi.response_head import check_head

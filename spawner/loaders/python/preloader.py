@@ -1,7 +1,7 @@
 """The preloader: loads the app once, then forks a worker of it on each command (docs/protocol.md, section 5).
 
-Single-threaded, blocking, one `poll` over its control line, the lifeline and its own signals. A direct process is the
-same until it is told to serve.
+Single-threaded, blocking, one `poll` over its control line, the lifeline and its own signals. A direct process, whose
+`load` names a slot, becomes a worker itself when the app has loaded.
 """
 
 import gc
@@ -68,19 +68,22 @@ class Preloader:
         Raises LineClosed, LoadFailure, UnexpectedMessage, wire.WireError.
         """
         self._line.send("hello", hello())
-        load = self._line.peek()
+        load = self._line.receive()
         if load is None:
             return
-        self._load(load)
+        listener, scoreboard, lifeline, *own = _expect(load, "load", 3 + _has_own_socket(load))
+        self._load(load, listener, scoreboard, lifeline)
+        if load.get("slot"):
+            self._serve(_worker_slot(load, own))
         while self._step():
             pass
 
-    def _load(self, message: ControlMessage) -> None:
-        """Load the app with the message still in the line: an app that execs another interpreter finds it there.
+    def _load(self, message: ControlMessage, listener: int, scoreboard: int, lifeline: int) -> None:
+        """Load the app.
 
-        For that the line stays inheritable, as the spawner passed it, until the app has loaded.
+        An app that execs another interpreter meanwhile says hello there, and is sent the message again. For that the
+        line stays inheritable, as the spawner passed it, until the app has loaded.
         """
-        lifeline = _expect(message, "load", 3)[2]
         process_inspection.set_title("loader", "loading " + message.get("group"))
         if message.get("backtrace_signal"):
             process_inspection.write_stacks_on(int(message.get("backtrace_signal")))
@@ -95,26 +98,18 @@ class Preloader:
         except LoadFailure as failure:
             if fork.forked_by_app:
                 fork.end_forked_process(failure.__cause__)
-            self._consume_load()
             self._send_failure(failure, files, message.get("friendly") == "1")
             raise
         finally:
             tracer.stop()
         seconds = time.monotonic() - started
         os.set_inheritable(self._line.fileno(), False)
-        self._consume_load()
         self._signals = SignalQueue([signal.SIGCHLD, signal.SIGTERM])
-        self._context = WorkerContext(app, files, message)
+        self._context = WorkerContext(app, files, message, listener, scoreboard, lifeline)
         process_inspection.set_title("loader", "preloader of " + self._context.group_name)
         ours = {self._line.fileno(), lifeline, *message.descriptors, *self._signals.descriptors()}
         warnings = [("warning", text) for text in import_warnings.warnings(tracer, sorted(ours), files)]
         self._line.send("loaded", [("seconds", "{:.3f}".format(seconds)), *warnings])
-
-    def _consume_load(self) -> None:
-        """Left in the line, it would reset the line when this process ends, and what we have said could be lost."""
-        message = self._line.receive()
-        for descriptor in message.descriptors if message else []:
-            os.close(descriptor)
 
     def _send_failure(self, failure: LoadFailure, files: AppFiles, friendly: bool) -> None:
         error_log.flush_streams()
@@ -143,8 +138,8 @@ class Preloader:
         if message.kind == "fork":
             line, output, *own = _expect(message, "fork", 2 + _has_own_socket(message))
             self._fork_worker(_worker_slot(message, own), line, output)
-        elif message.kind == "serve":
-            self._serve(_worker_slot(message, _expect(message, "serve", _has_own_socket(message))))
+        elif message.kind == "load":
+            message.close()  # a spawner was killed when it had sent one: the next one has sent it again
         else:
             raise UnexpectedMessage("a preloader whose app is loaded got the message {!r}".format(message.kind))
         return True
@@ -189,11 +184,11 @@ class Preloader:
         finally:
             end_process(1)
 
-    def _serve(self, slot: WorkerSlot) -> None:
+    def _serve(self, slot: WorkerSlot) -> NoReturn:
         self._freeze()
         self._work(self._line, slot, forked=False)
 
-    def _work(self, line: ControlLine, slot: WorkerSlot, forked: bool) -> None:
+    def _work(self, line: ControlLine, slot: WorkerSlot, forked: bool) -> NoReturn:
         """Be a worker until the end of the process."""
         assert self._context is not None  # loaded
         if not forked:

@@ -6,7 +6,6 @@ and its own signals; the group's socket is watched exclusively, so that one conn
 
 import atexit
 import errno
-import os
 import signal
 import socket
 from typing import Iterable, List, NamedTuple, NoReturn, Optional, Tuple, Union
@@ -27,6 +26,8 @@ from .worker_context import WorkerContext
 _RETIRE_SIGNALS = frozenset((signal.SIGTERM, signal.SIGINT))
 _NOT_ACCEPTED = frozenset((errno.EAGAIN, errno.ECONNABORTED, errno.EINTR))
 _NO_LIMIT = 1 << 62  # requests
+# What a process of this loader can do (docs/protocol.md, section 5).
+CAPABILITIES = ("acknowledge", "body-file", "expect", "framed-body", "frames", "token")
 
 Executor = Union[SyncExecutor, ThreadExecutor]
 
@@ -40,7 +41,7 @@ class WorkerSlot(NamedTuple):
 
 
 class Worker:
-    """The process from the fork (or from `serve`) to its end.
+    """The process from the fork (a direct process: from the end of the import) to its end.
 
     Invariants: while `_state_changed`, what the worker has to wait for may be another, and it accepts nothing but what
     has woken it. `_retiring` and `_limit_reached` stay when they are set.
@@ -102,7 +103,7 @@ class Worker:
         executor = self._new_executor(slot_writer)
         self._listeners.poller(True, True)  # so that connections wake this worker from now on
         slot_writer.worker_ready()
-        self._line.send("ready", [("slot", str(self._slot.number))])
+        self._line.send("ready", [("slot", str(self._slot.number)), ("capabilities", " ".join(CAPABILITIES))])
         serving = True
         while serving:
             try:
@@ -213,9 +214,8 @@ class Worker:
             self._retiring = True
         elif message.kind == "work_granted":
             self._out_of_band.granted = True
-        elif message.kind == "serve":  # again, by a spawner whose predecessor was killed before it could note it
-            for descriptor in message.descriptors:
-                os.close(descriptor)
+        elif message.kind == "load":  # again, by a spawner whose predecessor was killed before it could note it
+            message.close()
         else:
             raise UnexpectedMessage("a worker got the message {!r}".format(message.kind))
 

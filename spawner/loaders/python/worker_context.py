@@ -21,9 +21,10 @@ class WorkerContext:
     accepts nothing more from the group's socket.
     """
 
-    def __init__(self, app: App, files: AppFiles, load: ControlMessage) -> None:
-        """`load`: the message, with its three descriptors. Raises ValueError for a number that is none."""
-        listener, scoreboard, lifeline = load.descriptors
+    def __init__(
+        self, app: App, files: AppFiles, load: ControlMessage, listener: int, scoreboard: int, lifeline: int
+    ) -> None:
+        """`load`: the message; then its descriptors. Raises ValueError for a number that is none."""
         self.app = app
         self.group_name = load.get("group")
         self.lifeline = lifeline

@@ -28,8 +28,7 @@ def note_look(
         if reading.requests != process.requests or reading.busy:
             group.last_active = now
         process.note(reading)
-        if reading.overdue and not process.overdue:
-            limits.end_overdue(group, process, now)
+        limits.note_overdue(group, process, reading.overdue, now)
     _grow(group, capacity, request_waits, now)
 
 

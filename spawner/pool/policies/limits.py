@@ -7,16 +7,17 @@ to be imported it serves on until the new one does (`Group.replacing`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping
+from typing import Collection, Mapping
 
-from spawner.pool.effects import DumpStacks, RunHook, Terminate
+from spawner.loader_table import capabilities_of
+from spawner.pool.effects import CancelRequest, DumpStacks, RunHook, Terminate
 from spawner.pool.group import Group
-from spawner.pool.process import Process
+from spawner.pool.process import OverdueRequest, Process
 from spawner.pool.states import ProcessKind
 from spawner.start_failure import StartFailure
 
 MEGABYTE = 1_048_576
-OVERDUE_SECONDS = 5.0  # a worker that was told to end because of PassengerMaxRequestTime is killed after this
+OVERDUE_SECONDS = 5.0  # a request or worker that was told to end because of PassengerMaxRequestTime has this long
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,44 @@ def _replace_large(group: Group, process: Process, now: float) -> None:
     replace(group, process, now)
 
 
-def end_overdue(group: Group, process: Process, now: float) -> None:
-    """A request takes longer than it may: its worker shows where it is, and ends."""
+def note_overdue(group: Group, process: Process, overdue: Collection[OverdueRequest], now: float) -> None:
+    """Requests take longer than they may. A worker that can is told to end them; every other one ends itself.
+
+    :param overdue: those of the worker that have passed their deadline.
+    """
+    process.cancelled = {request: since for request, since in process.cancelled.items() if request in overdue}
+    if process.overdue or not overdue:
+        return
+    ignored = any(now >= since + OVERDUE_SECONDS for since in process.cancelled.values())
+    if ignored or not _can_cancel(group) or any(request.cell is None for request in overdue):
+        _end_overdue(group, process, now)
+        return
+    for request in overdue:
+        if request not in process.cancelled:
+            process.cancelled[request] = now
+            _cancel(group, process, request)
+
+
+def _can_cancel(group: Group) -> bool:
+    return "cancel" in capabilities_of(group.registration.app_type)
+
+
+def _cancel(group: Group, process: Process, request: OverdueRequest) -> None:
+    text = "request takes longer than PassengerMaxRequestTime, it is cancelled: %s" % process.title
+    group.log("warn", 3538, text)
+    group.emit(RunHook("max_request_time_reached", group.key, process.pid, "", text))
+    group.emit(CancelRequest(process.process_id, request))
+
+
+def _end_overdue(group: Group, process: Process, now: float) -> None:
+    """The worker shows where it is, and ends."""
     process.overdue = True
     text = "request takes longer than PassengerMaxRequestTime, its process is ended: %s" % process.title
     group.log("warn", 3536, text)
     group.emit(DumpStacks(process.process_id))
     group.emit(RunHook("max_request_time_reached", group.key, process.pid, "", text))
-    group.retire(process, now)
     process.kill_at = now + OVERDUE_SECONDS
+    group.retire(process, now, process.kill_at)
     group.emit(Terminate(process.process_id, "its request takes longer than PassengerMaxRequestTime"))
 
 

@@ -44,7 +44,8 @@ class Answer:
 class Client:
     """Asks one group's workers."""
 
-    def __init__(self, address: str, token: str) -> None:
+    def __init__(self, address: str, token: str, framed: bool = True) -> None:
+        self._framed = framed
         self._address = address
         self._token = token
 
@@ -61,15 +62,17 @@ class Client:
         variables: dict[str, str] | None = None,
         length: int | None = None,
         kind: str | None = None,
-        framed: bool = True,
+        framed: bool | None = None,
         descriptors: tuple[int, ...] = (),
         token: str | None = None,
     ) -> Exchange:
-        """Send a request; its answer can be read bit by bit.
+        """Send a request; its answer can be read bit by bit. If it asks for no frames and no kind of body, it is plain.
 
         :param length: CONTENT_LENGTH, if it is not that of `body`.
         :param kind: JUMPSEAT_BODY; "" for none at all.
         """
+        framed = self._framed if framed is None else framed
+        kind = kind if kind is not None or self._framed else ""
         kind = kind if kind is not None else "inline" if body is not None or length is not None else "none"
         size = length if length is not None else len(body or b"") if kind not in ("none", "framed") else 0
         pairs = [("CONTENT_LENGTH", str(size)), ("SCGI", "1"), ("REQUEST_METHOD", method)]

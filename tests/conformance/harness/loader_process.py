@@ -18,7 +18,7 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence
 from tests.conformance.harness.httpd_side import Answer, Client
 from tests.conformance.harness.spawner_side import TIMEOUT, ControlEnd, Output
 
-HEADER = struct.Struct("<IIIIQQQ")
+HEADER = struct.Struct("<IIIIQQQQ")
 CELL = struct.Struct("<IIQQ488s")
 SLOT_SIZE = 66_048
 CELL_SIZE = 512
@@ -36,6 +36,7 @@ class Slot(NamedTuple):
     requests: int
     busy_since: int
     idle_since: int
+    hidden_deadline: int
 
 
 class Cell(NamedTuple):
@@ -56,13 +57,13 @@ def _ordinary_environment() -> dict[str, str]:
 class OwnSocket:
     """A worker's own socket, as the spawner makes it for sticky sessions."""
 
-    def __init__(self, folder: str, route: str, token: str) -> None:
+    def __init__(self, folder: str, route: str, token: str, framed: bool) -> None:
         self.route = route
         self.address = os.path.join(folder, f"group.{route}.sock")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(self.address)
         self.listener.listen(64)
-        self.client = Client(self.address, token)
+        self.client = Client(self.address, token, framed)
 
     def remove(self) -> None:
         os.unlink(self.address)
@@ -74,8 +75,10 @@ class OwnSocket:
 class Group:
     """What the spawner makes for a group: listening socket, scoreboard, lifeline."""
 
-    def __init__(self, token: str = "the-token") -> None:
+    def __init__(self, token: str = "the-token", framed: bool = True) -> None:
+        """`framed`: whether its clients ask for frames, unless a test says otherwise."""
         self.token = token
+        self._framed = framed
         self._own_sockets: list[OwnSocket] = []
         self._folder = tempfile.mkdtemp(prefix="loaders-")
         self.address = os.path.join(self._folder, "group.sock")
@@ -87,11 +90,11 @@ class Group:
         self.lifeline, self._lifeline_end = os.pipe()
 
     def client(self) -> Client:
-        return Client(self.address, self.token)
+        return Client(self.address, self.token, self._framed)
 
     def own_socket(self, route: str) -> OwnSocket:
         """Make a worker's own socket; it ends with the group."""
-        self._own_sockets.append(OwnSocket(self._folder, route, self.token))
+        self._own_sockets.append(OwnSocket(self._folder, route, self.token, self._framed))
         return self._own_sockets[-1]
 
     def slot(self, number: int) -> Slot:
@@ -133,6 +136,7 @@ class Process:
         self.output = output
         self.group = group
         self.pid = 0
+        self.ready: dict[str, str] = {}
         self._pidfd = -1
 
     def say_hello(self) -> dict[str, str]:
@@ -163,8 +167,8 @@ class Process:
     def signal(self, number: int) -> None:
         signal.pidfd_send_signal(self._pidfd, number)
 
-    def retire(self) -> None:
-        self.line.send("retire")
+    def retire(self, *fields: tuple[str, str]) -> None:
+        self.line.send("retire", *fields)
 
     def get(self, path: str = "/", **options: Any) -> Answer:
         """Ask whichever worker of the group takes it."""
@@ -219,7 +223,10 @@ class Preloader(Process):
                 raise AssertionError(f"{error}; {self.output.wait_for_end()}") from error
             self._stack = stack.pop_all()
 
-    def send_load(self, startup_file: str = "passenger_wsgi.py", **fields: str) -> None:
+    def send_load(
+        self, startup_file: str = "passenger_wsgi.py", own: OwnSocket | None = None, **fields: str
+    ) -> None:
+        """Tell it what to load. `slot`: a direct process; `own`: its own socket, which is closed here."""
         facts = {
             "app_root": str(self.app_root),
             "startup_file": startup_file,
@@ -229,14 +236,22 @@ class Preloader(Process):
             "scoreboard_slots": str(SLOTS),
             "multiprocess": "1",
             "server_software": "Apache/2.4",
+            **({"route": own.route} if own is not None else {}),
             **fields,
         }
         descriptors = (self.group.listener.fileno(), self.group.scoreboard, self.group.lifeline)
-        self.line.send("load", *facts.items(), descriptors=descriptors)
+        given = (own.listener.fileno(),) if own is not None else ()
+        self.line.send("load", *facts.items(), descriptors=(*descriptors, *given))
+        if own is not None:
+            own.close()
 
     def load(self, startup_file: str = "passenger_wsgi.py", **fields: str) -> list[str]:
         """Have the app loaded; return the warnings."""
-        self.send_load(startup_file, **fields)
+        self.send_load(startup_file, None, **fields)
+        return self.expect_loaded()
+
+    def expect_loaded(self) -> list[str]:
+        """Wait until the app is loaded; return the warnings."""
         answer = self.line.receive()
         assert answer[:1] == [("type", "loaded")], f"{answer} {self.output.text()}"
         assert float(dict(answer)["seconds"]) >= 0
@@ -244,7 +259,7 @@ class Preloader(Process):
 
     def load_failure(self, startup_file: str = "passenger_wsgi.py", **fields: str) -> dict[str, str]:
         """Have an app loaded that cannot be; return what the preloader says, once it has ended with status 1."""
-        self.send_load(startup_file, **fields)
+        self.send_load(startup_file, None, **fields)
         failure = self.line.expect("failed")
         assert self.child.wait(TIMEOUT) == 1
         return failure
@@ -252,7 +267,8 @@ class Preloader(Process):
     def fork(self, slot: int | None = None, own: OwnSocket | None = None) -> Process:
         """Have a worker forked; return it as soon as it accepts."""
         worker = self.begin_fork(slot, own)
-        assert worker.line.expect("ready")["slot"] == str(self._slot - 1 if slot is None else slot)
+        worker.ready = worker.line.expect("ready")
+        assert worker.ready["slot"] == str(self._slot - 1 if slot is None else slot)
         return worker
 
     def begin_fork(self, slot: int | None = None, own: OwnSocket | None = None) -> Process:
@@ -277,13 +293,14 @@ class Preloader(Process):
         worker.output.close_write_end()
         return worker
 
-    def serve(self, slot: int = 0, own: OwnSocket | None = None) -> None:
-        """Direct spawning: have this process become a worker."""
-        fields, descriptors = _worker_slot(slot, own)
-        self.line.send("serve", *fields, descriptors=descriptors)
-        if own is not None:
-            own.close()
-        assert self.line.expect("ready")["slot"] == str(slot)
+    def serve(
+        self, startup_file: str = "passenger_wsgi.py", slot: int = 0, own: OwnSocket | None = None, **fields: str
+    ) -> None:
+        """Direct spawning: have this process load the app and become a worker."""
+        self.send_load(startup_file, own, slot=str(slot), **fields)
+        self.expect_loaded()
+        self.ready = self.line.expect("ready")
+        assert self.ready["slot"] == str(slot)
 
     def close(self) -> None:
         """End its workers, then itself."""

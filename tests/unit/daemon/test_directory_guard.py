@@ -131,10 +131,11 @@ def test_a_retiring_worker_s_socket_is_not_missed(guarded: Guarded, monkeypatch:
 
 
 def test_files_and_sockets_of_the_spawner_are_made_again(guarded: Guarded) -> None:
-    os.unlink(guarded.instance.start_program)
+    program = os.path.join(guarded.instance.loaders, "python", "start.py")
+    os.unlink(program)
     os.unlink(guarded.instance.admin_socket)
     guarded.guard.check()
-    assert os.path.exists(guarded.instance.start_program)
+    assert os.path.exists(program)
     assert guarded.done == ["socket admin.sock"]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from spawner.errors import OperatorError
 from spawner.httpd.register_message import registration_from
-from spawner.httpd.registrar import Registrar
+from spawner.httpd.registrar import GroupAddress, Registrar
 from spawner.logs.log import Log
 from spawner.logs.log_writer import LogWriter
 from spawner.pool.registration import Registration
@@ -23,7 +23,7 @@ from tests.unit.httpd.test_register_message import REGISTRATION
 class Children:
     """A registrar and its socket."""
 
-    def __init__(self, folder: Path, register: Callable[[Registration], tuple[str, str]], apache_uid: int) -> None:
+    def __init__(self, folder: Path, register: Callable[[Registration], GroupAddress], apache_uid: int) -> None:
         self.path = str(folder / "s")
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener.bind(self.path)
@@ -55,7 +55,7 @@ class Children:
 
 
 def ask(
-    folder: Path, data: bytes, register: Callable[[Registration], tuple[str, str]] = lambda _: ("/s", "t")
+    folder: Path, data: bytes, register: Callable[[Registration], GroupAddress] = lambda _: GroupAddress("/s", "t", set())
 ) -> Optional[dict[str, str]]:
     async def main() -> Optional[dict[str, str]]:
         children = Children(folder, register, os.getuid())
@@ -74,11 +74,12 @@ def message(token: str = "secret", kind: str = "register") -> bytes:
 def test_a_registration_is_answered_with_socket_and_token(tmp_path: Path) -> None:
     seen: list[Any] = []
 
-    def register(registration: Registration) -> tuple[str, str]:
+    def register(registration: Registration) -> GroupAddress:
         seen.append(registration)
-        return "/path", "word"
+        return GroupAddress("/path", "word", {"frames", "expect"})
 
-    assert ask(tmp_path, message(), register) == {"type": "registered", "socket": "/path", "app_token": "word"}
+    answer = ask(tmp_path, message(), register)
+    assert answer == {"type": "registered", "socket": "/path", "app_token": "word", "capabilities": "expect frames"}
     assert seen == [registration_from(REGISTRATION)]
 
 
@@ -100,7 +101,7 @@ def test_what_is_no_registration_is_refused_with_the_reason(tmp_path: Path, data
 
 
 def test_a_group_that_cannot_be_made_is_refused_in_one_line_with_the_reason(tmp_path: Path) -> None:
-    def register(_: Registration) -> tuple[str, str]:
+    def register(_: Registration) -> GroupAddress:
         raise OperatorError("no descriptors left\nmore")
 
     assert ask(tmp_path, message(), register) == {"type": "refused", "reason": "no descriptors left"}
@@ -111,7 +112,7 @@ def test_requests_that_found_the_queue_full_are_told_by_whoever_has_the_token(
     tmp_path: Path, token: str, told: list[tuple[str, int]]
 ) -> None:
     async def main() -> None:
-        children = Children(tmp_path, lambda _: ("/s", "t"), os.getuid())
+        children = Children(tmp_path, lambda _: GroupAddress("/s", "t", set()), os.getuid())
         fields = [("type", "queue_full"), ("token", token), ("group", "shop"), ("count", "7")]
         answer = await children.ask(packets.encode(fields))
         assert (answer is None) == bool(told)
@@ -126,7 +127,7 @@ if os.geteuid() == 0:
 
     def test_another_user_is_not_even_read(tmp_path: Path) -> None:
         async def main() -> None:
-            children = Children(tmp_path, lambda _: ("/s", "t"), 12345)
+            children = Children(tmp_path, lambda _: GroupAddress("/s", "t", set()), 12345)
             children.registrar._allowed = {12345}  # as if this process, root, were any tenant
             assert await children.ask(message()) is None
             children.registrar.close()

@@ -48,7 +48,7 @@ def test_the_loader_works_and_leaves_no_trace_where_it_was_copied_to(starter: St
         instance = InstanceDirectory(os.path.join(registry, "httpd-1"), 1, os.getuid(), os.getgid())
         instance.create("/", 1.0)
         root = os.path.join(instance.folder, "")
-        assert look(starter, f"ROOT = {root!r}\n{TRACES}", program=instance.start_program) == []
+        assert look(starter, f"ROOT = {root!r}\n{TRACES}", program=os.path.join(instance.loaders, "python", "start.py")) == []
 
 
 def test_the_path_holds_the_app_root_first_and_no_folder_of_the_loader(starter: Starter) -> None:
@@ -137,8 +137,8 @@ import subprocess
 def look(): return subprocess.check_output(["ls", "-l", "/proc/self/fd"], close_fds=False).decode()
 """
     preloader = starter.start(ANSWER_JSON + code)
-    preloader.load()
     if forked:
+        preloader.load()
         preloader.fork()
     else:
         preloader.serve()
@@ -161,7 +161,7 @@ def look(): return sys.executable
     preloader.send_load()
     again = preloader.line.expect("hello")
     assert (preloader.hello["executable"], again["executable"]) == (starter.python, other)
-    preloader.line.expect("loaded")
+    preloader.load()
     assert json.loads(preloader.fork().get().body) == other
     preloader.retire()
     assert preloader.child.wait() == 0

@@ -214,18 +214,19 @@ def test_what_the_app_has_not_flushed_is_written_when_the_worker_ends(starter: S
 def test_the_preloader_refuses_what_it_cannot_be_told(starter: Starter) -> None:
     preloader = starter.start(APP)
     preloader.load()
-    preloader.line.send("load")
+    preloader.line.send("nonsense")
     assert preloader.child.wait(30) == 1
-    assert "whose app is loaded got the message 'load'" in preloader.output.wait_for_end()
+    assert "whose app is loaded got the message 'nonsense'" in preloader.output.wait_for_end()
 
 
 def test_a_fork_that_the_system_refuses_is_told_and_the_preloader_goes_on(starter: Starter) -> None:
     preloader = starter.start("""
-        import os, resource
+        import os, resource, signal
         if os.geteuid() == 0:
             os.setresuid(65534, 65534, 65534)  # no limit of processes holds for root
-        limit = resource.getrlimit(resource.RLIMIT_NPROC)
-        resource.setrlimit(resource.RLIMIT_NPROC, (0, limit[1]))
+        old = resource.getrlimit(resource.RLIMIT_NPROC)
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, old[1]))
+        signal.signal(signal.SIGUSR1, lambda *_: (resource.setrlimit(resource.RLIMIT_NPROC, old), print("allowed")))
         def application(environ, start_response):
             start_response("200 OK", [])
             return [b"served"]
@@ -235,8 +236,9 @@ def test_a_fork_that_the_system_refuses_is_told_and_the_preloader_goes_on(starte
         preloader.begin_fork(slot=5)
     told = preloader.line.expect("fork_failed")
     assert told == {"type": "fork_failed", "slot": "5", "summary": "fork: Resource temporarily unavailable"}
-    preloader.serve(slot=5)
-    assert preloader.get().text == "served"
+    preloader.signal(signal.SIGUSR1)
+    preloader.output.wait_for("allowed")
+    assert preloader.fork(slot=5).get().text == "served"
 
 
 def test_an_app_that_replaces_the_systems_calls_is_served_all_the_same(starter: Starter) -> None:

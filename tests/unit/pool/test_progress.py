@@ -199,7 +199,7 @@ def test_who_waits_for_an_app_that_ends_is_told() -> None:
     world = World()
     world.up()
     world.restart()
-    world.step(world.pool.shut_down)
+    world.step(world.pool.shut_down, world.now + 3)
     assert told(world)[-1] == (2, "failed")
 
 

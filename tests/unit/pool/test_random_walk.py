@@ -236,7 +236,7 @@ class RandomWalk(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "world"):
             self.everything_comes_to_rest_and_serves()
-            self.world.step(self.world.pool.shut_down)
+            self.world.step(self.world.pool.shut_down, self.world.now + 3)
             while self.world.pool.processes:
                 self.world.exit(next(iter(self.world.pool.processes.values())))
             assert not self.world.pool.groups

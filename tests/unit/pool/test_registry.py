@@ -105,7 +105,7 @@ def test_the_pool_ends_an_entry_before_its_effect_says_so_and_leaves_the_handle_
     registry.processes.attach(started.process_id, "line")
     pool.process_hello(started.process_id, 1234, 2.0)
     assert registry.processes.with_pid(1234) == [started.process_id]
-    pool.shut_down(3.0)
+    pool.shut_down(9.0, 3.0)
     pool.process_exited(started.process_id, 0, 4.0)
     assert {type(one) for one in pool.take_effects()} >= {effects.ForgetProcess, effects.DropGroup}
     assert not registry.processes.entries

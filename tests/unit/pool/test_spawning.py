@@ -278,7 +278,7 @@ def test_a_retired_process_that_does_not_end_is_killed_but_not_while_it_is_in_a_
 def test_shutting_down_retires_everything_and_drops_each_group_when_it_is_empty() -> None:
     world = World()
     world.up()
-    world.step(world.pool.shut_down)
+    world.step(world.pool.shut_down, world.now + 3)
     assert {type(effect) for effect in world.seen[-3:]} >= {effects.Retire}
     for process in list(world.processes()):
         world.exit(process)

@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional, TypeVar
 from spawner.options import AppOptions, ServerOptions
 from spawner.pool import effects
 from spawner.pool.pool import Pool
-from spawner.pool.process import Process, Reading
+from spawner.pool.process import OverdueRequest, Process, Reading
 from spawner.pool.registration import Registration
 from spawner.pool.states import ProcessKind, ProcessState
 from spawner.start_failure import StartFailure
@@ -189,7 +189,8 @@ class World:
         """The scoreboard shows each of these workers, by id, in so many requests."""
         readings = {
             number: Reading(
-                count, capacity, process.requests + count, process.idle_since, process.work_granted_at > 0, overdue
+                count, capacity, process.requests + count, process.idle_since, process.work_granted_at > 0,
+                (OverdueRequest(0, 1),) if overdue else (),
             )
             for number, count in running.items()
             for process in [self.process(number)]

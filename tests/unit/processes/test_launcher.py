@@ -135,10 +135,11 @@ def test_configured_values_are_in_no_command_line() -> None:
 
 
 def launcher(folder: Path) -> Launcher:
-    program = folder / "start.py"
+    program = folder / "loaders" / "python" / "start.py"
+    program.parent.mkdir(parents=True)
     program.write_text(PROBE)
     os.chmod(program, 0o644)
-    return Launcher(str(program), "Apache", current_limits())
+    return Launcher(str(folder / "loaders"), "Apache", current_limits())
 
 
 def app(folder: Path, owner: int = 0, mode: int = 0o755, **options: str) -> Registration:

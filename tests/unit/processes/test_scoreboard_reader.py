@@ -9,8 +9,8 @@ from typing import Iterator
 
 import pytest
 
-from spawner.pool.process import SLOTS
-from spawner.processes.scoreboard_reader import SLOT_SIZE, ScoreboardReader
+from spawner.pool.process import SLOTS, OverdueRequest
+from spawner.processes.scoreboard_reader import MOST_REQUESTS, SLOT_SIZE, ScoreboardReader
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def scoreboard() -> Iterator[ScoreboardReader]:
 def write(board: ScoreboardReader, slot: int, *fields: int) -> None:
     """Write a slot as a worker does: through a mapping of its own."""
     with mmap.mmap(board.descriptor, SLOTS * SLOT_SIZE) as memory:
-        struct.pack_into("<IIIIQQQ", memory, slot * SLOT_SIZE, *fields)
+        struct.pack_into("<IIIIQQQQ", memory, slot * SLOT_SIZE, *fields, *[0] * (8 - len(fields)))
 
 
 def test_a_new_scoreboard_shows_no_busy_worker(scoreboard: ScoreboardReader) -> None:
@@ -66,21 +66,35 @@ def test_a_request_is_overdue_once_its_deadline_has_passed(
     scoreboard: ScoreboardReader, state: int, deadline: int, overdue: bool
 ) -> None:
     write_cell(scoreboard, 2, 3, state, 1, deadline)
-    assert scoreboard.is_overdue(2, 4, 10.0) is overdue
+    assert bool(scoreboard.overdue_requests(2, 4, 10.0)) is overdue
 
 
 def test_cells_beyond_a_worker_s_capacity_are_not_looked_at(scoreboard: ScoreboardReader) -> None:
     write_cell(scoreboard, 2, 3, 1, 1, 1)
-    assert not scoreboard.is_overdue(2, 3, 10.0)
+    assert not scoreboard.overdue_requests(2, 3, 10.0)
 
 
 def test_figures_that_cannot_be_are_taken_for_the_largest_that_can(scoreboard: ScoreboardReader) -> None:
     write(scoreboard, 1, 1, 4711, 0xFFFFFFFF, 0xFFFFFFFF, 0, 0, 0)
-    assert (scoreboard.read(1).running, scoreboard.read(1).capacity) == (128, 128)
-    assert not scoreboard.is_overdue(1, 0xFFFFFFFF, 10.0)
+    assert (scoreboard.read(1).running, scoreboard.read(1).capacity) == (MOST_REQUESTS, MOST_REQUESTS)
+    assert not scoreboard.overdue_requests(1, 0xFFFFFFFF, 10.0)
 
 
 def test_out_of_band_work_is_busy(scoreboard: ScoreboardReader) -> None:
     write(scoreboard, 1, 2, 4711, 0, 1, 0, 0, 0)
     assert scoreboard.read(1).working
     assert scoreboard.read(1).busy
+
+
+def test_an_overdue_request_is_named_by_its_cell_and_its_start(scoreboard: ScoreboardReader) -> None:
+    write_cell(scoreboard, 2, 3, 1, 77, 9_000_000_000)
+    assert scoreboard.overdue_requests(2, 4, 10.0) == (OverdueRequest(3, 77),)
+
+
+@pytest.mark.parametrize(("deadline", "overdue"), [(9_000_000_000, True), (11_000_000_000, False), (0, False)])
+def test_requests_without_a_cell_are_overdue_by_the_first_of_their_deadlines(
+    scoreboard: ScoreboardReader, deadline: int, overdue: bool
+) -> None:
+    write(scoreboard, 2, 1, 4711, 300, 1000, 0, 0, 0, deadline)
+    assert (scoreboard.read(2).running, scoreboard.read(2).capacity) == (300, 1000)
+    assert scoreboard.overdue_requests(2, 1000, 10.0) == ((OverdueRequest(None, 0),) if overdue else ())

@@ -22,7 +22,7 @@ static const passenger_option option_table[] = {
     {"PassengerLoadShellEnvvars", PASSENGER_FLAG, offsetof(passenger_dir_options, load_shell_envvars), 0, 0, 0, 2147483647, NULL},
     {"PassengerStartTimeout", PASSENGER_INTEGER, offsetof(passenger_dir_options, start_timeout), 0, 0, 1, 2147483647, NULL},
     {"PassengerConcurrencyModel", PASSENGER_CHOICE, offsetof(passenger_dir_options, concurrency_model), 0, 0, 0, 2147483647, concurrency_model_choices},
-    {"PassengerThreadCount", PASSENGER_INTEGER, offsetof(passenger_dir_options, thread_count), 0, 0, 1, 128, NULL},
+    {"PassengerThreadCount", PASSENGER_INTEGER, offsetof(passenger_dir_options, thread_count), 0, 0, 1, 1024, NULL},
     {"PassengerForceMaxConcurrentRequestsPerProcess", PASSENGER_INTEGER, offsetof(passenger_dir_options, force_max_concurrent_requests_per_process), 0, 0, -1, 65535, NULL},
     {"PassengerUser", PASSENGER_USER, offsetof(passenger_dir_options, user), 0, 0, 0, 2147483647, NULL},
     {"PassengerGroup", PASSENGER_GROUP, offsetof(passenger_dir_options, group), 0, 0, 0, 2147483647, group_choices},

@@ -1,6 +1,7 @@
 """One end of a control line: whole messages with descriptors, over SOCK_SEQPACKET (docs/protocol.md, section 5)."""
 
 import array
+import os
 import socket
 from typing import Iterable, List, Optional, Sequence, Tuple
 
@@ -27,6 +28,11 @@ class ControlMessage:
             if field == name:
                 return value
         return default
+
+    def close(self) -> None:
+        """Close the descriptors: the message is of no use."""
+        for descriptor in self.descriptors:
+            os.close(descriptor)
 
 
 class ControlLine:
@@ -55,15 +61,8 @@ class ControlLine:
 
     def receive(self) -> Optional[ControlMessage]:
         """Wait for the next message; None at the end of the line. Raises wire.WireError."""
-        return self._receive(0)
-
-    def peek(self) -> Optional[ControlMessage]:
-        """As `receive`, but the message stays in the line; the descriptors are copies of those in it."""
-        return self._receive(socket.MSG_PEEK)
-
-    def _receive(self, flags: int) -> Optional[ControlMessage]:
         try:
-            packet, ancillary, _, _ = self._socket.recvmsg(_PACKET_SIZE, _ANCILLARY_SIZE, MSG_CMSG_CLOEXEC | flags)
+            packet, ancillary, _, _ = self._socket.recvmsg(_PACKET_SIZE, _ANCILLARY_SIZE, MSG_CMSG_CLOEXEC)
         except ConnectionError:
             return None
         if not packet:

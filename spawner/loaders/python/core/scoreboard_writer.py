@@ -7,14 +7,15 @@ is empty before it is filled, so that a reader sees no deadline but that of the 
 import mmap
 import os
 import struct
+from typing import Dict, Union
 
 from .unpatched import allocate_lock, monotonic_ns
 
-CELLS = 128  # of a slot: the most requests that a worker can be in
+CELLS = 128  # of a slot: a worker can be in more requests, which are counted and not shown
 CELL_SIZE = 512  # bytes; the header is as long
 SLOT_SIZE = CELL_SIZE * (1 + CELLS)
 
-_HEADER = struct.Struct("<IIIIQQQ")
+_HEADER = struct.Struct("<IIIIQQQQ")
 _CELL = struct.Struct("<IIQQ488s")
 _LONGEST_TEXT = 488  # bytes
 _NO_REQUEST = bytes(24)
@@ -84,9 +85,6 @@ class SlotWriter:
     """Writes one worker's slot. `requests`: how many it has served; `cell`: that of its first thread."""
 
     def __init__(self, board: mmap.mmap, offset: int, capacity: int = 1) -> None:
-        """Raises ValueError for a `capacity` that the slot has no room for."""
-        if not 0 < capacity <= CELLS:
-            raise ValueError("a worker cannot be in {} requests".format(capacity))
         self.requests = 0
         self._board = board
         self._offset = offset
@@ -94,7 +92,9 @@ class SlotWriter:
         self._pid = os.getpid()
         self._busy_since: int = 0
         self._idle_since: int = monotonic_ns()
-        self._cells = [CellWriter(board, offset + CELL_SIZE * number) for number in range(1, capacity + 1)]
+        self._hidden_deadline = 0
+        shown = min(capacity, CELLS)
+        self._cells = [CellWriter(board, offset + CELL_SIZE * number) for number in range(1, shown + 1)]
         self.cell = self._cells[0]
         self._cell_start = offset + CELL_SIZE
         self._cell_end = self._cell_start + len(_NO_REQUEST)
@@ -110,7 +110,7 @@ class SlotWriter:
         """A connection has been accepted."""
         self._busy_since = now = monotonic_ns()
         _HEADER.pack_into(
-            self._board, self._offset, _SERVING, self._pid, 1, 1, self.requests, now, self._idle_since
+            self._board, self._offset, _SERVING, self._pid, 1, 1, self.requests, now, self._idle_since, 0
         )  # fmt: skip
 
     def request_finished(self, served: bool) -> None:
@@ -119,7 +119,7 @@ class SlotWriter:
         self._idle_since = now = monotonic_ns()
         self._board[self._cell_start : self._cell_end] = _NO_REQUEST
         _HEADER.pack_into(
-            self._board, self._offset, _SERVING, self._pid, 0, 1, self.requests, self._busy_since, now
+            self._board, self._offset, _SERVING, self._pid, 0, 1, self.requests, self._busy_since, now, 0
         )  # fmt: skip
 
     def out_of_band_work_started(self) -> None:
@@ -139,24 +139,57 @@ class SlotWriter:
         _HEADER.pack_into(
             self._board, self._offset,
             state, self._pid, running, self._capacity, self.requests, self._busy_since, self._idle_since,
+            self._hidden_deadline,
         )  # fmt: skip
+
+
+class HiddenCell:
+    """As CellWriter, for a thread that has no cell: of its request only the deadline is written, if it is the first."""
+
+    def __init__(self, slot: "SharedSlotWriter", thread: int) -> None:
+        self._slot = slot
+        self._thread = thread
+
+    def fill(self, head: bytes, since: int, deadline: int) -> None:
+        """A request has been accepted."""
+        if deadline:
+            self._slot.set_hidden_deadline(self._thread, deadline)
+
+    def clear(self) -> None:
+        """The request is over."""
+        self._slot.set_hidden_deadline(self._thread, 0)
+
+
+AnyCell = Union[CellWriter, HiddenCell]
 
 
 class SharedSlotWriter(SlotWriter):
     """The slot of a worker with threads. Any thread may call `request_started` and `request_finished`.
 
-    Each thread has a cell of its own. Invariant: `_running` is how many requests have started and not finished; it and
-    the header change under `_lock`.
+    Each thread has a cell of its own, as long as there are some. Invariants: `_running` is how many requests have
+    started and not finished; it and the header change under `_lock`; `_hidden_deadline` is the first of
+    `_hidden_deadlines`, or 0.
     """
 
     def __init__(self, board: mmap.mmap, offset: int, capacity: int) -> None:
         super().__init__(board, offset, capacity)
         self._lock = allocate_lock()
         self._running = 0
+        self._hidden_deadlines: Dict[int, int] = {}
 
-    def cell_of(self, thread: int) -> CellWriter:
+    def cell_of(self, thread: int) -> AnyCell:
         """Return the cell of a thread, counted from 0."""
-        return self._cells[thread]
+        return self._cells[thread] if thread < len(self._cells) else HiddenCell(self, thread)
+
+    def set_hidden_deadline(self, thread: int, deadline: int) -> None:
+        """The deadline of a thread without a cell, in ns; 0: it has none."""
+        with self._lock:
+            if deadline:
+                self._hidden_deadlines[thread] = deadline
+            elif self._hidden_deadlines.pop(thread, 0) == 0:
+                return
+            self._hidden_deadline = min(self._hidden_deadlines.values()) if self._hidden_deadlines else 0
+            self._write_header(_SERVING, self._running)
 
     @property
     def started(self) -> int:

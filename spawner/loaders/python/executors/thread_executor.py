@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any, Callable, Deque, Optional
 
 from ..core import unpatched
-from ..core.scoreboard_writer import CellWriter, SharedSlotWriter
+from ..core.scoreboard_writer import AnyCell, SharedSlotWriter
 from ..core.unpatched import Connection
 from ..diagnostics import error_log
 from ..wsgi import handler
@@ -78,7 +78,7 @@ class ThreadExecutor:
         self._wake_when_idle = True
         return len(self._idle) < self._count
 
-    def handle(self, connection: Connection, cell: CellWriter, was_queued: bool) -> bool:
+    def handle(self, connection: Connection, cell: AnyCell, was_queued: bool) -> bool:
         """Handle and close `connection`, in one of the threads. Returns whether the app was called."""
         try:
             return handler.handle(connection, self._reader, self._application, cell, was_queued)
@@ -104,7 +104,7 @@ class _Thread:
     something cooperative would run within the main thread, which waits elsewhere.
     """
 
-    def __init__(self, executor: ThreadExecutor, number: int, cell: CellWriter) -> None:
+    def __init__(self, executor: ThreadExecutor, number: int, cell: AnyCell) -> None:
         self._executor = executor
         self._cell = cell
         self._number = number

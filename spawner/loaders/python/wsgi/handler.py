@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional
 
 from ....shared import error_page
 from ..core.loader_errors import BadRequest, ClientLeft, InvalidResponse, TooLate
-from ..core.scoreboard_writer import CellWriter
+from ..core.scoreboard_writer import AnyCell
 from ..core.unpatched import MSG_NOSIGNAL, Connection, monotonic_ns
 from ..diagnostics import error_log
 from ..diagnostics.error_responses import new_error_id
@@ -28,7 +28,7 @@ _DRAIN_TIMEOUT = 1.0  # seconds
 
 
 def handle(
-    connection: Connection, reader: RequestReader, application: _Application, cell: CellWriter, was_queued: bool
+    connection: Connection, reader: RequestReader, application: _Application, cell: AnyCell, was_queued: bool
 ) -> bool:
     """Read a request from `connection`, enter it in `cell`, have `application` answer it.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spawner.daemon.load_message import limits_of, threads_of
+from spawner.daemon.start_messages import limits_of, threads_of
 from spawner.options import AppOptions
 from spawner.pool.registration import Registration
 

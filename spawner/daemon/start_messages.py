@@ -1,0 +1,148 @@
+"""What a process is told when it starts (docs/protocol.md, section 5): which app to import, within which limits, and,
+for `load` of a direct process and for `fork`, which worker it becomes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Iterator, Optional, Sequence
+
+from spawner.options import AppOptions, ServerOptions
+from spawner.pool.group import Group
+from spawner.pool.pool import Pool
+from spawner.pool.process import SLOTS, Process
+from spawner.pool.registration import Registration
+from spawner.processes.app_process import AppProcess, AppRegistry
+from spawner.processes.group_resources import backlog_for
+from spawner.processes.stack_capture import BACKTRACE_SIGNAL
+from spawner.state_store.instance_directory import InstanceDirectory
+
+Fields = list[tuple[str, str]]
+
+
+class SlotAssignment:
+    """Which worker of its group a process becomes.
+
+    :ivar fields: the slot, and the route if it has a socket of its own.
+    :ivar route: empty: it has none.
+    :ivar descriptors: that socket.
+    """
+
+    def __init__(self, number: int, route: str = "", listener: Optional[socket.socket] = None) -> None:
+        self.fields: Fields = [("slot", str(number)), *([("route", route)] if route else [])]
+        self.route = route
+        self.descriptors = (listener.fileno(),) if listener is not None else ()
+
+
+@contextlib.contextmanager
+def new_assignment(
+    number: int, registration: Registration, server: ServerOptions, instance: InstanceDirectory
+) -> Iterator[SlotAssignment]:
+    """A worker slot, with a socket of its own for PassengerStickySessions.
+
+    The socket is closed behind the block, and its path removed if the block raises: then nobody has got it.
+
+    :raises OSError: the socket cannot be made.
+    """
+    if not registration.options.sticky_sessions:
+        yield SlotAssignment(number)
+        return
+    route, listener = instance.listen_for_worker(registration.key, backlog_for(registration, server))
+    try:
+        yield SlotAssignment(number, route, listener)
+    except BaseException:
+        instance.remove_worker_socket(registration.key, route)
+        raise
+    finally:
+        listener.close()
+
+
+class LoadSender:
+    """Has processes import their app.
+
+    :param server_software: httpd's name and version.
+    :param lifeline: descriptor of the pipe that ends when httpd has ended; it stays the caller's.
+    """
+
+    def __init__(
+        self, pool: Pool, registry: AppRegistry, instance: InstanceDirectory, server_software: str, lifeline: int
+    ) -> None:
+        self._pool = pool
+        self._registry = registry
+        self._instance = instance
+        self._server_software = server_software
+        self._lifeline = lifeline
+
+    def send(self, process: AppProcess) -> None:
+        """Send `load` to a process that the pool has. A direct process is told which worker it becomes.
+
+        If it has had a `load` before, that was for the interpreter that the app has replaced.
+
+        :raises OSError: a direct process cannot get its own socket, or the process does not read its control line.
+        """
+        if process.slot is None:
+            self._send(process, [], ())
+            return
+        registration = self._registry.groups.entries[process.key].registration
+        self._instance.remove_worker_socket(process.key, process.route)
+        process.route = ""
+        with new_assignment(process.slot, registration, self._pool.server, self._instance) as slot:
+            self._send(process, slot.fields, slot.descriptors)
+            process.route = slot.route
+
+    def _send(self, process: AppProcess, slot_fields: Fields, own_socket: Sequence[int]) -> None:
+        group, resources = self._registry.groups.entries[process.key], self._registry.groups.handles[process.key]
+        entry = self._registry.processes.entries[process.process_id]
+        cap = self._pool.capacity.cap(group)
+        fields = [*load_fields(group, entry, cap, resources.token, self._server_software), *slot_fields]
+        descriptors = (resources.listener.fileno(), resources.scoreboard.descriptor, self._lifeline, *own_socket)
+        process.line.send_or_fail(fields, descriptors)
+
+
+def load_fields(
+    group: Group, entry: Process, cap: int, token: str, server_software: str
+) -> Fields:
+    """The message for one process.
+
+    :param cap: the most workers that the group may have.
+    :param token: the app's secret.
+    :param server_software: httpd's name and version.
+    """
+    options = group.registration.options
+    return [
+        ("type", "load"),
+        ("app_root", group.registration.app_root),
+        ("startup_file", group.registration.startup_file),
+        ("group", group.key),
+        ("generation", str(entry.generation)),
+        ("app_token", token),
+        ("scoreboard_slots", str(SLOTS)),
+        ("multiprocess", "1" if cap > 1 else "0"),
+        ("server_software", server_software),
+        ("friendly", "1" if options.friendly_error_pages else "0"),
+        *limits_of(group.registration, entry.single_request),
+    ]
+
+
+def limits_of(registration: Registration, single_request: bool) -> Fields:
+    """The fields about the limits of a process.
+
+    :param single_request: it is to serve one request and end.
+    """
+    options = registration.options
+    smart = options.spawn_method == "smart" and not single_request
+    return [
+        ("threads", str(threads_of(options))),
+        ("max_requests", str(1 if single_request else options.max_requests)),
+        ("stop_at_max_requests", "1" if smart or single_request else "0"),
+        ("backtrace_signal", str(BACKTRACE_SIGNAL)),
+    ]
+
+
+def threads_of(options: AppOptions) -> int:
+    """How many requests a worker serves at the same time."""
+    if options.concurrency_model != "thread":
+        return 1
+    forced = options.force_max_concurrent_requests_per_process
+    return min(options.thread_count, forced) if forced > 0 else options.thread_count
