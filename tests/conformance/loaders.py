@@ -17,7 +17,9 @@ from tests.interpreters import find_interpreters
 APPS = Path(__file__).parent / "apps"
 START = str(Path(python_loader.__file__).with_name("start.py"))  # the Python loader
 ROOT = str(Path(spawner.__file__).parent) + "/"  # below it is all that the Python loader is made of
-ABILITIES = frozenset(("fork", "threads", "execute", "out-of-band-work", "backtraces", *CAPABILITIES))
+_PROCESSES = ("fork", "execute", "titles", "backtraces", "friendly")
+_REQUESTS = ("threads", "max-requests", "out-of-band-work", "strict-responses", *CAPABILITIES)
+ABILITIES = frozenset((*_PROCESSES, *_REQUESTS))
 PLAIN = Path(__file__).parent / "plain_loader.py"
 
 
@@ -51,10 +53,10 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
     command = config.getoption("--loader")
     if command is None:
         ours = ABILITIES - CAPABILITIES.keys() | LOADERS["wsgi"].capabilities
-        plain = LoaderUnderTest("plain", (sys.executable, str(PLAIN)), APPS / "python", frozenset(("threads", "cancel")))
+        apps, plain = APPS / "python", frozenset(("threads", "cancel"))
         return [
-            *(LoaderUnderTest(name, (path, START), APPS / "python", ours) for name, path in find_interpreters().items()),
-            plain,
+            *(LoaderUnderTest(name, (path, START), apps, ours) for name, path in find_interpreters().items()),
+            LoaderUnderTest("plain", (sys.executable, str(PLAIN)), apps, plain),
         ]
     missing = frozenset(filter(None, config.getoption("--without").split(",")))
     assert missing <= ABILITIES, f"--without takes {', '.join(sorted(ABILITIES))}"

@@ -81,7 +81,8 @@ class Request:
         stream.read(1)
         self._loader.show(self, head)
         parts = head.decode("latin-1").split("\0")
-        environ = dict(zip(parts[:-1:2], parts[1::2]))
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": ""}
+        environ.update(zip(parts[:-1:2], parts[1::2]))
         body = io.BytesIO(stream.read(int(environ["CONTENT_LENGTH"])))
         handler = SimpleHandler(body, stream, sys.stderr, environ, multithread=True, multiprocess=False)
         handler.origin_server = False  # `Status:` as in CGI
@@ -116,6 +117,9 @@ class Loader:
             self._report(error, load)
             return 1
         self._send("loaded", ("seconds", f"{time.monotonic() - started:.3f}"))
+        if "slot" not in load:  # a preloader, which is told to fork: this loader cannot
+            packet = self.line.recv(1 << 19)
+            return int(bool(packet) and decode(packet)[0][1] != "retire")
         getattr(module, "after_fork", int)()
         self._serve(load, *descriptors)
         getattr(module, "before_exit", int)()
@@ -133,7 +137,7 @@ class Loader:
             raise LoadError("compile the entry file", str(error).replace("\n", " ")) from error
         module = module_from_spec(spec_from_loader("app", SourceFileLoader("app", str(path))))  # type: ignore[arg-type]
         try:
-            exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102 - the app
+            exec(compile(source, str(path), "exec"), module.__dict__)
         except (Exception, SystemExit) as error:
             raise LoadError("import the app", repr(error)) from error
         if not hasattr(module, "application"):
@@ -153,7 +157,8 @@ class Loader:
         self._capacity = int(load.get("threads", "1"))
         self._idle_since, self._busy_since = time.monotonic_ns(), 0
         wake, self._waker = os.pipe()
-        signal.signal(signal.SIGTERM, lambda *_: os.write(self._waker, b"t"))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: os.write(self._waker, b"t"))
         listeners = {number: socket.socket(fileno=number) for number in (listener, *own)}
         for one in listeners.values():
             one.setblocking(False)
@@ -231,6 +236,7 @@ class Loader:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     status = Loader(int(sys.argv[1])).run()
     sys.stdout.flush()
     os._exit(status)

@@ -16,6 +16,8 @@ TOO_LATE = b"Status: 102 Too Late\r\n\r\n"
 ACKNOWLEDGE = {"JUMPSEAT_ACKNOWLEDGE": "1"}
 SECOND = 1_000_000_000
 
+pytestmark = pytest.mark.needs("acknowledge")
+
 
 def ask(worker: Process, path: str = "/", **variables: str) -> Exchange:
     return worker.group.client().open(path=path, variables={**ACKNOWLEDGE, **variables})

@@ -6,6 +6,8 @@ import pytest
 
 from tests.conformance.conftest import Starter
 
+pytestmark = pytest.mark.needs("max-requests")
+
 
 @pytest.mark.needs("fork")
 def test_it_says_once_that_the_limit_is_reached_and_serves_on_until_it_is_told_to_retire(starter: Starter) -> None:

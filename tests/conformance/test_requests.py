@@ -40,6 +40,9 @@ def body_file() -> Iterator[int]:
 # The head
 
 
+@pytest.mark.needs("body-file")
+@pytest.mark.needs("frames")
+@pytest.mark.needs("token")
 @pytest.mark.parametrize("row", [row for row in HEADS if row[0] == b"200"], ids=case_id)
 def test_a_head_is_read_and_the_app_sees_its_variables(probe: Process, row: list[bytes]) -> None:
     _, head, *fields = row
@@ -58,6 +61,7 @@ def test_a_head_is_read_and_the_app_sees_its_variables(probe: Process, row: list
     assert not [name for name in seen if name.startswith("JUMPSEAT_") or name == "SCGI"]
 
 
+@pytest.mark.needs("token")
 @pytest.mark.parametrize("row", [row for row in HEADS if row[0] != b"200"], ids=case_id)
 def test_what_is_no_request_is_refused_and_the_worker_goes_on(probe: Process, row: list[bytes]) -> None:
     status, head = row
@@ -111,6 +115,7 @@ def test_an_inline_body_may_come_behind_the_head_or_later(probe: Process) -> Non
         assert exchange.answer().body == BODY
 
 
+@pytest.mark.needs("framed-body")
 @pytest.mark.parametrize("size", [1, 7, len(BODY)])
 def test_a_framed_body_has_no_length_and_ends_with_its_end_frame(probe: Process, size: int) -> None:
     body = BODY if size > 1 else BODY[:500]
@@ -119,6 +124,7 @@ def test_a_framed_body_has_no_length_and_ends_with_its_end_frame(probe: Process,
     assert "CONTENT_LENGTH" not in shown(probe.get("/variables", method="POST", body=bytes(4), kind="framed").text)
 
 
+@pytest.mark.needs("body-file")
 def test_a_body_in_a_file_is_read_from_its_start(probe: Process, body_file: int) -> None:
     os.lseek(body_file, 5, os.SEEK_SET)
     with probe.group.client().open(
@@ -127,12 +133,14 @@ def test_a_body_in_a_file_is_read_from_its_start(probe: Process, body_file: int)
         assert exchange.answer().body == BODY
 
 
+@pytest.mark.needs("body-file")
 @pytest.mark.parametrize("length", [0, len(BODY) - 1, len(BODY) + 1])
 def test_a_file_of_another_length_is_refused(probe: Process, body_file: int, length: int) -> None:
     with probe.group.client().open("POST", length=length, kind="file", descriptors=(body_file,)) as exchange:
         assert exchange.answer().status == "400 Bad Request"
 
 
+@pytest.mark.needs("body-file")
 def test_what_is_no_regular_file_is_refused(probe: Process) -> None:
     read_end, write_end = os.pipe()
     try:
@@ -143,6 +151,7 @@ def test_what_is_no_regular_file_is_refused(probe: Process) -> None:
         os.close(write_end)
 
 
+@pytest.mark.needs("framed-body")
 def test_content_length_is_there_with_a_body_of_known_length_only(probe: Process) -> None:
     assert shown(probe.get("/variables", method="POST", body=b"abc").text)["CONTENT_LENGTH"] == "3"
     assert "CONTENT_LENGTH" not in shown(probe.get("/variables").text)
@@ -152,6 +161,7 @@ def test_no_body_is_an_empty_one(probe: Process) -> None:
     assert probe.get("/echo", kind="none").body == b""
 
 
+@pytest.mark.needs("framed-body")
 @pytest.mark.parametrize(("kind", "sent"), [("inline", BODY), ("framed", frames(BODY, 100)[:-4]), ("framed", b"\0")])
 def test_a_body_that_is_cut_is_never_taken_for_a_whole_one(probe: Process, kind: str, sent: bytes) -> None:
     length = len(BODY) + 1 if kind == "inline" else None
@@ -162,6 +172,7 @@ def test_a_body_that_is_cut_is_never_taken_for_a_whole_one(probe: Process, kind:
     assert probe.get().text == "ok"
 
 
+@pytest.mark.needs("frames")
 def test_a_response_may_begin_before_the_body_has_come(probe: Process) -> None:
     with probe.group.client().open("POST", "/read-late", length=len(BODY)) as exchange:
         exchange.read_until(b"begun\n")
@@ -169,6 +180,7 @@ def test_a_response_may_begin_before_the_body_has_come(probe: Process) -> None:
         assert exchange.answer_frames() == BODY
 
 
+@pytest.mark.needs("frames")
 @pytest.mark.parametrize("framed", [True, False])
 def test_a_body_that_the_app_does_not_read_hinders_no_response(probe: Process, framed: bool) -> None:
     with probe.group.client().open("POST", length=50_000_000, framed=framed) as exchange:

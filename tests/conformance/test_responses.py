@@ -12,6 +12,7 @@ from tests.conformance.harness.httpd_side import Answer
 from tests.conformance.harness.loader_process import Process
 
 
+@pytest.mark.needs("frames")
 def test_a_framed_response_ends_with_an_end_frame(probe: Process) -> None:
     answer = probe.get()
     assert (answer.status, answer.text, answer.complete) == ("200 OK", "ok", True)
@@ -24,6 +25,7 @@ def test_a_plain_peer_gets_the_body_without_frames(probe: Process) -> None:
     assert probe.get("/stream?a,b", framed=False).body == b"ab"
 
 
+@pytest.mark.needs("frames")
 def test_each_piece_is_sent_before_the_app_gives_the_next(starter: Starter) -> None:
     worker = starter.worker()
     with worker.group.client().open(path="/stream?first,wait,second") as exchange:
@@ -33,6 +35,7 @@ def test_each_piece_is_sent_before_the_app_gives_the_next(starter: Starter) -> N
         assert exchange.answer_frames() == b"second"
 
 
+@pytest.mark.needs("strict-responses")
 @pytest.mark.parametrize("path", ["/", "/stream?a,b", "/length?5,5"])
 @pytest.mark.parametrize("framed", [True, False])
 def test_the_response_to_head_has_no_body(probe: Process, path: str, framed: bool) -> None:
@@ -40,6 +43,7 @@ def test_the_response_to_head_has_no_body(probe: Process, path: str, framed: boo
     assert (answer.status, answer.body, answer.complete) == ("200 OK", b"", True)
 
 
+@pytest.mark.needs("strict-responses")
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
 def test_a_status_without_a_body_has_none(probe: Process, status: str) -> None:
     answer = probe.get("/status?" + quote(status))
@@ -51,6 +55,7 @@ def test_the_status_line_is_the_apps(probe: Process, status: str) -> None:
     assert probe.get("/status?" + quote(status)).status == status
 
 
+@pytest.mark.needs("frames")
 def test_an_error_before_the_head_is_a_500_whose_id_is_in_the_log(worker: Process) -> None:
     answer = worker.get("/error")
     assert (answer.status[:3], answer.complete) == ("500", True)
@@ -66,15 +71,18 @@ def test_a_plain_peer_is_told_no_error_id(probe: Process) -> None:
         assert not exchange.read_until(b"\r\n\r\n").startswith(b"Error")
 
 
+@pytest.mark.needs("frames")
 def test_an_error_after_the_head_cuts_the_response(probe: Process) -> None:
     answer = probe.get("/stream?begun,fail")
     assert (answer.status, answer.body, answer.complete) == ("200 OK", b"begun", False)
 
 
+@pytest.mark.needs("frames")
 def test_a_body_shorter_than_its_length_is_cut(probe: Process) -> None:
     assert not probe.get("/length?10,3").complete
 
 
+@pytest.mark.needs("strict-responses")
 def test_a_body_longer_than_its_length_is_a_500(probe: Process) -> None:
     assert probe.get("/length?3,10").status[:3] == "500"
 
@@ -84,6 +92,7 @@ def test_a_body_of_its_length_is_complete(probe: Process) -> None:
     assert (answer.header("Content-Length"), answer.body, answer.complete) == ("3", b"xxx", True)
 
 
+@pytest.mark.needs("strict-responses")
 @pytest.mark.parametrize(
     "header",
     ["Transfer-Encoding=chunked", "Upgrade=h2c", "Trailer=X", "TE=trailers", "Proxy-Connection=close",
@@ -97,12 +106,14 @@ def test_a_header_that_an_app_must_not_set_is_a_500(probe: Process, header: str)
     assert answer.error_id != "1f2e3d4c"
 
 
+@pytest.mark.needs("strict-responses")
 @pytest.mark.parametrize("header", ["Connection=close", "Keep-Alive=timeout=5"])
 def test_a_header_about_the_connection_is_dropped(probe: Process, header: str) -> None:
     answer = probe.get("/header?" + quote(header))
     assert (answer.text, answer.header(header.partition("=")[0])) == ("ok", None)
 
 
+@pytest.mark.needs("frames")
 @pytest.mark.parametrize("framed", [True, False])
 def test_a_file_arrives_whole_whether_it_is_passed_or_read(starter: Starter, framed: bool) -> None:
     content = bytes(range(256)) * 1000

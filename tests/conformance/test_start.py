@@ -70,6 +70,7 @@ def test_an_error_of_the_app_comes_with_its_text_and_its_places(starter: Starter
     assert not [name for name in failure if name.startswith("env:") or name == "exceptions"]
 
 
+@pytest.mark.needs("friendly")
 def test_for_friendly_pages_source_and_environment_come_along_and_secrets_are_hidden(starter: Starter) -> None:
     preloader = starter.start("fail", API_TOKEN="abc", PLAIN_VALUE="def")
     failure = preloader.load_failure(starter.loader.entry("probe"), friendly="1")
@@ -118,6 +119,7 @@ def test_an_app_may_execute_another_interpreter_which_is_told_again_what_to_load
     assert preloader.get().text == "ok"
 
 
+@pytest.mark.needs("titles")
 def test_a_process_is_named_by_what_it_is(starter: Starter) -> None:
     preloader = starter.start("hang")
     assert title(preloader.pid).endswith(TITLE)

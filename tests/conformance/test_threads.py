@@ -149,9 +149,3 @@ def test_no_request_is_lost_or_mixed_up_between_threads(starter: Starter) -> Non
             exchanges = [stack.enter_context(client.open("POST", "/echo", text.encode())) for text in texts]
             assert [exchange.answer().text for exchange in exchanges] == texts
     worker.group.wait_for(lambda group: group.slot(0)[2:5] == (0, 4, 480))
-
-
-def test_more_threads_than_the_scoreboard_has_cells_are_refused(starter: Starter) -> None:
-    worker = starter.load(threads="129").begin_fork()
-    worker.wait_for_end()
-    assert worker.output.wait_for_end()

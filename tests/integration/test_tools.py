@@ -175,7 +175,7 @@ def test_log_files_are_opened_anew(httpd: CheckedHttpd, probe: AppFolder) -> Non
     answer = run_command(httpd, "reopen-logs")
     assert (answer.returncode, answer.stdout) == (0, f"Reopened {log}\nAll done.\n")
     assert run_command(httpd, "restart-app", str(probe.root), "--wait").returncode == 0
-    assert "restarting" in log.read_text()
+    assert "restart begins: " in log.read_text()
 
 
 def test_a_log_file_that_cannot_be_opened_is_1(httpd: CheckedHttpd, probe: AppFolder) -> None:

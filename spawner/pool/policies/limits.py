@@ -118,7 +118,7 @@ def _can_cancel(group: Group) -> bool:
 
 def _cancel(group: Group, process: Process, request: OverdueRequest) -> None:
     text = "request takes longer than PassengerMaxRequestTime, it is cancelled: %s" % process.title
-    group.log("warn", 3538, text)
+    group.log("warn", 3541, text)
     group.emit(RunHook("max_request_time_reached", group.key, process.pid, "", text))
     group.emit(CancelRequest(process.process_id, request))
 

@@ -95,9 +95,9 @@ class Client:
             raise
         return exchange
 
-    def connect(self, framed: bool = True) -> Exchange:
+    def connect(self, framed: bool | None = None) -> Exchange:
         """Return an exchange on which nothing has been sent."""
-        return Exchange(self._address, framed, "GET")
+        return Exchange(self._address, self._framed if framed is None else framed, "GET")
 
 
 class Exchange:

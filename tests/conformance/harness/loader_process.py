@@ -84,7 +84,7 @@ class Group:
         self.address = os.path.join(self._folder, "group.sock")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(self.address)
-        self.listener.listen(64)
+        self.listener.listen(256)
         self.scoreboard = os.memfd_create("scoreboard", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self.scoreboard, SLOTS * SLOT_SIZE)
         self.lifeline, self._lifeline_end = os.pipe()

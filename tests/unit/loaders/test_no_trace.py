@@ -48,7 +48,8 @@ def test_the_loader_works_and_leaves_no_trace_where_it_was_copied_to(starter: St
         instance = InstanceDirectory(os.path.join(registry, "httpd-1"), 1, os.getuid(), os.getgid())
         instance.create("/", 1.0)
         root = os.path.join(instance.folder, "")
-        assert look(starter, f"ROOT = {root!r}\n{TRACES}", program=os.path.join(instance.loaders, "python", "start.py")) == []
+        program = os.path.join(instance.loaders, "python", "start.py")
+        assert look(starter, f"ROOT = {root!r}\n{TRACES}", program=program) == []
 
 
 def test_the_path_holds_the_app_root_first_and_no_folder_of_the_loader(starter: Starter) -> None:
