@@ -33,8 +33,8 @@ REMEDIES: dict[int, str] = {
     1028: "The line has the reason: the machine has no descriptors, memory or random numbers left.",
     1029: "Stop and start Apache.",
     1030: "Somebody has stopped the spawner. To let it continue: `kill -CONT PID`.",
-    1031: "No request is lost. Look at the stacks below the line: if a file system does not answer, they show this. Otherwise "
-    "this is a defect of Jumpseat: report it with the stacks.",
+    1031: "No request is lost. Look at the stacks below the line: if a file system does not answer, they show this. "
+    "Otherwise this is a defect of Jumpseat: report it with the stacks.",
     1032: "See JS1031. If the spawner hangs in a call into the kernel, it ends when the call returns.",
     2000: "Do what the line says. The level is debug if the configuration does not ask for an app here.",
     2001: "If no app is meant to be here: nothing. The line is shown with `LogLevel passenger:info`.",
@@ -68,8 +68,8 @@ REMEDIES: dict[int, str] = {
     2122: "The client sends too many headers, or SetEnv sets too much.",
     2130: "See JS2120.",
     2131: "The app's log has the stacks of the worker, after JS3107. They show where the request was.",
-    2132: "Either three workers in a row have ended, or Apache could not send the body of the request a second time. JS3503 "
-    "names the workers.",
+    2132: "Either three workers in a row have ended, or Apache could not send the body of the request a second time. "
+    "JS3503 names the workers.",
     2134: "Give Apache more file descriptors: LimitNOFILE of its unit, or `ulimit -n`.",
     2135: "The line before it, for the same request, has the reason.",
     2200: _BUFFER + _NOTHING_LOST,
@@ -79,21 +79,21 @@ REMEDIES: dict[int, str] = {
     3001: _VERSIONS,
     3002: _VERSIONS,
     3003: "A user other than Apache's has tried to connect to the spawner. Find out who.",
-    3004: "The line has the reason. If it is the token, the message came from a process of an older Apache, or from another "
-    "program.",
+    3004: "The line has the reason. If it is the token, the message came from a process of an older Apache, or from "
+    "another program.",
     3005: "Nothing: the app starts all the same. `prestart_timeout` in spawner.conf sets the time.",
     3006: "Check that the URL of PassengerPreStart leads to this Apache.",
     3008: "Make the app's user the owner of the file's folder: `install -d -o shop /var/log/shop`.",
     3011: "The app's import has left something behind that workers cannot share. See [preloading.md](preloading.md).",
-    3012: "The process has sent a message that is not allowed. Perhaps the app writes to a file descriptor that is not its "
-    "own.",
+    3012: "The process has sent a message that is not allowed. Perhaps the app writes to a file descriptor that is not "
+    "its own.",
     3020: "The instance folder is full or missing, or the limit of descriptors is reached. The app's requests are "
     "answered 500.",
     3022: "Give the app's user the right to read the file. See [error-pages.md](error-pages.md).",
     3024: "The line has the reason, for example: the process did not start in time, or did not end in time.",
     3030: "If you have just upgraded Jumpseat: nothing. Otherwise: " + _DEFECT,
-    3031: "The line has the reason. The app continues to serve. But if the spawner ends, the next spawner cannot take over "
-    "this app and starts it again.",
+    3031: "The line has the reason. The app continues to serve. But if the spawner ends, the next spawner cannot take "
+    "over this app and starts it again.",
     3032: _STORE,
     3040: "Raise `fs.inotify.max_user_watches` (sysctl), or accept that restarts begin some seconds after the touch.",
     3041: "Raise `fs.inotify.max_user_instances` (sysctl), or accept that restarts begin some seconds after the touch.",
@@ -123,14 +123,16 @@ REMEDIES: dict[int, str] = {
     3513: "The line has the step, the reason and the error id. The lines below it have the app's traceback. See "
     "[error-pages.md](error-pages.md#the-steps-of-a-start).",
     3530: "Change the directives so that they agree.",
-    3531: "No process of the old release is left, so Jumpseat tries the newest code. Repair the code and touch `restart.txt`.",
-    3533: "The app needs too much memory, or PassengerHardMemoryLimit is too small. The requests of the worker were answered "
-    "502 or cut.",
-    3534: "Raise PassengerMemoryLimit. Jumpseat does not replace this worker, because a new one would have as much memory.",
+    3531: "No process of the old release is left, so Jumpseat tries the newest code. Repair the code and touch "
+    "`restart.txt`.",
+    3533: "The app needs too much memory, or PassengerHardMemoryLimit is too small. The requests of the worker were "
+    "answered 502 or cut.",
+    3534: "Raise PassengerMemoryLimit. Jumpseat does not replace this worker, because a new one would have as much "
+    "memory.",
     3535: "If it is rare: nothing. If it happens often, the app leaks memory, or the limit is too small.",
     3536: "See JS2131.",
-    3539: "The app's out-of-band work takes too long. The app's log has the stacks of the worker, after JS3107. They show "
-    "where it was.",
+    3539: "The app's out-of-band work takes too long. The app's log has the stacks of the worker, after JS3107. They "
+    "show where it was.",
     3540: "The new release serves with the workers that it has. JS3513 says why its other workers did not start. "
     "Repair the code and touch `restart.txt`.",
 }

@@ -29,7 +29,7 @@ The row *allowed in* uses these words:
 |---|---|
 | server config | outside of every section |
 | virtual host, directory, location | in `<VirtualHost>`, `<Directory>`, `<Location>` and similar sections |
-| .htaccess | in `.htaccess`, `<Files>` and `<If>`; if the row names a kind of AllowOverride, only where Apache's AllowOverride allows this kind |
+| .htaccess | in `.htaccess`, `<Files>` and `<If>`; if a kind of AllowOverride is named, only where it is allowed |
 
 A directive that is allowed only in *server config* applies to the whole server. If you write it in
 a `<VirtualHost>`, Apache logs a warning, and it still applies to the whole server.
