@@ -81,7 +81,7 @@ REMEDIES: dict[int, str] = {
     3003: "A user other than Apache's has tried to connect to the spawner. Find out who.",
     3004: "The line has the reason. If it is the token, the message came from a process of an older Apache, or from "
     "another program.",
-    3005: "Nothing: the app starts all the same. `prestart_timeout` in spawner.conf sets the time.",
+    3005: "Nothing: the app still starts. `prestart_timeout` in spawner.conf sets the time.",
     3006: "Check that the URL of PassengerPreStart leads to this Apache.",
     3008: "Make the app's user the owner of the file's folder: `install -d -o shop /var/log/shop`.",
     3011: "The app's import has left something behind that workers cannot share. See [preloading.md](preloading.md).",
