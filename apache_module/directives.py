@@ -305,8 +305,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         _A,
         0,
         "How much memory a worker may have. A worker with more finishes its requests, and a new one takes its place. "
-        "Jumpseat counts the worker's PSS and the memory of it that is swapped out, in MB of 1,048,576 bytes. It "
-        "measures every 2 seconds (`memory_interval` in spawner.conf). 0: no limit.",
+        "The memory is the worker's PSS and SwapPss (its share of the memory that is swapped out), in MB of 1,048,576 "
+        "bytes. Jumpseat measures it every 2 seconds (`memory_interval` in spawner.conf). 0: no limit.",
         maximum=MEGABYTE_LIMIT,
         unit="MB",
         on_wire=True,

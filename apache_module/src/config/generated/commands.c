@@ -122,7 +122,7 @@ const command_rec passenger_commands[] = {
     AP_INIT_TAKE1("PassengerMaxRequests", passenger_set_value, (void *)&option_table[26], RSRC_CONF | ACCESS_CONF,
         "How many requests a worker serves before a new worker takes its place. No request is lost. Use it for apps that leak memory. 0: no limit."),
     AP_INIT_TAKE1("PassengerMemoryLimit", passenger_set_value, (void *)&option_table[27], RSRC_CONF | ACCESS_CONF,
-        "How much memory a worker may have. A worker with more finishes its requests, and a new one takes its place. Jumpseat counts the worker's PSS and the memory of it that is swapped out, in MB of 1,048,576 bytes. It measures every 2 seconds (`memory_interval` in spawner.conf). 0: no limit."),
+        "How much memory a worker may have. A worker with more finishes its requests, and a new one takes its place. The memory is the worker's PSS and SwapPss (its share of the memory that is swapped out), in MB of 1,048,576 bytes. Jumpseat measures it every 2 seconds (`memory_interval` in spawner.conf). 0: no limit."),
     AP_INIT_TAKE1("PassengerHardMemoryLimit", passenger_set_value, (void *)&option_table[28], RSRC_CONF | ACCESS_CONF,
         "How much memory a worker may have at most. Jumpseat kills a worker with more at once, even while it is serving. Its requests are answered 502. The memory is measured as for PassengerMemoryLimit. 0: no limit."),
     AP_INIT_ITERATE("PassengerPreStart", passenger_add_value, (void *)&option_table[29], RSRC_CONF,
