@@ -16,10 +16,10 @@ _START = """\
 This page is for people who configure Apache. It lists every directive, its default, and where it is
 allowed.
 
-Apache checks each value when it reads its configuration. If a value is wrong, `apachectl
-configtest` fails and names the directive, the file and the line. A value is wrong if it is a number
-out of range, an unknown word, or the name of a user, group, folder, file or interpreter that does
-not exist.
+Apache checks each value when it reads its configuration. If a value is wrong, the command
+`apachectl configtest` fails and names the directive, the file and the line. A value is wrong if it
+is, for example, a number out of range, an unknown word, or the name of a user, group, folder, file
+or interpreter that does not exist.
 
 Paths are relative to `ServerRoot`, unless stated otherwise.
 
@@ -34,8 +34,11 @@ The row *allowed in* uses these words:
 A directive that is allowed only in *server config* applies to the whole server. If you write it in
 a `<VirtualHost>`, Apache logs a warning, and it still applies to the whole server.
 
-The row *after a change* says what you must do after a change, if a reload of Apache is not enough
-to change the running processes. [guide.md](guide.md) explains words like *worker* and *app group*.
+After you have changed a directive, run `apachectl graceful`. If the directive has a row *after a
+change*, the app's running processes still have the old value; the app's next request restarts it.
+If a directive needs more, its text says so.
+
+[guide.md](guide.md) explains words like *worker* and *app group*.
 """
 
 _WIDTH = 100  # columns of a line outside of tables
