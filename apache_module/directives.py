@@ -18,7 +18,9 @@ SECONDS_LIMIT = 604800
 HOOKS = ("attached_process", "detached_process", "spawn_failed", "queue_full_error", "max_request_time_reached")
 
 _S, _A, _L, _O = Scope.SERVER, Scope.APPLICATION, Scope.LOCATION, Scope.OPTIONS
-_ALSO_HTACCESS = "Not allowed in `.htaccess`, so that a tenant cannot remove a limit of the administrator."
+_ALSO_HTACCESS = (
+    "Not allowed in `.htaccess`: a user who may write only this file cannot remove a limit of the administrator."
+)
 
 DIRECTIVES: tuple[Directive, ...] = (
     # What is served, and from where
@@ -27,15 +29,14 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _L,
         True,
-        "Whether Jumpseat may send requests to an app here. With Off, the rest of Apache serves them.",
+        "Whether Jumpseat may pass requests to an app here. With Off, Apache serves them as without Jumpseat.",
     ),
     Directive(
         "AppRoot",
         Kind.DIRECTORY,
         _A,
         None,
-        "The app's folder. It is the working directory of the app's processes, and the first folder from which they "
-        "import.",
+        "The app's folder. It is the working directory of the app's processes and the first entry of `sys.path`.",
         default_text="the parent folder of DocumentRoot, or of the folder to which a PassengerBaseURI leads",
     ),
     Directive(
@@ -44,8 +45,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         _A,
         None,
         "A path below which an app is mounted. It begins with a slash and does not end with one. You may give the "
-        "directive several times. The set in an inner scope replaces the set of an outer scope. If several paths fit a "
-        "request, the longest one wins.",
+        "directive several times, for several paths. If an inner section has this directive, the paths of the outer "
+        "sections do not count there. If several paths fit a request, the longest one counts.",
         default_text="the app is mounted at /",
     ),
     Directive(
@@ -53,7 +54,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.CHOICE,
         _A,
         None,
-        "The kind of the app. Needed only if Jumpseat cannot recognise the app by its files.",
+        "The kind of the app. You need it only if Jumpseat does not recognise the app by its entry file.",
         choices={"wsgi": "wsgi", "python": "wsgi"},
         default_text="recognised by the entry file",
         difference="Jumpseat serves only Python apps. It refuses `rack`, `ruby`, `node`, `nodejs` and `meteor`.",
@@ -70,7 +71,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.TEXT,
         _A,
         None,
-        "The name of the app group. Scopes with the same name share their processes.",
+        "The name of the app group. If two virtual hosts or locations have the same name, they share their processes.",
         default_text="the app root and the environment: `/var/www/shop (production)`",
     ),
     Directive(
@@ -78,8 +79,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _O,
         False,
-        "Whether the app gets a path that contains `%2F` as the client encoded it. Apache's own AllowEncodedSlashes "
-        "must also allow such requests.",
+        "With On, the app gets a path that contains `%2F` exactly as the client has encoded it. Apache's own "
+        "AllowEncodedSlashes must also allow such requests.",
     ),
     # How an app's processes are started
     Directive(
@@ -106,7 +107,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.CHOICE,
         _A,
         "smart",
-        "`smart` imports the app once and forks the workers from there. `direct` imports the app in each worker.",
+        "`smart`: one process, the preloader, imports the app and forks the workers. `direct`: each worker imports "
+        "the app itself. `smart-lv2` means the same as `smart`, and `conservative` the same as `direct`.",
         choices={"smart": "smart", "smart-lv2": "smart", "direct": "direct", "conservative": "direct"},
         on_wire=True,
         respawn=True,
@@ -117,8 +119,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _A,
         True,
-        "Whether the app is started through the login shell of its user. It then gets the variables that the shell's "
-        "profile sets.",
+        "Whether the app is started through the login shell of its user. The app then gets the variables that the "
+        "shell's profile sets.",
         on_wire=True,
         respawn=True,
     ),
@@ -127,7 +129,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         90,
-        "How long a process may take to start. After this time it is killed, and its start has failed.",
+        "How long a process may take to start. If it takes longer, Jumpseat kills it, and its start has failed.",
         minimum=1,
         unit="seconds",
         on_wire=True,
@@ -138,7 +140,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         _A,
         "process",
         "`process`: a worker serves one request at a time. `thread`: a worker serves up to PassengerThreadCount "
-        "requests at a time, each in its own thread. The app must then be thread-safe, and `wsgi.multithread` is true.",
+        "requests at a time, each in its own thread. The app must then be thread-safe, and `wsgi.multithread` is "
+        "true.",
         choices={"process": "process", "thread": "thread"},
         on_wire=True,
         respawn=True,
@@ -162,8 +165,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         -1,
-        "The most requests that a worker gets at a time, if this is fewer than it has threads. -1 and 0: as many as it "
-        "has threads.",
+        "How many requests a worker gets at a time. It has an effect only if the number is smaller than the number of "
+        "the worker's threads. -1 and 0: as many as the worker has threads.",
         minimum=-1,
         maximum=PROCESS_LIMIT,
         unit="requests",
@@ -187,7 +190,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.GROUP,
         _A,
         None,
-        "The group that the app runs as. `!STARTUP_FILE!` means the group of the entry file.",
+        "The group that the app runs as. `!STARTUP_FILE!`: the group of the entry file.",
         choices={"!STARTUP_FILE!": "!STARTUP_FILE!"},
         on_wire=True,
         respawn=True,
@@ -208,7 +211,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.USER,
         _S,
         "nobody",
-        "The user for apps that have no usable user of their own, for example because root owns their entry file.",
+        "The user for apps that would otherwise run as root, for apps whose entry file belongs to a user that does "
+        "not exist, and for all apps with PassengerUserSwitching off.",
         on_wire=True,
         respawn=True,
     ),
@@ -217,7 +221,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.GROUP,
         _S,
         None,
-        "The group for apps that have no usable group of their own.",
+        "The group for apps that would otherwise run in root's group, and for all apps with PassengerUserSwitching "
+        "off.",
         on_wire=True,
         respawn=True,
         default_text="the primary group of PassengerDefaultUser",
@@ -228,7 +233,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         1,
-        "The number of workers that an app keeps even when they are idle, once it has started.",
+        "How many workers an app keeps even when they are idle. The first request of the app starts this many.",
         maximum=PROCESS_LIMIT,
         unit="processes",
         on_wire=True,
@@ -238,7 +243,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "The most workers that this app may have. 0: no limit for this app.",
+        "How many workers this app may have at most. 0: no limit for this app.",
         maximum=PROCESS_LIMIT,
         unit="processes",
         on_wire=True,
@@ -249,7 +254,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _S,
         0,
-        "The most workers that each app may have. 0: no such limit.",
+        "How many workers any app may have at most. 0: no such limit.",
         maximum=PROCESS_LIMIT,
         unit="processes",
         on_wire=True,
@@ -259,7 +264,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _S,
         6,
-        "The most workers of all apps together.",
+        "How many workers all apps together may have at most.",
         minimum=1,
         maximum=PROCESS_LIMIT,
         unit="processes",
@@ -270,7 +275,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _S,
         300,
-        "How long a worker beyond PassengerMinInstances may be idle before it is ended. 0: for ever.",
+        "When a worker beyond PassengerMinInstances has been idle for this time, it ends. 0: it does not end.",
         unit="seconds",
         on_wire=True,
     ),
@@ -279,7 +284,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         300,
-        "How long a preloader may fork nothing before it is ended. 0: for ever.",
+        "When a preloader has forked no worker for this time, it ends. 0: it does not end.",
         unit="seconds",
         on_wire=True,
     ),
@@ -288,8 +293,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "How many requests a worker serves before a new worker takes its place. Use it for apps that leak memory. 0: "
-        "no limit. No request is lost when the worker is replaced.",
+        "How many requests a worker serves before a new worker takes its place. No request is lost. Use it for apps "
+        "that leak memory. 0: no limit.",
         unit="requests",
         on_wire=True,
         respawn=True,
@@ -300,8 +305,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         _A,
         0,
         "How much memory a worker may have. A worker with more finishes its requests, and a new one takes its place. "
-        "The memory is its share (PSS) and the part of it that is swapped out, in MB of 1,048,576 bytes. It is "
-        "measured every 2 seconds (`memory_interval` in spawner.conf). 0: no limit.",
+        "The memory is the worker's PSS and SwapPss (its share of the memory that is swapped out), in MB of 1,048,576 "
+        "bytes. Jumpseat measures it every 2 seconds (`memory_interval` in spawner.conf). 0: no limit.",
         maximum=MEGABYTE_LIMIT,
         unit="MB",
         on_wire=True,
@@ -312,8 +317,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "How much memory a worker may have at most. A worker with more is killed at once, even while it is serving. "
-        "Its requests are answered 502. The memory is measured as for PassengerMemoryLimit. 0: no limit.",
+        "How much memory a worker may have at most. Jumpseat kills a worker with more at once, even while it is "
+        "serving. Its requests are answered 502. The memory is measured as for PassengerMemoryLimit. 0: no limit.",
         maximum=MEGABYTE_LIMIT,
         unit="MB",
         on_wire=True,
@@ -324,7 +329,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.URL_LIST,
         _S,
         None,
-        "The URL of an app that is started together with Apache. You may give the directive several times.",
+        "The URL of an app that is to start together with Apache. You may give the directive several times.",
         default_text="apps start with their first request",
     ),
     Directive(
@@ -355,8 +360,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "How long a request may wait for a worker after its body has been read. Then it is answered 504 with "
-        "Retry-After, and the app never gets it. 0: for ever.",
+        "How long a request may wait for a worker, after Apache has read its body. If it waits longer, it is answered "
+        "504 with Retry-After, and the app never gets it. 0: no limit.",
         maximum=SECONDS_LIMIT,
         unit="seconds",
         difference=_ALSO_HTACCESS,
@@ -366,12 +371,12 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _A,
         0,
-        "How long an app may take for a request, from the moment at which a worker takes it until the worker has given "
-        "its complete response. Then the client gets a 504 (a response that has begun is cut), the stacks of all "
-        "threads of the worker are written to the app's log, and the worker is ended: first with SIGTERM, some seconds "
-        "later with SIGKILL. The time in the queue does not count. The time in which the worker waits for its client "
-        "counts: for a body that is not buffered (PassengerBufferUpload off), and when the response is larger than "
-        "PassengerResponseBufferHighWatermark. 0: no limit.",
+        "How long an app may take for a request, from the moment at which a worker takes it until the worker has "
+        "given its complete response. If it takes longer, the client gets a 504 (a response that has begun is cut). "
+        "Jumpseat writes the stacks of all threads of the worker to the app's log and ends the worker: first with "
+        "SIGTERM, some seconds later with SIGKILL. The time in the queue does not count. The time in which the worker "
+        "waits for its client counts: for a body that is not buffered (PassengerBufferUpload off), and when the "
+        "response is larger than PassengerResponseBufferHighWatermark. 0: no limit.",
         maximum=SECONDS_LIMIT,
         unit="seconds",
         difference="Jumpseat sends a 504 to the client and writes the stacks to the log. " + _ALSO_HTACCESS,
@@ -381,18 +386,17 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _A,
         False,
-        "Whether a client comes back to the worker that served it before, as long as that worker lives. A cookie "
-        "identifies the worker.",
+        "Whether a client always gets the same worker, as long as this worker lives. A cookie names the worker.",
         on_wire=True,
         respawn=True,
-        difference="Not allowed in `.htaccess`, because it applies to the app as a whole.",
+        difference="Not allowed in `.htaccess`, because it is valid for the whole app.",
     ),
     Directive(
         "StickySessionsCookieName",
         Kind.TOKEN,
         _A,
         "_passenger_route",
-        "The name of the cookie of PassengerStickySessions.",
+        "The name of the cookie for PassengerStickySessions.",
         difference="In Passenger it has no effect. Not allowed in `.htaccess`.",
     ),
     Directive(
@@ -400,8 +404,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.COOKIE_ATTRIBUTES,
         _A,
         None,
-        "The attributes of the cookie of PassengerStickySessions. `Path=` with the app's base URI is put before them, "
-        "unless they name a path.",
+        "The attributes of the cookie for PassengerStickySessions. If they do not contain a path, Jumpseat puts "
+        "`Path=` with the app's base URI before them.",
         default_text="`HttpOnly; SameSite=Lax`, and `Secure` if the request came over TLS",
         difference="With the default, the cookie also works over plain HTTP. Not allowed in `.htaccess`.",
     ),
@@ -410,16 +414,16 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _L,
         True,
-        "Whether the complete body of a request is read before a worker gets the request. With On, a slow upload does "
-        "not occupy a worker.",
+        "With On, a worker gets a request only after Apache has read its complete body. So a slow upload does not "
+        "occupy a worker. With Off, the worker gets the body while the client sends it.",
     ),
     Directive(
         "DataBufferDir",
         Kind.DIRECTORY,
         _S,
         None,
-        "The folder for request bodies, and for responses to slow clients, that are too large for memory. They are "
-        "stored in files without names.",
+        "The folder for request bodies that are too large for memory, and for responses to slow clients. Apache "
+        "stores them there in files without names.",
         default_text="TMPDIR of Apache's environment, else /tmp",
     ),
     Directive(
@@ -427,9 +431,9 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _S,
         134217728,
-        "How much of a response is kept for a client that reads slowly, so that the worker is free for other requests. "
-        "When more is waiting, the worker waits, too. What is too large for memory is stored in "
-        "PassengerDataBufferDir. 0: no limit.",
+        "How much of a response Apache keeps for a client that reads slowly, so that the worker is free for other "
+        "requests. If the client is further behind, the worker waits for it. Apache stores what is too large for "
+        "memory in PassengerDataBufferDir. 0: no limit.",
         unit="bytes",
     ),
     Directive(
@@ -437,7 +441,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _A,
         None,
-        "Whether the browser shows, with traceback, why an app did not start or why a request failed.",
+        "Whether the error page shows the reason with the traceback, when an app did not start or a request failed.",
         on_when=("AppEnv", "development"),
         on_wire=True,
         respawn=True,
@@ -448,7 +452,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.READ_FILE,
         _A,
         None,
-        "An HTML file that visitors get, with status 500, when an app does not start.",
+        "An HTML file that visitors get, with status 500, when the app does not start.",
         on_wire=True,
         default_text="a short page that does not name the reason",
     ),
@@ -457,14 +461,15 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _L,
         False,
-        "Whether Apache's ErrorDocument replaces the body of an app's response with a status of 400 or more.",
+        "With On, if an app answers with a status of 400 or more, Apache's ErrorDocument replaces the body of the "
+        "response.",
     ),
     Directive(
         "ShowVersionInHeader",
         Kind.FLAG,
         _S,
         True,
-        "Whether the X-Powered-By header contains the version.",
+        "Whether the header X-Powered-By contains the version.",
     ),
     # Restarts
     Directive(
@@ -472,7 +477,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.PATH_IN_APP,
         _A,
         "tmp",
-        "The folder of restart.txt: absolute, or relative to the app root.",
+        "The folder of `restart.txt`: absolute, or relative to the app root.",
         on_wire=True,
     ),
     Directive(
@@ -480,7 +485,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _A,
         True,
-        "Whether a restart replaces the workers one by one, after the new release has loaded. With Off, the old "
+        "With On, a restart first loads the new release and then replaces the workers one by one. With Off, the old "
         "workers end at once, some milliseconds after the touch, and requests wait for the new ones.",
         on_wire=True,
         difference="On by default. " + _ALSO_HTACCESS,
@@ -490,7 +495,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _A,
         None,
-        "Whether the old release continues to serve when a new release does not start. `jumpseat status` and "
+        "With On, the old release continues to serve when a new release does not start. `jumpseat status` and "
         "`restart.error.txt` beside `restart.txt` show the reason. The next restart tries again. It needs "
         "PassengerRollingRestarts. With Off, a release that does not start replaces the old one, and its requests are "
         "answered 500.",
@@ -504,9 +509,9 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _S,
         10,
-        "How many seconds Apache remembers which app it found in a folder before it looks at the files again. "
-        "0: it looks at each request. On file systems that do not report changes, the spawner looks at restart.txt as "
-        "often, but at most once a second.",
+        "How many seconds Apache remembers which app it has found in a folder. After this time it looks at the files "
+        "again. 0: it looks at the files for each request. On file systems that do not report changes, the spawner "
+        "looks at `restart.txt` as often, but at most once a second.",
         unit="seconds",
         on_wire=True,
     ),
@@ -516,7 +521,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.WRITTEN_FILE,
         _S,
         None,
-        "The file for the messages of the spawner, and for the output of apps that have no log of their own.",
+        "The file for the messages of the spawner, and for the output of apps that have no PassengerAppLogFile.",
         on_wire=True,
         default_text="ErrorLog; the output of an app goes to the ErrorLog of its virtual host",
     ),
@@ -544,7 +549,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _S,
         False,
-        "With On, the output of apps is logged without time, process id and `App ... output:` before each line.",
+        "With On, the log has each line of an app as the app has written it. With Off, each line begins with the "
+        "time, the process id and `App ... output:`.",
         on_wire=True,
     ),
     # The instance
@@ -553,8 +559,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.CREATED_DIRECTORY,
         _S,
         None,
-        "The folder in which the commands look for running instances. It has one folder with sockets for each "
-        "instance. After a change, stop and start Apache.",
+        "The folder in which the commands look for running instances. It contains one folder for each instance, with "
+        "its sockets. After a change, stop and start Apache.",
         default_text="/run/jumpseat, or /tmp/jumpseat-UID if Apache was not started as root",
     ),
     Directive(
@@ -562,8 +568,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.INTEGER,
         _S,
         2048,
-        "How many processes of Apache may wait for the spawner at the same time. Also how many requests may wait for "
-        "an app that has PassengerMaxRequestQueueSize 0.",
+        "How many processes of Apache may wait for the spawner at the same time. It is also the limit of the request "
+        "queue of an app that has PassengerMaxRequestQueueSize 0.",
         unit="connections",
         on_wire=True,
     ),
@@ -572,7 +578,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.READ_FILE,
         _S,
         None,
-        "The spawner's own configuration file. After a change of the name, stop and start Apache.",
+        "The spawner's own configuration file. If you change this directive, stop and start Apache.",
         default_text="/etc/jumpseat/spawner.conf if it exists, else none",
         difference="Passenger has no such directive.",
     ),

@@ -12,15 +12,17 @@ _START = """\
 
 <!-- Generated from the sources and apache_module/log_remedies.py by `make generate`; do not edit. -->
 
-This page is for people who found a numbered line in a log. It says what to do about each line.
+This page is for people who have found a line with a number like `JS2045` in a log. It says what to
+do about the line.
 
-Each line that Jumpseat itself writes has a number such as `JS2045`. Search for the number on this
-page. In the column *text*, `…` is a part that changes from line to line.
+Each line that Jumpseat itself writes has such a number. Search for the number on this page. In the
+column *text*, `…` stands for a part that changes from line to line. If the column *what to do* is
+empty, or says *nothing*, you need not do anything.
 
 - **Where the lines are:** see [guide.md](guide.md#logs).
 - **Which lines are written:** for numbers below 3000, Apache's `LogLevel` decides (for this module
   alone: `LogLevel passenger:info`). For the other numbers, `PassengerLogLevel` decides.
-- **An *error id* in a line** is the id on the page that the visitor saw.
+- **The *error id* in a line** is also on the error page that the visitor has seen.
 """
 
 _SECTIONS = (

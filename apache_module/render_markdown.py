@@ -16,10 +16,10 @@ _START = """\
 This page is for people who configure Apache. It lists every directive, its default, and where it is
 allowed.
 
-Values are checked when Apache reads its configuration. `apachectl configtest` then fails and names
-the directive, the file and the line. It fails for a number that is out of range, for an unknown
-word, for a user or group that does not exist, and for a folder, file or interpreter that does not
-exist.
+Apache checks each value when it reads its configuration. If a value is wrong, the command
+`apachectl configtest` fails and names the directive, the file and the line. A value is wrong if it
+is, for example, a number out of range, an unknown word, or the name of a user, group, folder, file
+or interpreter that does not exist.
 
 Paths are relative to `ServerRoot`, unless stated otherwise.
 
@@ -29,10 +29,16 @@ The row *allowed in* uses these words:
 |---|---|
 | server config | outside of every section |
 | virtual host, directory, location | in `<VirtualHost>`, `<Directory>`, `<Location>` and similar sections |
-| .htaccess | in `.htaccess`, `<Files>` and `<If>`; if a kind of AllowOverride is named, only where it is set |
+| .htaccess | in `.htaccess`, `<Files>` and `<If>`; if a kind of AllowOverride is named, only where it is allowed |
 
-A directive that is allowed only in *server config* applies to the whole server. In a
-`<VirtualHost>` it brings a warning and still applies to the whole server.
+A directive that is allowed only in *server config* applies to the whole server. If you write it in
+a `<VirtualHost>`, Apache logs a warning, and it still applies to the whole server.
+
+After you have changed a directive, run `apachectl graceful`. If the directive has a row *after a
+change*, the app's running processes still have the old value; the app's next request restarts it.
+If a directive needs more, its text says so.
+
+[guide.md](guide.md) explains words like *worker* and *app group*.
 """
 
 _WIDTH = 100  # columns of a line outside of tables
@@ -85,7 +91,7 @@ def _allowed_values(option: Directive) -> str:
         return _CHECKS.get(option.kind, "")
     unit = " " + option.unit if option.unit else ""
     if option.maximum == INTEGER_LIMIT:
-        return "at least %d%s" % (option.minimum, unit)
+        return "at least %d%s" % (option.minimum, unit[:-1] if option.minimum == 1 and unit.endswith("s") else unit)
     return "%d to %d%s" % (option.minimum, option.maximum, unit)
 
 
@@ -129,8 +135,8 @@ def page(options: Sequence[Directive]) -> str:
         "## Directives without effect",
         "",
         _wrapped(
-            "Jumpseat accepts these directives everywhere, so that a configuration for Passenger loads. For each name "
-            "there is one warning when Apache starts."
+            "Jumpseat accepts these directives everywhere, so that a configuration for Passenger loads. They have no "
+            "effect. When Apache starts, it logs one warning for each of them."
         ),
     ]
     lines += _names("In Passenger's open source edition", OPEN_SOURCE)

@@ -113,7 +113,7 @@ def test_a_worker_lost_while_a_release_is_resisted_is_forked_from_the_old_one(
     assert httpd.get("/").text == "first"
 
 
-def test_resisting_outlives_the_spawner(httpd: CheckedHttpd, release: AppFolder) -> None:
+def test_a_pinned_release_outlives_the_spawner(httpd: CheckedHttpd, release: AppFolder) -> None:
     start(httpd, release)
     deploy(release, BROKEN["missing import"][0])
     eventually(lambda: group(httpd)["resisting"], "the failure in status")
@@ -128,7 +128,7 @@ def test_resisting_outlives_the_spawner(httpd: CheckedHttpd, release: AppFolder)
     assert httpd.get("/pid").text == before
 
 
-def test_without_resisting_the_broken_release_takes_the_place_of_the_old_one(
+def test_without_pinning_the_broken_release_takes_the_place_of_the_old_one(
     httpd: CheckedHttpd, release: AppFolder
 ) -> None:
     start(httpd, release, "PassengerResistDeploymentErrors off")

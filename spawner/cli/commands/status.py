@@ -118,7 +118,7 @@ def render(answer: dict[str, Any], now: Optional[float] = None) -> Iterable[Rend
         yield Text()
         yield _group_head(group)
         if group.get("resisting"):
-            yield Padding(_resisting(group["resisting"]), (0, 0, 0, 2), expand=False)
+            yield Padding(_pinned_release(group["resisting"]), (0, 0, 0, 2), expand=False)
         elif group["failure"]:
             yield Padding(_failure(group["failure"]), (0, 0, 0, 2), expand=False)
         for warning in group.get("warnings", ()):
@@ -196,7 +196,7 @@ def _load(group: dict[str, Any]) -> Text:
     return page
 
 
-def _resisting(failure: dict[str, Any]) -> Text:
+def _pinned_release(failure: dict[str, Any]) -> Text:
     page = Text()
     values = (failure["generation"], printable(failure["step"]), duration(failure["age"]))
     page.append("Deployment error: generation %d failed at step %s %s ago" % values, style="bold red")
