@@ -72,7 +72,7 @@ def load(path: str) -> SpawnerConf:
     if problems:
         raise SpawnerConfError("\n".join("%s: %s" % (name, problem) for problem in problems))
     values = {key: found[section][key] for section in found.sections for key in found[section]}
-    return SpawnerConf(**{**values, "disabled_capabilities": frozenset(values["disabled_capabilities"])})
+    return SpawnerConf(**{**values, "disabled_capabilities": frozenset(_disabled(found))})
 
 
 def _problems(found: ConfigObj) -> list[str]:
@@ -84,13 +84,17 @@ def _problems(found: ConfigObj) -> list[str]:
     if isinstance(grace, float) and grace > LONGEST_GRACE:
         text = "%s: %g is more than %g: httpd itself waits 8 seconds for the spawner's end, and kills it then"
         problems.append(text % (_setting(["times"], "shutdown_grace"), grace, LONGEST_GRACE))
-    for word in found.get("apps", {}).get("disabled_capabilities", ()):
+    for word in _disabled(found):
         if word not in CAPABILITIES:
             text = "%s: there is no capability %s; there are: %s"
             problems.append(text % (_setting(["apps"], "disabled_capabilities"), word, ", ".join(CAPABILITIES)))
     for sections, key in get_extra_values(found):
         problems.append("%s: there is no such setting" % _setting(sections, key))
     return problems
+
+
+def _disabled(found: ConfigObj) -> list[str]:
+    return [word for word in found.get("apps", {}).get("disabled_capabilities", ()) if word]
 
 
 def _setting(sections: "tuple[str, ...] | list[str]", key: "str | None") -> str:

@@ -29,10 +29,10 @@ def describe_group(group: Group, capacity: Capacity, now: float) -> dict[str, An
         "next_generation": release.next,
         "target": group.sizing.target,
         "restart": None if release.restart is None else describe_restart(release.restart, now),
-        "resisting": None if release.pinned is None else describe_pinned_release(release.pinned, now),
+        "pinned_release": None if release.pinned is None else describe_pinned_release(release.pinned, now),
         "always_restart": group.always_restart,
         "configured": capacity.configuration.has(registration),
-        "waits_for_room": capacity.lacks_place(group.key),
+        "waits_for_place": capacity.lacks_place(group.key),
         "requests_rejected": group.rejected,
         "failure": None
         if failure is None
@@ -91,10 +91,10 @@ def describe_process(process: Process, now: float) -> dict[str, Any]:
         "capacity": process.capacity,
         "working": process.working,
         "work_wanted": bool(process.work_requested_at) and not process.working,
-        "worn": process.max_requests_reached,
+        "max_requests_reached": process.max_requests_reached,
         "too_large": process.too_large,
         "overdue": process.overdue,
-        "once": process.single_request,
+        "single_request": process.single_request,
         "uptime": round(now - process.started, 3),
         "idle": round(max(0.0, now - process.idle_since), 3) if process.idle_since and not process.busy else 0.0,
     }

@@ -28,14 +28,14 @@ Fields = list[tuple[str, str]]
 # What is known of a process beyond its state, and cannot be found out again: the marks of a record, and the fields of
 # Process that they stand for. The marks keep their names: a spawner of another version may read them.
 _MARKS = {
-    "once": "single_request",
-    "worn": "max_requests_reached",
+    "single_request": "single_request",
+    "max_requests_reached": "max_requests_reached",
     "too_large": "too_large",
     "overdue": "overdue",
-    "work_asked": "work_requested_at",
+    "work_requested": "work_requested_at",
     "work_granted": "work_granted_at",
 }
-_TIMES = ("work_asked", "work_granted")  # those of them that are times
+_TIMES = ("work_requested", "work_granted")  # those of them that are times
 _WARNINGS_SIZE = 8_000  # bytes of an import's warnings that are stored
 _LONGEST_DETAIL = 6_000  # characters; a record holds 32,000 bytes
 
@@ -109,7 +109,7 @@ def group_fields(group: Group, resources: GroupResources, restart_trigger: str) 
         ("generation", str(group.release.generation_to_store)),
         ("restart_key", restart_trigger),
         ("always_restart", "1" if group.always_restart else "0"),
-        ("resisting", pinned_release_text(group.release.pinned)),
+        ("pinned_release", pinned_release_text(group.release.pinned)),
         *(("warning", text) for text in stored_warnings(resources.warnings)),
     ]
 
@@ -161,7 +161,7 @@ def recovered_group(record: StoreRecord) -> RecoveredGroup:
     """
     registration = registration_from(record.fields)
     generation = int(record.get("generation"))
-    pinned = pinned_release_from_text(record.get("resisting"))
+    pinned = pinned_release_from_text(record.get("pinned_release"))
     listener, scoreboard = record.descriptors
     return RecoveredGroup(
         registration,

@@ -61,7 +61,7 @@ def test_a_broken_release_under_load_costs_no_request_and_the_mended_one_comes_i
     start(httpd, release, "PassengerMinInstances 2", kind)
     with ConcurrentClients(httpd, 6, ["/"], pause=0.005) as load:
         before = deploy(release, entry)
-        resisting = eventually(lambda: group(httpd)["resisting"], "the failure in status")
+        pinned = eventually(lambda: group(httpd)["pinned_release"], "the failure in status")
         eventually(error_file(release).exists, "restart.error.txt")
         seen = len(load.answers)
         eventually(lambda: len(load.answers) > seen + 50, "more answers")
@@ -70,10 +70,10 @@ def test_a_broken_release_under_load_costs_no_request_and_the_mended_one_comes_i
         eventually(lambda: load.answers[-1].answer.text == "second", "the mended release")
     assert load.failures == []
     assert {seen.answer.text for seen in load.answers} == {"first", "second"}
-    assert word in resisting["summary"] + resisting["detail"]
+    assert word in pinned["summary"] + pinned["detail"]
     assert httpd.logs.count("JS3513: cannot start the app: .*continues to serve") == 1
     eventually(lambda: not error_file(release).exists(), "restart.error.txt goes with the failure")
-    assert group(httpd)["resisting"] is None
+    assert group(httpd)["pinned_release"] is None
 
 
 @pytest.mark.parametrize("kind", BROKEN)
@@ -104,7 +104,7 @@ def test_a_worker_lost_while_a_release_is_resisted_is_forked_from_the_old_one(
 ) -> None:
     start(httpd, release, "PassengerMaxPreloaderIdleTime 1")
     deploy(release, BROKEN["syntax error"][0])
-    eventually(lambda: group(httpd)["resisting"], "the failure in status")
+    eventually(lambda: group(httpd)["pinned_release"], "the failure in status")
     eventually(lambda: generations_of_preloaders(httpd) == [1], "the end of the one that has failed")
     remains_true(lambda: generations_of_preloaders(httpd) == [1], "the old preloader is kept", 2.0)
     pid = workers(httpd)[0]["pid"]
@@ -116,14 +116,14 @@ def test_a_worker_lost_while_a_release_is_resisted_is_forked_from_the_old_one(
 def test_a_pinned_release_outlives_the_spawner(httpd: CheckedHttpd, release: AppFolder) -> None:
     start(httpd, release)
     deploy(release, BROKEN["missing import"][0])
-    eventually(lambda: group(httpd)["resisting"], "the failure in status")
+    eventually(lambda: group(httpd)["pinned_release"], "the failure in status")
     before = httpd.get("/pid").text
     spawner = httpd.spawner_pid()
     httpd.logs.expect("JS10")
     os.kill(spawner, signal.SIGKILL)
     wait_for_new_spawner(httpd, spawner)
     told = eventually(lambda: group(httpd), "its status")
-    assert told["resisting"]["generation"] == 2
+    assert told["pinned_release"]["generation"] == 2
     assert told["state"] == "serving"
     assert httpd.get("/pid").text == before
 
@@ -134,6 +134,6 @@ def test_without_pinning_the_broken_release_takes_the_place_of_the_old_one(
     start(httpd, release, "PassengerResistDeploymentErrors off")
     before = deploy(release, BROKEN["missing import"][0])
     eventually(lambda: httpd.get("/").status == 500, "the failure")
-    assert group(httpd)["resisting"] is None
+    assert group(httpd)["pinned_release"] is None
     deploy(release, before)
     assert eventually(lambda: httpd.get("/").status == 200, "the mended release")

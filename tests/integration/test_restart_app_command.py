@@ -67,11 +67,11 @@ def test_the_reason_is_in_status_until_the_mended_release_is_there(server: Check
     server.logs.expect("JS3513")
     release.write("loading.txt", "raise")
     assert run_command(server, "restart-app", str(release.root), "--wait").returncode == 1
-    assert "cannot> load" in group(server)["resisting"]["summary"]
+    assert "cannot> load" in group(server)["pinned_release"]["summary"]
     assert "Deployment error" in run_command(server, "status").stdout
     release.write("loading.txt", "")
     assert run_command(server, "restart-app", str(release.root), "--wait").returncode == 0
-    assert group(server)["resisting"] is None
+    assert group(server)["pinned_release"] is None
 
 
 @pytest.mark.parametrize("method", ["--rolling", "--blocking"])

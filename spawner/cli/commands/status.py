@@ -117,8 +117,8 @@ def render(answer: dict[str, Any], now: Optional[float] = None) -> Iterable[Rend
     for group in answer["groups"]:
         yield Text()
         yield _group_head(group)
-        if group.get("resisting"):
-            yield Padding(_pinned_release(group["resisting"]), (0, 0, 0, 2), expand=False)
+        if group.get("pinned_release"):
+            yield Padding(_pinned_release(group["pinned_release"]), (0, 0, 0, 2), expand=False)
         elif group["failure"]:
             yield Padding(_failure(group["failure"]), (0, 0, 0, 2), expand=False)
         for warning in group.get("warnings", ()):
@@ -187,7 +187,7 @@ def _load(group: dict[str, Any]) -> Text:
     page = Text("%d of %d requests at a time" % (running, sum(process.get("capacity", 1) for process in workers)))
     if group["requests_waiting"]:
         page.append(", %s wait in the queue" % (group.get("requests_in_queue") or "requests"), style="yellow")
-    page.append(", waits for room in the pool" if group.get("waits_for_room") else "", style="yellow")
+    page.append(", waits for a place in the pool" if group.get("waits_for_place") else "", style="yellow")
     rejected = group.get("requests_rejected", 0)
     page.append(", %d answered 503 (queue full)" % rejected if rejected else "", style="yellow")
     shares = [process["memory"]["pss"] for process in group["processes"] if process["memory"]]
@@ -248,11 +248,11 @@ def _cells(process: dict[str, Any]) -> list[str]:
 
 
 _REASONS = {
-    "worn": "served its share",
+    "max_requests_reached": "request limit reached",
     "too_large": "too large",
     "overdue": "request too slow",
     "work_wanted": "wants out-of-band work",
-    "once": "for one request",
+    "single_request": "for one request",
 }
 
 

@@ -56,6 +56,6 @@ class GroupStatus:
     def is_settled(self) -> bool:
         """No restart under way or failed; all workers, and the preloader if there is to be one, of one generation."""
         generations = {one["generation"] for one in self.group["processes"]}
-        quiet = self.group["restart"] is None and self.group["resisting"] is None
+        quiet = self.group["restart"] is None and self.group["pinned_release"] is None
         ready = [one["state"] for one in self.preloaders()] == ["ready"] * (self.group["spawn_method"] == "smart")
         return quiet and ready and self.group["state"] == "serving" and generations == {self.group["generation"]}

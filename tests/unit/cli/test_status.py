@@ -89,7 +89,7 @@ def test_a_deployment_error_that_is_resisted_is_told_with_its_reason_and_age(
     registry: Registry, answer: dict[str, Any], as_line: AsLine
 ) -> None:
     failure = {"step": "import", "summary": "ImportError: no shop", "detail": "", "facts": {}, "error_id": "1f2e3d4c"}
-    answer["groups"][0]["resisting"] = {"generation": 5, "age": 61.0, **failure}
+    answer["groups"][0]["pinned_release"] = {"generation": 5, "age": 61.0, **failure}
     registry.add("httpd-1", as_line(answer))
     output = run(registry).output
     assert "Deployment error: generation 5 failed at step import 1 min 1 s ago" in output
@@ -126,12 +126,12 @@ def test_out_of_band_work_is_told(registry: Registry, answer: dict[str, Any], as
 
 
 def test_why_a_worker_is_to_be_replaced_is_told(registry: Registry, answer: dict[str, Any], as_line: AsLine) -> None:
-    answer["groups"][0].update(waits_for_room=True)
+    answer["groups"][0].update(waits_for_place=True)
     answer["groups"][0]["processes"][1].update(worn=True, too_large=True)
     registry.add("httpd-1", as_line(answer))
     output = run(registry).output
-    assert "serving, busy, served its share, too large" in output
-    assert "waits for room in the pool" in output
+    assert "serving, busy, request limit reached, too large" in output
+    assert "waits for a place in the pool" in output
 
 
 def test_text_of_apps_cannot_steer_the_terminal(registry: Registry, answer: dict[str, Any], as_line: AsLine) -> None:

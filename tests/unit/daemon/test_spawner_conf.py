@@ -37,6 +37,14 @@ def test_values_are_taken_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "found"), [("", []), (",", []), ("frames", ["frames"]), ("frames, body-file", ["frames", "body-file"])]
+)
+def test_capabilities_can_be_switched_off(tmp_path: Path, value: str, found: list[str]) -> None:
+    path = written(tmp_path, "[apps]\ndisabled_capabilities = %s\n" % value)
+    assert load(path).disabled_capabilities == frozenset(found)
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [
         ("[sampling]\nactive_intervall = 1\n", "[sampling] active_intervall: there is no such setting"),
@@ -45,6 +53,7 @@ def test_values_are_taken_over(tmp_path: Path) -> None:
         ("[output]\nline_length = long\n", '[output] line_length: the value "long" is of the wrong type'),
         ("[output]\nline_length = 1\n", '[output] line_length: the value "1" is too small'),
         ("[apps]\naccept_plain_scgi = perhaps\n", "[apps] accept_plain_scgi"),
+        ("[apps]\ndisabled_capabilities = frames, smoke\n", "disabled_capabilities: there is no capability smoke"),
         ("[output\n", "line 1"),
     ],
 )

@@ -121,7 +121,7 @@ def test_an_app_keeps_its_last_worker_while_it_is_in_a_request() -> None:
     world.advance(1000)
     assert world.serving("one")
     assert world.serving("two")
-    assert world.pool.snapshot(world.now)["groups"][2]["waits_for_room"]
+    assert world.pool.snapshot(world.now)["groups"][2]["waits_for_place"]
     world.sample("two", busy=False)
     world.all_up("three")
     assert world.serving("three")

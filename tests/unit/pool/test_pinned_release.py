@@ -29,7 +29,7 @@ def test_what_is_wrong_is_written_down_and_shown() -> None:
     deploy_broken(world)
     assert notes(world)[-1] == (2, True)
     world.now += 5
-    pinned = world.pool.snapshot(world.now)["groups"][0]["resisting"]
+    pinned = world.pool.snapshot(world.now)["groups"][0]["pinned_release"]
     assert (pinned["generation"], pinned["age"]) == (2, 5.0)
     assert pinned["summary"] == "ImportError: no module"
 
@@ -40,7 +40,7 @@ def test_a_release_that_starts_takes_back_what_was_written_down() -> None:
     world.restart()
     world.all_up()
     assert notes(world)[-1] == (3, False)
-    assert world.pool.snapshot(world.now)["groups"][0]["resisting"] is None
+    assert world.pool.snapshot(world.now)["groups"][0]["pinned_release"] is None
 
 
 def test_a_second_broken_release_is_the_one_that_is_shown() -> None:
@@ -50,7 +50,7 @@ def test_a_second_broken_release_is_the_one_that_is_shown() -> None:
     world.fail(world.starting())
     assert notes(world)[-1] == (3, True)
     assert [process.generation for process in world.serving()] == [1]
-    assert world.pool.snapshot(world.now)["groups"][0]["resisting"]["generation"] == 3
+    assert world.pool.snapshot(world.now)["groups"][0]["pinned_release"]["generation"] == 3
 
 
 def test_neither_idle_workers_nor_the_old_preloader_go_while_a_release_is_pinned() -> None:
@@ -147,7 +147,7 @@ def test_a_pinned_release_outlives_the_spawner() -> None:
     world.adopt_all(lambda number, process: True)
     assert world.pool.groups["app"].state is GroupState.SERVING
     assert not [process for process in world.processes() if process.starting], "the release that failed is not tried"
-    assert world.pool.snapshot(world.now)["groups"][0]["resisting"]["generation"] == 2
+    assert world.pool.snapshot(world.now)["groups"][0]["pinned_release"]["generation"] == 2
     world.restart()
     world.all_up()
     assert [process.generation for process in world.serving()] == [3, 3]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from spawner.loader_table import LOADERS, Loader
 from spawner.pool import effects
-from spawner.pool.process import Process
+from spawner.pool.process import OverdueRequest, Process, Reading
 from spawner.pool.states import GroupState, ProcessKind, ProcessState
 from tests.unit.pool.world import World
 
@@ -345,3 +346,96 @@ def test_a_minimum_that_the_caps_do_not_allow_is_named_once_in_each_configuratio
     world.step(world.pool.configure, world.server, 2, set())
     world.register(epoch=2, min_instances=3)
     assert len([effect for effect in world.effects_of(effects.LogLine) if effect.text.startswith(text)]) == 2
+
+
+@pytest.fixture
+def can_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loader's workers can end one of their requests."""
+    loader = LOADERS["wsgi"]
+    monkeypatch.setitem(LOADERS, "wsgi", Loader(loader.program, loader.capabilities | {"cancel"}))
+
+
+def requests_of(world: World, worker: Process, *overdue: OverdueRequest) -> list[effects.Effect]:
+    """A look at a worker that shows these overdue requests."""
+    reading = Reading(3, 5, worker.requests, worker.idle_since, False, overdue)
+    return world.step(world.pool.sample, "app", {worker.process_id: reading}, False)
+
+
+@pytest.mark.usefixtures("can_cancel")
+def test_a_worker_that_can_is_told_to_end_the_request_and_serves_on() -> None:
+    world = World()
+    world.up()
+    worker = world.serving()[0]
+    request = OverdueRequest(2, 77)
+    assert effects.CancelRequest(worker.process_id, request) in requests_of(world, worker, request)
+    assert not [one for one in requests_of(world, worker, request) if isinstance(one, effects.CancelRequest)]
+    requests_of(world, worker)
+    world.advance(6)
+    assert worker.serving
+    assert world.hooks("max_request_time_reached") == [worker.pid]
+
+
+@pytest.mark.usefixtures("can_cancel")
+def test_each_of_two_requests_is_cancelled_once() -> None:
+    world = World()
+    world.up()
+    worker = world.serving()[0]
+    first, second = OverdueRequest(2, 77), OverdueRequest(3, 78)
+    requests_of(world, worker, first)
+    assert effects.CancelRequest(worker.process_id, second) in requests_of(world, worker, first, second)
+    assert len(world.effects_of(effects.CancelRequest)) == 2
+
+
+@pytest.mark.usefixtures("can_cancel")
+def test_a_worker_that_does_not_end_a_cancelled_request_ends_itself() -> None:
+    world = World()
+    world.up()
+    worker = world.serving()[0]
+    requests_of(world, worker, OverdueRequest(2, 77))
+    world.now += 4.9
+    requests_of(world, worker, OverdueRequest(2, 77))
+    assert worker.serving
+    world.now += 0.2
+    requests_of(world, worker, OverdueRequest(2, 77))
+    assert worker.retiring
+    assert [effect.process_id for effect in world.effects_of(effects.Terminate)] == [worker.process_id]
+
+
+@pytest.mark.usefixtures("can_cancel")
+def test_a_request_without_a_cell_cannot_be_cancelled() -> None:
+    world = World()
+    world.up()
+    worker = world.serving()[0]
+    requests_of(world, worker, OverdueRequest(None, 0))
+    assert worker.retiring
+    assert not world.effects_of(effects.CancelRequest)
+
+
+def deadlines(world: World, process: Process) -> list[float]:
+    """The deadlines with which a process was told to go."""
+    return [one.deadline for one in world.effects_of(effects.Retire) if one.process_id == process.process_id]
+
+
+def test_an_overdue_worker_is_told_when_it_will_be_killed() -> None:
+    world = World()
+    worker = overdue(world)
+    assert deadlines(world, worker) == [world.now + 5]
+
+
+def test_a_worker_that_goes_without_haste_is_told_no_deadline() -> None:
+    world = World()
+    world.up()
+    worker = world.serving()[0]
+    world.step(world.pool.detach_process, worker.process_id)
+    assert deadlines(world, worker) == [0.0]
+
+
+def test_a_retiring_worker_is_told_the_deadline_of_a_shutdown_once() -> None:
+    world = World()
+    world.up()
+    worker = world.serving()[0]
+    world.step(world.pool.detach_process, worker.process_id)
+    deadline = world.now + 3
+    world.step(world.pool.shut_down, deadline)
+    world.step(world.pool.shut_down, deadline)
+    assert deadlines(world, worker) == [0.0, deadline]

@@ -463,7 +463,7 @@ def test_an_app_adopted_while_it_starts_has_as_many_workers_as_are_to_be_kept() 
     assert len(world.serving()) == 3
 
 
-def test_an_app_that_waits_for_room_gets_it_as_soon_as_a_look_shows_an_idle_worker() -> None:
+def test_an_app_that_waits_for_place_gets_it_as_soon_as_a_look_shows_an_idle_worker() -> None:
     world = World(max_pool_size=1)
     world.up("one")
     world.sample("one", busy=True)

@@ -9,6 +9,8 @@ import socket
 import subprocess
 from typing import AsyncIterator, Awaitable, Callable, Optional
 
+import pytest
+
 from spawner.logs.app_output import AppOutput, OutputFormat
 from spawner.pool.states import ProcessKind
 from spawner.processes import app_process
@@ -36,8 +38,11 @@ class RecordedEvents:
     def on_loaded(self, process: AppProcess, seconds: str, warnings: list[str]) -> None:
         self.events.append("loaded")
 
-    def on_ready(self, process: AppProcess) -> None:
-        self.events.append("ready")
+    def on_load_wanted(self, process: AppProcess) -> None:
+        self.events.append("load wanted")
+
+    def on_ready(self, process: AppProcess, capabilities: frozenset[str]) -> None:
+        self.events.append("ready, can %s" % " and ".join(sorted(capabilities)))
 
     def on_start_failed(self, process: AppProcess, failure: StartFailure) -> None:
         self.events.append("failed")
@@ -128,6 +133,29 @@ def test_a_message_that_an_earlier_spawner_has_handled_already_is_ignored() -> N
             packets.send(both.theirs, [("type", "exited"), ("pid", "5"), ("status", "0")])
             await both.until("exited")
             assert both.recorded.events == ["exited"]
+
+    run(test)
+
+
+@pytest.mark.parametrize(("kind", "load"), [(ProcessKind.PRELOADER, ["load wanted"]), (ProcessKind.WORKER, [])])
+def test_a_second_hello_before_the_app_is_loaded_asks_for_another_load(kind: ProcessKind, load: list[str]) -> None:
+    async def test() -> None:
+        async with ends(kind) as both:
+            both.send("hello", "hello")
+            packets.send(both.theirs, [("type", "failed")])
+            await both.until("failed")
+            assert both.recorded.events == ["hello", *load, *load, "failed"]
+
+    run(test)
+
+
+def test_ready_says_what_a_process_can_do() -> None:
+    async def test() -> None:
+        async with ends(ProcessKind.WORKER) as both:
+            both.send("hello")
+            packets.send(both.theirs, [("type", "ready"), ("slot", "0"), ("capabilities", "frames expect")])
+            await both.until("ready")
+            assert both.recorded.events == ["hello", "ready, can expect and frames"]
 
     run(test)
 

@@ -20,7 +20,15 @@ from tests.open_folders import APP_PYTHON
 DEADLINE = 20.0  # seconds; the machine may be busy
 TOKEN = "f" * 64
 
-_PROGRAM = "import sys; from spawner.daemon.main import main; sys.exit(main(bytes.fromhex(sys.argv[1])))"
+_PROGRAM = """
+import sys
+from spawner.daemon.main import main
+from spawner.loader_table import LOADERS, Loader
+for row in sys.argv[2:]:
+    app_type, program, capabilities = row.split(":")
+    LOADERS[app_type] = Loader(program, frozenset(capabilities.split()))
+sys.exit(main(bytes.fromhex(sys.argv[1])))
+"""
 
 HELLO_APP = """
 import os
@@ -57,6 +65,7 @@ class Httpd:
         self.control: Optional[socket.socket] = None
         self.process: Optional[subprocess.Popen[bytes]] = None
         self.epoch = 0
+        self.loaders: list[str] = []  # more rows of the table of loaders: type, program, capabilities
 
     def start(self, config: str = "") -> "subprocess.Popen[bytes]":
         """Start a spawner."""
@@ -82,7 +91,7 @@ class Httpd:
         fields = [(name, str(value)) for name, value in {**numbers, **facts}.items()]
         with open(self.folder / "stderr", "ab") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, packets.encode(fields).hex()],
+                [sys.executable, "-c", _PROGRAM, packets.encode(fields).hex(), *self.loaders],
                 pass_fds=list(numbers.values()),
                 stderr=stderr,
                 stdin=subprocess.DEVNULL,

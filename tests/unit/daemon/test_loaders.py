@@ -1,0 +1,95 @@
+"""What the spawner and a loader tell each other, with real loaders: what it can do, and what it is to load."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from spawner.loader_table import LOADERS
+from tests.conformance.loaders import PLAIN
+from tests.unit.support.spawner_process import Httpd, eventually, request, running, write_app
+
+# Executes another interpreter while it is loaded, once.
+EXECUTES = """
+import os, sys
+if sys.executable != %(other)r:
+    os.execl(%(other)r, %(other)r, *sys.argv)
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [sys.executable.encode()]
+"""
+
+
+@pytest.fixture
+def httpd(tmp_path: Path) -> Iterator[Httpd]:
+    with running(tmp_path, log_level=5) as httpd:
+        yield httpd
+
+
+def text(answer: bytes) -> str:
+    return answer.partition(b"\r\n\r\n")[2].decode()
+
+
+def start_with_plain_loader(httpd: Httpd, capabilities: str) -> dict[str, str]:
+    """Have a new spawner know the loader with the fewest capabilities; register an app of it."""
+    program = shutil.copy(PLAIN, httpd.folder)
+    httpd.loaders.append(f"plain:{program}:{capabilities}")
+    httpd.kill_spawner()
+    httpd.start()
+    httpd.configure()
+    return httpd.register(write_app(httpd.folder / "app"), app_type="plain", spawn_method="direct")
+
+
+def test_httpd_is_told_what_the_loader_can_do(httpd: Httpd) -> None:
+    registered = httpd.register(write_app(httpd.folder / "app"))
+    assert frozenset(registered["capabilities"].split()) == LOADERS["wsgi"].capabilities
+
+
+def test_httpd_is_not_told_what_the_operator_has_switched_off(httpd: Httpd) -> None:
+    config = httpd.folder / "spawner.conf"
+    config.write_text("[apps]\ndisabled_capabilities = frames, body-file\n")
+    httpd.kill_spawner()
+    httpd.start(str(config))
+    httpd.configure()
+    registered = httpd.register(write_app(httpd.folder / "app"))
+    assert registered["capabilities"] == "acknowledge expect framed-body token"
+    assert text(request(registered)).startswith("hello ")
+
+
+def test_an_app_is_served_by_a_loader_that_can_do_the_least(httpd: Httpd) -> None:
+    registered = start_with_plain_loader(httpd, "cancel")
+    assert registered["capabilities"] == "cancel"
+    assert text(request(registered)).startswith("hello ")
+
+
+def test_a_worker_that_lacks_what_httpd_was_promised_is_not_used(httpd: Httpd) -> None:
+    registered = start_with_plain_loader(httpd, "cancel frames body-file")
+    request(registered)
+    lacks = "accept requests: the loader lacks what httpd expects of it: body-file, frames"
+    eventually(lambda: lacks in httpd.log(), "the failure in the log")
+    assert not [process for process in httpd.processes() if process["state"] == "serving"]
+
+
+def test_an_app_of_a_type_without_a_loader_is_refused_with_the_types_that_there_are(httpd: Httpd) -> None:
+    refused = httpd.register(write_app(httpd.folder / "app"), app_type="node")
+    assert refused == {"type": "refused", "reason": "PassengerAppType node is not supported; supported: wsgi"}
+
+
+@pytest.mark.parametrize("method", ["smart", "direct"])
+@pytest.mark.parametrize("sticky", ["0", "1"])
+def test_an_app_may_execute_another_interpreter_while_it_is_loaded(httpd: Httpd, method: str, sticky: str) -> None:
+    other = str(httpd.folder / "python")
+    os.symlink(sys.executable, other)
+    app = write_app(httpd.folder / "app", source=EXECUTES % {"other": other})
+    registered = httpd.register(app, spawn_method=method, sticky_sessions=sticky)
+    assert text(request(registered)) == other
+    sockets = sorted((httpd.instance / "apps").iterdir())
+    own = [path for path in sockets if str(path) != registered["socket"]]
+    assert len(own) == int(sticky)
+    for path in own:
+        assert text(request({**registered, "socket": str(path)})) == other
