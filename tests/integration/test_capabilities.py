@@ -86,11 +86,11 @@ def test_a_big_body_is_sent_while_the_app_answers_with_it(server: CheckedHttpd) 
 @HOSTS
 @pytest.mark.parametrize("size", [0, 5, len(SPOOLED)])
 def test_a_chunked_body_arrives_whole(server: CheckedHttpd, host: str, size: int) -> None:
-    blocks = (SPOOLED[start : start + 10007] for start in range(0, size, 10007))
+    body = SPOOLED[:size]
+    blocks = (body[start : start + 10007] for start in range(0, size, 10007))
     with server.client(host) as client:
-        sent = SPOOLED[: -(-size // 10007) * 10007]
         told = client.request("POST", "/digest", blocks).json()
-    assert (told["length"], told["sha256"]) == (len(sent), hashlib.sha256(sent).hexdigest())
+    assert (told["length"], told["sha256"]) == (size, hashlib.sha256(body).hexdigest())
 
 
 @pytest.mark.parametrize("head", ["Content-Length: 5", "Transfer-Encoding: chunked"])
