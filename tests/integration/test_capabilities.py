@@ -1,4 +1,4 @@
-"""Apps are served the same whatever their loader can do beyond plain SCGI: each capability is missing once, then all."""
+"""Apps are served the same whatever their loader can do beyond plain SCGI: without each capability, and without all."""
 
 from __future__ import annotations
 

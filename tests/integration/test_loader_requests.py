@@ -66,6 +66,13 @@ def post(server: CheckedHttpd, body: bytes, host: str = "site.example") -> Backg
     return Background(lambda: server.post("/", body, host))
 
 
+def make_known(server: CheckedHttpd, loader: ScriptedLoader, host: str) -> None:
+    """Have httpd ask for the group anew: it does when it cannot connect to the old socket."""
+    answer = get(server, host)
+    loader.accept().answer()
+    assert answer.result().status == 200
+
+
 @pytest.mark.parametrize(
     ("capabilities", "expected"),
     [
@@ -171,6 +178,7 @@ def test_a_body_of_unknown_length_is_streamed_to_a_loader_that_takes_frames(
     server: CheckedHttpd, make_loader: Make
 ) -> None:
     loader = make_loader("framed-body")
+    make_known(server, loader, "streaming.example")
     with Wire(server.port) as wire:
         wire.head("POST / HTTP/1.1", "Transfer-Encoding: chunked", host="streaming.example")
         with loader.accept() as exchange:
@@ -303,6 +311,7 @@ def test_a_cookie_leads_to_a_worker_of_a_loader_that_tells_routes(
     server: CheckedHttpd, make_loader: Make, capabilities: str
 ) -> None:
     loader = make_loader(capabilities)
+    make_known(server, loader, "sticky.example")
     with loader.listen_as_worker(ROUTE) as own:
         answer = get(server, "sticky.example", cookie=f"_passenger_route={ROUTE}")
         if capabilities:

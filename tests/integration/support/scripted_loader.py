@@ -99,6 +99,7 @@ class ScriptedLoader:
 
     def _listen(self, kind: socket.SocketKind, path: Path) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, kind)
+        listener.settimeout(TIMEOUT if kind == socket.SOCK_STREAM else None)
         listener.bind(str(path))
         listener.listen(8)
         of_httpd = (self._folder / "buffer").stat()
@@ -109,7 +110,6 @@ class ScriptedLoader:
         self._sockets += 1
         self.socket_path = self._folder / f"group{self._sockets}.sock"
         self._listener = self._listen(socket.SOCK_STREAM, self.socket_path)
-        self._listener.settimeout(TIMEOUT)
 
     def _close_socket(self) -> None:
         self._listener.close()
