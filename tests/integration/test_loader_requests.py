@@ -6,6 +6,8 @@ import hashlib
 import http.client
 import os
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Callable, Iterator, Optional
 
 import pytest
@@ -15,7 +17,7 @@ from support.background import Background
 from support.client import Answer, Wire
 from support.scripted_loader import TOKEN, ScriptedLoader, is_readable
 from support.serving import CheckedHttpd
-from support.waiting import remains_true
+from support.waiting import eventually, remains_true
 
 EVERYTHING = "frames framed-body body-file acknowledge expect token cancel"
 #: More than what the module keeps in memory, so that it goes through a file.
@@ -157,6 +159,39 @@ def test_a_spooled_body_that_is_sent_again_begins_at_its_beginning(server: Check
         assert exchange.body() == SPOOLED
         exchange.answer(b"whole")
     assert answer.result().text == "whole"
+
+
+def spooled_files(server: CheckedHttpd) -> list[Path]:
+    """The open files of the buffer folder, by the descriptors of the processes that have them."""
+    found = []
+    for process in server.processes():
+        with suppress(FileNotFoundError):  # it has ended, or closed one
+            for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+                if os.readlink(descriptor).startswith(str(server.folder / "buffer")):
+                    found.append(descriptor)
+    return found
+
+
+def test_a_spooled_body_that_cannot_be_read_to_its_end_is_a_500(server: CheckedHttpd, make_loader: Make) -> None:
+    loader = make_loader("")
+    server.logs.expect("JS2105")
+    answer = post(server, SPOOLED)
+    with loader.accept() as exchange:
+        eventually(lambda: len(spooled_files(server)) == 1, "the file of this request alone")
+        os.truncate(spooled_files(server)[0], 0)
+        assert len(exchange.body()) < len(SPOOLED)
+    assert answer.result().status == 500
+
+
+def test_a_worker_learns_that_the_client_of_a_spooled_body_has_left(server: CheckedHttpd, make_loader: Make) -> None:
+    loader = make_loader("")
+    with Wire(server.port) as wire:
+        wire.head("POST / HTTP/1.1", f"Content-Length: {len(SPOOLED)}")
+        wire.send(SPOOLED)
+        exchange = loader.accept()
+    with exchange:
+        eventually(exchange.has_ended, "the end of the connection")
+        assert len(exchange.body()) < len(SPOOLED)
 
 
 def test_a_body_of_unknown_length_is_read_whole_for_a_loader_that_takes_no_frames(

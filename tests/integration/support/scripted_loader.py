@@ -58,6 +58,12 @@ class Exchange:
         """As many bytes as the head says."""
         return self.read(int(self.head["CONTENT_LENGTH"]))
 
+    def has_ended(self) -> bool:
+        """Whether the module has closed the connection; what it has sent may still be read."""
+        watched = select.poll()
+        watched.register(self.connection, select.POLLRDHUP)
+        return bool(watched.poll(0))
+
     def answer(self, *parts: bytes, head: str = "Status: 200 OK") -> None:
         """Send a whole response, raw, and end the connection."""
         self.connection.sendall(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + b"".join(parts))
