@@ -62,12 +62,14 @@ REMEDIES: dict[int, str] = {
     2083: "Use fewer or shorter SetEnv variables in this virtual host.",
     2084: "While the spawner is being replaced: nothing. Otherwise see JS1025.",
     2102: "The machine has no memory left. The line has the reason.",
+    2105: "The file system of PassengerDataBufferDir has an error. The request is answered 500.",
     2120: "Allow more workers (PassengerMaxPoolSize) or a longer queue, or make the app faster. `jumpseat status` and "
     "`jumpseat requests` show what the workers are doing.",
     2121: "While the spawner creates the instance folder again (JS3047): nothing.",
     2122: "The client sends too many headers, or SetEnv sets too much.",
     2130: "See JS2120.",
-    2131: "The app's log has the stacks of the worker, after JS3107. They show where the request was.",
+    2131: "The app's log has the stacks of the worker, after JS3107. They show where the request was. If the line says "
+    "`with the time in the queue`, the app's loader does not say when it accepts a request: no worker was ended.",
     2132: "Either three workers in a row have ended, or Apache could not send the body of the request a second time. "
     "JS3503 names the workers.",
     2134: "Give Apache more file descriptors: LimitNOFILE of its unit, or `ulimit -n`.",

@@ -46,6 +46,24 @@ TEST(the_request_time_counts_from_the_first_acknowledgement)
     CHECK(passenger_time_limits_state(&limits, START + 4 * SECOND) == PASSENGER_REQUEST_TIMEOUT);
 }
 
+TEST(without_an_acknowledgement_the_request_time_counts_from_the_sending_and_there_is_no_queue_time)
+{
+    passenger_time_limits limits = limits_of(2, 3);
+    passenger_time_limits_send(&limits, START + SECOND);
+    passenger_time_limits_accept(&limits, START + 2 * SECOND);
+    CHECK(passenger_time_limits_deadline(&limits) == START + 4 * SECOND);
+    CHECK(passenger_time_limits_state(&limits, START + 4 * SECOND - 1) == PASSENGER_TIME_LEFT);
+    CHECK(passenger_time_limits_state(&limits, START + 4 * SECOND) == PASSENGER_REQUEST_TIMEOUT);
+}
+
+TEST(without_an_acknowledgement_a_queue_time_alone_limits_nothing)
+{
+    passenger_time_limits limits = limits_of(2, 0);
+    passenger_time_limits_send(&limits, START);
+    CHECK(passenger_time_limits_deadline(&limits) == 0);
+    CHECK(passenger_time_limits_state(&limits, INT64_MAX) == PASSENGER_TIME_LEFT);
+}
+
 TEST(the_longest_limits_do_not_overflow)
 {
     passenger_time_limits limits = limits_of(604800, 604800);
@@ -111,6 +129,8 @@ TESTS(RUN(without_limits_there_is_always_time),
       RUN(the_queue_time_is_over_at_its_end_and_not_before),
       RUN(an_accepted_request_waits_no_more),
       RUN(the_request_time_counts_from_the_first_acknowledgement),
+      RUN(without_an_acknowledgement_the_request_time_counts_from_the_sending_and_there_is_no_queue_time),
+      RUN(without_an_acknowledgement_a_queue_time_alone_limits_nothing),
       RUN(the_longest_limits_do_not_overflow),
       RUN(a_spawner_with_a_beat_at_each_check_does_not_hang),
       RUN(a_spawner_that_is_silent_for_half_a_minute_hangs_and_not_before),

@@ -110,6 +110,54 @@ TEST(a_frame_header_that_is_written_is_read_back)
     }
 }
 
+static passenger_frames raw_frames(void)
+{
+    passenger_frames frames;
+    passenger_frames_begin_raw(&frames);
+    return frames;
+}
+
+TEST(all_bytes_of_a_raw_body_are_data)
+{
+    static const char frame_like[] = "\xff\xff\xff\xff\0\0\0\0abc\0\0\0\0more";
+    passenger_frames frames = raw_frames();
+    outcome got = {.used = 0, .end = PASSENGER_FRAME_MORE};
+    take_events(&frames, (const unsigned char *)frame_like, 5, &got);
+    take_events(&frames, (const unsigned char *)frame_like + 5, sizeof(frame_like) - 5, &got);
+    CHECK(got.used == sizeof(frame_like) && memcmp(got.text, frame_like, sizeof(frame_like)) == 0);
+    CHECK(got.end == PASSENGER_FRAME_MORE);
+}
+
+TEST(a_raw_body_ends_with_the_connection_and_nothing_may_follow)
+{
+    passenger_frames frames = raw_frames();
+    outcome got = {.used = 0, .end = PASSENGER_FRAME_MORE};
+    take_events(&frames, (const unsigned char *)"abc", 3, &got);
+    CHECK(passenger_frames_end_of_input(&frames));
+    CHECK(passenger_frames_end_of_input(&frames));
+    take_events(&frames, (const unsigned char *)"d", 1, &got);
+    CHECK(got.end == PASSENGER_FRAME_AFTER_END);
+    CHECK(!passenger_frames_end_of_input(&frames));
+}
+
+TEST(a_raw_body_may_be_empty)
+{
+    passenger_frames frames = raw_frames();
+    CHECK(passenger_frames_end_of_input(&frames));
+}
+
+TEST(a_framed_body_does_not_end_with_the_connection)
+{
+    passenger_frames frames;
+    outcome got = {.used = 0, .end = PASSENGER_FRAME_MORE};
+    passenger_frames_begin(&frames);
+    CHECK(!passenger_frames_end_of_input(&frames));
+    take_events(&frames, (const unsigned char *)"\0\0\0\1a", 5, &got);
+    CHECK(!passenger_frames_end_of_input(&frames));
+    take_events(&frames, (const unsigned char *)"\0\0\0\0", 4, &got);
+    CHECK(passenger_frames_end_of_input(&frames));
+}
+
 TEST(random_bytes_end_in_a_defined_state_however_they_are_split)
 {
     static const unsigned char alphabet[] = {0, 0, 0, 1, 2, 3, 0x7f, 0x80, 0xff, 0xff, 'a'};
@@ -130,4 +178,8 @@ TEST(random_bytes_end_in_a_defined_state_however_they_are_split)
 TESTS(RUN(bodies_are_read_as_the_shared_table_says),
       RUN(a_refusal_is_for_good),
       RUN(a_frame_header_that_is_written_is_read_back),
+      RUN(all_bytes_of_a_raw_body_are_data),
+      RUN(a_raw_body_ends_with_the_connection_and_nothing_may_follow),
+      RUN(a_raw_body_may_be_empty),
+      RUN(a_framed_body_does_not_end_with_the_connection),
       RUN(random_bytes_end_in_a_defined_state_however_they_are_split))

@@ -3,7 +3,13 @@
 
 static passenger_group_address address(const char *path, const char *token)
 {
-    passenger_group_address made = {path, token};
+    passenger_group_address made = {.socket_path = path, .token = token};
+    return made;
+}
+
+static passenger_group_address capable(passenger_group_address made, unsigned capabilities)
+{
+    made.capabilities = capabilities;
     return made;
 }
 
@@ -31,6 +37,21 @@ TEST(storing_a_known_key_replaces_its_address)
     CHECK_TEXT(found.token, "b");
 }
 
+TEST(the_capabilities_of_a_group_are_found_with_its_address)
+{
+    passenger_group_cache *cache = passenger_group_cache_create(check_pool(), 2);
+    passenger_group_address found;
+    CHECK(passenger_group_cache_store(cache, "a", capable(address("/1", "t"), 5)));
+    CHECK(passenger_group_cache_store(cache, "b", capable(address("/2", "t"), 0)));
+    CHECK(passenger_group_cache_find(cache, "a", &found));
+    CHECK(found.capabilities == 5);
+    CHECK(passenger_group_cache_find(cache, "b", &found));
+    CHECK(found.capabilities == 0);
+    CHECK(passenger_group_cache_store(cache, "a", capable(address("/1", "t"), 2)));
+    CHECK(passenger_group_cache_find(cache, "a", &found));
+    CHECK(found.capabilities == 2);
+}
+
 TEST(a_full_cache_drops_what_was_used_longest_ago)
 {
     passenger_group_cache *cache = passenger_group_cache_create(check_pool(), 2);
@@ -52,6 +73,7 @@ TEST(removing_leaves_an_address_that_another_thread_has_renewed)
     CHECK(passenger_group_cache_store(cache, "k", address("/2", "b")));
     passenger_group_cache_remove(cache, "k", address("/1", "b"));
     passenger_group_cache_remove(cache, "k", address("/2", "a"));
+    passenger_group_cache_remove(cache, "k", capable(address("/2", "b"), 1));
     passenger_group_cache_remove(cache, "unknown", address("/2", "b"));
     CHECK(passenger_group_cache_find(cache, "k", &found));
     passenger_group_cache_remove(cache, "k", address("/2", "b"));
@@ -107,6 +129,7 @@ TEST(a_long_random_life_never_exceeds_the_capacity_and_never_gives_a_wrong_addre
 
 TESTS(RUN(a_stored_group_is_found_by_its_key),
       RUN(storing_a_known_key_replaces_its_address),
+      RUN(the_capabilities_of_a_group_are_found_with_its_address),
       RUN(a_full_cache_drops_what_was_used_longest_ago),
       RUN(removing_leaves_an_address_that_another_thread_has_renewed),
       RUN(the_end_of_the_pool_frees_the_entries),

@@ -19,6 +19,12 @@ void passenger_time_limits_accept(passenger_time_limits *limits, int64_t now)
     }
 }
 
+void passenger_time_limits_send(passenger_time_limits *limits, int64_t now)
+{
+    limits->start_before = 0;
+    passenger_time_limits_accept(limits, now);
+}
+
 int64_t passenger_time_limits_deadline(const passenger_time_limits *limits)
 {
     if (limits->accepted_at == 0) {

@@ -33,7 +33,7 @@ typedef struct passenger_time_limits {
     int64_t queued_at;         /* when the request began to wait */
     int64_t start_before;      /* when it has waited too long; 0: it may wait for ever */
     int64_t request_time;      /* how long a worker may take; 0: as long as it likes */
-    int64_t accepted_at;       /* when a worker accepted it; 0: none has */
+    int64_t accepted_at;       /* when a worker accepted it, or it was sent to one that does not say so; 0: none has */
 } passenger_time_limits;
 
 /* The request begins to wait. The limits are in seconds; 0: there is none. */
@@ -41,6 +41,10 @@ void passenger_time_limits_begin(passenger_time_limits *limits, int64_t now, int
 
 /* A worker has accepted the request; only the first time counts. */
 void passenger_time_limits_accept(passenger_time_limits *limits, int64_t now);
+
+/* The request is sent to a worker that will not say when it accepts it: there is no limit for waiting, and the worker's
+ * time, which includes the waiting, begins now. */
+void passenger_time_limits_send(passenger_time_limits *limits, int64_t now);
 
 /* When the limit that holds now is reached; 0: none holds. */
 int64_t passenger_time_limits_deadline(const passenger_time_limits *limits);

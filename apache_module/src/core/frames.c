@@ -10,6 +10,12 @@ void passenger_frames_begin(passenger_frames *frames)
     frames->finished = PASSENGER_FRAME_MORE;
 }
 
+void passenger_frames_begin_raw(passenger_frames *frames)
+{
+    passenger_frames_begin(frames);
+    frames->is_raw = 1;
+}
+
 static uint64_t big_endian(const unsigned char *bytes, size_t size)
 {
     uint64_t number = 0;
@@ -37,15 +43,23 @@ static passenger_frame_event finish(passenger_frames *frames, passenger_frame_ev
     return event;
 }
 
-static passenger_frame_event take_data(passenger_frames *frames, const unsigned char **bytes, size_t *length)
+/* Takes bytes that are all of the body, up to `most`. */
+static passenger_frame_event take_bytes(passenger_frames *frames, size_t most, const unsigned char **bytes,
+                                        size_t *length)
 {
-    size_t piece = *length < frames->data_left ? *length : frames->data_left;
+    size_t piece = *length < most ? *length : most;
     frames->data = *bytes;
     frames->length = piece;
-    frames->data_left -= (uint32_t)piece;
     *bytes += piece;
     *length -= piece;
     return PASSENGER_FRAME_DATA;
+}
+
+static passenger_frame_event take_data(passenger_frames *frames, const unsigned char **bytes, size_t *length)
+{
+    passenger_frame_event event = take_bytes(frames, frames->data_left, bytes, length);
+    frames->data_left -= (uint32_t)frames->length;
+    return event;
 }
 
 static passenger_frame_event take_file(passenger_frames *frames)
@@ -73,6 +87,9 @@ passenger_frame_event passenger_frames_next(passenger_frames *frames, const unsi
         return frames->finished;
     }
     while (*length > 0) {
+        if (frames->is_raw) {
+            return take_bytes(frames, *length, bytes, length);
+        }
         if (frames->data_left > 0) {
             return take_data(frames, bytes, length);
         }
@@ -97,6 +114,14 @@ passenger_frame_event passenger_frames_next(passenger_frames *frames, const unsi
         frames->data_left = mark;
     }
     return PASSENGER_FRAME_MORE;
+}
+
+int passenger_frames_end_of_input(passenger_frames *frames)
+{
+    if (frames->is_raw && frames->finished == PASSENGER_FRAME_MORE) {
+        finish(frames, PASSENGER_FRAME_END);
+    }
+    return frames->finished == PASSENGER_FRAME_END;
 }
 
 void passenger_frame_write_header(unsigned char *out, uint32_t length)

@@ -1,6 +1,7 @@
-/* frames.h: the reader of framed bodies (docs/protocol.md, section 3).
+/* frames.h: the reader of response bodies, framed or raw (docs/protocol.md, section 3).
  *
  * Bytes are fed as they arrive; out come runs of body bytes, references to files, and the end. No byte is copied.
+ * A raw body has no end of its own: it ends with the connection.
  * Knows no httpd, no allocation, no I/O. One reader serves one body and one thread.
  */
 #ifndef JUMPSEAT_FRAMES_H
@@ -26,6 +27,7 @@ typedef enum passenger_frame_event {
 } passenger_frame_event;
 
 typedef struct passenger_frames {
+    int is_raw;                       /* all bytes are body bytes */
     unsigned char header[PASSENGER_FILE_FRAME_SIZE];
     size_t header_used;
     uint32_t data_left;               /* of the current data frame. Invariant: > 0 only while header_used is 0 */
@@ -39,8 +41,14 @@ typedef struct passenger_frames {
 
 void passenger_frames_begin(passenger_frames *frames);
 
+/* The same for a raw body. */
+void passenger_frames_begin_raw(passenger_frames *frames);
+
 /* Takes from [*bytes, *bytes + *length) up to the next event and moves both past what was taken. */
 passenger_frame_event passenger_frames_next(passenger_frames *frames, const unsigned char **bytes, size_t *length);
+
+/* The connection has ended. Returns whether the body is complete with that. */
+int passenger_frames_end_of_input(passenger_frames *frames);
 
 /* Writes the header of a data frame of `length` bytes (1 to PASSENGER_FRAME_DATA_LIMIT), or, for 0, the end frame. */
 void passenger_frame_write_header(unsigned char *out, uint32_t length);

@@ -86,6 +86,7 @@ static entry *create_entry(const char *key, passenger_group_address address)
     size_t token_size = strlen(address.token) + 1;
     entry *created = malloc(sizeof(*created) + key_size + path_size + token_size);
     if (created != NULL) {
+        created->address = address;
         memcpy(created->texts, key, key_size);
         created->address.socket_path = memcpy(created->texts + key_size, address.socket_path, path_size);
         created->address.token = memcpy(created->texts + key_size + path_size, address.token, token_size);
@@ -115,7 +116,7 @@ void passenger_group_cache_remove(passenger_group_cache *cache, const char *key,
 {
     entry *found = apr_hash_get(cache->entries, key, APR_HASH_KEY_STRING);
     if (found != NULL && strcmp(found->address.socket_path, address.socket_path) == 0
-        && strcmp(found->address.token, address.token) == 0) {
+        && strcmp(found->address.token, address.token) == 0 && found->address.capabilities == address.capabilities) {
         remove_entry(cache, found);
     }
 }

@@ -1,4 +1,4 @@
-/* group_cache.h: what an httpd child knows about app groups: key -> socket path and token.
+/* group_cache.h: what an httpd child knows about app groups: key -> socket path, token and capabilities.
  *
  * Bounded: the entry that was used longest ago makes room. The cache belongs to its pool; the entries are malloc'ed,
  * because they come and go as long as the child lives. Nothing blocks. Not thread-safe: the owner (registration.c)
@@ -18,6 +18,7 @@ typedef struct passenger_group_cache passenger_group_cache;
 typedef struct passenger_group_address {
     const char *socket_path;
     const char *token;
+    unsigned capabilities;    /* of the group's loader; see capabilities.h */
 } passenger_group_address;
 
 /* An empty cache of at most `capacity` (>= 1) entries. The end of `pool` frees it with all entries. */

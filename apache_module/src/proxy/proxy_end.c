@@ -208,8 +208,9 @@ static int answer_queue_timeout(passenger_proxy *proxy)
 static int answer_request_timeout(passenger_proxy *proxy)
 {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, proxy->r, PSGLOGNO(2131)
-                  "the worker has taken longer than %d s (PassengerMaxRequestTime): %s (%s; error id %s)",
+                  "the worker has taken longer than %d s (PassengerMaxRequestTime%s): %s (%s; error id %s)",
                   (int)apr_time_sec(proxy->limits->request_time),
+                  proxy->wants_acknowledgement ? "" : ", with the time in the queue",
                   proxy->output.has_started ? "the response is cut" : "answered 504",
                   describe(proxy),
                   passenger_error_id(proxy->r));

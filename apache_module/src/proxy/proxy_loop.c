@@ -118,9 +118,13 @@ static void end_response(passenger_proxy *proxy, passenger_backend_status status
             proxy->outcome = PASSENGER_PROXY_NOT_ACCEPTED;
         }
     }
-    if (proxy->outcome == PASSENGER_PROXY_BY_RESPONSE) {
-        passenger_response_parser_end_of_input(&proxy->parser);
-        passenger_proxy_log_fault(proxy);
+    if (proxy->outcome != PASSENGER_PROXY_BY_RESPONSE) {
+        return;
+    }
+    passenger_response_parser_end_of_input(&proxy->parser, status == PASSENGER_BACKEND_CLOSED);
+    passenger_proxy_log_fault(proxy);
+    if (proxy->parser.state == PASSENGER_RESPONSE_COMPLETE) {
+        send_response(proxy, 0);
     }
 }
 
@@ -183,9 +187,7 @@ static int receive_response(passenger_proxy *proxy)
 /* The earlier of a timeout (-1: none) and a time from now on. */
 static int earlier(int timeout, apr_interval_time_t milliseconds)
 {
-    if (milliseconds < 0) {
-        milliseconds = 0;
-    }
+    milliseconds = milliseconds > 0 ? milliseconds : 0;
     if (milliseconds > INT_MAX) {
         milliseconds = INT_MAX;
     }
@@ -272,7 +274,7 @@ static void end_without_waiting(passenger_proxy *proxy, int error)
         proxy->output.status = error;
         return;
     }
-    passenger_response_parser_end_of_input(&proxy->parser);
+    passenger_response_parser_end_of_input(&proxy->parser, 0);
     passenger_proxy_log_fault(proxy);
 }
 
@@ -350,9 +352,9 @@ static void begin(passenger_proxy *proxy)
     apr_os_sock_t descriptor;
     proxy->client_socket = client != NULL && apr_os_sock_get(&descriptor, client) == APR_SUCCESS ? descriptor : -1;
     proxy->received = apr_palloc(r->pool, RECEIVE_SIZE);
-    passenger_request_sender_begin(&proxy->sender, r, proxy->backend, proxy->body);
+    passenger_request_sender_begin(&proxy->sender, r, proxy->backend, proxy->body, proxy->capabilities);
     passenger_output_buffer_begin(&proxy->output, r);
-    passenger_response_parser_begin(&proxy->parser, r, proxy->backend, proxy->output.brigade);
+    passenger_response_parser_begin(&proxy->parser, r, proxy->backend, proxy->output.brigade, proxy->capabilities);
     proxy->parser.head.acknowledgement_allowed = proxy->wants_acknowledgement;
     proxy->parser.head.continue_allowed = proxy->sender.continue_at != 0;
 }

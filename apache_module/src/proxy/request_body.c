@@ -10,6 +10,7 @@
 
 #include "config/configuration.h"
 #include "core/buffer_file.h"
+#include "core/capabilities.h"
 #include "core/frames.h"
 #include "errors/error_answer.h"
 #include "output/client_waits.h"
@@ -171,14 +172,29 @@ int passenger_request_body_prepare(request_rec *r, passenger_request_body *body)
     return OK;
 }
 
-const char *passenger_request_body_mode(const passenger_request_body *body)
+int passenger_request_body_buffer(passenger_request_body *body)
 {
+    int status = read_into_buffer(body->r, body, -1);
+    if (status == OK) {
+        apr_brigade_destroy(body->unread);
+        body->unread = NULL;
+        body->is_finished = 1;
+    }
+    return status;
+}
+
+const char *passenger_request_body_mode(const passenger_request_body *body, unsigned capabilities)
+{
+    if (!passenger_capabilities_include(capabilities, PASSENGER_CAPABILITY_BODY_FILE)
+        && !passenger_capabilities_include(capabilities, PASSENGER_CAPABILITY_FRAMED_BODY)) {
+        return NULL;
+    }
     switch (body->kind) {
     case PASSENGER_BODY_MEMORY:
     case PASSENGER_BODY_STREAM:
         return "inline";
     case PASSENGER_BODY_FILE:
-        return "file";
+        return passenger_capabilities_include(capabilities, PASSENGER_CAPABILITY_BODY_FILE) ? "file" : "inline";
     case PASSENGER_BODY_FRAMED:
         return "framed";
     case PASSENGER_BODY_NONE:

@@ -1,8 +1,9 @@
 /* request_body.h: the client's request body on its way to the worker.
  *
  * Buffered (PassengerBufferUpload on): read whole before a worker is asked, into memory and, when it grows, into a file
- * without a name. Streamed: read part by part, without blocking, when the worker can take more. One per request, for
- * the thread that processes it; memory is the request's, and passenger_request_body_close() closes the file.
+ * without a name; so is a body of unknown length whose loader cannot take it in frames. Streamed: read part by part,
+ * without blocking, when the worker can take more. One per request, for the thread that processes it; memory is the
+ * request's, and passenger_request_body_close() closes the file.
  */
 #ifndef JUMPSEAT_REQUEST_BODY_H
 #define JUMPSEAT_REQUEST_BODY_H
@@ -13,7 +14,7 @@
 typedef enum passenger_body_kind {
     PASSENGER_BODY_NONE,      /* the request has none */
     PASSENGER_BODY_MEMORY,    /* `length` bytes at `bytes` */
-    PASSENGER_BODY_FILE,      /* `length` bytes in the file `descriptor`, whose offset is 0 */
+    PASSENGER_BODY_FILE,      /* `length` bytes in the file `descriptor`, whose offset is 0 before it is sent */
     PASSENGER_BODY_STREAM,    /* `length` bytes to be read */
     PASSENGER_BODY_FRAMED     /* of unknown length, to be read, sent as frames */
 } passenger_body_kind;
@@ -33,8 +34,12 @@ typedef struct passenger_request_body {
  * disks do. Returns OK, or the HTTP status that the client gets: logged, with nothing left to close. */
 int passenger_request_body_prepare(request_rec *r, passenger_request_body *body);
 
-/* The value of JUMPSEAT_BODY. */
-const char *passenger_request_body_mode(const passenger_request_body *body);
+/* Reads all of a body of unknown length, for a loader that takes only bodies with a length. Nothing of it may have been
+ * forwarded. Blocks and returns as passenger_request_body_prepare(). */
+int passenger_request_body_buffer(passenger_request_body *body);
+
+/* The value of JUMPSEAT_BODY for a loader with these capabilities; NULL when it does not know that name. */
+const char *passenger_request_body_mode(const passenger_request_body *body, unsigned capabilities);
 
 /* Streaming: puts what the worker is to get next, frames included, into `out` (at least 16 bytes). Never blocks.
  * APR_SUCCESS with `*used` > 0 or `is_finished`; APR_EAGAIN when the client has sent nothing more yet; else why the

@@ -1,29 +1,40 @@
 #include "proxy/request_sender.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
 
 #include "config/configuration.h"
+#include "core/capabilities.h"
 #include "core/deadlines.h"
+#include "errors/error_answer.h"
 
 APLOG_USE_MODULE(passenger);
 
 enum {
     OUTGOING_SIZE = 32 * 1024,
+    PARTS_AT_ONCE = 32,             /* then the loop looks at the response, the client and the clock again */
     CONTINUE_SECONDS = 1            /* for workers that do not say when they read the body */
 };
 
 void passenger_request_sender_begin(passenger_request_sender *sender, request_rec *r, passenger_backend *backend,
-                                    passenger_request_body *body)
+                                    passenger_request_body *body, unsigned capabilities)
 {
     *sender = (passenger_request_sender){.r = r, .backend = backend, .body = body, .worker_takes_body = 1};
-    if (!body->is_finished) {
+    if (body->kind == PASSENGER_BODY_FILE
+        && !passenger_capabilities_include(capabilities, PASSENGER_CAPABILITY_BODY_FILE)) {
+        sender->file_length = body->length;
+    }
+    if (!body->is_finished || sender->file_length > 0) {
         sender->outgoing = apr_palloc(r->pool, OUTGOING_SIZE);
-        if (r->expecting_100) {
-            sender->continue_at = passenger_monotonic_now() + apr_time_from_sec(CONTINUE_SECONDS);
+    }
+    if (!body->is_finished && r->expecting_100) {
+        sender->continue_at = passenger_monotonic_now() + apr_time_from_sec(CONTINUE_SECONDS);
+        if (!passenger_capabilities_include(capabilities, PASSENGER_CAPABILITY_EXPECT)) {
+            passenger_request_sender_continue(sender, 0);
         }
     }
 }
@@ -42,10 +53,36 @@ static void give_up_body(passenger_request_sender *sender, apr_status_t rv)
                   "the streamed request body cannot be read to its end");
 }
 
-/* Queues the next part of a streamed body, if the client has sent one. Returns 1 when something is queued. */
+/* Queues the next part of the body's file. When that cannot be read, returns 0 and the request fails: the worker must
+ * not take what it has for the whole. pread() because a worker of another attempt may have moved the file's offset. */
+static int queue_file(passenger_request_sender *sender)
+{
+    apr_off_t left = sender->file_length - sender->file_sent;
+    size_t size = left < OUTGOING_SIZE ? (size_t)left : OUTGOING_SIZE;
+    ssize_t length;
+    do {
+        length = pread(sender->body->descriptor, sender->outgoing, size, sender->file_sent);
+    } while (length < 0 && errno == EINTR);
+    if (length <= 0) {
+        sender->worker_takes_body = 0;
+        sender->body_error = HTTP_INTERNAL_SERVER_ERROR;
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, length < 0 ? errno : APR_EOF, sender->r, PSGLOGNO(2105)
+                      "cannot read the request body's file (PassengerDataBufferDir), which the worker gets in parts "
+                      "(%s %s, error id %s)", sender->r->method, sender->r->uri, passenger_error_id(sender->r));
+        return 0;
+    }
+    sender->file_sent += (apr_off_t)length;
+    passenger_backend_queue(sender->backend, sender->outgoing, (size_t)length);
+    return 1;
+}
+
+/* Queues the next part of a body that is sent by parts, if there is one. Returns 1 when something is queued. */
 static int queue_body(passenger_request_sender *sender)
 {
     apr_size_t length;
+    if (sender->worker_takes_body && sender->file_sent < sender->file_length) {
+        return queue_file(sender);
+    }
     if (!sender->worker_takes_body || sender->body->is_finished) {
         sender->body_awaited_since = 0;
         return 0;
@@ -72,7 +109,8 @@ static int queue_body(passenger_request_sender *sender)
 void passenger_request_sender_send(passenger_request_sender *sender)
 {
     passenger_backend_status status = passenger_backend_send(sender->backend);
-    while (status == PASSENGER_BACKEND_OK && queue_body(sender)) {
+    /* The last part stays queued: so the loop comes back as soon as the worker takes more. */
+    for (int parts = 1; status == PASSENGER_BACKEND_OK && queue_body(sender) && parts < PARTS_AT_ONCE; parts++) {
         status = passenger_backend_send(sender->backend);
     }
     if (status == PASSENGER_BACKEND_FAILED) {

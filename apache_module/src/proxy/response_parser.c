@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "config/configuration.h"
+#include "core/capabilities.h"
 #include "core/deadlines.h"
 #include "errors/error_answer.h"
 #include "errors/error_override.h"
@@ -21,12 +22,17 @@ static void *allocate(void *pool, size_t size)
 }
 
 void passenger_response_parser_begin(passenger_response_parser *parser, request_rec *r, passenger_backend *backend,
-                                     apr_bucket_brigade *brigade)
+                                     apr_bucket_brigade *brigade, unsigned capabilities)
 {
     *parser = (passenger_response_parser){.r = r, .backend = backend, .brigade = brigade,
                                           .state = PASSENGER_RESPONSE_HEAD, .expected = -1};
     passenger_head_begin(&parser->head, allocate, r->pool);
-    passenger_frames_begin(&parser->frames);
+    if (passenger_capabilities_include(capabilities, PASSENGER_CAPABILITY_FRAMES)) {
+        passenger_frames_begin(&parser->frames);
+    }
+    else {
+        passenger_frames_begin_raw(&parser->frames);
+    }
 }
 
 /* Gives the app's headers to httpd, in order and as often as they come. Content-Type is set by httpd's own function,
@@ -214,13 +220,18 @@ void passenger_response_parser_feed(passenger_response_parser *parser, const cha
     }
 }
 
-void passenger_response_parser_end_of_input(passenger_response_parser *parser)
+void passenger_response_parser_end_of_input(passenger_response_parser *parser, int is_closed)
 {
     if (parser->state == PASSENGER_RESPONSE_HEAD) {
         parser->state = PASSENGER_RESPONSE_BAD_HEAD;
     }
     else if (parser->state == PASSENGER_RESPONSE_BODY) {
-        break_off(parser, PASSENGER_RESPONSE_CUT);
+        if (is_closed && passenger_frames_end_of_input(&parser->frames)) {
+            end_body(parser);
+        }
+        else {
+            break_off(parser, PASSENGER_RESPONSE_CUT);
+        }
     }
 }
 

@@ -33,7 +33,7 @@ typedef enum passenger_response_fault {
     PASSENGER_RESPONSE_BAD_FRAME,
     PASSENGER_RESPONSE_BAD_FILE,     /* of a file frame; response_file.c has logged why */
     PASSENGER_RESPONSE_BEHIND_END,   /* bytes behind the end frame */
-    PASSENGER_RESPONSE_CUT           /* the connection ended before the end frame */
+    PASSENGER_RESPONSE_CUT           /* the connection ended before the body was complete */
 } passenger_response_fault;
 
 typedef struct passenger_response_parser {
@@ -55,15 +55,18 @@ typedef struct passenger_response_parser {
     int wants_continue;               /* the worker reads the body: the client may get `100`; the caller resets it */
 } passenger_response_parser;
 
-/* Begins with an empty response. All arguments stay the caller's. */
+/* Begins with an empty response, whose body comes in frames or raw, as the loader's capabilities say. The other
+ * arguments stay the caller's. */
 void passenger_response_parser_begin(passenger_response_parser *parser, request_rec *r, passenger_backend *backend,
-                                     apr_bucket_brigade *brigade);
+                                     apr_bucket_brigade *brigade, unsigned capabilities);
 
 /* Parses the worker's next bytes, which must stay valid until the brigade has been sent or kept. */
 void passenger_response_parser_feed(passenger_response_parser *parser, const char *bytes, size_t length);
 
-/* The worker has closed the connection. Unless all had come, the response is broken. */
-void passenger_response_parser_end_of_input(passenger_response_parser *parser);
+/* Nothing more can be received. `is_closed`: because the worker has closed the connection, which completes a raw body
+ * that is as long as was announced; else nobody knows what the worker has sent. Unless all has come, the response is
+ * broken. */
+void passenger_response_parser_end_of_input(passenger_response_parser *parser, int is_closed);
 
 /* When passenger_response_parser_check_times() has something to do; 0: never. */
 apr_time_t passenger_response_parser_deadline(const passenger_response_parser *parser);

@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "config/configuration.h"
+#include "core/capabilities.h"
 #include "core/message.h"
 #include "errors/error_answer.h"
 #include "output/client_waits.h"
@@ -32,7 +33,6 @@ typedef struct forward_context {
     passenger_backend backend;
     passenger_sticky_session session;
     passenger_time_limits limits;
-    int wants_acknowledgement;   /* the worker is to say when it accepts the request */
     int is_to_own_socket;        /* connected to the socket of the worker that the client's cookie names */
 } forward_context;
 
@@ -43,6 +43,27 @@ static const char *describe(const forward_context *ctx)
     return apr_pstrcat(r->pool, "app ", ctx->group.key, ", ", r->method, " ", r->uri,
                        ctx->is_to_own_socket ? ", worker " : "", ctx->is_to_own_socket ? ctx->session.route : "",
                        NULL);
+}
+
+/* Whether the loader of the group, which has been found, has this capability. */
+static int can(const forward_context *ctx, passenger_capability wanted)
+{
+    return passenger_capabilities_include(ctx->group.address.capabilities, wanted);
+}
+
+/* Whether the worker is to say when it accepts the request. */
+static int wants_acknowledgement(const forward_context *ctx)
+{
+    return can(ctx, PASSENGER_CAPABILITY_ACKNOWLEDGE)
+           && (ctx->session.is_on || ctx->limits.start_before != 0 || ctx->limits.request_time != 0);
+}
+
+/* The request begins to wait for a worker. */
+static void begin_limits(forward_context *ctx)
+{
+    const passenger_dir_options *options = passenger_options_of(ctx->r);
+    passenger_time_limits_begin(&ctx->limits, passenger_monotonic_now(), passenger_dir_max_request_queue_time(options),
+                                passenger_dir_max_request_time(options));
 }
 
 /* 1. Connecting. */
@@ -78,12 +99,24 @@ static int answer_unavailable(const forward_context *ctx, int error)
     return HTTP_SERVICE_UNAVAILABLE;
 }
 
+/* Finds the group. If its loader takes only bodies with a length, one of unknown length is read whole now, before a
+ * worker is connected; until then the request has waited for its client only. */
+static int find_group(forward_context *ctx)
+{
+    int status = passenger_group_find(ctx->r, ctx->mapping, &ctx->group);
+    if (status == OK && ctx->body->kind == PASSENGER_BODY_FRAMED && !can(ctx, PASSENGER_CAPABILITY_FRAMED_BODY)) {
+        status = passenger_request_body_buffer(ctx->body);
+        begin_limits(ctx);
+    }
+    return status;
+}
+
 /* Connects to the group's socket; asks the spawner again when the socket is not there any more. */
 static int connect_to_group(forward_context *ctx)
 {
     int error = 0;
     for (int attempt = 0; attempt < CONNECT_ATTEMPTS; attempt++) {
-        int status = passenger_group_find(ctx->r, ctx->mapping, &ctx->group);
+        int status = find_group(ctx);
         if (status != OK) {
             return status;
         }
@@ -103,11 +136,13 @@ static int connect_to_app(forward_context *ctx, int is_first)
     if (!ctx->session.is_on || !is_first || ctx->session.route[0] == '\0') {
         return connect_to_group(ctx);
     }
-    int status = passenger_group_find(ctx->r, ctx->mapping, &ctx->group);
+    int status = find_group(ctx);
     if (status != OK) {
         return status;
     }
-    const char *own = passenger_sticky_session_socket(&ctx->session, ctx->r, ctx->group.address.socket_path);
+    const char *own = can(ctx, PASSENGER_CAPABILITY_ACKNOWLEDGE)
+                          ? passenger_sticky_session_socket(&ctx->session, ctx->r, ctx->group.address.socket_path)
+                          : NULL;
     int error = own != NULL ? passenger_backend_connect(&ctx->backend, own) : ENOENT;
     if (error == EAGAIN) {
         return answer_unavailable(ctx, error);
@@ -118,19 +153,11 @@ static int connect_to_app(forward_context *ctx, int is_first)
 
 /* 2. The head of the request. */
 
-/* Our extensions of SCGI (docs/protocol.md, section 2). */
-static void add_extensions(const forward_context *ctx, passenger_message *head)
+/* Asks the worker to acknowledge the request, and tells it how much time there is. */
+static void add_acknowledgement(const forward_context *ctx, passenger_message *head)
 {
     const passenger_time_limits *limits = &ctx->limits;
-    passenger_message_add(head, "JUMPSEAT_TOKEN", ctx->group.address.token);
-    passenger_message_add(head, "JUMPSEAT_FRAMED", "1");
-    passenger_message_add(head, "JUMPSEAT_BODY", passenger_request_body_mode(ctx->body));
-    if (!ctx->body->is_finished && ctx->r->expecting_100) {
-        passenger_message_add(head, "JUMPSEAT_EXPECT", "100-continue");
-    }
-    if (ctx->wants_acknowledgement) {
-        passenger_message_add(head, "JUMPSEAT_ACKNOWLEDGE", "1");
-    }
+    passenger_message_add(head, "JUMPSEAT_ACKNOWLEDGE", "1");
     if (limits->start_before != 0) {
         /* In nanoseconds. */
         passenger_message_add(head, "JUMPSEAT_START_BEFORE",
@@ -141,7 +168,27 @@ static void add_extensions(const forward_context *ctx, passenger_message *head)
     }
 }
 
-/* Encodes the request's head and queues it, with the body or the descriptor of its file. */
+/* Our extensions of SCGI (docs/protocol.md, section 2), as far as the loader has them. The token is a secret: who does
+ * not know what it is does not get it. */
+static void add_extensions(const forward_context *ctx, passenger_message *head)
+{
+    if (can(ctx, PASSENGER_CAPABILITY_TOKEN)) {
+        passenger_message_add(head, "JUMPSEAT_TOKEN", ctx->group.address.token);
+    }
+    if (can(ctx, PASSENGER_CAPABILITY_FRAMES)) {
+        passenger_message_add(head, "JUMPSEAT_FRAMED", "1");
+    }
+    passenger_message_add(head, "JUMPSEAT_BODY",
+                          passenger_request_body_mode(ctx->body, ctx->group.address.capabilities));
+    if (!ctx->body->is_finished && ctx->r->expecting_100 && can(ctx, PASSENGER_CAPABILITY_EXPECT)) {
+        passenger_message_add(head, "JUMPSEAT_EXPECT", "100-continue");
+    }
+    if (wants_acknowledgement(ctx)) {
+        add_acknowledgement(ctx, head);
+    }
+}
+
+/* Encodes the request's head and queues it, with a body in memory or the descriptor of its file. */
 static int queue_request(forward_context *ctx)
 {
     const passenger_request_body *body = ctx->body;
@@ -155,7 +202,7 @@ static int queue_request(forward_context *ctx)
         return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
     }
     passenger_backend_queue(&ctx->backend, bytes, size);
-    ctx->backend.descriptor_to_send = body->descriptor;
+    ctx->backend.descriptor_to_send = can(ctx, PASSENGER_CAPABILITY_BODY_FILE) ? body->descriptor : -1;
     if (body->kind == PASSENGER_BODY_MEMORY && body->length > 0) {
         passenger_backend_queue(&ctx->backend, body->bytes, (size_t)body->length);
     }
@@ -167,12 +214,19 @@ static int queue_request(forward_context *ctx)
 /* One attempt. `*accepted` is 0 when the worker has ended before it accepted the request. */
 static int attempt(forward_context *ctx, int is_first, int *accepted)
 {
-    passenger_proxy proxy = {.r = ctx->r, .backend = &ctx->backend, .body = ctx->body, .limits = &ctx->limits,
-                             .session = &ctx->session, .wants_acknowledgement = ctx->wants_acknowledgement};
+    passenger_proxy proxy = {.r = ctx->r, .backend = &ctx->backend, .body = ctx->body, .session = &ctx->session};
+    passenger_time_limits limits;
     int status;
     *accepted = 1;
     if ((status = connect_to_app(ctx, is_first)) == OK && (status = queue_request(ctx)) == OK) {
+        limits = ctx->limits;
         proxy.app = ctx->group.key;
+        proxy.limits = &limits;
+        proxy.capabilities = ctx->group.address.capabilities;
+        proxy.wants_acknowledgement = wants_acknowledgement(ctx);
+        if (!can(ctx, PASSENGER_CAPABILITY_ACKNOWLEDGE)) {
+            passenger_time_limits_send(&limits, passenger_monotonic_now());
+        }
         status = passenger_proxy_run(&proxy);
         *accepted = proxy.outcome != PASSENGER_PROXY_NOT_ACCEPTED;
     }
@@ -190,9 +244,7 @@ static int forward_request(request_rec *r, const passenger_mapping *mapping, pas
     int accepted;
     passenger_sticky_session_begin(&ctx.session, r, mapping->base_uri,
                                    passenger_dir_sticky_sessions(options) && passenger_environment_is_https(r));
-    passenger_time_limits_begin(&ctx.limits, passenger_monotonic_now(), passenger_dir_max_request_queue_time(options),
-                                passenger_dir_max_request_time(options));
-    ctx.wants_acknowledgement = ctx.session.is_on || ctx.limits.start_before != 0 || ctx.limits.request_time != 0;
+    begin_limits(&ctx);
     for (int count = 1;; count++) {
         int status = attempt(&ctx, count == 1, &accepted);
         if (accepted) {

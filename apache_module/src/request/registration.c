@@ -9,6 +9,7 @@
 
 #include "config/configuration.h"
 #include "config/instance.h"
+#include "core/capabilities.h"
 #include "core/deadlines.h"
 #include "core/message.h"
 #include "errors/error_answer.h"
@@ -104,6 +105,8 @@ static registration_failure read_answer(const passenger_answer *answer, passenge
     const char *type = passenger_netstring_find(answer->bytes, answer->length, "type");
     group->address.socket_path = passenger_netstring_find(answer->bytes, answer->length, "socket");
     group->address.token = passenger_netstring_find(answer->bytes, answer->length, "app_token");
+    group->address.capabilities =
+        passenger_capabilities_parse(passenger_netstring_find(answer->bytes, answer->length, "capabilities"));
     *reason = passenger_netstring_find(answer->bytes, answer->length, "reason");
     if (type != NULL && strcmp(type, "refused") == 0) {
         return REFUSED;
@@ -182,6 +185,7 @@ static int find_cached(request_rec *r, passenger_group *group)
         if (known) {
             group->address.socket_path = apr_pstrdup(r->pool, found.socket_path);
             group->address.token = apr_pstrdup(r->pool, found.token);
+            group->address.capabilities = found.capabilities;
         }
         apr_thread_mutex_unlock(child.lock);
     }

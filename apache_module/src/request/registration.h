@@ -1,4 +1,5 @@
-/* registration.h: where the socket of an app group is. The child asks the spawner once and then caches the answer.
+/* registration.h: where the socket of an app group is, and what its loader can do. The child asks the spawner once and
+ * then caches the answer.
  *
  * One cache per httpd child, shared by its threads behind a lock; it lives as long as the child.
  */

@@ -1,0 +1,54 @@
+#include "check.h"
+#include "core/capabilities.h"
+
+enum { EVERYTHING = PASSENGER_CAPABILITY_TOKEN | PASSENGER_CAPABILITY_FRAMES | PASSENGER_CAPABILITY_BODY_FILE
+                    | PASSENGER_CAPABILITY_FRAMED_BODY | PASSENGER_CAPABILITY_ACKNOWLEDGE
+                    | PASSENGER_CAPABILITY_EXPECT };
+
+TEST(a_loader_without_words_is_plain_scgi)
+{
+    CHECK(passenger_capabilities_parse(NULL) == 0);
+    CHECK(passenger_capabilities_parse("") == 0);
+    CHECK(passenger_capabilities_parse(" ") == 0);
+}
+
+TEST(each_word_stands_for_one_capability)
+{
+    CHECK(passenger_capabilities_parse("token") == PASSENGER_CAPABILITY_TOKEN);
+    CHECK(passenger_capabilities_parse("frames") == PASSENGER_CAPABILITY_FRAMES);
+    CHECK(passenger_capabilities_parse("body-file") == PASSENGER_CAPABILITY_BODY_FILE);
+    CHECK(passenger_capabilities_parse("framed-body") == PASSENGER_CAPABILITY_FRAMED_BODY);
+    CHECK(passenger_capabilities_parse("acknowledge") == PASSENGER_CAPABILITY_ACKNOWLEDGE);
+    CHECK(passenger_capabilities_parse("expect") == PASSENGER_CAPABILITY_EXPECT);
+}
+
+TEST(words_add_up_in_any_order_and_as_often_as_they_come)
+{
+    CHECK(passenger_capabilities_parse("frames framed-body body-file acknowledge expect token") == EVERYTHING);
+    CHECK(passenger_capabilities_parse("token expect acknowledge body-file framed-body frames token") == EVERYTHING);
+    CHECK(passenger_capabilities_parse("  token   expect ")
+          == (PASSENGER_CAPABILITY_TOKEN | PASSENGER_CAPABILITY_EXPECT));
+}
+
+TEST(unknown_words_are_ignored)
+{
+    CHECK(passenger_capabilities_parse("cancel token teleport") == PASSENGER_CAPABILITY_TOKEN);
+    CHECK(passenger_capabilities_parse("frame framesx Frames frames, body_file tok en\texpect") == 0);
+}
+
+TEST(a_set_includes_what_was_named_and_nothing_else)
+{
+    unsigned found = passenger_capabilities_parse("frames expect");
+    CHECK(passenger_capabilities_include(found, PASSENGER_CAPABILITY_FRAMES));
+    CHECK(passenger_capabilities_include(found, PASSENGER_CAPABILITY_EXPECT));
+    CHECK(!passenger_capabilities_include(found, PASSENGER_CAPABILITY_TOKEN));
+    CHECK(!passenger_capabilities_include(found, PASSENGER_CAPABILITY_BODY_FILE));
+    CHECK(!passenger_capabilities_include(found, PASSENGER_CAPABILITY_FRAMED_BODY));
+    CHECK(!passenger_capabilities_include(found, PASSENGER_CAPABILITY_ACKNOWLEDGE));
+}
+
+TESTS(RUN(a_loader_without_words_is_plain_scgi),
+      RUN(each_word_stands_for_one_capability),
+      RUN(words_add_up_in_any_order_and_as_often_as_they_come),
+      RUN(unknown_words_are_ignored),
+      RUN(a_set_includes_what_was_named_and_nothing_else))

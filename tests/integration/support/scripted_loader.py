@@ -1,0 +1,165 @@
+"""A loader that does what a test says: it answers registrations in place of the spawner, and requests as a worker."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from spawner.shared import wire
+from spawner.shared.constants import CONTROL_MESSAGE_LIMIT, REQUEST_HEAD_LIMIT
+from support.httpd import Httpd
+from support.waiting import TIMEOUT
+
+TOKEN = "the group's secret"
+_MOST_DESCRIPTORS = 8
+
+
+@dataclass
+class Exchange:
+    """One connection of the module: the request's head, and what has come behind it."""
+
+    connection: socket.socket
+    head: dict[str, str] = field(default_factory=dict)
+    rest: bytes = b""
+    descriptors: list[int] = field(default_factory=list)
+
+    def extensions(self) -> dict[str, str]:
+        """What goes beyond SCGI."""
+        return {name: value for name, value in self.head.items() if name.startswith("JUMPSEAT")}
+
+    def read_head(self) -> None:
+        data = b""
+        while (end := wire.message_end(data, REQUEST_HEAD_LIMIT)) is None or len(data) < end:
+            more, descriptors, _, _ = socket.recv_fds(self.connection, 4096, _MOST_DESCRIPTORS)
+            assert more, f"the connection ended inside the head: {data!r}"
+            data += more
+            self.descriptors += descriptors
+        fields = wire.split_native(wire.payload_of(data, end))
+        self.head = dict(zip(fields[::2], fields[1::2]))
+        self.rest = data[end:]
+
+    def read(self, count: int) -> bytes:
+        """The next `count` bytes of the body; fewer if the connection ends."""
+        while len(self.rest) < count:
+            more = self.connection.recv(65536)
+            if not more:
+                break
+            self.rest += more
+        data, self.rest = self.rest[:count], self.rest[count:]
+        return data
+
+    def body(self) -> bytes:
+        """As many bytes as the head says."""
+        return self.read(int(self.head["CONTENT_LENGTH"]))
+
+    def has_ended(self) -> bool:
+        """Whether the module has closed the connection; what it has sent may still be read."""
+        watched = select.poll()
+        watched.register(self.connection, select.POLLRDHUP)
+        return bool(watched.poll(0))
+
+    def answer(self, *parts: bytes, head: str = "Status: 200 OK") -> None:
+        """Send a whole response, raw, and end the connection."""
+        self.connection.sendall(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + b"".join(parts))
+        self.close()
+
+    def close(self) -> None:
+        self.connection.close()
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        self.descriptors = []
+
+    def __enter__(self) -> Exchange:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class ScriptedLoader:
+    """Takes the place of the spawner of a running httpd for all groups that are registered from now on.
+
+    `capabilities`: the field of that name in its answers; None: it has none.
+    """
+
+    def __init__(self, httpd: Httpd, capabilities: str | None = "") -> None:
+        self.capabilities = capabilities
+        self.registrations = 0
+        httpd.wait_for_spawner()
+        self._folder = httpd.folder
+        self._sockets = 0
+        self._open_socket()
+        path = httpd.folder / "registrar.sock"
+        self._registrar = self._listen(socket.SOCK_SEQPACKET, path)
+        path.rename(httpd.instance_folder() / "spawner.sock")
+        self._thread = threading.Thread(target=self._answer_registrations, daemon=True)
+        self._thread.start()
+
+    def _listen(self, kind: socket.SocketKind, path: Path) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX, kind)
+        listener.settimeout(TIMEOUT if kind == socket.SOCK_STREAM else None)
+        listener.bind(str(path))
+        listener.listen(8)
+        of_httpd = (self._folder / "buffer").stat()
+        os.chown(path, of_httpd.st_uid, of_httpd.st_gid)
+        return listener
+
+    def _open_socket(self) -> None:
+        self._sockets += 1
+        self.socket_path = self._folder / f"group{self._sockets}.sock"
+        self._listener = self._listen(socket.SOCK_STREAM, self.socket_path)
+
+    def _close_socket(self) -> None:
+        self._listener.close()
+        self.socket_path.unlink()
+
+    def move(self, capabilities: str | None) -> None:
+        """Another loader takes over, at another socket; the old one is gone."""
+        self._close_socket()
+        self.capabilities = capabilities
+        self._open_socket()
+
+    def listen_as_worker(self, route: str) -> socket.socket:
+        """The own socket of a worker of that route."""
+        return self._listen(socket.SOCK_STREAM, self.socket_path.with_suffix(f".{route}.sock"))
+
+    def _answer_registrations(self) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                line, _ = self._registrar.accept()
+                with line:
+                    line.recv(CONTROL_MESSAGE_LIMIT)
+                    self.registrations += 1
+                    answer = [("type", "registered"), ("socket", str(self.socket_path)), ("app_token", TOKEN)]
+                    if self.capabilities is not None:
+                        answer.append(("capabilities", self.capabilities))
+                    line.send(wire.encode_text(answer))
+
+    def accept(self) -> Exchange:
+        """The next request, as far as its head."""
+        exchange = Exchange(self._listener.accept()[0])
+        exchange.connection.settimeout(TIMEOUT)
+        exchange.read_head()
+        return exchange
+
+    def has_connection(self) -> bool:
+        """Whether a connection waits to be accepted."""
+        return is_readable(self._listener)
+
+    def close(self) -> None:
+        self._close_socket()
+        self._registrar.shutdown(socket.SHUT_RDWR)
+        self._thread.join(TIMEOUT)
+        self._registrar.close()
+
+
+def is_readable(listener: socket.socket) -> bool:
+    return bool(select.select([listener], [], [], 0)[0])
