@@ -30,7 +30,7 @@ typedef struct passenger_proxy {
     const char *app;                            /* the app group's key, for the log */
     passenger_backend *backend;                 /* connected, with the head queued; the caller closes it */
     passenger_request_body *body;
-    passenger_time_limits *limits;              /* begun, and sent if no acknowledgement is wanted */
+    passenger_time_limits *limits;              /* begun, and sent if the loader acknowledges nothing */
     const passenger_sticky_session *session;    /* begun */
     unsigned capabilities;                      /* of the app's loader; see capabilities.h */
     int wants_acknowledgement;                  /* the worker was asked to say when it accepts the request */

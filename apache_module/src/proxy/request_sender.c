@@ -64,9 +64,10 @@ static int queue_file(passenger_request_sender *sender)
         length = pread(sender->body->descriptor, sender->outgoing, size, sender->file_sent);
     } while (length < 0 && errno == EINTR);
     if (length <= 0) {
+        apr_status_t rv = length < 0 ? errno : APR_EOF;
         sender->worker_takes_body = 0;
         sender->body_error = HTTP_INTERNAL_SERVER_ERROR;
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, length < 0 ? errno : APR_EOF, sender->r, PSGLOGNO(2105)
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, sender->r, PSGLOGNO(2105)
                       "cannot read the request body's file (PassengerDataBufferDir), which the worker gets in parts "
                       "(%s %s, error id %s)", sender->r->method, sender->r->uri, passenger_error_id(sender->r));
         return 0;
