@@ -36,10 +36,13 @@ def server_without(words: tuple[str, ...]) -> Iterator[CheckedHttpd]:
 @pytest.fixture(scope="module", params=DISABLED, ids=lambda words: "-".join(words) if len(words) == 1 else "all")
 def served(request: pytest.FixtureRequest) -> Iterator[tuple[CheckedHttpd, AppFolder]]:
     with server_without(request.param) as server:
-        probe = AppFolders(server.folder / "apps").create("probe")
+        folders = AppFolders(server.folder / "apps")
+        probe = folders.create("probe")
+        broken = folders.create(name="broken", entry="raise RuntimeError('does not start')\n")
         probe.write("big.bin", FILE)
         server.site(document_root=probe.public, body="PassengerMinInstances 2")
         server.site("streaming.example", probe.public, "PassengerMinInstances 2\nPassengerBufferUpload off")
+        server.site("broken.example", broken.public)
         server.start()
         yield server, probe
 
@@ -150,3 +153,9 @@ def test_a_part_of_a_file_comes_with_its_length(server: CheckedHttpd) -> None:
 def test_an_error_of_the_app_is_a_500(server: CheckedHttpd) -> None:
     server.logs.allow("JS3")
     assert server.get(path("/fail", when="at once")).status == 500
+
+
+def test_an_app_that_does_not_start_is_a_whole_error_page(server: CheckedHttpd) -> None:
+    server.logs.allow("JS")
+    answer = server.get("/", "broken.example")
+    assert (answer.status, answer.text.rstrip()[-7:]) == (500, "</html>")
