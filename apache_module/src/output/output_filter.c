@@ -158,9 +158,10 @@ apr_status_t passenger_output_pass(passenger_output *output, apr_bucket_brigade 
         return passenger_output_pass_blocking(output, brigade);
     }
     filter_state *state = output->filter->ctx;
+    int is_part = state->is_passing;   /* of a page whose brigade is on its way: the rest of that follows */
     state->is_passing = 1;
     apr_status_t rv = pass(output, brigade);
-    state->is_passing = 0;
+    state->is_passing = is_part;
     if (state->has_uncounted) {
         output->filter = NULL;
     }
