@@ -160,18 +160,24 @@ static int give_up(passenger_proxy *proxy, int status)
     return proxy->output.has_started ? cut_response(proxy, proxy->r->output_filters) : answer_error(proxy->r, status);
 }
 
-/* A filter takes nothing more, although the client is there. httpd answers, if nothing has been sent; else the
- * response is cut, past the filters that may have failed. */
+/* Cuts a response that nobody takes any more from the filters that change bodies, which may have failed, or hold much.
+ * Does nothing when its head has not been sent. */
+static void cut_past_filters(passenger_proxy *proxy)
+{
+    if (proxy->r->sent_bodyct != 0) {
+        apr_brigade_cleanup(proxy->output.brigade);
+        cut_response(proxy, proxy->r->proto_output_filters);
+    }
+}
+
+/* A filter takes nothing more, although the client is there. httpd answers, if nothing has been sent. */
 static int end_after_filter(passenger_proxy *proxy)
 {
     request_rec *r = proxy->r;
     ap_log_rerror(APLOG_MARK, APLOG_INFO, proxy->output.status, r, PSGLOGNO(2104)
                   "an output filter has failed before the response was complete");
     r->connection->keepalive = AP_CONN_CLOSE;
-    if (r->sent_bodyct != 0) {
-        apr_brigade_cleanup(proxy->output.brigade);
-        cut_response(proxy, r->proto_output_filters);
-    }
+    cut_past_filters(proxy);
     return AP_FILTER_ERROR;
 }
 
@@ -193,6 +199,8 @@ int passenger_proxy_end_without_client(passenger_proxy *proxy)
     }
     r->connection->aborted = 1;
     r->connection->keepalive = AP_CONN_CLOSE;
+    /* The client may only have taken nothing for too long, and go on. mod_http2 does not end a stream for being aborted. */
+    cut_past_filters(proxy);
     return OK;
 }
 
