@@ -143,6 +143,7 @@ static int cut_response(passenger_proxy *proxy, ap_filter_t *filters)
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(c->bucket_alloc));
     proxy->output.status = ap_pass_brigade(filters, brigade);
     apr_brigade_cleanup(brigade);
+    r->eos_sent = 1;   /* httpd need not send it through the other filters */
     if (proxy->output.status == AP_FILTER_ERROR) {
         /* A filter had held everything back: the client got an error page instead. */
         return AP_FILTER_ERROR;
@@ -156,8 +157,14 @@ static int cut_response(passenger_proxy *proxy, ap_filter_t *filters)
 /* Gives up the response. Returns what the handler returns: `status` as long as nothing has been sent, else OK. */
 static int give_up(passenger_proxy *proxy, int status)
 {
+    request_rec *r = proxy->r;
     apr_brigade_cleanup(proxy->output.brigade);
-    return proxy->output.has_started ? cut_response(proxy, proxy->r->output_filters) : answer_error(proxy->r, status);
+    if (!proxy->output.has_started) {
+        return answer_error(r, status);
+    }
+    /* With the end, filters would pass what they hold, and mod_http2 would wait for the client of a busy stream. */
+    int is_past_filters = passenger_output_buffer_needs_polling(&proxy->output) && r->sent_bodyct != 0;
+    return cut_response(proxy, is_past_filters ? r->proto_output_filters : r->output_filters);
 }
 
 /* Cuts a response that nobody takes any more from the filters that change bodies, which may have failed, or hold much.
