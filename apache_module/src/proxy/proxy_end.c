@@ -206,7 +206,7 @@ int passenger_proxy_end_without_client(passenger_proxy *proxy)
     }
     r->connection->aborted = 1;
     r->connection->keepalive = AP_CONN_CLOSE;
-    /* The client may only have taken nothing for too long, and go on. mod_http2 does not end a stream for being aborted. */
+    /* The client may have taken nothing for too long, and go on. mod_http2 would end the stream as a complete one. */
     cut_past_filters(proxy);
     return OK;
 }
