@@ -136,6 +136,58 @@ TEST(a_file_is_read)
     apr_pool_destroy(it.pool);
 }
 
+static apr_bucket *file_bucket(connection *it, apr_size_t length)
+{
+    apr_file_t *file;
+    char name[] = "counted-XXXXXX";
+    CHECK(apr_file_mktemp(&file, name, 0, it->pool) == APR_SUCCESS);
+    return apr_bucket_file_create(file, 0, length, it->pool, it->list);
+}
+
+TEST(files_are_taken_up_to_the_limit_in_all)
+{
+    connection it;
+    begin(&it);
+    add(&it, apr_bucket_heap_create(text, PIECE, NULL, it.list));
+    add(&it, file_bucket(&it, PASSENGER_COUNTED_LIMIT - PIECE));
+    add(&it, apr_bucket_flush_create(it.list));
+    add(&it, file_bucket(&it, PIECE));
+    CHECK(passenger_bucket_counter_takes(it.brigade));
+    add(&it, file_bucket(&it, 1));
+    CHECK(!passenger_bucket_counter_takes(it.brigade));
+    apr_pool_destroy(it.pool);
+}
+
+TEST(what_has_no_known_length_is_not_taken)
+{
+    connection it;
+    apr_file_t *ends[2];
+    begin(&it);
+    CHECK(apr_file_pipe_create(&ends[0], &ends[1], it.pool) == APR_SUCCESS);
+    add(&it, apr_bucket_pipe_create(ends[0], it.list));
+    CHECK(!passenger_bucket_counter_takes(it.brigade));
+    apr_pool_destroy(it.pool);
+}
+
+TEST(what_is_long_becomes_several_buckets_so_that_taking_it_shows)
+{
+    static char all[2 * PASSENGER_COUNTED_LIMIT + 1];
+    connection it;
+    begin(&it);
+    add(&it, apr_bucket_transient_create(text, PIECE, it.list));
+    add(&it, apr_bucket_immortal_create(all, sizeof(all), it.list));
+    CHECK(passenger_bucket_counter_takes(it.brigade));
+    count(&it);
+    apr_bucket *bucket = APR_BRIGADE_FIRST(it.brigade);
+    CHECK(bucket->length == PASSENGER_COUNTED_LIMIT);
+    bucket = APR_BUCKET_NEXT(bucket);
+    CHECK(bucket->length == PASSENGER_COUNTED_LIMIT);
+    bucket = APR_BUCKET_NEXT(bucket);
+    CHECK(bucket->length == PIECE + 1);
+    CHECK(passenger_bucket_counter_bytes(it.counter) == PIECE + sizeof(all));
+    apr_pool_destroy(it.pool);
+}
+
 TEST(what_cannot_be_read_ends_it_and_counts_nothing_of_it)
 {
     connection it;
@@ -199,5 +251,7 @@ TEST(another_thread_may_destroy_them_while_bytes_are_counted)
 TESTS(RUN(bytes_count_until_their_bucket_is_destroyed), RUN(the_bytes_stay_the_same_and_in_order),
       RUN(what_stands_together_becomes_one_bucket), RUN(metadata_stays_where_it_is),
       RUN(a_part_of_a_bucket_counts_as_long_as_any_of_it), RUN(a_file_is_read),
+      RUN(files_are_taken_up_to_the_limit_in_all), RUN(what_has_no_known_length_is_not_taken),
+      RUN(what_is_long_becomes_several_buckets_so_that_taking_it_shows),
       RUN(what_cannot_be_read_ends_it_and_counts_nothing_of_it), RUN(buckets_may_outlive_their_counter),
       RUN(another_thread_may_destroy_them_while_bytes_are_counted))

@@ -75,8 +75,25 @@ TEST(the_end_of_the_pool_frees_what_is_left)
     apr_pool_destroy(pool);
 }
 
+TEST(counting_takes_nothing_of_the_pool_that_other_threads_may_use)
+{
+    apr_pool_t *pool;
+    CHECK(apr_pool_create(&pool, check_pool()) == APR_SUCCESS);
+    passenger_overflow_count *counts = passenger_overflow_count_create(pool, 64);
+    /* A pool gives one piece behind the other. */
+    char *before = apr_palloc(pool, 64);
+    for (int number = 0; number < 64; number++) {
+        char group[2] = {(char)('0' + number), '\0'};
+        passenger_overflow_count_add(counts, group, 1);
+    }
+    char *behind = apr_palloc(pool, 64);
+    CHECK(behind == before + 64);
+    apr_pool_destroy(pool);
+}
+
 TESTS(RUN(the_first_one_is_told_at_once_and_the_rest_together_a_second_later),
       RUN(the_group_with_the_most_is_told_first),
       RUN(more_groups_than_there_is_room_for_are_not_counted_and_harm_nobody),
       RUN(what_could_not_be_told_is_added_again),
-      RUN(the_end_of_the_pool_frees_what_is_left))
+      RUN(the_end_of_the_pool_frees_what_is_left),
+      RUN(counting_takes_nothing_of_the_pool_that_other_threads_may_use))

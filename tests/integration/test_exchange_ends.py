@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import threading
 from typing import Callable, Iterator
 
@@ -11,6 +12,7 @@ import pytest
 from support.applications import AppFolder, AppFolders
 from support.client import Wire
 from support.descriptors import open_descriptors
+from support.http2 import Http2Connection, StreamEnded
 from support.serving import CheckedHttpd
 from support.waiting import TIMEOUT
 
@@ -36,6 +38,13 @@ ENTRY = """\
         start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", "300000")])
         yield os.urandom(100000)
         os._exit(1)
+
+    def fail_a_filter(environ, start_response):
+        # See the filter's limit for a line.
+        start_response("200 OK", [("Content-Type", "text/html")])
+        yield b"a line\\n" * 20000
+        yield b"a" * 2000
+        yield b"\\n"
 
     def break_the_protocol(environ, start_response):
         # All at once, so that httpd never waits for more and passes on what a filter holds.
@@ -66,6 +75,14 @@ ENTRY = """\
         return globals()[environ["PATH_INFO"].lstrip("/")](environ, start_response)
     """
 
+FAILING_FILTER = """\
+    <Location "/fail_a_filter">
+    SetOutputFilter SUBSTITUTE
+    Substitute s/a/aa/
+    SubstituteMaxLineLength 1000
+    </Location>
+    """
+
 
 @pytest.fixture
 def app(apps: AppFolders) -> AppFolder:
@@ -74,9 +91,10 @@ def app(apps: AppFolders) -> AppFolder:
 
 @pytest.fixture
 def server(httpd: CheckedHttpd, app: AppFolder) -> CheckedHttpd:
-    httpd.module("deflate", "filter")
+    httpd.module("deflate", "filter", "substitute", "http2")
     httpd.add("AddOutputFilterByType DEFLATE text/html")
-    httpd.site(document_root=app.public, body="PassengerBufferUpload off")
+    httpd.add("Protocols h2c http/1.1\nH2Direct on")
+    httpd.site(document_root=app.public, body=f"PassengerBufferUpload off\n{FAILING_FILTER}")
     httpd.logs.allow("JS")
     httpd.start()
     return httpd
@@ -87,6 +105,31 @@ def test_a_compressed_answer_that_is_cut_is_reset_for_a_client_that_knows_no_chu
         wire.head("GET /die_amid HTTP/1.0", "Accept-Encoding: gzip")
         with pytest.raises(ConnectionResetError):
             wire.read_to_end()
+
+
+def test_an_answer_that_a_filter_fails_on_amid_is_reset_for_a_client_that_knows_no_chunks(server: CheckedHttpd) -> None:
+    server.logs.expect("AH01328: Line too long")
+    with Wire(server.port) as wire:
+        wire.head("GET /fail_a_filter HTTP/1.0")
+        with pytest.raises(ConnectionResetError):
+            wire.read_to_end()
+
+
+def test_an_answer_that_a_filter_fails_on_amid_has_no_last_chunk(server: CheckedHttpd) -> None:
+    server.logs.expect("AH01328: Line too long")
+    with Wire(server.port) as wire:
+        wire.head("GET /fail_a_filter HTTP/1.1")
+        with pytest.raises(http.client.IncompleteRead):
+            wire.answer()
+
+
+def test_an_answer_that_a_filter_fails_on_amid_is_reset_over_http2(server: CheckedHttpd) -> None:
+    server.logs.expect("AH01328: Line too long")
+    connection = Http2Connection(server.port)
+    connection.ask("GET", "/fail_a_filter", "site.example")
+    with pytest.raises(StreamEnded):
+        connection.read_answer()
+    connection.close()
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Callable, Iterator
 
@@ -38,6 +39,12 @@ ENTRY = f"""\
             yield bytes(range(256)) * 4096
         note("given")
 
+    def endless(environ):
+        yield os.urandom({MEGABYTE})
+        while True:
+            yield b"more"
+            time.sleep(0.01)
+
     def upload(environ):
         note("reading")
         yield environ["wsgi.input"].read()
@@ -64,12 +71,13 @@ def tls_port(httpd: CheckedHttpd) -> int:
 
 @pytest.fixture
 def server(httpd: CheckedHttpd, app: AppFolder, tls_port: int) -> CheckedHttpd:
-    httpd.module("ssl", "socache_shmcb", "http2")
+    httpd.module("ssl", "socache_shmcb", "http2", "filter", "deflate")
     # Debian builds mod_ssl with a later OpenSSL than it may run with; clients are cut here, and apps killed.
     httpd.logs.allow(f"AH01882|AH00045|{STOP_NOISE}|JS")
     httpd.add(f"Listen 127.0.0.1:{tls_port}\nProtocols h2 h2c http/1.1\nH2Direct on\nSendBufferSize 65536")
     httpd.add(f"SSLSessionCache shmcb:{httpd.folder}/sessions(65536)")
     body = "PassengerMinInstances 1\n<Location /direct>\nPassengerBufferUpload off\n</Location>\n"
+    body += "<Location /endless>\nPassengerMaxRequestTime 1\nSetOutputFilter DEFLATE\n</Location>\n"
     httpd.site(document_root=app.public, body=body)
     httpd.site("tls.example", app.public, body + tls_lines(), port=tls_port)
     httpd.start()
@@ -149,6 +157,29 @@ def test_a_stop_ends_a_request_over_http2_at_once(
     server: CheckedHttpd, app: AppFolder, connect: Connect, tls_port: int, begin: Begin
 ) -> None:
     begin(connect, app, tls_port)
+    before = server.children("apache2")
+    assert server.process is not None
+    server.process.send(signal.SIGTERM)
+    gone, alive = psutil.wait_procs(before, AT_ONCE)
+    assert not alive, server.logs.text()
+    assert server.stop() == []
+
+
+def test_a_stop_ends_an_answer_at_once_that_is_cut_while_a_filter_holds_some_of_it_and_the_client_takes_nothing(
+    server: CheckedHttpd, connect: Connect, tls_port: int
+) -> None:
+    connection = connect(SMALL_WINDOW)
+    host = host_of(connection, tls_port)
+    connection.ask("GET", "/hello", host)
+    assert connection.read_answer() == (200, b"hello")
+    # The spawner ends the worker at the same time, and httpd might see that first.
+    spawner = server.spawner_pid()
+    os.kill(spawner, signal.SIGSTOP)
+    try:
+        connection.ask("GET", "/endless", host, (("accept-encoding", "gzip"),))
+        server.logs.wait_for("JS2131", f"{host}.log")
+    finally:
+        os.kill(spawner, signal.SIGCONT)
     before = server.children("apache2")
     assert server.process is not None
     server.process.send(signal.SIGTERM)

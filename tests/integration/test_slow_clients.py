@@ -300,3 +300,36 @@ def test_a_client_that_takes_nothing_for_as_long_as_timeout_allows_is_left(
     server.logs.wait_for("JS2202", "site.example.log")
     app.wait_for_event(f"given-{SIZE}")
     client.close()
+
+
+def test_a_client_that_takes_nothing_for_too_long_and_goes_on_learns_that_something_is_missing(
+    server: CheckedHttpd, app: AppFolder
+) -> None:
+    """HTTP/1.0: the end of the answer is the end of the connection."""
+    server.logs.allow("JS|AH0")
+    server.add(f"Timeout 1\nPassengerResponseBufferHighWatermark {MEGABYTE}")
+    server.start()
+    with Wire(server.port, receive_buffer=4096) as wire:
+        wire.head(f"GET /big/{SIZE}/65536 HTTP/1.0")
+        server.logs.wait_for("JS2202", "site.example.log")
+        with pytest.raises(ConnectionResetError):
+            wire.read_to_end()
+
+
+def test_a_stream_of_http2_of_which_nothing_is_taken_for_too_long_is_reset(
+    server: CheckedHttpd, app: AppFolder
+) -> None:
+    server.logs.allow("JS|AH0")
+    server.add("Timeout 1")
+    server.start()
+    client = SlowHttp2(server.port, f"/big/{SIZE}/65536")
+
+    def is_left() -> bool:
+        client.connection.ping()  # without any word of the client, mod_http2 ends the connection
+        return "JS2202" in all_logs(server)
+
+    eventually(is_left, "the client to be left")
+    app.wait_for_event(f"given-{SIZE}")
+    with pytest.raises(StreamEnded):
+        client.read_body()
+    client.close()

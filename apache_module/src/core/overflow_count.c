@@ -32,8 +32,11 @@ static apr_status_t free_entries(void *data)
     return APR_SUCCESS;
 }
 
-passenger_overflow_count *passenger_overflow_count_create(apr_pool_t *pool, size_t capacity)
+passenger_overflow_count *passenger_overflow_count_create(apr_pool_t *parent, size_t capacity)
 {
+    apr_pool_t *pool;
+    apr_pool_create(&pool, parent);
+    apr_pool_tag(pool, "passenger_overflow_count");
     passenger_overflow_count *counts = apr_pcalloc(pool, sizeof(*counts));
     counts->entries = apr_hash_make(pool);
     counts->capacity = capacity;

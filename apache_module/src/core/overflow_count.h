@@ -21,8 +21,9 @@ typedef struct passenger_overflow {
     uint64_t count;    /* Invariant: > 0 */
 } passenger_overflow;
 
-/* An empty store for at most `capacity` (>= 1) groups. The end of `pool` frees it with all entries. */
-passenger_overflow_count *passenger_overflow_count_create(apr_pool_t *pool, size_t capacity);
+/* An empty store for at most `capacity` (>= 1) groups. It has a pool of its own below `parent`, whose end frees it with
+ * all entries: later calls take nothing of `parent`, which other threads may use meanwhile. */
+passenger_overflow_count *passenger_overflow_count_create(apr_pool_t *parent, size_t capacity);
 
 /* Counts `count` refused requests of `group`. */
 void passenger_overflow_count_add(passenger_overflow_count *counts, const char *group, uint64_t count);

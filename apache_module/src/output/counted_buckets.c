@@ -62,17 +62,45 @@ static counted_bytes *create_counted(passenger_bucket_counter *counter, apr_size
     return counted;
 }
 
-/* Reads the buckets of data from `first` on, up to one of metadata, `*end`, or the end of the brigade. Reading may
- * put the rest of a file into a bucket of its own. */
+static int is_in_memory(const apr_bucket *bucket)
+{
+    return APR_BUCKET_IS_HEAP(bucket) || APR_BUCKET_IS_TRANSIENT(bucket) || APR_BUCKET_IS_POOL(bucket)
+           || APR_BUCKET_IS_IMMORTAL(bucket);
+}
+
+int passenger_bucket_counter_takes(const apr_bucket_brigade *brigade)
+{
+    apr_size_t room = PASSENGER_COUNTED_LIMIT;
+    for (const apr_bucket *bucket = APR_BRIGADE_FIRST(brigade); bucket != APR_BRIGADE_SENTINEL(brigade);
+         bucket = APR_BUCKET_NEXT(bucket)) {
+        if (APR_BUCKET_IS_METADATA(bucket) || is_in_memory(bucket)) {
+            continue;
+        }
+        /* An unknown length is the largest number. */
+        if (bucket->length > room) {
+            return 0;
+        }
+        room -= bucket->length;
+    }
+    return 1;
+}
+
+/* Reads the buckets of data from `first` on, up to the limit, to one of metadata, or to the end of the brigade: `*end`.
+ * What is beyond the limit, or behind what was read of a file, gets a bucket of its own. */
 static apr_status_t read_run(apr_bucket_brigade *brigade, apr_bucket *first, apr_bucket **end, apr_size_t *total)
 {
     apr_bucket *bucket = first;
     apr_status_t rv = APR_SUCCESS;
     *total = 0;
-    while (rv == APR_SUCCESS && bucket != APR_BRIGADE_SENTINEL(brigade) && !APR_BUCKET_IS_METADATA(bucket)) {
+    while (rv == APR_SUCCESS && *total < PASSENGER_COUNTED_LIMIT && bucket != APR_BRIGADE_SENTINEL(brigade)
+           && !APR_BUCKET_IS_METADATA(bucket)) {
         const char *bytes;
         apr_size_t length;
         rv = apr_bucket_read(bucket, &bytes, &length, APR_BLOCK_READ);
+        if (rv == APR_SUCCESS && length > PASSENGER_COUNTED_LIMIT - *total) {
+            length = PASSENGER_COUNTED_LIMIT - *total;
+            rv = apr_bucket_split(bucket, length);
+        }
         if (rv == APR_SUCCESS) {
             *total += length;
             bucket = APR_BUCKET_NEXT(bucket);

@@ -15,7 +15,13 @@ typedef struct passenger_bucket_counter passenger_bucket_counter;
 /* A counter that its pool ends. NULL without memory. */
 passenger_bucket_counter *passenger_bucket_counter_create(apr_pool_t *pool);
 
-/* Puts counted buckets of memory in the place of those of data: one for all that stand together. Metadata stays.
+enum { PASSENGER_COUNTED_LIMIT = 64 * 1024 };   /* most bytes of one counted bucket */
+
+/* Whether passenger_bucket_counter_add() may take the brigade: not when it would read more than
+ * PASSENGER_COUNTED_LIMIT bytes, or nobody knows how many, of files or pipes into memory. */
+int passenger_bucket_counter_takes(const apr_bucket_brigade *brigade);
+
+/* Puts counted buckets of memory in the place of those of data: as few as the limit allows. Metadata stays.
  * Returns why a bucket could not be read, or APR_ENOMEM: what the brigade then holds is of no use any more. */
 apr_status_t passenger_bucket_counter_add(passenger_bucket_counter *counter, apr_bucket_brigade *brigade);
 

@@ -15,6 +15,7 @@ typedef struct filter_state {
     int is_passing;                       /* what comes has been passed by passenger_output_pass() */
     passenger_bucket_counter *counter;    /* of a stream; else NULL */
     apr_bucket_brigade *nothing;          /* of a stream; else NULL */
+    int has_uncounted;                    /* something has been passed that is not counted: nothing is any more */
 } filter_state;
 
 static void remove_flushes(apr_bucket_brigade *brigade)
@@ -31,9 +32,11 @@ static void remove_flushes(apr_bucket_brigade *brigade)
 
 static apr_status_t filter_brigade(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
-    const filter_state *state = filter->ctx;
+    filter_state *state = filter->ctx;
     if (state->is_passing && state->counter != NULL) {
-        apr_status_t rv = passenger_bucket_counter_add(state->counter, brigade);
+        /* A filter may replace the response by a large file, or put one into it. mod_http2 needs no memory for it. */
+        state->has_uncounted |= !passenger_bucket_counter_takes(brigade);
+        apr_status_t rv = state->has_uncounted ? APR_SUCCESS : passenger_bucket_counter_add(state->counter, brigade);
         if (rv != APR_SUCCESS) {
             apr_brigade_cleanup(brigade);
             return rv;
@@ -96,7 +99,14 @@ static int is_in_place(const ap_filter_t *filter, int is_stream)
     return next != NULL && next->next == NULL && next->frec->ftype >= AP_FTYPE_NETWORK;
 }
 
-/* Our filter on the connection, added when it is first needed; NULL when an unknown filter stands behind it. */
+static int has_uncounted(const ap_filter_t *filter)
+{
+    const filter_state *state = filter->ctx;
+    return state->has_uncounted;
+}
+
+/* Our filter on the connection, added when it is first needed; NULL when an unknown filter stands behind it, or not all
+ * is counted that waits there. */
 static ap_filter_t *filter_of(request_rec *r)
 {
     int is_stream = passenger_client_is_shared(r);
@@ -104,7 +114,7 @@ static ap_filter_t *filter_of(request_rec *r)
     if (filter == NULL) {
         filter = add_filter(r, is_stream);
     }
-    return is_in_place(filter, is_stream) ? filter : NULL;
+    return is_in_place(filter, is_stream) && !has_uncounted(filter) ? filter : NULL;
 }
 
 void passenger_output_begin(passenger_output *output, request_rec *r)
@@ -148,9 +158,13 @@ apr_status_t passenger_output_pass(passenger_output *output, apr_bucket_brigade 
         return passenger_output_pass_blocking(output, brigade);
     }
     filter_state *state = output->filter->ctx;
+    int is_part = state->is_passing;   /* of a page whose brigade is on its way: the rest of that follows */
     state->is_passing = 1;
     apr_status_t rv = pass(output, brigade);
-    state->is_passing = 0;
+    state->is_passing = is_part;
+    if (state->has_uncounted) {
+        output->filter = NULL;
+    }
     return rv;
 }
 

@@ -6,7 +6,10 @@
  * has a filter of mod_http2 in that place. It waits for the client when it gets a bucket while it holds
  * H2StreamMaxMemSize bytes, and takes any bucket while it holds fewer. Our filter counts what we pass; the client is
  * busy until mod_http2 has taken all of it. Nothing tells when that is: it has to be asked for (see send_pending).
- * One per request, for its thread.
+ *
+ * Where something unknown stands behind our filter, passing blocks, as for any handler of httpd. The same from then on
+ * when a filter of another module has put a large file into a stream: what is counted lies in memory. One per request,
+ * for its thread.
  */
 #ifndef JUMPSEAT_OUTPUT_FILTER_H
 #define JUMPSEAT_OUTPUT_FILTER_H
@@ -17,7 +20,7 @@
 
 typedef struct passenger_output {
     request_rec *r;
-    ap_filter_t *filter;     /* ours, on the connection; NULL: something unknown is in the way, and passing blocks */
+    ap_filter_t *filter;     /* ours, on the connection; NULL: passing blocks, and nothing is waited for here */
     apr_time_t busy_since;   /* since when the client has taken nothing of what waits (monotonic); 0: nothing waits */
     apr_size_t waiting;      /* of a stream: the bytes that wait */
 } passenger_output;

@@ -93,40 +93,6 @@ void passenger_proxy_log_fault(passenger_proxy *proxy)
     }
 }
 
-/* A filter takes nothing more, although the client is there. httpd answers, if nothing has been sent; else the
- * response is cut. */
-static int end_after_filter(passenger_proxy *proxy)
-{
-    request_rec *r = proxy->r;
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, proxy->output.status, r, PSGLOGNO(2104)
-                  "an output filter has failed before the response was complete");
-    r->connection->keepalive = AP_CONN_CLOSE;
-    r->connection->aborted |= r->sent_bodyct != 0;
-    return AP_FILTER_ERROR;
-}
-
-/* Nothing may be sent that a client with a half-closed connection could take for an
- * answer. */
-int passenger_proxy_end_without_client(passenger_proxy *proxy)
-{
-    request_rec *r = proxy->r;
-    if (!proxy->client_has_left && !proxy->sender.client_has_left && !r->connection->aborted) {
-        return end_after_filter(proxy);
-    }
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, proxy->output.status, r, PSGLOGNO(2103)
-                  "the client left before the response was complete");
-    if (proxy->output.status == AP_FILTER_ERROR) {
-        return AP_FILTER_ERROR;
-    }
-    if (!proxy->output.has_started) {
-        r->status = STATUS_CLIENT_LEFT;
-        r->status_line = "499 Client Left";
-    }
-    r->connection->aborted = 1;
-    r->connection->keepalive = AP_CONN_CLOSE;
-    return OK;
-}
-
 /* As if the app had said nothing. The request of an ErrorDocument keeps the error's status: by it httpd knows that
  * it must not ask for that page again. */
 static int answer_error(request_rec *r, int status)
@@ -161,8 +127,8 @@ static int has_told_length(const request_rec *r)
     return apr_table_get(r->headers_out, "Content-Length") != NULL;
 }
 
-/* Ends a response that has begun so that no client can take it for complete. */
-static int cut_response(passenger_proxy *proxy)
+/* Ends a response that has begun so that no client can take it for complete. `filters`: where the end is passed to. */
+static int cut_response(passenger_proxy *proxy, ap_filter_t *filters)
 {
     request_rec *r = proxy->r;
     conn_rec *c = r->connection;
@@ -175,8 +141,9 @@ static int cut_response(passenger_proxy *proxy)
     /* The error makes the chunk filter leave out the last chunk, and mod_http2 reset the stream. */
     APR_BRIGADE_INSERT_TAIL(brigade, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, c->bucket_alloc));
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(c->bucket_alloc));
-    proxy->output.status = ap_pass_brigade(r->output_filters, brigade);
+    proxy->output.status = ap_pass_brigade(filters, brigade);
     apr_brigade_cleanup(brigade);
+    r->eos_sent = 1;   /* httpd need not send it through the other filters */
     if (proxy->output.status == AP_FILTER_ERROR) {
         /* A filter had held everything back: the client got an error page instead. */
         return AP_FILTER_ERROR;
@@ -190,8 +157,58 @@ static int cut_response(passenger_proxy *proxy)
 /* Gives up the response. Returns what the handler returns: `status` as long as nothing has been sent, else OK. */
 static int give_up(passenger_proxy *proxy, int status)
 {
+    request_rec *r = proxy->r;
     apr_brigade_cleanup(proxy->output.brigade);
-    return proxy->output.has_started ? cut_response(proxy) : answer_error(proxy->r, status);
+    if (!proxy->output.has_started) {
+        return answer_error(r, status);
+    }
+    /* With the end, filters would pass what they hold, and mod_http2 would wait for the client of a busy stream. */
+    int is_past_filters = passenger_output_buffer_needs_polling(&proxy->output) && r->sent_bodyct != 0;
+    return cut_response(proxy, is_past_filters ? r->proto_output_filters : r->output_filters);
+}
+
+/* Cuts a response that nobody takes any more from the filters that change bodies, which may have failed, or hold much.
+ * Does nothing when its head has not been sent. */
+static void cut_past_filters(passenger_proxy *proxy)
+{
+    if (proxy->r->sent_bodyct != 0) {
+        apr_brigade_cleanup(proxy->output.brigade);
+        cut_response(proxy, proxy->r->proto_output_filters);
+    }
+}
+
+/* A filter takes nothing more, although the client is there. httpd answers, if nothing has been sent. */
+static int end_after_filter(passenger_proxy *proxy)
+{
+    request_rec *r = proxy->r;
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, proxy->output.status, r, PSGLOGNO(2104)
+                  "an output filter has failed before the response was complete");
+    r->connection->keepalive = AP_CONN_CLOSE;
+    cut_past_filters(proxy);
+    return AP_FILTER_ERROR;
+}
+
+/* Nothing may be sent that a client with a half-closed connection could take for an answer. */
+int passenger_proxy_end_without_client(passenger_proxy *proxy)
+{
+    request_rec *r = proxy->r;
+    if (!proxy->client_has_left && !proxy->sender.client_has_left && !r->connection->aborted) {
+        return end_after_filter(proxy);
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, proxy->output.status, r, PSGLOGNO(2103)
+                  "the client left before the response was complete");
+    if (proxy->output.status == AP_FILTER_ERROR) {
+        return AP_FILTER_ERROR;
+    }
+    if (!proxy->output.has_started) {
+        r->status = STATUS_CLIENT_LEFT;
+        r->status_line = "499 Client Left";
+    }
+    r->connection->aborted = 1;
+    r->connection->keepalive = AP_CONN_CLOSE;
+    /* The client may have taken nothing for too long, and go on. mod_http2 would end the stream as a complete one. */
+    cut_past_filters(proxy);
+    return OK;
 }
 
 static int answer_queue_timeout(passenger_proxy *proxy)
