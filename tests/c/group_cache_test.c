@@ -127,6 +127,22 @@ TEST(a_long_random_life_never_exceeds_the_capacity_and_never_gives_a_wrong_addre
     }
 }
 
+TEST(storing_takes_nothing_of_the_pool_that_other_threads_may_use)
+{
+    apr_pool_t *pool;
+    CHECK(apr_pool_create(&pool, check_pool()) == APR_SUCCESS);
+    passenger_group_cache *cache = passenger_group_cache_create(pool, 64);
+    /* A pool gives one piece behind the other. */
+    char *before = apr_palloc(pool, 64);
+    for (int number = 0; number < 64; number++) {
+        char key[2] = {(char)('0' + number), '\0'};
+        CHECK(passenger_group_cache_store(cache, key, address("/1", "t")));
+    }
+    char *behind = apr_palloc(pool, 64);
+    CHECK(behind == before + 64);
+    apr_pool_destroy(pool);
+}
+
 TESTS(RUN(a_stored_group_is_found_by_its_key),
       RUN(storing_a_known_key_replaces_its_address),
       RUN(the_capabilities_of_a_group_are_found_with_its_address),
@@ -134,4 +150,5 @@ TESTS(RUN(a_stored_group_is_found_by_its_key),
       RUN(removing_leaves_an_address_that_another_thread_has_renewed),
       RUN(the_end_of_the_pool_frees_the_entries),
       RUN(a_digest_tells_apart_texts_whose_concatenation_is_the_same),
-      RUN(a_long_random_life_never_exceeds_the_capacity_and_never_gives_a_wrong_address))
+      RUN(a_long_random_life_never_exceeds_the_capacity_and_never_gives_a_wrong_address),
+      RUN(storing_takes_nothing_of_the_pool_that_other_threads_may_use))

@@ -40,8 +40,11 @@ static apr_status_t free_entries(void *data)
     return APR_SUCCESS;
 }
 
-passenger_group_cache *passenger_group_cache_create(apr_pool_t *pool, size_t capacity)
+passenger_group_cache *passenger_group_cache_create(apr_pool_t *parent, size_t capacity)
 {
+    apr_pool_t *pool;
+    apr_pool_create(&pool, parent);
+    apr_pool_tag(pool, "passenger_group_cache");
     passenger_group_cache *cache = apr_pcalloc(pool, sizeof(*cache));
     cache->entries = apr_hash_make(pool);
     cache->capacity = capacity;

@@ -21,8 +21,9 @@ typedef struct passenger_group_address {
     unsigned capabilities;    /* of the group's loader; see capabilities.h */
 } passenger_group_address;
 
-/* An empty cache of at most `capacity` (>= 1) entries. The end of `pool` frees it with all entries. */
-passenger_group_cache *passenger_group_cache_create(apr_pool_t *pool, size_t capacity);
+/* An empty cache of at most `capacity` (>= 1) entries. It has a pool of its own below `parent`,
+ * which other threads may use; the end of `parent` frees it with all entries. */
+passenger_group_cache *passenger_group_cache_create(apr_pool_t *parent, size_t capacity);
 
 /* Returns 1 and fills `address` when `key` is known. */
 int passenger_group_cache_find(passenger_group_cache *cache, const char *key, passenger_group_address *address);
