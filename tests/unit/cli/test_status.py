@@ -127,7 +127,7 @@ def test_out_of_band_work_is_told(registry: Registry, answer: dict[str, Any], as
 
 def test_why_a_worker_is_to_be_replaced_is_told(registry: Registry, answer: dict[str, Any], as_line: AsLine) -> None:
     answer["groups"][0].update(waits_for_place=True)
-    answer["groups"][0]["processes"][1].update(worn=True, too_large=True)
+    answer["groups"][0]["processes"][1].update(max_requests_reached=True, too_large=True)
     registry.add("httpd-1", as_line(answer))
     output = run(registry).output
     assert "serving, busy, request limit reached, too large" in output

@@ -138,9 +138,11 @@ def test_logged_stacks_are_the_same_as_shown_ones(tmp_path: Path) -> None:
         assert text in (tmp_path / "log").read_text()
 
     started = "threading.Thread(target=slow, daemon=True).start()"
-    program = PROGRAM.replace(started, "import _thread; _thread.start_new_thread(idle, ())")  # as the loaders do
+    start_idle = "import _thread; _thread.start_new_thread(idle, ())\nwhile not running: time.sleep(0.01)"
+    program = PROGRAM.replace(started, start_idle)  # as the loaders do
     file = "/run/instance/loaders/python/executors/thread_executor.py"
-    source = "exec(compile('def _run():\\n  time.sleep(100)', '%s', 'exec'))\n" % file
+    source = "running = []\n"
+    source += "exec(compile('def _run():\\n  running.append(1); time.sleep(100)', '%s', 'exec'))\n" % file
     with_process(tmp_path / "log", test, program.replace("def slow", source + "idle = _run\ndef slow"))
 
 
