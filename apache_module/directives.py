@@ -48,6 +48,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "directive several times, for several paths. If an inner section has this directive, the paths of the outer "
         "sections do not count there. If several paths fit a request, the longest one counts.",
         default_text="the app is mounted at /",
+        aliases=("RailsBaseURI", "RackBaseURI"),
     ),
     Directive(
         "AppType",
@@ -101,6 +102,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "The name of the environment. Apps read it from WSGI_ENV, PASSENGER_APP_ENV, RACK_ENV, RAILS_ENV and NODE_ENV.",
         on_wire=True,
         respawn=True,
+        aliases=("RailsEnv", "RackEnv"),
     ),
     Directive(
         "SpawnMethod",
@@ -113,6 +115,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         on_wire=True,
         respawn=True,
         difference="Passenger always starts Python apps directly.",
+        aliases=("RailsSpawnMethod",),
     ),
     Directive(
         "LoadShellEnvvars",
@@ -205,6 +208,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "Apache was not started as root.",
         on_wire=True,
         respawn=True,
+        aliases=("RailsUserSwitching",),
     ),
     Directive(
         "DefaultUser",
@@ -215,6 +219,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "not exist, and for all apps with PassengerUserSwitching off.",
         on_wire=True,
         respawn=True,
+        aliases=("RailsDefaultUser",),
     ),
     Directive(
         "DefaultGroup",
@@ -258,6 +263,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         maximum=PROCESS_LIMIT,
         unit="processes",
         on_wire=True,
+        aliases=("RailsMaxInstancesPerApp",),
     ),
     Directive(
         "MaxPoolSize",
@@ -269,6 +275,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         maximum=PROCESS_LIMIT,
         unit="processes",
         on_wire=True,
+        aliases=("RailsMaxPoolSize",),
     ),
     Directive(
         "PoolIdleTime",
@@ -278,6 +285,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "When a worker beyond PassengerMinInstances has been idle for this time, it ends. 0: it does not end.",
         unit="seconds",
         on_wire=True,
+        aliases=("RailsPoolIdleTime",),
     ),
     Directive(
         "MaxPreloaderIdleTime",
@@ -287,6 +295,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "When a preloader has forked no worker for this time, it ends. 0: it does not end.",
         unit="seconds",
         on_wire=True,
+        aliases=("RailsAppSpawnerIdleTime",),
     ),
     Directive(
         "MaxRequests",
@@ -524,6 +533,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "The file for the messages of the spawner, and for the output of apps that have no PassengerAppLogFile.",
         on_wire=True,
         default_text="ErrorLog; the output of an app goes to the ErrorLog of its virtual host",
+        aliases=("PassengerDebugLogFile",),
     ),
     Directive(
         "AppLogFile",

@@ -55,6 +55,7 @@ class Directive:
     :ivar on_when: for a FLAG without a static default: on exactly when that other option has that value.
     :ivar on_wire: httpd sends it to the spawner (in `begin` for SERVER scope, else in `register`).
     :ivar respawn: when it changes, running app processes have to be replaced.
+    :ivar aliases: older names of the same directive, in full, which Passenger honours.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Directive:
     respawn: bool = False
     default_text: str = ""
     difference: str = ""
+    aliases: tuple[str, ...] = ()
 
     @property
     def directive(self) -> str:

@@ -238,7 +238,11 @@ _WHERE = {
 }
 
 
-def _command(index: int, option: Directive) -> str:
+def _commands(index: int, option: Directive) -> str:
+    return "".join(_command(index, option, name) for name in (option.directive, *option.aliases))
+
+
+def _command(index: int, option: Directive, name: str) -> str:
     macro, setter = "AP_INIT_TAKE1", "passenger_set_value"
     if option.kind is Kind.FLAG:
         macro, setter = "AP_INIT_FLAG", "passenger_set_flag"
@@ -248,7 +252,7 @@ def _command(index: int, option: Directive) -> str:
         macro, setter = "AP_INIT_TAKE2", "passenger_set_setting"
     return "    %s(%s, %s, (void *)&option_table[%d], %s,\n        %s),\n" % (
         macro,
-        c_string(option.directive),
+        c_string(name),
         setter,
         index,
         _WHERE[option.scope],
@@ -270,7 +274,7 @@ def commands(options: Sequence[Directive]) -> str:
             "static const passenger_option option_table[] = {\n",
             *[_descriptor(option) for option in options],
             "};\n\nconst command_rec passenger_commands[] = {\n",
-            *[_command(index, option) for index, option in enumerate(options)],
+            *[_commands(index, option) for index, option in enumerate(options)],
             *[_ignored(name) for name in IGNORED],
             "    PASSENGER_APP_ENVIRONMENT_COMMANDS,\n",
             "    {NULL}\n};\n",

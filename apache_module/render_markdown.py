@@ -112,6 +112,8 @@ def _section(option: Directive) -> list[str]:
     lines.append("| allowed in | %s |" % option.scope.value)
     if option.scope is not Scope.SERVER and option.respawn:
         lines.append("| after a change | a graceful restart of Apache; the next request then restarts the app |")
+    if option.aliases:
+        lines.append("| older names | %s |" % ", ".join("`%s`" % name for name in option.aliases))
     if option.difference:
         lines.append("| differs from Passenger | %s |" % option.difference)
     return lines

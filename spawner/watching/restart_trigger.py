@@ -11,12 +11,15 @@ from spawner.system.paths import PathComponent, resolve
 
 @dataclass(frozen=True)
 class FileVersion:
-    """What identifies one write of a file. Whole seconds would miss a second touch within one."""
+    """What identifies one write of a file. Whole seconds would miss a second touch within one.
+
+    The time of the last change of its inode is left out: a new owner, mode or hard link is no deploy.
+    """
 
     device: int
     inode: int
     mtime_ns: int
-    ctime_ns: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class RestartTrigger:
     def to_text(self) -> str:
         """As text, for the descriptor store."""
         file = self.file
-        numbers = (file.device, file.inode, file.mtime_ns, file.ctime_ns) if file is not None else ()
+        numbers = (file.device, file.inode, file.mtime_ns, file.size) if file is not None else ()
         return " ".join(map(str, numbers)) + " " + self.root
 
     @classmethod
@@ -79,7 +82,7 @@ def read_trigger(app_root: str, restart_dir: str) -> RestartTrigger:
     except OSError:
         file = None
     else:
-        file = FileVersion(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+        file = FileVersion(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
     return RestartTrigger(_real_folder(app_root), file)
 
 

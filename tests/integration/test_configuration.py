@@ -12,7 +12,9 @@ from typing import Callable
 import pytest
 
 from apache_module.ignored_directives import IGNORED
+from support.applications import AppFolder
 from support.serving import CheckedHttpd
+from support.status import group
 
 ConfigTest = Callable[[str], "subprocess.CompletedProcess[str]"]
 
@@ -81,6 +83,16 @@ BAD_VALUES = [
     ("PassengerBaseURI /shop/", "must not end with a slash"),
     ("PassengerBaseURI /shop//x", "plain path"),
     ("PassengerBaseURI /shop/../x", "plain path"),
+    ("RackBaseURI shop", "must begin with a slash"),
+    ("RailsBaseURI shop", "must begin with a slash"),
+    ("RailsSpawnMethod fork", "one of smart, smart-lv2, direct, conservative, not 'fork'"),
+    ("RailsMaxPoolSize 0", "from 1 to 65535, not '0'"),
+    ("RailsMaxInstancesPerApp -1", "from 0 to 65535"),
+    ("RailsPoolIdleTime -1", "from 0"),
+    ("RailsAppSpawnerIdleTime -1", "from 0"),
+    ("RailsUserSwitching 1", "must be On or Off"),
+    ("RailsDefaultUser root", "never run as 'root'"),
+    ("PassengerDebugLogFile /no/such/folder/log", "No such file or directory"),
     ("PassengerPreStart shop.example", "must be a URL"),
     ("PassengerPreStart ftp://shop.example/", "must be a URL"),
     ("PassengerPreStart http:///x", "must be a URL"),
@@ -206,6 +218,17 @@ def test_every_directive_without_effect_is_accepted_anywhere_with_one_warning_ea
     answer = configtest(f"{lines}\n<VirtualHost *:1>\n{lines}\n</VirtualHost>\n<Directory /usr>\n{lines}\n</Directory>")
     assert answer.returncode == 0
     assert re.findall(r"JS1001: (\w+) has no effect", answer.stdout) == list(IGNORED)
+
+
+@pytest.mark.parametrize("name", ["RackEnv", "RailsEnv"])
+def test_an_older_name_of_a_directive_has_the_effect_of_the_newer_one(
+    httpd: CheckedHttpd, probe: AppFolder, name: str
+) -> None:
+    httpd.site(document_root=probe.public, body=f"{name} staging\nRailsSpawnMethod direct")
+    httpd.start()
+    assert httpd.get("/").status == 200
+    found = group(httpd)
+    assert (found["environment"], found["spawn_method"]) == ("staging", "direct")
 
 
 def test_without_one_of_them_nothing_is_warned_of(configtest: ConfigTest) -> None:

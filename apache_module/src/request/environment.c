@@ -18,14 +18,17 @@ static int is_one_of(const char *name, const char *const *names, int ignore_case
 }
 
 /* The client's path without scheme and host, which an absolute-form target carries (RFC 9112, section 3.2.2). */
-static const char *origin_form(const char *target)
+static const char *origin_form(apr_pool_t *pool, const char *target)
 {
     if (target[0] == '/') {
         return target;
     }
     const char *authority = strstr(target, "://");
-    const char *path = authority != NULL ? strchr(authority + 3, '/') : NULL;
-    return path != NULL ? path : "/";
+    const char *path = authority != NULL ? strpbrk(authority + 3, "/?") : NULL;
+    if (path == NULL) {
+        return "/";
+    }
+    return *path == '/' ? path : apr_pstrcat(pool, "/", path, NULL);
 }
 
 /* The target as the client sent it, unless a rewrite has replaced it: then the new path, escaped anew. */
@@ -34,7 +37,7 @@ static const char *request_uri(request_rec *r, const passenger_mapping *mapping)
     int is_rewritten = r->prev != NULL || mapping->original_uri == NULL || strcmp(mapping->original_uri, r->uri) != 0;
     int keep_encoded = passenger_dir_allow_encoded_slashes(passenger_options_of(r));
     if (r->unparsed_uri != NULL && (!is_rewritten || keep_encoded)) {
-        return origin_form(r->unparsed_uri);
+        return origin_form(r->pool, r->unparsed_uri);
     }
     const char *path = ap_os_escape_path(r->pool, r->uri, 1);
     return r->args != NULL ? apr_pstrcat(r->pool, path, "?", r->args, NULL) : path;
@@ -112,7 +115,8 @@ static const char *variable_of_header(apr_pool_t *pool, const char *name)
     return variable;
 }
 
-/* Repeated headers become one list (RFC 9110, section 5.3); cookies are joined in their own way (RFC 6265bis). */
+/* Repeated headers become one list (RFC 9110, section 5.3); cookies are joined in their own way (RFC 6265bis). Over
+ * HTTP/1, httpd has joined the lines before, those of cookies with a comma too: here they come as one. */
 static void add_headers(request_rec *r, passenger_message *head)
 {
     const apr_array_header_t *headers = apr_table_elts(r->headers_in);

@@ -184,10 +184,11 @@ static int has_path_info(const request_rec *r)
     return r->path_info != NULL && *r->path_info != '\0';
 }
 
-/* Whether the request belongs to others, by what is known without a look at any file. */
+/* Whether the request belongs to others, by what is known without a look at any file. CONNECT asks a proxy for a
+ * tunnel: an app cannot be one, and httpd answers 405. */
 static int is_for_others(const request_rec *r)
 {
-    return r->proxyreq || r->handler != NULL || r->filename == NULL || r->uri == NULL || r->uri[0] != '/'
+    return r->method_number == M_CONNECT || r->proxyreq || r->handler != NULL || r->filename == NULL || r->uri == NULL || r->uri[0] != '/'
            || (r->finfo.filetype == APR_REG && !has_path_info(r));
 }
 

@@ -100,25 +100,40 @@ def test_the_links_of_the_app_root_are_resolved(starter: Starter, tmp_path_facto
     assert seen == [str(starter.folder / "passenger_wsgi.py"), str(starter.folder)]
 
 
-@pytest.mark.parametrize(
-    ("name", "module"),
-    [("app.wsgi", "app"), ("wsgi.py", "wsgi"), ("deep/down/site.py", "site_entry"), ("my.shop.cgi", "my_shop")],
-)
-def test_an_entry_file_may_have_any_name(starter: Starter, name: str, module: str) -> None:
+NAMES = ["app.wsgi", "wsgi.py", "deep/down/site.py", "my.shop.cgi", "passenger_wsgi.py"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_entry_file_of_any_name_is_the_same_module(starter: Starter, name: str) -> None:
     starter.write(ANSWER_JSON + "def look(): return [__name__, __file__]\n", name)
     preloader = starter.start()
     preloader.load(startup_file=name)
-    assert json.loads(preloader.fork().get().body) == [module, str(starter.folder / name)]
+    assert json.loads(preloader.fork().get().body) == ["passenger_wsgi", str(starter.folder / name)]
 
 
-def test_an_object_of_a_class_of_the_entry_file_can_be_pickled(starter: Starter) -> None:
+def test_an_entry_file_hides_no_package_of_its_name(starter: Starter) -> None:
+    """As the files shop.wsgi of many projects are, which import from the package shop; here also when it is asked."""
+    starter.write("", "shop/__init__.py")
+    starter.write("def look(): from shop import late; return late.VALUE\n", "shop/web.py")
+    starter.write("VALUE = 7\n", "shop/late.py")
+    starter.write(ANSWER_JSON + "from shop.web import look\n", "shop.wsgi")
+    preloader = starter.start()
+    preloader.load(startup_file="shop.wsgi")
+    assert json.loads(preloader.fork().get().body) == 7
+
+
+@pytest.mark.parametrize("name", ["passenger_wsgi.py", "shop.wsgi"])
+def test_an_object_of_a_class_of_the_entry_file_can_be_pickled(starter: Starter, name: str) -> None:
     code = """
 import pickle
 class Point(object):
     def __init__(self, x): self.x = x
 def look(): return pickle.loads(pickle.dumps(Point(3))).x
 """
-    assert look(starter, code) == 3
+    starter.write(ANSWER_JSON + code, name)
+    preloader = starter.start()
+    preloader.load(startup_file=name)
+    assert json.loads(preloader.fork().get().body) == 3
 
 
 def test_the_entry_file_is_compiled_anew_although_its_size_and_second_have_not_changed(starter: Starter) -> None:

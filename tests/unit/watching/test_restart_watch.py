@@ -122,6 +122,40 @@ def test_replacing_the_file_by_rename_is_a_restart_each_time(tmp_path: Path) -> 
     play(tmp_path, act)
 
 
+@pytest.mark.parametrize("inotify", [True, False])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: file.chmod(0o600),
+        lambda file: os.chown(file, -1, file.stat().st_gid),
+        lambda file: os.link(file, file.with_name("link")),
+        lambda file: file.read_bytes(),
+    ],
+    ids=["chmod", "chown", "hard link", "read"],
+)
+def test_what_leaves_content_and_time_as_they_are_is_no_restart(
+    tmp_path: Path, change: Callable[[Path], object], inotify: bool
+) -> None:
+    async def act(scene: Scene) -> None:
+        scene.has_had()
+        start(scene)
+        change(scene.file)
+        await scene.restarted(0)
+
+    play(tmp_path, act, inotify, 0.05)
+
+
+def test_other_contents_of_the_same_time_are_a_restart(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.has_had()
+        start(scene)
+        scene.file.write_text("release 2")
+        os.utime(scene.file, (1, 1))
+        await scene.restarted()
+
+    play(tmp_path, act)
+
+
 def test_removing_the_file_is_no_restart(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         scene.file.touch()

@@ -11,6 +11,10 @@ from ....shared import start_steps
 from ..core.loader_errors import LoadFailure
 from ..diagnostics import error_log
 
+# Of the entry file, whatever that is called: named after the file it would hide a package of the app, as shop.wsgi does
+# that imports shop.web. The same as with Passenger.
+_MODULE_NAME = "passenger_wsgi"
+
 
 class App:
     """A loaded app: `application` as PEP 3333 has it, and the entry file's hooks."""
@@ -48,18 +52,11 @@ def load_app(app_root: str, startup_file: str) -> App:
     root = os.path.realpath(app_root)
     sys.path.insert(0, root)
     path = os.path.join(root, startup_file)
-    module_name = _module_name(startup_file)
-    loader = SourceFileLoader(module_name, path)
+    loader = SourceFileLoader(_MODULE_NAME, path)
     code = _compile(_read(loader, path), path)
-    module = _new_module(module_name, path, loader)
+    module = _new_module(path, loader)
     _run(code, module)
     return App(module, _application(module, path))
-
-
-def _module_name(startup_file: str) -> str:
-    """`passenger_wsgi` for `passenger_wsgi.py`; never the name of a module that Python has already loaded."""
-    name = os.path.splitext(os.path.basename(startup_file))[0].replace(".", "_") or "passenger_wsgi"
-    return name + "_entry" if name in sys.modules else name
 
 
 def _read(loader: SourceFileLoader, path: str) -> bytes:
@@ -78,12 +75,12 @@ def _compile(source: bytes, path: str) -> CodeType:
     return code
 
 
-def _new_module(name: str, path: str, loader: SourceFileLoader) -> ModuleType:
+def _new_module(path: str, loader: SourceFileLoader) -> ModuleType:
     """Return the registered, empty module: pickle and annotations look classes up by the module's name."""
-    spec = spec_from_file_location(name, path, loader=loader)
+    spec = spec_from_file_location(_MODULE_NAME, path, loader=loader)
     assert spec is not None  # a loader was given
     module = module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules[_MODULE_NAME] = module
     return module
 
 
