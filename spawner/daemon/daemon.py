@@ -163,7 +163,8 @@ class Daemon:
     def _make_factory(self) -> ProcessFactory:
         parameters = self._parameters
         server_software, lifeline = parameters.server_software, parameters.lifeline_fd
-        load_sender = LoadSender(self._pool, self._registry, self._instance, server_software, lifeline)
+        known = (self._pool, self._registry, self._instance, self._state_store)
+        load_sender = LoadSender(*known, server_software, lifeline)
         events = ProcessEventHandlers(
             self._loop,
             self._pool,

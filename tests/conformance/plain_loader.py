@@ -163,7 +163,8 @@ class Loader:
         for one in listeners.values():
             one.setblocking(False)
         self._write_header(1)
-        self._send("ready", ("slot", load["slot"]), ("capabilities", "cancel"))
+        route = [("route", load["route"])] if own else []
+        self._send("ready", ("slot", load["slot"]), *route, ("capabilities", "cancel"))
         while self._step(listeners, lifeline, wake):
             pass
         for number in own:
