@@ -69,7 +69,7 @@ class Preloader:
         """
         self._line.send("hello", hello())
         load = self._line.receive()
-        if load is None:
+        if load is None or load.kind == "retire":
             return
         listener, scoreboard, lifeline, *own = _expect(load, "load", 3 + _has_own_socket(load))
         self._load(load, listener, scoreboard, lifeline)
