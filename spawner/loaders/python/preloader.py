@@ -102,6 +102,8 @@ class Preloader:
             raise
         finally:
             tracer.stop()
+        if fork.forked_by_app:
+            fork.end_forked_process(None)
         seconds = time.monotonic() - started
         os.set_inheritable(self._line.fileno(), False)
         self._signals = SignalQueue([signal.SIGCHLD, signal.SIGTERM])
