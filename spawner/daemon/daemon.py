@@ -89,6 +89,7 @@ class Daemon:
             parallel_starts,
             lambda process: self._scoreboard_sampler.is_busy(process),
             registry=self._registry,
+            disabled_capabilities=settings.disabled_capabilities,
         )
         self._dispatcher = EventDispatcher(loop, self._pool)
         self._pool_events = PoolEvents(self._pool, self._dispatcher.dispatch)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Collection, Mapping
 
-from spawner.loader_table import capabilities_of
 from spawner.pool.effects import CancelRequest, DumpStacks, RunHook, Terminate
 from spawner.pool.group import Group
 from spawner.pool.process import OverdueRequest, Process
@@ -94,26 +93,25 @@ def _replace_large(group: Group, process: Process, now: float) -> None:
     replace(group, process, now)
 
 
-def note_overdue(group: Group, process: Process, overdue: Collection[OverdueRequest], now: float) -> None:
+def note_overdue(
+    group: Group, process: Process, overdue: Collection[OverdueRequest], can_cancel: bool, now: float
+) -> None:
     """Requests take longer than they may. A worker that can is told to end them; every other one ends itself.
 
     :param overdue: those of the worker that have passed their deadline.
+    :param can_cancel: whether it can end one of its requests.
     """
     process.cancelled = {request: since for request, since in process.cancelled.items() if request in overdue}
     if process.overdue or not overdue:
         return
     ignored = any(now >= since + OVERDUE_SECONDS for since in process.cancelled.values())
-    if ignored or not _can_cancel(group) or any(request.cell is None for request in overdue):
+    if ignored or not can_cancel or any(request.cell is None for request in overdue):
         _end_overdue(group, process, now)
         return
     for request in overdue:
         if request not in process.cancelled:
             process.cancelled[request] = now
             _cancel(group, process, request)
-
-
-def _can_cancel(group: Group) -> bool:
-    return "cancel" in capabilities_of(group.registration.app_type)
 
 
 def _cancel(group: Group, process: Process, request: OverdueRequest) -> None:

@@ -411,6 +411,16 @@ def test_a_request_without_a_cell_cannot_be_cancelled() -> None:
     assert not world.effects_of(effects.CancelRequest)
 
 
+@pytest.mark.usefixtures("can_cancel")
+def test_no_request_is_cancelled_where_the_operator_has_switched_that_off() -> None:
+    world = World(disabled=frozenset({"cancel"}))
+    world.up()
+    worker = world.serving()[0]
+    requests_of(world, worker, OverdueRequest(2, 77))
+    assert worker.retiring
+    assert not world.effects_of(effects.CancelRequest)
+
+
 def deadlines(world: World, process: Process) -> list[float]:
     """The deadlines with which a process was told to go."""
     return [one.deadline for one in world.effects_of(effects.Retire) if one.process_id == process.process_id]
