@@ -449,3 +449,18 @@ def test_a_retiring_worker_is_told_the_deadline_of_a_shutdown_once() -> None:
     world.step(world.pool.shut_down, deadline)
     world.step(world.pool.shut_down, deadline)
     assert deadlines(world, worker) == [0.0, deadline]
+
+
+def test_a_worker_that_was_to_end_before_it_came_up_has_time_for_its_requests_and_is_told_no_other() -> None:
+    world = World()
+    world.up(min_instances=2)
+    worker = world.serving()[1]
+    world.exit(worker, 9)
+    worker = next(process for process in world.processes() if process.starting)
+    world.come_up(worker)
+    world.step(world.pool.detach_process, worker.process_id)
+    world.come_up(worker)
+    world.look({worker.process_id: 1})
+    world.advance(60)
+    assert worker.retiring and not world.effects_of(effects.Kill)
+    assert deadlines(world, worker) == [0.0]
