@@ -17,6 +17,7 @@ from spawner.start_failure import StartFailure
 
 MEGABYTE = 1_048_576
 OVERDUE_SECONDS = 5.0  # a request or worker that was told to end because of PassengerMaxRequestTime has this long
+CANCELLED_SECONDS = 1.0  # a worker's cancelled requests run the hook, and are logged, at most once in this time
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,17 @@ def note_overdue(
     for request in overdue:
         if request not in process.cancelled:
             process.cancelled[request] = now
-            _cancel(group, process, request)
+            group.emit(CancelRequest(process.process_id, request))
+            _tell_cancelled(group, process, now)
 
 
-def _cancel(group: Group, process: Process, request: OverdueRequest) -> None:
-    text = "request takes longer than PassengerMaxRequestTime, it is cancelled: %s" % process.title
-    group.log("warn", 3541, text)
-    group.emit(RunHook("max_request_time_reached", group.key, process.pid, "", text))
-    group.emit(CancelRequest(process.process_id, request))
+def _tell_cancelled(group: Group, process: Process, now: float) -> None:
+    """Seldom: the worker itself has written that there are such requests."""
+    if now >= process.cancelled_hook_after:
+        process.cancelled_hook_after = now + CANCELLED_SECONDS
+        text = "request takes longer than PassengerMaxRequestTime, it is cancelled: %s" % process.title
+        group.log("warn", 3541, text)
+        group.emit(RunHook("max_request_time_reached", group.key, process.pid, "", text))
 
 
 def _end_overdue(group: Group, process: Process, now: float) -> None:

@@ -387,6 +387,18 @@ def test_each_of_two_requests_is_cancelled_once() -> None:
 
 
 @pytest.mark.usefixtures("can_cancel")
+def test_a_worker_that_shows_other_overdue_requests_all_the_time_is_no_burden_to_hooks_and_log() -> None:
+    world = World()
+    world.up()
+    worker = world.serving()[0]
+    for look in range(20):
+        requests_of(world, worker, *(OverdueRequest(cell, look) for cell in range(128)))
+        world.now += 0.06
+    assert world.hooks("max_request_time_reached") == [worker.pid] * 2
+    assert len([line for line in world.effects_of(effects.LogLine) if line.number == 3541]) == 2
+
+
+@pytest.mark.usefixtures("can_cancel")
 def test_a_worker_that_does_not_end_a_cancelled_request_ends_itself() -> None:
     world = World()
     world.up()
@@ -462,5 +474,6 @@ def test_a_worker_that_was_to_end_before_it_came_up_has_time_for_its_requests_an
     world.come_up(worker)
     world.look({worker.process_id: 1})
     world.advance(60)
-    assert worker.retiring and not world.effects_of(effects.Kill)
+    assert worker.retiring
+    assert not world.effects_of(effects.Kill)
     assert deadlines(world, worker) == [0.0]
