@@ -205,7 +205,7 @@ def recovered_process(record: StoreRecord, now: float) -> RecoveredProcess:
     identity = Identity(record.get("user"), uid, gid, (gid,), "/", "/bin/sh", os.geteuid() == 0)
     pidfd = pidfds[0] if pidfds else None
     sock = socket.socket(fileno=line)
-    routes = tuple(value for name, value in record.fields if name == "route")
+    routes = tuple(value for name, value in record.fields if name == "route" and value)
     return RecoveredProcess(record.get("key"), entry, identity, sock, output, pidfd, routes)
 
 
