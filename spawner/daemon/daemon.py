@@ -89,6 +89,7 @@ class Daemon:
             parallel_starts,
             lambda process: self._scoreboard_sampler.is_busy(process),
             registry=self._registry,
+            disabled_capabilities=settings.disabled_capabilities,
         )
         self._dispatcher = EventDispatcher(loop, self._pool)
         self._pool_events = PoolEvents(self._pool, self._dispatcher.dispatch)
@@ -163,7 +164,8 @@ class Daemon:
     def _make_factory(self) -> ProcessFactory:
         parameters = self._parameters
         server_software, lifeline = parameters.server_software, parameters.lifeline_fd
-        load_sender = LoadSender(self._pool, self._registry, self._instance, server_software, lifeline)
+        known = (self._pool, self._registry, self._instance, self._state_store)
+        load_sender = LoadSender(*known, server_software, lifeline)
         events = ProcessEventHandlers(
             self._loop,
             self._pool,

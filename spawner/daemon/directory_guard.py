@@ -89,9 +89,9 @@ class DirectoryGuard:
         for entry in group.workers() if group is not None else ():
             process = self._registry.processes.handle(entry.process_id)
             # A worker that retires has no socket on purpose.
-            if process is not None and process.route and not entry.retiring:
-                if not os.path.lexists(self._instance.worker_socket(key, process.route)):
-                    missing.append(entry.serving)
+            if process is not None and not entry.retiring:
+                paths = [self._instance.worker_socket(key, route) for route in process.routes]
+                missing += [entry.serving for path in paths if not os.path.lexists(path)]
         return missing
 
 

@@ -68,7 +68,7 @@ class ProcessEffects:
         if process is None:
             self._starter.cancel(effect.process_id)
             return
-        self._remove_own_socket(process)
+        self._remove_own_sockets(process)
         process.line.retire(effect.deadline)
 
     def _cancel_request(self, effect: effects.CancelRequest) -> None:
@@ -102,10 +102,11 @@ class ProcessEffects:
         if process.alive:  # it has failed to start and still runs
             process.kill()
         process.close()
-        self._remove_own_socket(process)
+        self._remove_own_sockets(process)
         resources = self._registry.groups.handle(process.key)
         if resources is not None and process.slot is not None:
             resources.scoreboard.clear(process.slot)
 
-    def _remove_own_socket(self, process: AppProcess) -> None:
-        self._instance.remove_worker_socket(process.key, process.route)
+    def _remove_own_sockets(self, process: AppProcess) -> None:
+        for route in process.routes:
+            self._instance.remove_worker_socket(process.key, route)

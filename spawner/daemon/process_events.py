@@ -103,8 +103,9 @@ class ProcessEventHandlers:
             if group.registration.options.app_log_file:
                 process.output.add_line("warning: %s" % warning)
 
-    def on_ready(self, process: AppProcess, capabilities: frozenset[str]) -> None:
+    def on_ready(self, process: AppProcess, capabilities: frozenset[str], route: str) -> None:
         """A worker accepts connections. httpd relies on what the table of loaders says that it can do."""
+        self._load_sender.keep_route(process, route)
         group = self._registry.groups.entry(process.key)
         expected = capabilities_of(group.registration.app_type) if group is not None else frozenset()
         missing = expected - capabilities

@@ -122,7 +122,7 @@ class ProcessStarter:
         line.setblocking(False)
         entry = self._registry.processes.entries[effect.process_id]
         worker = self._factory.add(entry, preloader.identity, line, output)
-        worker.preloader_id, worker.route = preloader.process_id, slot.route
+        worker.preloader_id, worker.routes = preloader.process_id, slot.routes
         worker.facts, worker.environment = preloader.facts, preloader.environment
 
     # Both

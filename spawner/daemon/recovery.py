@@ -70,7 +70,7 @@ class Recovery:
         found = self._state_store.recover(time.monotonic())
         recovered = [group for group in found if self._recover_or_drop(group)]
         processes = self._registry.processes.handles
-        workers = {self._instance.worker_socket(one.key, one.route) for one in processes.values() if one.route}
+        workers = {self._instance.worker_socket(one.key, route) for one in processes.values() for route in one.routes}
         self._instance.remove_other_sockets(workers | {one.path for one in self._registry.groups.handles.values()})
         self._dispatch(self._pool.adoption_complete)
         for process_id in list(processes):
@@ -133,7 +133,7 @@ class Recovery:
         entry.started -= age or 0.0
         self._pool.adopt_process(entry)
         process = self._factory.add(entry, found.identity, found.line, found.output)
-        process.route = found.route
+        process.routes = found.routes
         resources.user, resources.uid = found.identity.user, found.identity.uid
         process.hello_received = entry.state is not ProcessState.SPAWNED
         process.loaded = entry.state not in (ProcessState.SPAWNED, ProcessState.LOADING)

@@ -17,21 +17,24 @@ from spawner.processes.app_process import AppProcess, AppRegistry
 from spawner.processes.group_resources import backlog_for
 from spawner.processes.stack_capture import BACKTRACE_SIGNAL
 from spawner.state_store.instance_directory import InstanceDirectory
+from spawner.state_store.state_store import StateStore
 
 Fields = list[tuple[str, str]]
+
+_MOST_ROUTES = 4  # of a process that says hello again and again
 
 
 class SlotAssignment:
     """Which worker of its group a process becomes.
 
     :ivar fields: the slot, and the route if it has a socket of its own.
-    :ivar route: empty: it has none.
+    :ivar routes: that one route, or none.
     :ivar descriptors: that socket.
     """
 
     def __init__(self, number: int, route: str = "", listener: Optional[socket.socket] = None) -> None:
         self.fields: Fields = [("slot", str(number)), *([("route", route)] if route else [])]
-        self.route = route
+        self.routes = (route,) if route else ()
         self.descriptors = (listener.fileno(),) if listener is not None else ()
 
 
@@ -66,18 +69,27 @@ class LoadSender:
     """
 
     def __init__(
-        self, pool: Pool, registry: AppRegistry, instance: InstanceDirectory, server_software: str, lifeline: int
+        self,
+        pool: Pool,
+        registry: AppRegistry,
+        instance: InstanceDirectory,
+        state_store: StateStore,
+        server_software: str,
+        lifeline: int,
     ) -> None:
         self._pool = pool
         self._registry = registry
         self._instance = instance
+        self._state_store = state_store
         self._server_software = server_software
         self._lifeline = lifeline
 
     def send(self, process: AppProcess) -> None:
         """Send `load` to a process that the pool has. A direct process is told which worker it becomes.
 
-        If it has had a `load` before, that was for the interpreter that the app has replaced.
+        If it has had a `load` before, that was for the interpreter that the app has replaced; or a spawner was killed
+        when it had sent it, and that is the one that counts. So each socket that it has been given stays until `ready`
+        says which one it has.
 
         :raises OSError: a direct process cannot get its own socket, or the process does not read its control line.
         """
@@ -85,11 +97,21 @@ class LoadSender:
             self._send(process, [], ())
             return
         registration = self._registry.groups.entries[process.key].registration
-        self._instance.remove_worker_socket(process.key, process.route)
-        process.route = ""
         with new_assignment(process.slot, registration, self._pool.server, self._instance) as slot:
+            self._set_routes(process, (*process.routes, *slot.routes)[-_MOST_ROUTES:])
+            # Before the process can have the socket: the next spawner removes those that it does not know.
+            self._state_store.update_process(self._registry.processes.entries[process.process_id], process)
             self._send(process, slot.fields, slot.descriptors)
-            process.route = slot.route
+
+    def keep_route(self, process: AppProcess, route: str) -> None:
+        """A process is up, and says which socket it has of those that it has been given: the others go."""
+        self._set_routes(process, tuple(one for one in process.routes if one == route) or process.routes[-1:])
+
+    def _set_routes(self, process: AppProcess, routes: tuple[str, ...]) -> None:
+        for route in process.routes:
+            if route not in routes:
+                self._instance.remove_worker_socket(process.key, route)
+        process.routes = routes
 
     def _send(self, process: AppProcess, slot_fields: Fields, own_socket: Sequence[int]) -> None:
         group, resources = self._registry.groups.entries[process.key], self._registry.groups.handles[process.key]

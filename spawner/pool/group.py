@@ -236,7 +236,7 @@ class Group:
     def terminate(self, process: Process, now: float, reason: str) -> None:
         """End a process that is not up yet: it does not read its line while it loads."""
         process.kill_at = now + TERMINATION_SECONDS
-        self.retire(process, now, process.kill_at)
+        self.retire(process, now)  # without that deadline, which does not hold any more if the process comes up
         self.emit(Terminate(process.process_id, reason))
 
     def kill(self, process: Process, reason: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import AbstractSet, Any, Callable, Iterable, Mapping, Optional
 
+from spawner.loader_table import capabilities_of
 from spawner.options import ServerOptions
 from spawner.pool import snapshot
 from spawner.pool.capacity import Capacity
@@ -43,6 +44,7 @@ class Pool:
     :param parallel_starts: how many interpreters may import an app at the same time.
     :param is_busy: whether a worker is in a request at this moment; without it the last sample says so.
     :param registry: where the pool enters what there is.
+    :param disabled_capabilities: what is not used of any loader (spawner.conf).
 
     Each method is one event; `now` is seconds of CLOCK_MONOTONIC. What is to be done is collected and handed out by
     `take_effects`, in order. An event changes a group by a policy, and `Reconciler.settle` does what follows, once.
@@ -54,6 +56,7 @@ class Pool:
         parallel_starts: int = 2,
         is_busy: Callable[[Process], bool] = lambda process: process.busy,
         registry: Optional[Registry[Any, Any]] = None,
+        disabled_capabilities: AbstractSet[str] = frozenset(),
     ) -> None:
         self.registry: Registry[Any, Any] = registry if registry is not None else Registry()
         self.capacity = Capacity(Configuration(server), parallel_starts, is_busy)
@@ -61,6 +64,7 @@ class Pool:
         self.processes: Mapping[int, Process] = self.registry.processes.entries
         self._reconciler = Reconciler(self.registry, self.capacity)
         self._outbox = Outbox()
+        self._disabled_capabilities = disabled_capabilities
 
     # What others ask
 
@@ -159,7 +163,8 @@ class Pool:
         :param waiting: whether a connection waits in the queue.
         """
         group = self.groups[key]
-        autoscaling.note_look(group, self.capacity, readings, waiting, now)
+        can_cancel = "cancel" in capabilities_of(group.registration.app_type, self._disabled_capabilities)
+        autoscaling.note_look(group, self.capacity, readings, waiting, can_cancel, now)
         work_turns.give_turn(group, self.capacity, now)
         self._reconciler.retire_victims(self.capacity.shed(), now)
         self._reconciler.settle(now, group)  # a worker that has become idle may be what another app waits for

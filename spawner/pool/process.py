@@ -96,6 +96,7 @@ class Process:
     max_requests_reached: bool = False  # it has served PassengerMaxRequests
     too_large: bool = False  # it has more than PassengerMemoryLimit
     cancelled: dict[OverdueRequest, float] = field(default_factory=dict)  # and when it was told to end them
+    cancelled_hook_after: float = 0.0  # the hook is not run again earlier
     overdue: bool = False  # a request of it has passed PassengerMaxRequestTime, and it was told to end
     memory: int = 0  # bytes at the last look; 0: nobody has looked
 

@@ -39,8 +39,8 @@ class ProcessEvents(Protocol):
     def on_loaded(self, process: "AppProcess", seconds: str, warnings: list[str]) -> None:
         """The process has imported the app."""
 
-    def on_ready(self, process: "AppProcess", capabilities: frozenset[str]) -> None:
-        """The process accepts connections; what it can do besides plain SCGI."""
+    def on_ready(self, process: "AppProcess", capabilities: frozenset[str], route: str) -> None:
+        """The process accepts connections; what it can do besides plain SCGI, and the route of its own socket."""
 
     def on_max_requests(self, process: "AppProcess", requests: int) -> None:
         """The process has served PassengerMaxRequests."""
@@ -79,7 +79,8 @@ class AppProcess:
     A process has ended when its pidfd says so; its line may stay open longer (held by what the app has forked) or end
     earlier. A forked worker has nothing but its line until its preloader reports its pid, or it says hello.
 
-    :ivar route: the name of its own socket (PassengerStickySessions); empty: it has none.
+    :ivar routes: the names of the sockets of its own that it may have (PassengerStickySessions), the newest last: of a
+        process that is up, one or none.
     :ivar facts: what helps to find out why a start failed, in order.
     :ivar stderr: where its standard error is read: until a forked worker has said hello, at its preloader's output.
     """
@@ -106,7 +107,7 @@ class AppProcess:
         self.facts: tuple[tuple[str, str], ...] = ()
         self.environment: Mapping[str, str] = {}
         self.preloader_id: Optional[int] = None
-        self.route = ""
+        self.routes: tuple[str, ...] = ()
         self.hello_received = False
         self.loaded = False
         self.ready = False
@@ -291,7 +292,7 @@ class AppProcess:
     def _ready(self, packet: Packet) -> None:
         if not self.ready:
             self.ready = True
-            self._events.on_ready(self, frozenset(packet.get("capabilities").split()))
+            self._events.on_ready(self, frozenset(packet.get("capabilities").split()), packet.get("route"))
 
     def _failed(self, packet: Packet) -> None:
         if not self.failed:

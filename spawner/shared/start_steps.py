@@ -19,7 +19,7 @@ COMPILE = "compile the entry file"
 IMPORT = "import the app"
 FIND = "find the application"
 
-# By the preloader and the new worker, between `fork` (or `serve`) and `ready`.
+# By the preloader and the new worker, between `fork` (a direct process: `loaded`) and `ready`.
 FORK = "fork a worker"
 AFTER_FORK = "run after_fork()"
 ACCEPT = "accept requests"

@@ -46,7 +46,7 @@ class RecoveredProcess:
 
     :ivar store_key: of its record.
     :ivar entry: for the pool, which gives it its id.
-    :ivar route: of its own socket; empty: it has none.
+    :ivar routes: see AppProcess.
     """
 
     store_key: str
@@ -55,7 +55,7 @@ class RecoveredProcess:
     line: socket.socket
     output: int
     pidfd: Optional[int]
-    route: str = ""
+    routes: tuple[str, ...] = ()
 
     def close(self) -> None:
         """Do not take it over: tell it to retire.
@@ -129,7 +129,7 @@ def group_state(group: Group, resources: GroupResources, restart_trigger: str) -
 
 def process_state(entry: Process, process: AppProcess) -> tuple[object, ...]:
     """What `process_fields` and the descriptors are made of: as long as it is equal, the record is."""
-    return (process.pid, process.pidfd, process.route, entry.state, _marks(entry))
+    return (process.pid, process.pidfd, process.routes, entry.state, _marks(entry))
 
 
 def _marks(entry: Process) -> list[str]:
@@ -148,7 +148,7 @@ def process_fields(entry: Process, process: AppProcess) -> Fields:
         ("user", process.identity.user),
         ("uid", str(process.identity.uid)),
         ("gid", str(process.identity.gid)),
-        ("route", process.route),
+        *(("route", route) for route in process.routes),
         *(("mark", mark) for mark in _marks(entry)),
     ]
 
@@ -205,7 +205,8 @@ def recovered_process(record: StoreRecord, now: float) -> RecoveredProcess:
     identity = Identity(record.get("user"), uid, gid, (gid,), "/", "/bin/sh", os.geteuid() == 0)
     pidfd = pidfds[0] if pidfds else None
     sock = socket.socket(fileno=line)
-    return RecoveredProcess(record.get("key"), entry, identity, sock, output, pidfd, record.get("route"))
+    routes = tuple(value for name, value in record.fields if name == "route" and value)
+    return RecoveredProcess(record.get("key"), entry, identity, sock, output, pidfd, routes)
 
 
 def stored_warnings(warnings: Sequence[str]) -> list[str]:

@@ -109,7 +109,7 @@ class StateStore:
             if process is None:
                 self._remove_process(process_id)
             elif entry is not None:
-                self._update_process(entry, process)
+                self.update_process(entry, process)
         self._marked_groups.clear()
         self._marked_processes.clear()
 
@@ -126,7 +126,8 @@ class StateStore:
         descriptors = (resources.listener.fileno(), resources.scoreboard.descriptor)
         self._put("group", _group_key(group.key), group_fields(group, resources, restart_trigger), descriptors)
 
-    def _update_process(self, entry: Process, process: AppProcess) -> None:
+    def update_process(self, entry: Process, process: AppProcess) -> None:
+        """Write the record of a process at once, if it is out of date."""
         state = process_state(entry, process)
         if self._processes.get(process.process_id) == state or process.line.descriptor < 0:
             return

@@ -104,9 +104,9 @@ class Loader:
         version = "{}.{}.{}".format(*sys.version_info[:3])
         self._send("hello", ("python", version), ("executable", sys.executable))
         packet, descriptors, _, _ = socket.recv_fds(self.line, 1 << 19, 8)
-        if not packet:
+        load = dict(decode(packet)) if packet else {"type": "retire"}
+        if load["type"] == "retire":
             return 0
-        load = dict(decode(packet))
         if load["type"] != "load":
             print(f"got {load['type']} instead of load", file=sys.stderr)
             return 1
@@ -163,7 +163,8 @@ class Loader:
         for one in listeners.values():
             one.setblocking(False)
         self._write_header(1)
-        self._send("ready", ("slot", load["slot"]), ("capabilities", "cancel"))
+        route = [("route", load["route"])] if own else []
+        self._send("ready", ("slot", load["slot"]), *route, ("capabilities", "cancel"))
         while self._step(listeners, lifeline, wake):
             pass
         for number in own:

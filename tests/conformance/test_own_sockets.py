@@ -23,7 +23,8 @@ def start(starter: Starter, **fields: str) -> tuple[Preloader, Process, OwnSocke
 @pytest.mark.needs("fork")
 def test_it_serves_its_own_socket_and_the_groups(starter: Starter) -> None:
     preloader, worker, own = start(starter)
-    preloader.fork()
+    assert worker.ready["route"] == ROUTE
+    assert "route" not in preloader.fork().ready
     assert own.client.ask().header("X-Pid") == str(worker.pid)
     assert worker.get().text == "ok"
     assert own.client.ask().header("X-Pid") == str(worker.pid)
@@ -33,6 +34,7 @@ def test_a_direct_process_has_one_too(starter: Starter) -> None:
     process = starter.start()
     own = process.group.own_socket(ROUTE)
     process.serve(starter.loader.entry("probe"), own=own)
+    assert process.ready["route"] == ROUTE
     assert own.client.ask().header("X-Pid") == str(process.pid)
     assert process.get().text == "ok"
 

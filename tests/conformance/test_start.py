@@ -102,6 +102,23 @@ def test_the_end_of_the_line_before_the_load_ends_the_process(starter: Starter) 
     assert preloader.child.wait(30) == 0
 
 
+def test_a_process_that_is_told_to_retire_before_the_load_ends(starter: Starter) -> None:
+    preloader = starter.start()
+    preloader.retire()
+    assert preloader.child.wait(30) == 0
+    assert not preloader.output.wait_for_end()
+
+
+@pytest.mark.needs("execute")
+def test_a_process_that_is_told_to_retire_while_the_app_executes_another_interpreter_ends(starter: Starter) -> None:
+    preloader = starter.start("execute")
+    preloader.send_load(starter.loader.entry("probe"))
+    preloader.line.expect("hello")
+    preloader.retire()
+    assert preloader.child.wait(30) == 0
+    assert preloader.output.wait_for_end() == "importing\n"
+
+
 def test_another_message_than_load_ends_the_process_with_a_line_in_the_log(starter: Starter) -> None:
     preloader = starter.start()
     preloader.line.send("fork", ("slot", "0"))

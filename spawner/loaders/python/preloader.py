@@ -69,12 +69,13 @@ class Preloader:
         """
         self._line.send("hello", hello())
         load = self._line.receive()
-        if load is None:
+        if load is None or load.kind == "retire":
             return
         listener, scoreboard, lifeline, *own = _expect(load, "load", 3 + _has_own_socket(load))
         self._load(load, listener, scoreboard, lifeline)
         if load.get("slot"):
             self._serve(_worker_slot(load, own))
+            return
         while self._step():
             pass
 
@@ -102,6 +103,8 @@ class Preloader:
             raise
         finally:
             tracer.stop()
+        if fork.forked_by_app:
+            fork.end_forked_process(None)
         seconds = time.monotonic() - started
         os.set_inheritable(self._line.fileno(), False)
         self._signals = SignalQueue([signal.SIGCHLD, signal.SIGTERM])
@@ -184,19 +187,25 @@ class Preloader:
         finally:
             end_process(1)
 
-    def _serve(self, slot: WorkerSlot) -> NoReturn:
+    def _serve(self, slot: WorkerSlot) -> None:
+        """Become a worker; return if a signal has told the process to end. The worker gets the signals that follow."""
+        assert self._signals is not None
         self._freeze()
-        self._work(self._line, slot, forked=False)
+        self._signals.block()
+        if signal.SIGTERM not in self._signals.read():
+            self._signals.close()
+            self._work(self._line, slot, forked=False)
 
     def _work(self, line: ControlLine, slot: WorkerSlot, forked: bool) -> NoReturn:
         """Be a worker until the end of the process."""
         assert self._context is not None  # loaded
-        if not forked:
-            assert self._signals is not None
-            self._signals.close()
         fork.process_is_ours()
         gc.enable()
-        Worker(self._context, line, slot).run(forked)
+        worker = Worker(self._context, line, slot)
+        if not forked:
+            assert self._signals is not None
+            self._signals.unblock()
+        worker.run(forked)
 
     def _reap(self) -> None:
         """Report the workers that have ended. Only ours: the app's own children are the app's to wait for."""

@@ -103,7 +103,9 @@ class Worker:
         executor = self._new_executor(slot_writer)
         self._listeners.poller(True, True)  # so that connections wake this worker from now on
         slot_writer.worker_ready()
-        self._line.send("ready", [("slot", str(self._slot.number)), ("capabilities", " ".join(CAPABILITIES))])
+        route = [("route", self._slot.route)] if self._slot.route else []
+        capabilities = " ".join(CAPABILITIES)
+        self._line.send("ready", [("slot", str(self._slot.number)), *route, ("capabilities", capabilities)])
         serving = True
         while serving:
             try:

@@ -14,12 +14,18 @@ HOOK_SECONDS = 1.0  # the hook queue_full_error is run at most once in this time
 
 
 def note_look(
-    group: Group, capacity: Capacity, readings: Mapping[int, Reading], request_waits: bool, now: float
+    group: Group,
+    capacity: Capacity,
+    readings: Mapping[int, Reading],
+    request_waits: bool,
+    can_cancel: bool,
+    now: float,
 ) -> None:
     """Take over what a look at a group has shown.
 
     :param readings: by process id.
     :param request_waits: whether a connection waits in the queue.
+    :param can_cancel: whether its workers can end one of their requests.
     """
     for process in list(group.workers()):
         reading = readings.get(process.process_id)
@@ -28,7 +34,7 @@ def note_look(
         if reading.requests != process.requests or reading.busy:
             group.last_active = now
         process.note(reading)
-        limits.note_overdue(group, process, reading.overdue, now)
+        limits.note_overdue(group, process, reading.overdue, can_cancel, now)
     _grow(group, capacity, request_waits, now)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Collection, Mapping
 
-from spawner.loader_table import capabilities_of
 from spawner.pool.effects import CancelRequest, DumpStacks, RunHook, Terminate
 from spawner.pool.group import Group
 from spawner.pool.process import OverdueRequest, Process
@@ -18,6 +17,7 @@ from spawner.start_failure import StartFailure
 
 MEGABYTE = 1_048_576
 OVERDUE_SECONDS = 5.0  # a request or worker that was told to end because of PassengerMaxRequestTime has this long
+CANCELLED_SECONDS = 1.0  # a worker's cancelled requests run the hook, and are logged, at most once in this time
 
 
 @dataclass(frozen=True)
@@ -94,33 +94,35 @@ def _replace_large(group: Group, process: Process, now: float) -> None:
     replace(group, process, now)
 
 
-def note_overdue(group: Group, process: Process, overdue: Collection[OverdueRequest], now: float) -> None:
+def note_overdue(
+    group: Group, process: Process, overdue: Collection[OverdueRequest], can_cancel: bool, now: float
+) -> None:
     """Requests take longer than they may. A worker that can is told to end them; every other one ends itself.
 
     :param overdue: those of the worker that have passed their deadline.
+    :param can_cancel: whether it can end one of its requests.
     """
     process.cancelled = {request: since for request, since in process.cancelled.items() if request in overdue}
     if process.overdue or not overdue:
         return
     ignored = any(now >= since + OVERDUE_SECONDS for since in process.cancelled.values())
-    if ignored or not _can_cancel(group) or any(request.cell is None for request in overdue):
+    if ignored or not can_cancel or any(request.cell is None for request in overdue):
         _end_overdue(group, process, now)
         return
     for request in overdue:
         if request not in process.cancelled:
             process.cancelled[request] = now
-            _cancel(group, process, request)
+            group.emit(CancelRequest(process.process_id, request))
+            _tell_cancelled(group, process, now)
 
 
-def _can_cancel(group: Group) -> bool:
-    return "cancel" in capabilities_of(group.registration.app_type)
-
-
-def _cancel(group: Group, process: Process, request: OverdueRequest) -> None:
-    text = "request takes longer than PassengerMaxRequestTime, it is cancelled: %s" % process.title
-    group.log("warn", 3541, text)
-    group.emit(RunHook("max_request_time_reached", group.key, process.pid, "", text))
-    group.emit(CancelRequest(process.process_id, request))
+def _tell_cancelled(group: Group, process: Process, now: float) -> None:
+    """Seldom: the worker itself has written that there are such requests."""
+    if now >= process.cancelled_hook_after:
+        process.cancelled_hook_after = now + CANCELLED_SECONDS
+        text = "request takes longer than PassengerMaxRequestTime, it is cancelled: %s" % process.title
+        group.log("warn", 3541, text)
+        group.emit(RunHook("max_request_time_reached", group.key, process.pid, "", text))
 
 
 def _end_overdue(group: Group, process: Process, now: float) -> None:

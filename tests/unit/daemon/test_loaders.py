@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Iterator
 import pytest
 
 from spawner.loader_table import LOADERS
+from spawner.system import packets
 from tests.conformance.loaders import PLAIN
 from tests.unit.support.spawner_process import Httpd, eventually, request, running, write_app
 
@@ -34,6 +37,10 @@ def httpd(tmp_path: Path) -> Iterator[Httpd]:
 
 def text(answer: bytes) -> str:
     return answer.partition(b"\r\n\r\n")[2].decode()
+
+
+def own_sockets(httpd: Httpd, registered: dict[str, str]) -> list[Path]:
+    return [path for path in (httpd.instance / "apps").iterdir() if str(path) != registered["socket"]]
 
 
 def start_with_plain_loader(httpd: Httpd, capabilities: str) -> dict[str, str]:
@@ -90,8 +97,62 @@ def test_an_app_may_execute_another_interpreter_while_it_is_loaded(httpd: Httpd,
     app = write_app(httpd.folder / "app", source=EXECUTES % {"other": other})
     registered = httpd.register(app, spawn_method=method, sticky_sessions=sticky)
     assert text(request(registered)) == other
-    sockets = sorted((httpd.instance / "apps").iterdir())
-    own = [path for path in sockets if str(path) != registered["socket"]]
+    eventually(lambda: [one["state"] for one in httpd.processes()][-1:] == ["serving"], "the worker serves")
+    own = own_sockets(httpd, registered)
     assert len(own) == int(sticky)
     for path in own:
         assert text(request({**registered, "socket": str(path)})) == other
+
+
+# Is loaded as soon as a file is there.
+WAITS = """
+import os, time
+while not os.path.exists("gate"):
+    time.sleep(0.01)
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"loaded"]
+"""
+
+
+def test_a_direct_process_that_a_killed_spawner_had_told_to_load_keeps_its_own_socket(httpd: Httpd) -> None:
+    app = write_app(httpd.folder / "app", source=WAITS)
+    values = {"spawn_method": "direct", "sticky_sessions": "1"}
+    registered = httpd.register(app, **values)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(registered["socket"])
+        eventually(lambda: own_sockets(httpd, registered), "the process's own socket")
+        (own,) = own_sockets(httpd, registered)
+        httpd.kill_spawner()
+        httpd.start()
+        httpd.configure()
+        (app / "gate").touch()
+        eventually(lambda: [one["state"] for one in httpd.processes()] == ["serving"], "the process serves")
+    assert text(request({**registered, "socket": str(own)})) == "loaded"
+    assert own_sockets(httpd, registered) == [own]
+
+
+# Says hello again while it is loaded, as a spawner reads it whose predecessor was killed when it had sent `load`.
+SAYS_HELLO_AGAIN = """
+import os, select, socket, sys
+line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, os.dup(int(sys.argv[1])))
+line.send(%(hello)r)
+assert select.select([line], [], [], 20)[0]
+line.close()
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"loaded"]
+"""
+
+
+def test_a_process_that_is_told_twice_what_to_load_serves_the_socket_that_it_has_got(httpd: Httpd) -> None:
+    source = SAYS_HELLO_AGAIN % {"hello": packets.encode([("type", "hello")])}
+    app = write_app(httpd.folder / "app", source=source)
+    registered = httpd.register(app, spawn_method="direct", sticky_sessions="1")
+    assert text(request(registered)) == "loaded"
+    eventually(lambda: len(own_sockets(httpd, registered)) == 1, "the socket that it has not got is removed")
+    (own,) = own_sockets(httpd, registered)
+    assert text(request({**registered, "socket": str(own)})) == "loaded"
+    (process,) = httpd.processes()
+    os.kill(process["pid"], signal.SIGTERM)
+    eventually(lambda: own not in own_sockets(httpd, registered), "the socket goes with its process")

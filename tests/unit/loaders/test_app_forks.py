@@ -110,6 +110,28 @@ class TestCopies:
         preloader.load()
         assert preloader.fork().get().text == str(3 << 8)
 
+    @pytest.mark.parametrize("direct", [False, True])
+    def test_a_child_that_is_forked_at_import_and_returns_from_it_ends_and_serves_nobody(
+        self, starter: Starter, direct: bool
+    ) -> None:
+        source = """
+            import os
+
+            child = os.fork()
+            ended = os.waitpid(child, 0)[1] if child else None
+
+            def application(environ, start_response):
+                start_response("200 OK", [])
+                return [str(ended).encode()]
+        """
+        preloader = starter.start(source)
+        if direct:
+            preloader.serve()
+            assert preloader.get().text == "0"
+        else:
+            preloader.load()
+            assert preloader.fork().get().text == "0"
+
     def test_a_signal_for_a_worker_that_is_not_up_yet_does_not_end_its_preloader(self, starter: Starter) -> None:
         source = """
             import os, signal

@@ -137,6 +137,21 @@ def test_a_worker_that_hangs_inside_the_fork_is_named_and_can_be_ended(starter: 
         assert worker.line.receive() == []
 
 
+def test_a_signal_for_a_direct_process_that_is_loaded_and_not_up_yet_ends_it(starter: Starter) -> None:
+    process = starter.start("""
+        import gc, os, signal
+
+        gc.freeze = lambda: os.kill(os.getpid(), signal.SIGTERM)  # called between the two
+
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [b"served"]
+    """)
+    process.send_load(slot="0")
+    process.expect_loaded()
+    assert process.child.wait(TIMEOUT) == 0
+
+
 def test_after_fork_that_fails_ends_the_worker_and_is_told(starter: Starter) -> None:
     preloader = starter.start("""
         def after_fork():

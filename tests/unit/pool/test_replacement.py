@@ -387,6 +387,18 @@ def test_each_of_two_requests_is_cancelled_once() -> None:
 
 
 @pytest.mark.usefixtures("can_cancel")
+def test_a_worker_that_shows_other_overdue_requests_all_the_time_is_no_burden_to_hooks_and_log() -> None:
+    world = World()
+    world.up()
+    worker = world.serving()[0]
+    for look in range(20):
+        requests_of(world, worker, *(OverdueRequest(cell, look) for cell in range(128)))
+        world.now += 0.06
+    assert world.hooks("max_request_time_reached") == [worker.pid] * 2
+    assert len([line for line in world.effects_of(effects.LogLine) if line.number == 3541]) == 2
+
+
+@pytest.mark.usefixtures("can_cancel")
 def test_a_worker_that_does_not_end_a_cancelled_request_ends_itself() -> None:
     world = World()
     world.up()
@@ -407,6 +419,16 @@ def test_a_request_without_a_cell_cannot_be_cancelled() -> None:
     world.up()
     worker = world.serving()[0]
     requests_of(world, worker, OverdueRequest(None, 0))
+    assert worker.retiring
+    assert not world.effects_of(effects.CancelRequest)
+
+
+@pytest.mark.usefixtures("can_cancel")
+def test_no_request_is_cancelled_where_the_operator_has_switched_that_off() -> None:
+    world = World(disabled=frozenset({"cancel"}))
+    world.up()
+    worker = world.serving()[0]
+    requests_of(world, worker, OverdueRequest(2, 77))
     assert worker.retiring
     assert not world.effects_of(effects.CancelRequest)
 
@@ -439,3 +461,19 @@ def test_a_retiring_worker_is_told_the_deadline_of_a_shutdown_once() -> None:
     world.step(world.pool.shut_down, deadline)
     world.step(world.pool.shut_down, deadline)
     assert deadlines(world, worker) == [0.0, deadline]
+
+
+def test_a_worker_that_was_to_end_before_it_came_up_has_time_for_its_requests_and_is_told_no_other() -> None:
+    world = World()
+    world.up(min_instances=2)
+    worker = world.serving()[1]
+    world.exit(worker, 9)
+    worker = next(process for process in world.processes() if process.starting)
+    world.come_up(worker)
+    world.step(world.pool.detach_process, worker.process_id)
+    world.come_up(worker)
+    world.look({worker.process_id: 1})
+    world.advance(60)
+    assert worker.retiring
+    assert not world.effects_of(effects.Kill)
+    assert deadlines(world, worker) == [0.0]

@@ -19,10 +19,12 @@ Of = TypeVar("Of")
 class World:
     """A pool with a clock; every event is followed by the pool's own check of its invariants.
 
+    :param disabled: capabilities that are not used of any loader.
     :param server: server-wide options that differ from the defaults.
     """
 
-    def __init__(self, **server: Any) -> None:
+    def __init__(self, disabled: frozenset[str] = frozenset(), **server: Any) -> None:
+        self.disabled = disabled
         self.now = 1000.0
         self.server = dataclasses.replace(ServerOptions(), **server)
         self.is_busy: Callable[[Process], bool] = lambda process: process.busy
@@ -34,7 +36,7 @@ class World:
 
     def new_pool(self) -> Pool:
         """A pool without apps."""
-        return Pool(self.server, parallel_starts=2, is_busy=lambda process: self.is_busy(process))
+        return Pool(self.server, 2, lambda process: self.is_busy(process), disabled_capabilities=self.disabled)
 
     def step(self, event: Callable[..., Any], *arguments: Any) -> list[effects.Effect]:
         """Feed an event, check the invariants, give the effects."""

@@ -41,7 +41,7 @@ class RecordedEvents:
     def on_load_wanted(self, process: AppProcess) -> None:
         self.events.append("load wanted")
 
-    def on_ready(self, process: AppProcess, capabilities: frozenset[str]) -> None:
+    def on_ready(self, process: AppProcess, capabilities: frozenset[str], route: str) -> None:
         self.events.append("ready, can %s" % " and ".join(sorted(capabilities)))
 
     def on_start_failed(self, process: AppProcess, failure: StartFailure) -> None:

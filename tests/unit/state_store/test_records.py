@@ -10,8 +10,13 @@ import pytest
 from spawner.logs.log import Log
 from spawner.pool.release import PinnedRelease
 from spawner.start_failure import StartFailure
-from spawner.state_store.descriptor_store import DescriptorStore
-from spawner.state_store.records import pinned_release_from_text, pinned_release_text, stored_warnings
+from spawner.state_store.descriptor_store import DescriptorStore, StoreRecord
+from spawner.state_store.records import (
+    pinned_release_from_text,
+    pinned_release_text,
+    recovered_process,
+    stored_warnings,
+)
 from spawner.state_store.state_store import StateStore
 
 
@@ -50,6 +55,21 @@ def test_a_record_without_room_goes_without_its_warnings_and_then_without_its_va
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"generation": "x"}', "null"])
 def test_what_is_no_such_text_is_nothing(text: str) -> None:
     assert pinned_release_from_text(text) is None
+
+
+@pytest.mark.parametrize(("stored", "routes"), [([], ()), ([""], ()), (["a1", "b2"], ("a1", "b2"))])
+def test_a_process_has_the_routes_of_its_record_and_an_empty_one_is_none(
+    stored: list[str], routes: tuple[str, ...]
+) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    output, write_end = os.pipe()
+    values = {"kind": "direct", "generation": "1", "pid": "1", "state": "starting", "uid": "1", "gid": "1"}
+    fields = [*values.items(), *(("route", route) for route in stored)]
+    found = recovered_process(StoreRecord(fields, [ours.detach(), output]), 0.0)
+    found.close()
+    theirs.close()
+    os.close(write_end)
+    assert found.routes == routes
 
 
 def test_a_long_failure_fits_a_record_of_the_store() -> None:

@@ -4,7 +4,8 @@ Signals: Python's signal handlers write to a pipe, which a copy has as well. Wit
 an app has forked (`multiprocessing.Pool` sends one to each of its processes) would tell its worker to go, and not end
 the copy.
 
-Requests: a copy whose code leaves the app would answer the worker's client, and then serve on as a second worker.
+Requests: a copy whose code leaves the app would answer the worker's client, and then serve on as a second worker. So
+would one that is made while the app is imported, and returns from it.
 
 Locks: a fork has the thread that forked and no other. Python makes most of its own locks anew in the child, but neither
 those of modules that are being imported nor those in open files, which the handlers of logs hold while they write.
