@@ -182,6 +182,19 @@ class ProcessEventHandlers:
         self._log.info(3109, text % (process.pid, process.key, seconds))
         self._dispatch_if_known(process, self._pool.work_done)
 
+    def on_warning(self, process: AppProcess, text: str) -> None:
+        """A worker has accepted what an app should not do. Logged once for a release."""
+        resources, group = self._registry.groups.handle(process.key), self._registry.groups.entry(process.key)
+        if resources is None or group is None:
+            return
+        if resources.tolerated_generation != process.generation:
+            resources.tolerated_generation, resources.tolerated = process.generation, set()
+        text = text[:_LONGEST_WARNING]
+        if text not in resources.tolerated and len(resources.tolerated) < _MOST_WARNINGS:
+            resources.tolerated.add(text)
+            line = "app warning of %s: %s" % (process.key, text)
+            self._log.write("warn", 3013, line, group.registration.error_log)
+
     # Ends
 
     def exit_status(self, pid: int) -> Optional[int]:

@@ -51,6 +51,9 @@ class ProcessEvents(Protocol):
     def on_work_done(self, process: "AppProcess", seconds: str) -> None:
         """The process has done its out-of-band work."""
 
+    def on_warning(self, process: "AppProcess", text: str) -> None:
+        """The app does what it should not, and is served all the same."""
+
     def on_start_failed(self, process: "AppProcess", failure: StartFailure) -> None:
         """The process reports that it cannot start."""
 
@@ -245,6 +248,8 @@ class AppProcess:
             self._events.on_work_requested(self)
         elif kind == "work_done":
             self._events.on_work_done(self, packet.get("seconds"))
+        elif kind == "warning":
+            self._events.on_warning(self, packet.get("text"))
         elif kind == "forked":
             self._events.on_forked(self, packet.number("slot"), packet.number("pid"))
         elif kind == "fork_failed":
@@ -263,6 +268,7 @@ class AppProcess:
             "max_requests_reached": self.ready,
             "work_requested": self.ready,
             "work_done": self.ready,
+            "warning": self.ready,
             "forked": self.kind is ProcessKind.PRELOADER and self.loaded,
             "fork_failed": self.kind is ProcessKind.PRELOADER and self.loaded,
             "exited": self.kind is ProcessKind.PRELOADER and self.loaded,

@@ -7,7 +7,7 @@ import secrets
 import select
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
 from spawner.options import ServerOptions
@@ -38,6 +38,7 @@ class GroupResources:
     :ivar token: the secret that a client has to send (docs/protocol.md, section 2).
     :ivar user: the user that its last process was started as; empty before the first.
     :ivar warnings: what its last preloader held after loading the app that forks cannot share.
+    :ivar tolerated: what its workers of `tolerated_generation` do against PEP 3333, as far as it was logged.
     :ivar queue_watched: whether the spawner waits for connections in the queue, because no worker accepts them.
     """
 
@@ -50,6 +51,8 @@ class GroupResources:
     uid: Optional[int] = None
     queue_watched: bool = False
     warnings: tuple[str, ...] = ()
+    tolerated: set[str] = field(default_factory=set)
+    tolerated_generation: int = 0
 
     def has_waiting(self) -> bool:
         """Whether a connection waits in the queue."""

@@ -22,6 +22,7 @@ from .executors.out_of_band_executor import OutOfBandExecutor, RequestOutOfBandW
 from .executors.sync_executor import SyncExecutor
 from .executors.thread_executor import ThreadExecutor
 from .worker_context import WorkerContext
+from .wsgi import tolerated
 
 _RETIRE_SIGNALS = frozenset((signal.SIGTERM, signal.SIGINT))
 _NOT_ACCEPTED = frozenset((errno.EAGAIN, errno.ECONNABORTED, errno.EINTR))
@@ -56,6 +57,7 @@ class Worker:
         self._reader = context.request_reader(slot.route, RequestOutOfBandWork(self._out_of_band.request))
         control = [line.fileno(), context.lifeline, self._signals.fileno()]
         self._listeners = Listeners(context.listener, slot.listener, control)
+        tolerated.set_waker(self._signals.wake)
         self._state_changed = False
         self._retiring = False
         self._limit_reached = False
@@ -229,6 +231,8 @@ class Worker:
             self._send("max_requests_reached", [("requests", str(executor.started))])
         if self._out_of_band.take_unreported():
             self._send("work_requested")
+        for text in tolerated.take_warnings():
+            self._send("warning", [("text", text)])
 
     def _send(self, kind: str, fields: Iterable[Tuple[str, str]] = ()) -> None:
         """Send it if the spawner is still there; its end means to retire."""

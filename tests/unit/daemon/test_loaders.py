@@ -156,3 +156,25 @@ def test_a_process_that_is_told_twice_what_to_load_serves_the_socket_that_it_has
     (process,) = httpd.processes()
     os.kill(process["pid"], signal.SIGTERM)
     eventually(lambda: own not in own_sockets(httpd, registered), "the socket goes with its process")
+
+
+ODD = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Number", 5)])
+    return ["text"]
+"""
+
+
+def test_what_an_app_does_against_the_rules_is_logged_once_for_a_release(httpd: Httpd) -> None:
+    app = write_app(httpd.folder / "app", source=ODD)
+    (app / "tmp").mkdir()
+    registered = httpd.register(app, min_instances="2")
+    number = "app warning of app: the value of the header X-Number is of type int, not str as PEP 3333 asks"
+    block = "app warning of app: a block of the body is of type str, not bytes as PEP 3333 asks"
+    for release in (1, 2):
+        for _ in range(6):
+            assert text(request(registered)) == "text"
+        eventually(lambda wanted=release: httpd.log().count(block) == wanted, "the warning in the log")
+        assert httpd.log().count(number) == release
+        (app / "tmp" / "restart.txt").write_text("x" * release)
+        eventually(lambda wanted=release: httpd.log().count("JS3510") == wanted, "the end of the restart")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conformance.harness.httpd_side import Answer
 from tests.conformance.harness.loader_process import Process
+from tests.unit.loaders.conftest import Starter
 
 PROBE = "responses.py"
 
@@ -144,7 +145,8 @@ def test_a_header_about_the_connection_is_dropped(probe: Process, header: tuple[
 
 BAD_HEADERS = [
     ("X-Split", "a\r\nX-Injected: 1"), ("X-Split", "a\nb"), ("X-Split", "a\rb"), ("X-Nul", "a\0b"), ("X-Del", "a\x7f"),
-    ("X-Bell", "\a"), ("X-Euro", "€"), ("X-Int", 5), ("X-Bytes", b"x"), ("X-None", None), (b"X-Name", "x"), (7, "x"),
+    ("X-Bell", "\a"), ("X-Euro", "€"), ("X-List", [1]), ("X-Bool", True), ("Content-Length", -1), ("X-None", None),
+    ("X-Bytes", b"a\r\nX-Injected: 1"), ("X-Bytes", b"a\0"), ("Content-Length", b"1 "), (b"X-Name", "x"), (7, "x"),
     ("", "x"), ("X Space", "x"), ("X:Colon", "x"), ("X-Ünicode", "x"), ("X-Line\n", "x"), ("X-€", "x"),
     ("Transfer-Encoding", "chunked"), ("transfer-encoding", "identity"), ("Upgrade", "websocket"), ("Trailer", "X"),
     ("TE", "trailers"), ("Proxy-Authenticate", "Basic"), ("Proxy-Connection", "close"),
@@ -192,9 +194,59 @@ def test_a_head_beyond_the_limit_is_a_500(probe: Process) -> None:
     assert probe.get("/spec?('200 OK', [('X-Long', 'a' * 300000)], [])").status == "500 Internal Server Error"
 
 
-@pytest.mark.parametrize("block", ["text", None, 5, bytearray(b"x")], ids=repr)
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [("X-Int", 5, "5"), ("X-Float", 0.5, "0.5"), ("X-Bytes", b"\xfc", "ü"), ("Content-Length", 4, "4"),
+     ("content-length", b"4", "4"), ("X-Bytes", bytearray(b"x"), "x")],
+)  # fmt: skip
+def test_a_header_value_that_is_no_str_but_clear_is_sent_as_it_is_meant(
+    probe: Process, name: str, value: Any, text: str
+) -> None:
+    answer = spec(probe, headers=[("X-Before", "1"), (name, value), ("X-After", "2")], blocks=[b"body"])
+    assert (answer.status, answer.header(name), answer.body, answer.complete) == ("200 OK", text, b"body", True)
+    assert (answer.header("X-Before"), answer.header("X-After")) == ("1", "2")
+
+
+@pytest.mark.parametrize(
+    ("block", "sent"), [("text ü", "text ü".encode("latin-1")), (bytearray(b"x"), b"x"), ("", b"")], ids=repr
+)
 @pytest.mark.parametrize("path", ["/spec", "/spec_stream"])
-def test_a_block_that_is_not_bytes_is_a_500(probe: Process, block: Any, path: str) -> None:
+def test_a_block_that_is_no_bytes_but_clear_is_sent_as_it_is_meant(
+    probe: Process, block: Any, sent: bytes, path: str
+) -> None:
+    answer = spec(probe, blocks=[block], path=path)
+    assert (answer.status, answer.body, answer.complete) == ("200 OK", sent, True)
+    assert spec(probe, blocks=[b"a", block], path=path).body == b"a" + sent
+
+
+def test_content_length_counts_the_bytes_of_a_text(probe: Process) -> None:
+    answer = spec(probe, headers=[("Content-Length", "2")], blocks=["üü"])
+    assert (answer.body, answer.complete) == (b"\xfc\xfc", True)
+
+
+def test_what_is_no_str_or_bytes_is_told_once_for_each_header_and_type(starter: Starter) -> None:
+    preloader = starter.start("""
+        def application(environ, start_response):
+            start_response("200 OK", [("X-Number", 5), ("X-Other", b"x")])
+            return ["text"]
+        """)
+    preloader.load()
+    worker = preloader.fork()
+    for _ in range(3):
+        assert worker.get().text == "text"
+    told = [worker.line.expect("warning")["text"] for _ in range(3)]
+    assert told == [
+        "the value of the header X-Number is of type int, not str as PEP 3333 asks",
+        "the value of the header X-Other is of type bytes, not str as PEP 3333 asks",
+        "a block of the body is of type str, not bytes as PEP 3333 asks",
+    ]
+    worker.retire()
+    assert worker.line.receive() == []
+
+
+@pytest.mark.parametrize("block", ["€", None, 5], ids=repr)
+@pytest.mark.parametrize("path", ["/spec", "/spec_stream"])
+def test_a_block_that_has_no_obvious_bytes_is_a_500(probe: Process, block: Any, path: str) -> None:
     assert spec(probe, blocks=[block], path=path).status == "500 Internal Server Error"
 
 

@@ -44,6 +44,9 @@ class RecordedEvents:
     def on_ready(self, process: AppProcess, capabilities: frozenset[str], route: str) -> None:
         self.events.append("ready, can %s" % " and ".join(sorted(capabilities)))
 
+    def on_warning(self, process: AppProcess, text: str) -> None:
+        self.events.append("warning: " + text)
+
     def on_start_failed(self, process: AppProcess, failure: StartFailure) -> None:
         self.events.append("failed")
 

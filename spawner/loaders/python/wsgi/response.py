@@ -11,6 +11,7 @@ from typing import Any, Callable, Optional
 
 from ..core.loader_errors import ClientLeft, InvalidResponse
 from ..core.unpatched import Connection
+from . import tolerated
 from .response_head import ResponseHead, check_head
 
 _DATA_HEAD = struct.Struct("!I")
@@ -88,7 +89,7 @@ class Response:
         Raises InvalidResponse for a block that is longer than Content-Length allows, and ClientLeft.
         """
         if not isinstance(data, bytes):
-            raise InvalidResponse("a block of the body is of type {}, not bytes".format(type(data).__name__))
+            data = tolerated.body_block(data)
         if not data:
             return
         head = self._started_head()
@@ -100,7 +101,9 @@ class Response:
     def write_all(self, body: bytes) -> None:
         """Send `body`, which is the whole body, with its Content-Length if the app gave none. Raises as `write`."""
         head = self._started_head()
-        if self.head_sent or not isinstance(body, bytes):
+        if not isinstance(body, bytes):
+            body = tolerated.body_block(body)
+        if self.head_sent:
             self.write(body)
         elif self.bodiless:
             computed = head.length is None and body and not head.bodiless

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ....shared.constants import RESPONSE_HEAD_LIMIT
 from ..core.loader_errors import InvalidResponse
+from . import tolerated
 
 _STATUS = re.compile(r"[2-9][0-9][0-9](?: [^\x00-\x08\x0a-\x1f\x7f]*)?\Z")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -59,29 +60,48 @@ def check_head(status: Any, headers: Any) -> ResponseHead:
     if code is None:
         code = _check_status(status)
     pairs = headers if type(headers) is list else _list_of(headers)
+    try:
+        return _head_of(status, code, pairs)
+    except InvalidResponse:
+        raise
+    except (TypeError, ValueError):  # no pairs, or not of str
+        return _head_of(status, code, _as_text(pairs))
+
+
+def _head_of(status: str, code: int, pairs: List[Any]) -> ResponseHead:
+    """Return the head. Raises InvalidResponse, and TypeError or ValueError for what is no list of pairs of str."""
     lines = ["Status: " + status]
     length: Optional[int] = None
     wants_out_of_band_work = False
-    try:
-        for name, value in pairs:
-            kind = _kinds.get(name)
-            if kind is None:
-                kind = _check_name(name)
-            if kind == _CONTENT_LENGTH:
-                length = _check_length(value, length)
-                if code == 204:  # RFC 9110, 8.6: it has none
-                    continue
-            elif kind == _DROP:
+    for name, value in pairs:
+        kind = _kinds.get(name)
+        if kind is None:
+            kind = _check_name(name)
+        if kind == _CONTENT_LENGTH:
+            length = _check_length(value, length)
+            if code == 204:  # RFC 9110, 8.6: it has none
                 continue
-            elif kind == _WANTS_OUT_OF_BAND_WORK:
-                wants_out_of_band_work = wants_out_of_band_work or str(value).lower() == "true"
-                continue
-            lines.append(name + ": " + value)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InvalidResponse):
-            raise
-        raise InvalidResponse("the headers are not a list of pairs of str: {!r}".format(headers)[:300]) from error
+        elif kind == _DROP:
+            continue
+        elif kind == _WANTS_OUT_OF_BAND_WORK:
+            wants_out_of_band_work = wants_out_of_band_work or str(value).lower() == "true"
+            continue
+        lines.append(name + ": " + value)
     return ResponseHead(code, _encode(lines, pairs), length, wants_out_of_band_work)
+
+
+def _as_text(pairs: List[Any]) -> List[Tuple[str, str]]:
+    """Return pairs of str for what is no list of them, where it is clear what is meant. Raises InvalidResponse."""
+    found = []
+    for pair in pairs:
+        try:
+            name, value = pair
+        except (TypeError, ValueError) as error:
+            raise InvalidResponse("a header is not a pair: {!r}".format(pair)[:300]) from error
+        if not isinstance(name, str):
+            raise InvalidResponse("the name of a header is of type {}, not str".format(type(name).__name__))
+        found.append((name, value if isinstance(value, str) else tolerated.header_value(name, value)))
+    return found
 
 
 def _list_of(headers: Any) -> List[Any]:
