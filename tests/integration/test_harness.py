@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from support.checks import Checks
+from support.connections import queued_connections, thread_states, threads_at_work
 from support.httpd import Httpd
 from support.ports import Port
 from support.serving import CheckedHttpd
@@ -157,6 +161,78 @@ def test_a_server_that_cannot_start_says_why(seeded: CheckedHttpd) -> None:
     seeded.add("NoSuchDirective On")
     with pytest.raises(RuntimeError, match="NoSuchDirective"):
         seeded.start()
+
+
+def child_without_connections(server: CheckedHttpd) -> psutil.Process:
+    """The harness itself has connected when it started httpd."""
+    eventually(lambda: not server.connections(), "the end of all connections")
+    (child,) = server.children("apache2")
+    return child
+
+
+def suspend(process: psutil.Process) -> None:
+    process.suspend()
+    eventually(lambda: set(thread_states(process.pid)) == {"T"}, "all threads to be suspended")
+
+
+def connect_and_leave(server: CheckedHttpd) -> None:
+    socket.create_connection(("127.0.0.1", server.port)).close()
+
+
+def test_a_stop_waits_for_a_connection_that_no_child_has_accepted(
+    seeded: CheckedHttpd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(seeded)
+    child, count, queued = child_without_connections(seeded), seeded.connections, []
+    assert seeded.process is not None
+    send = seeded.process.send
+
+    def count_and_resume() -> int:
+        found = count()
+        child.resume()
+        return found
+
+    def look_and_send(number: int) -> None:
+        queued.append(queued_connections([child.pid]))
+        send(number)
+
+    monkeypatch.setattr(seeded, "connections", count_and_resume)
+    monkeypatch.setattr(seeded.process, "send", look_and_send)
+    suspend(child)
+    connect_and_leave(seeded)
+    eventually(lambda: count() == 1, "the connection to be queued")
+    assert seeded.stop() == []
+    assert queued == [0]
+
+
+@pytest.mark.parametrize("end", ["stop", "restart"])
+def test_httpd_is_ended_only_when_it_is_at_rest(
+    seeded: CheckedHttpd, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    start(seeded)
+    answers, order = iter([False, True]), []
+    assert seeded.process is not None
+    send = seeded.process.send
+
+    def is_at_rest() -> bool:
+        order.append("look")
+        return next(answers)
+
+    def note_and_send(number: int) -> None:
+        order.append("signal")
+        send(number)
+
+    monkeypatch.setattr(seeded, "is_at_rest", is_at_rest)
+    monkeypatch.setattr(seeded.process, "send", note_and_send)
+    getattr(seeded, end)()
+    assert order == ["look", "look", "signal"]
+
+
+@pytest.mark.parametrize(("code", "at_work"), [("while True: pass", 1), ("input()", 0)])
+def test_a_thread_is_at_work_while_it_runs_and_not_while_it_waits(code: str, at_work: int) -> None:
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", code], stdin=subprocess.PIPE) as process:
+        eventually(lambda: threads_at_work([process.pid]) == at_work, f"{at_work} threads to be at work")
+        process.kill()
 
 
 def test_two_ports_are_never_the_same() -> None:

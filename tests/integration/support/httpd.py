@@ -17,6 +17,7 @@ import psutil
 
 from support.client import Answer, Client, spelled
 from support.configuration import Configuration, Site, server_identity
+from support.connections import accepted_connections, queued_connections, threads_at_work
 from support.log_checker import LogChecker
 from support.ports import Port
 from support.supervised_process import SupervisedProcess
@@ -26,6 +27,8 @@ from tests.open_folders import make_open_folder
 HTTPD = "/usr/sbin/apache2"
 RUNNING = r"AH\d+: .* -- resuming normal operations"
 STOP_DEADLINE = 30.0
+#: With a load that goes on, httpd is never at rest.
+REST_DEADLINE = 3.0
 #: A connection that httpd has closed under a thread that was just done with it, which only happens at a stop.
 STOP_NOISE = "AH0309[23]"
 
@@ -143,6 +146,7 @@ class Httpd:
 
     def restart(self) -> None:
         """`apachectl restart`: as graceful, but requests are cut."""
+        self._let_threads_rest()
         self._signal_and_wait(signal.SIGHUP)
 
     def _signal_and_wait(self, number: int) -> None:
@@ -158,6 +162,7 @@ class Httpd:
             return []
         if self.process.running:
             self._let_connections_end()
+            self._let_threads_rest()
             self.process.send(number)
         strays = self.process.wait_until_all_have_ended(self.stop_deadline)
         self.process.kill_all()
@@ -165,21 +170,31 @@ class Httpd:
         return strays
 
     def _let_connections_end(self) -> None:
-        """Give httpd a second to finish with connections.
-
-        At a stop the event MPM closes the sockets of its threads, also one that a thread has just freed, and crashes.
-        """
+        """Give httpd a second to finish with connections."""
         self.logs.read()
         self.logs.allow(STOP_NOISE)
         with contextlib.suppress(DeadlinePassed):
-            eventually(lambda: not self._connections(), "the end of all connections", 1.0)
+            eventually(lambda: not self.connections(), "the end of all connections", 1.0)
 
-    def _connections(self) -> list[object]:
-        found: list[object] = []
-        for process in self.processes():
-            with contextlib.suppress(psutil.Error):
-                found += [one for one in process.net_connections("tcp") if one.status != psutil.CONN_LISTEN]
-        return found
+    def _let_threads_rest(self) -> None:
+        """Wait until no thread of httpd is just done with a connection.
+
+        At a stop, or a restart that is not graceful, the event MPM closes the sockets of its threads, also one whose
+        memory a thread has just freed, and crashes. A connection that httpd has yet to accept soon brings a thread to
+        that point.
+        """
+        with contextlib.suppress(DeadlinePassed):
+            eventually(self.is_at_rest, "httpd to have no work", REST_DEADLINE)
+
+    def connections(self) -> int:
+        """How many httpd has: those that it has yet to accept, and those that it has accepted."""
+        pids = [child.pid for child in self.children("apache2")]
+        return queued_connections([self.pid, *pids]) + accepted_connections(pids)
+
+    def is_at_rest(self) -> bool:
+        """Whether nothing waits to be accepted, and then no thread of a child works."""
+        pids = [child.pid for child in self.children("apache2")]
+        return not queued_connections([self.pid, *pids]) and not threads_at_work(pids)
 
     def clean_up(self) -> None:
         """End whatever lives, remove the folder, free the ports. Safe at any time."""
