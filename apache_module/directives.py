@@ -58,6 +58,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "The kind of the app. You need it only if Jumpseat does not recognise the app by its entry file.",
         choices={"wsgi": "wsgi", "python": "wsgi"},
         default_text="recognised by the entry file",
+        respawn=True,
         difference="Jumpseat serves only Python apps. It refuses `rack`, `ruby`, `node`, `nodejs` and `meteor`.",
     ),
     Directive(
@@ -66,6 +67,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         _A,
         "passenger_wsgi.py",
         "The entry file, relative to the app root. The app runs as the owner of this file.",
+        respawn=True,
     ),
     Directive(
         "AppGroupName",

@@ -88,7 +88,22 @@ def _leave_output() -> None:
 
 
 class ProgramGroup(Program, click.Group):
-    """A program with subcommands."""
+    """A program with subcommands. A subcommand's options may also stand before its name."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Parse the group's own options; those of the subcommand are moved behind its name."""
+        own = {name for param in self.get_params(context) for name in param.opts}
+        end = 0
+        while end < len(args) and args[end].startswith("--") and args[end].partition("=")[0] not in own:
+            end += 2 if self._takes_next(args[end]) else 1
+        if 0 < end < len(args) and args[end] in self.commands:
+            args = [args[end], *args[:end], *args[end + 1 :]]
+        return super().parse_args(context, args)
+
+    def _takes_next(self, text: str) -> bool:
+        """Whether the value of an option of some subcommand is the next argument."""
+        params = [param for command in self.commands.values() for param in command.params if text in param.opts]
+        return any(isinstance(param, click.Option) and not param.is_flag for param in params)
 
 
 @contextlib.contextmanager
