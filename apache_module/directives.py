@@ -1,7 +1,7 @@
 """The table of options: one row per Apache directive, from which everything that knows options is generated.
 
 Pure data. `apache_module.generate` turns it into the C structs, merges and command table, the wire names, the spawner's
-dataclasses and `docs/directives.md`. To add an option, add a row here and run `python -m apache_module.generate`.
+dataclasses and `docs/directives.md`. To add an option, add a row here and run `make generate` (CONTRIBUTING.md).
 Scopes and defaults are those that Phusion Passenger documents. If one differs, `difference` says so.
 """
 
