@@ -40,7 +40,9 @@ def pipe():
     reading, writing = os.pipe(); os.write(writing, b"through a pipe"); os.close(writing)
     return os.fdopen(reading, "rb")
 def of_the_kernel(): return open("/proc/self/status", "rb")
-def text(): return open("content", "r")
+import io
+def text(): return io.open("content", "r", encoding="latin-1", newline="")
+def far(): return io.StringIO(u"\\u20ac")
 
 def application(environ, start_response):
     headers = [("Content-Length", environ["QUERY_STRING"])] if environ["QUERY_STRING"] else []
@@ -120,8 +122,13 @@ def test_head_passes_no_file_but_its_length(probe: Process) -> None:
     assert (answer.header("Content-Length"), answer.frames, answer.complete) == (str(len(CONTENT)), [], True)
 
 
-def test_a_text_file_is_refused(probe: Process) -> None:
-    assert probe.get("/text").status == "500 Internal Server Error"
+def test_a_file_that_was_opened_as_text_is_sent_as_latin_1(probe: Process) -> None:
+    answer = probe.get("/text")
+    assert (answer.status, answer.body, answer.complete) == ("200 OK", CONTENT, True)
+
+
+def test_a_text_file_with_characters_beyond_latin_1_is_refused(probe: Process) -> None:
+    assert probe.get("/far").status == "500 Internal Server Error"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -20,7 +20,10 @@ class FileWrapper:
 
     def __iter__(self) -> Iterator[bytes]:
         size = max(self.blksize, _BLOCK_SIZE)
-        return iter(lambda: self.filelike.read(size), b"")
+        data = self.filelike.read(size)
+        while data:  # "" at the end of a file that was opened as text
+            yield data
+            data = self.filelike.read(size)
 
     def __getitem__(self, key: Any) -> Any:
         """The sequence protocol of old: some middleware of Python 2's time asks for it."""
