@@ -158,3 +158,23 @@ def test_an_arrow_that_points_up_is_refused(importing: str, imported: str) -> No
 
 def test_a_circle_is_found() -> None:
     assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+
+
+# What an app may replace for itself, as gevent and eventlet do. A loader uses the copies that `core.unpatched` made
+# before the app was loaded; start.py has ended by then.
+REPLACEABLE = {"_thread", "fcntl", "mmap", "os", "select", "signal", "socket", "threading", "time"}
+MAKES_COPIES = {LOADER + ".core.unpatched", LOADER + ".start"}
+# This one asks for the app's own view of its threads.
+OF_APP = {LOADER + ".executors.thread_executor": {"threading"}}
+
+
+def test_a_loader_uses_no_module_that_an_app_may_have_replaced() -> None:
+    wrong = {}
+    for name in MODULES:
+        if name.startswith(LOADER) and name not in MAKES_COPIES:
+            tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+            plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+            absolute = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
+            plain |= {node.module or "" for node in absolute}
+            wrong[name] = plain & REPLACEABLE - OF_APP.get(name, set())
+    assert {name: found for name, found in wrong.items() if found} == {}

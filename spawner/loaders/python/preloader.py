@@ -5,11 +5,7 @@ Single-threaded, blocking, one `poll` over its control line, the lifeline and it
 """
 
 import gc
-import os
-import select
-import signal
 import sys
-import time
 from typing import List, NoReturn, Optional, Set, Tuple
 
 from ...shared import wire
@@ -18,6 +14,7 @@ from .core import unpatched
 from .core.control_line import ControlLine, ControlMessage
 from .core.loader_errors import LineClosed, LoadFailure, UnexpectedMessage
 from .core.signal_queue import SignalQueue
+from .core.unpatched import os, select, signal, time
 from .diagnostics import error_log, failed_message, process_inspection
 from .fork_safety import fork, import_warnings
 from .worker import Worker, WorkerSlot, end_process

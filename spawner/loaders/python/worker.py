@@ -6,8 +6,6 @@ and its own signals; the group's socket is watched exclusively, so that one conn
 
 import atexit
 import errno
-import signal
-import socket
 from typing import Iterable, List, NamedTuple, NoReturn, Optional, Tuple, Union
 
 from ...shared import start_steps
@@ -17,6 +15,7 @@ from .core.listeners import MOST_EVENTS, Listeners
 from .core.loader_errors import LineClosed, LoadFailure, UnexpectedMessage
 from .core.scoreboard_writer import SharedSlotWriter, SlotWriter
 from .core.signal_queue import SignalQueue
+from .core.unpatched import signal, socket
 from .diagnostics import error_log, failed_message, process_inspection
 from .executors.out_of_band_executor import OutOfBandExecutor, RequestOutOfBandWork
 from .executors.sync_executor import SyncExecutor

@@ -1,12 +1,12 @@
 """What all workers of a preloader start with: the loaded app, the group's socket and scoreboard, the limits."""
 
-import socket
 from typing import Callable
 
 from ...shared.app_files import AppFiles
 from .core import unpatched
 from .core.control_line import ControlMessage
 from .core.scoreboard_writer import Scoreboard, SharedSlotWriter, SlotWriter
+from .core.unpatched import socket
 from .diagnostics.error_responses import ErrorResponses
 from .fork_safety.random_state import RandomState
 from .wsgi.app import App

@@ -1,13 +1,11 @@
 """One end of a control line: whole messages with descriptors, over SOCK_SEQPACKET (docs/protocol.md, section 5)."""
 
 import array
-import os
-import socket
 from typing import Iterable, List, Optional, Sequence, Tuple
 
 from ....shared import constants, wire
 from .loader_errors import LineClosed
-from .unpatched import MSG_CMSG_CLOEXEC, Socket
+from .unpatched import MSG_CMSG_CLOEXEC, Socket, os, socket
 
 _MOST_DESCRIPTORS = 8
 _PACKET_SIZE = constants.CONTROL_MESSAGE_LIMIT + 16

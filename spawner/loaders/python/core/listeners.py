@@ -5,11 +5,10 @@ connection wakes one worker, so a worker changes what it waits for without a sys
 """
 
 import errno
-import select
-import socket
 from typing import Any, Dict, List, Optional, Tuple
 
 from . import unpatched
+from .unpatched import select, socket
 
 MOST_EVENTS = 5  # the group's socket, the worker's own, control line, lifeline, signals
 

@@ -4,12 +4,10 @@ Each step of a request is one write. A reader never sees half a field, for a str
 is empty before it is filled, so that a reader sees no deadline but that of the request which is in it.
 """
 
-import mmap
-import os
 import struct
 from typing import Dict, Union
 
-from .unpatched import allocate_lock, monotonic_ns
+from .unpatched import allocate_lock, mmap, monotonic_ns, os
 
 CELLS = 128  # of a slot: a worker can be in more requests, which are counted and not shown
 CELL_SIZE = 512  # bytes; the header is as long

@@ -1,12 +1,9 @@
 """Signals as bytes in a pipe (a self-pipe): the handler only writes, the loop that polls the pipe acts."""
 
-import _thread
-import os
-import select
-import signal
 from typing import Any, Iterable, List, Optional, Set
 
 from . import unpatched
+from .unpatched import _thread, os, select, signal
 
 _NO_SIGNAL = 0
 

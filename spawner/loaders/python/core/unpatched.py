@@ -6,12 +6,16 @@ Linux's.
 """
 
 import _socket
-import _thread
-import os
-import select
-import signal
-import socket
-import time
+import _thread as _thread
+import fcntl as fcntl
+import mmap as mmap
+import os as os
+import select as select
+import signal as signal
+import socket as socket
+import time as time
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 Connection = _socket.socket  # without the layer in Python, which costs 1 us per connection
 Epoll = select.epoll
@@ -40,4 +44,21 @@ def _monotonic_ns() -> int:
     return int(time.monotonic() * 1000000000)
 
 
+def _copy_of(module: ModuleType) -> ModuleType:
+    """Return a module with all that this one holds now."""
+    copy = ModuleType(module.__name__)
+    copy.__dict__.update(module.__dict__)
+    return copy
+
+
 monotonic_ns = getattr(time, "monotonic_ns", _monotonic_ns)
+
+if not TYPE_CHECKING:  # a type checker sees the modules themselves
+    _thread = _copy_of(_thread)
+    fcntl = _copy_of(fcntl)
+    mmap = _copy_of(mmap)
+    os = _copy_of(os)
+    select = _copy_of(select)
+    signal = _copy_of(signal)
+    socket = _copy_of(socket)
+    time = _copy_of(time)

@@ -1,12 +1,12 @@
 """The response to a request that the app could not answer: a short page, a friendly one, or JSON."""
 
-import os
 import sys
 from typing import Any, Dict, List, Mapping, Tuple
 
 from ....shared import accept_header, error_page, exception_serializer, masking
 from ....shared.app_files import AppFiles
 from ....shared.error_page import Row, element
+from ..core.unpatched import os
 from . import error_log
 
 _STATUS = 500

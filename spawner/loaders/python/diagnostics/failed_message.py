@@ -1,6 +1,5 @@
 """What a process that cannot serve its app tells the spawner: the fields of `failed` (docs/protocol.md, section 5)."""
 
-import os
 import sys
 from typing import List, Optional, Tuple
 
@@ -8,6 +7,7 @@ from ....shared import exception_serializer, masking, wire
 from ....shared.app_files import AppFiles
 from ..core.control_line import ControlLine
 from ..core.loader_errors import LoadFailure
+from ..core.unpatched import os
 
 Field = Tuple[str, str]
 

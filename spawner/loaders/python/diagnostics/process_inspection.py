@@ -5,8 +5,9 @@ privileges and no extension module; the interpreter has copied them long before.
 behind the arguments, so that there is room. Where the system does not let it, the processes keep their names.
 """
 
-import os
 from typing import Tuple
+
+from ..core.unpatched import os
 
 try:
     from faulthandler import register

@@ -4,9 +4,9 @@ Collect garbage, warm a cache, close what has grown old. The app requests it; th
 it when other workers can do without this one; the worker runs it when it is in no request. docs/protocol.md, section 5.
 """
 
-import time
 from typing import Any, Callable
 
+from ..core.unpatched import time
 from ..diagnostics import error_log
 from ..wsgi.app import App
 from ..wsgi.request import RequestReader

@@ -13,14 +13,12 @@ those of modules that are being imported nor those in open files, which the hand
 Python 3.6 tells nobody of a fork (os.register_at_fork is of 3.7): there, only our own forks are as they should be.
 """
 
-import _thread
-import os
 import sys
-import time
 from typing import Any, Iterator, List, NoReturn, Optional
 
 from ..core import unpatched
 from ..core.signal_queue import SignalQueue
+from ..core.unpatched import _thread, os, time
 from ..diagnostics import error_log
 
 _LOG_LOCKS_TIMEOUT = 1.0  # seconds for all handlers together: one that writes to a slow peer is not waited for

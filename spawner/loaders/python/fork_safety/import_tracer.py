@@ -4,14 +4,12 @@ A few functions are replaced during the import. Afterwards nothing of it is left
 modules have made are put right, and one that is out of reach (in a closure) only calls the function that it replaced.
 """
 
-import _thread
-import os
-import socket
 import sys
 from types import FrameType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from ....shared.app_files import AppFiles, is_ours
+from ..core.unpatched import _thread, os, socket
 from . import module_globals
 
 _THREAD_STARTERS = ("start_new_thread", "start_new", "start_joinable_thread")  # of _thread; threading has `_` before

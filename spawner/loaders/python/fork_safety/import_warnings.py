@@ -3,12 +3,11 @@
 To look must never fail a start: what cannot be looked at is left out.
 """
 
-import os
 import sys
-import time
 from typing import Any, Iterator, List, Optional, Sequence
 
 from ....shared.app_files import AppFiles
+from ..core.unpatched import os, time
 from ..diagnostics import error_log
 from . import random_state
 from .import_tracer import ImportTracer, StartedThread

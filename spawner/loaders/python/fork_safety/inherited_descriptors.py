@@ -1,13 +1,10 @@
 """Descriptors that the import has opened and forks inherit: what each is, who opened it, what sharing it does."""
 
-import fcntl
-import os
-import socket
 import stat
 import sys
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from ..core.unpatched import O_ACCMODE, SO_DOMAIN, Socket
+from ..core.unpatched import O_ACCMODE, SO_DOMAIN, Socket, fcntl, os, socket
 from . import module_globals
 from .import_tracer import CallSite, ImportTracer, open_descriptors
 

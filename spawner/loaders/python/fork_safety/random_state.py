@@ -1,10 +1,10 @@
 """Random numbers after a fork: every worker is to draw its own (docs/preloading.md)."""
 
-import os
 import sys
 from typing import Any, Callable, Iterator, List, Tuple
 
 from ....shared.app_files import AppFiles
+from ..core.unpatched import os
 from . import module_globals
 from .module_globals import GlobalVariable
 

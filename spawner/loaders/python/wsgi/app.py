@@ -1,6 +1,5 @@
 """The hosted app: loads its entry file, and calls the hooks that the file may define."""
 
-import os
 import sys
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
@@ -9,6 +8,7 @@ from typing import Any, Callable, Optional
 
 from ....shared import start_steps
 from ..core.loader_errors import LoadFailure
+from ..core.unpatched import os
 from ..diagnostics import error_log
 
 # Of the entry file, whatever that is called: named after the file it would hide a package of the app, as shop.wsgi does

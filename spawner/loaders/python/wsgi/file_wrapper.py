@@ -1,9 +1,10 @@
 """`wsgi.file_wrapper`: a file that the app answers with, passed to httpd as a descriptor where that is the same."""
 
 import io
-import os
 import stat
 from typing import Any, Iterator, Optional, Tuple
+
+from ..core.unpatched import os
 
 _BLOCK_SIZE = 64 * 1024  # read at once where the file cannot be passed, whatever smaller size the app names
 

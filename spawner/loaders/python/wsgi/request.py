@@ -1,10 +1,7 @@
 """A request as httpd's child or a plain SCGI peer sends it, made into a WSGI environ (docs/protocol.md, section 2)."""
 
 import io
-import os
 import re
-import select
-import socket
 import sys
 from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
 
@@ -12,7 +9,7 @@ from ....shared import constants, wire
 from ..core import unpatched
 from ..core.control_line import passed_descriptors
 from ..core.loader_errors import BadRequest, ClientLeft
-from ..core.unpatched import MSG_CMSG_CLOEXEC, Connection
+from ..core.unpatched import MSG_CMSG_CLOEXEC, Connection, os, select, socket
 from ..diagnostics.error_responses import ErrorResponses
 from . import request_body
 from .acknowledgement import Acknowledgement, acknowledgement_of, take_from

@@ -6,14 +6,13 @@ the end, reading raises ClientLeft, so that a cut body is never taken for a whol
 
 import errno
 import io
-import os
 import stat
 import struct
 from typing import Any, BinaryIO
 
 from ....shared.constants import FRAME_DATA_LIMIT
 from ..core.loader_errors import BadRequest, ClientLeft
-from ..core.unpatched import Connection
+from ..core.unpatched import Connection, os
 
 _BUFFER_SIZE = 64 * 1024
 _FRAME_HEAD = struct.Struct("!I")

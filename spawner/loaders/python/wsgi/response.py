@@ -5,12 +5,11 @@ is a cut response. Head, first block and end go out in one send where they are k
 """
 
 import array
-import socket
 import struct
 from typing import Any, Callable, Optional
 
 from ..core.loader_errors import ClientLeft, InvalidResponse
-from ..core.unpatched import Connection
+from ..core.unpatched import Connection, socket
 from . import tolerated
 from .response_head import ResponseHead, check_head
 
