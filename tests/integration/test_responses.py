@@ -273,10 +273,15 @@ def test_a_worker_that_ends_amid_a_request_is_a_502_and_is_replaced(server: Chec
     assert server.get("/").status == 200
 
 
-@pytest.mark.parametrize("how", ["no start_response", "twice", "returns none", "text body"])
+@pytest.mark.parametrize("how", ["no start_response", "twice", "returns none"])
 def test_an_app_that_breaks_the_wsgi_rules_is_a_500(server: CheckedHttpd, how: str) -> None:
     server.logs.allow("JS")
     assert server.get(path("/misuse", how=how)).status == 500
+
+
+def test_a_body_of_text_is_sent_with_one_warning(server: CheckedHttpd) -> None:
+    server.logs.expect("JS3013: .*: a block of the body is of type str, not bytes as PEP 3333 asks")
+    assert server.get(path("/misuse", how="text body")).status == 200
 
 
 def test_an_app_may_call_start_response_in_its_first_step(server: CheckedHttpd) -> None:
