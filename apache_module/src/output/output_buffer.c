@@ -13,6 +13,9 @@ APLOG_USE_MODULE(passenger);
 
 enum {
     STREAM_PIECE = 64 * 1024,          /* most bytes that a stream is given at once, of what is kept in memory */
+    /* The same where a filter may hold some back, as DEFLATE does up to 32 KiB, and give it all at once: together it is
+     * to fit into what mod_http2 takes without waiting for the client. */
+    FILTERED_PIECE = 8 * 1024,
     KEEP_THREAD_MILLISECONDS = 1000,   /* how long a thread waits for the client with what lies in memory */
     /* When memory is full, the worker first waits for the client: that costs less than a file. */
     STALL_MILLISECONDS = 10,           /* a client that takes nothing for so long is slow: use the file */
@@ -136,6 +139,13 @@ static void send_brigade(passenger_output_buffer *buffer, apr_bucket_brigade *br
     }
 }
 
+/* How much of `most` bytes is given to the filters at once. */
+static apr_size_t piece_limit(const passenger_output_buffer *buffer, apr_size_t most)
+{
+    int is_filtered = buffer->r->output_filters != buffer->r->proto_output_filters;
+    return passenger_output_is_stream(&buffer->client) && is_filtered ? FILTERED_PIECE : most;
+}
+
 /* Sends the oldest piece of what is kept. */
 static void send_piece(passenger_output_buffer *buffer)
 {
@@ -150,6 +160,8 @@ static void send_piece(passenger_output_buffer *buffer)
         buffer->status = APR_EGENERAL;
         return;
     }
+    most = piece_limit(buffer, most);
+    length = length < most ? length : most;
     int is_all = passenger_response_spool_length(spool) == (int64_t)length && APR_BRIGADE_EMPTY(buffer->brigade);
     APR_BRIGADE_INSERT_TAIL(buffer->piece, apr_bucket_transient_create(bytes, length, buffer->piece->bucket_alloc));
     send_brigade(buffer, buffer->piece, is_all);
@@ -174,7 +186,7 @@ static int can_send(const passenger_output_buffer *buffer)
 /* Sends the beginning of the brigade, as much as a stream is given at once: a file need not go in one piece. */
 static void send_beginning(passenger_output_buffer *buffer)
 {
-    apr_size_t room = PASSENGER_RESPONSE_SPOOL_PIECE;
+    apr_size_t room = piece_limit(buffer, PASSENGER_RESPONSE_SPOOL_PIECE);
     while (!APR_BRIGADE_EMPTY(buffer->brigade)) {
         apr_bucket *bucket = APR_BRIGADE_FIRST(buffer->brigade);
         if (bucket->length > 0 && room == 0) {
