@@ -17,6 +17,7 @@ from .core.signal_queue import SignalQueue
 from .core.unpatched import os, select, signal, time
 from .diagnostics import error_log, failed_message, process_inspection
 from .fork_safety import fork, import_warnings
+from .fork_safety.protected_descriptors import ProtectedDescriptors
 from .worker import Worker, WorkerSlot, end_process
 from .worker_context import WorkerContext
 from .wsgi.app import load_app
@@ -88,9 +89,11 @@ class Preloader:
         gc.disable()  # until a worker runs: a collection would write to, and so unshare, the pages of what it visits
         files = AppFiles(message.get("app_root"))
         tracer = import_warnings.new_tracer(files)
+        protected = ProtectedDescriptors([self._line.fileno(), *message.descriptors])
         started = time.monotonic()
         fork.watch_forks()
         try:
+            protected.install()
             tracer.start()
             app = load_app(message.get("app_root"), message.get("startup_file"))
         except LoadFailure as failure:
@@ -100,6 +103,7 @@ class Preloader:
             raise
         finally:
             tracer.stop()
+            protected.remove()
         if fork.forked_by_app:
             fork.end_forked_process(None)
         seconds = time.monotonic() - started
