@@ -25,17 +25,10 @@ from spawner.system.linux import Identity
 
 Fields = list[tuple[str, str]]
 
-# What is known of a process beyond its state, and cannot be found out again: the marks of a record, and the fields of
-# Process that they stand for. The marks keep their names: a spawner of another version may read them.
-_MARKS = {
-    "single_request": "single_request",
-    "max_requests_reached": "max_requests_reached",
-    "too_large": "too_large",
-    "overdue": "overdue",
-    "work_requested": "work_requested_at",
-    "work_granted": "work_granted_at",
-}
-_TIMES = ("work_requested", "work_granted")  # those of them that are times
+# What is known of a process beyond its state, and cannot be found out again: the marks of a record. Those of the first
+# kind are fields of Process; those of the second stand for fields that are times.
+_FLAGS = ("single_request", "max_requests_reached", "too_large", "overdue")
+_TIMES = {"work_requested": "work_requested_at", "work_granted": "work_granted_at"}
 _WARNINGS_SIZE = 8_000  # bytes of an import's warnings that are stored
 _LONGEST_DETAIL = 6_000  # characters; a record holds 32,000 bytes
 
@@ -133,7 +126,8 @@ def process_state(entry: Process, process: AppProcess) -> tuple[object, ...]:
 
 
 def _marks(entry: Process) -> list[str]:
-    return [mark for mark, name in _MARKS.items() if getattr(entry, name)]
+    times = [mark for mark, name in _TIMES.items() if getattr(entry, name)]
+    return [flag for flag in _FLAGS if getattr(entry, flag)] + times
 
 
 def process_fields(entry: Process, process: AppProcess) -> Fields:
@@ -197,9 +191,11 @@ def recovered_process(record: StoreRecord, now: float) -> RecoveredProcess:
         idle_since=now,
         retired_at=now,
     )
-    for mark, name in _MARKS.items():
-        if ("mark", mark) in record.fields:
-            setattr(entry, name, now if mark in _TIMES else True)
+    for mark in (value for name, value in record.fields if name == "mark"):
+        if mark in _FLAGS:
+            setattr(entry, mark, True)
+        elif mark in _TIMES:
+            setattr(entry, _TIMES[mark], now)
     uid, gid = int(record.get("uid")), int(record.get("gid"))
     # Enough to check the process and to open its log.
     identity = Identity(record.get("user"), uid, gid, (gid,), "/", "/bin/sh", os.geteuid() == 0)
