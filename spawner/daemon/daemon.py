@@ -288,7 +288,6 @@ class Daemon:
             self._open_sockets,
             self._guard.check,
             self._settings.prestart_timeout,
-            self._settings.disabled_capabilities,
         )
 
     def _after_event(self) -> None:

@@ -12,7 +12,6 @@ from spawner.errors import OperatorError
 from spawner.httpd import prestart
 from spawner.httpd.parent_line import ServerConfiguration
 from spawner.httpd.registrar import GroupAddress
-from spawner.loader_table import capabilities_of
 from spawner.logs.log import Log
 from spawner.pool.pool import Pool
 from spawner.pool.registration import Registration
@@ -43,7 +42,6 @@ class HttpdEventHandlers:
         open_sockets: Callable[[], None],
         check_directory: Callable[[], None],
         prestart_timeout: float,
-        disabled_capabilities: frozenset[str],
     ) -> None:
         self._loop = loop
         self._pool = pool
@@ -56,7 +54,6 @@ class HttpdEventHandlers:
         self._open_sockets = open_sockets
         self._check_directory = check_directory
         self._prestart_timeout = prestart_timeout
-        self._disabled_capabilities = disabled_capabilities
         self._prestarts: set[asyncio.Task[None]] = set()
 
     def on_configuration(self, new: ServerConfiguration) -> None:
@@ -75,7 +72,7 @@ class HttpdEventHandlers:
 
         :raises OperatorError: there is no loader for the app, or the socket cannot be made.
         """
-        capabilities = capabilities_of(registration.app_type, self._disabled_capabilities)
+        capabilities = self._pool.capabilities_of(registration)
         self._dispatch(self._pool.register, registration)
         resources = self._registry.groups.handle(registration.key)
         if resources is None:

@@ -82,7 +82,6 @@ class ProcessEventHandlers:
         except OSError as error:
             failure = process.failure(start_steps.START_LOADER, str(error.strerror or error))
             self._dispatch(self._pool.start_failed, process.process_id, failure)
-        self._state_store.mark_process(process.process_id)
 
     def on_loaded(self, process: AppProcess, seconds: str, warnings: list[str]) -> None:
         """A process has imported the app."""

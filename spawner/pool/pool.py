@@ -156,6 +156,13 @@ class Pool:
             restarts.start(group, self.capacity)
         self._reconciler.settle(now, group)
 
+    def capabilities_of(self, registration: Registration) -> frozenset[str]:
+        """What httpd and the pool may use of the loader of an app.
+
+        :raises OperatorError: there is no such loader.
+        """
+        return capabilities_of(registration.app_type, self._disabled_capabilities)
+
     def sample(self, key: str, readings: Mapping[int, Reading], waiting: bool, now: float) -> None:
         """What the scoreboard and the listening socket of a group show.
 
@@ -163,7 +170,7 @@ class Pool:
         :param waiting: whether a connection waits in the queue.
         """
         group = self.groups[key]
-        can_cancel = "cancel" in capabilities_of(group.registration.app_type, self._disabled_capabilities)
+        can_cancel = "cancel" in self.capabilities_of(group.registration)
         autoscaling.note_look(group, self.capacity, readings, waiting, can_cancel, now)
         work_turns.give_turn(group, self.capacity, now)
         self._reconciler.retire_victims(self.capacity.shed(), now)
