@@ -10,7 +10,6 @@ from typing import List, NoReturn, Optional, Set, Tuple
 
 from ...shared import wire
 from ...shared.app_files import AppFiles
-from .core import unpatched
 from .core.control_line import ControlLine, ControlMessage
 from .core.loader_errors import LineClosed, LoadFailure, UnexpectedMessage
 from .core.signal_queue import SignalQueue
@@ -25,7 +24,7 @@ from .wsgi.app import load_app
 
 def run(descriptor: int) -> NoReturn:
     """Serve the control line `descriptor` until it ends. The process ends with it: 0, or 1 when the app cannot load."""
-    unpatched.set_signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     error_log.make_streams_line_buffered()
     status = 1
     try:
@@ -43,7 +42,7 @@ def run(descriptor: int) -> NoReturn:
         error_log.log_internal_error("internal error, the preloader ends", error)
     finally:
         error_log.flush_streams()
-        unpatched.end_process(status)
+        os._exit(status)
 
 
 class Preloader:
@@ -123,7 +122,7 @@ class Preloader:
         """Wait for whatever comes and deal with it; False when the preloader is to end."""
         assert self._context is not None  # loaded
         assert self._signals is not None
-        poll = unpatched.poll()
+        poll = select.poll()
         for descriptor in (self._line.fileno(), self._context.lifeline, self._signals.fileno()):
             poll.register(descriptor, select.POLLIN)
         ready = {descriptor for descriptor, _ in poll.poll()}
@@ -212,7 +211,7 @@ class Preloader:
         """Report the workers that have ended. Only ours: the app's own children are the app's to wait for."""
         for pid in sorted(self._workers):
             try:
-                ended, status = unpatched.waitpid(pid, os.WNOHANG)
+                ended, status = os.waitpid(pid, os.WNOHANG)
             except ChildProcessError:
                 ended, status = pid, 0  # somebody else, in the app, has waited for it
             if ended:

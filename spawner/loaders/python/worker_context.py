@@ -3,7 +3,6 @@
 from typing import Callable
 
 from ...shared.app_files import AppFiles
-from .core import unpatched
 from .core.control_line import ControlMessage
 from .core.scoreboard_writer import Scoreboard, SharedSlotWriter, SlotWriter
 from .core.unpatched import socket
@@ -28,7 +27,7 @@ class WorkerContext:
         self.app = app
         self.group_name = load.get("group")
         self.lifeline = lifeline
-        self.listener = unpatched.Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, listener)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, listener)
         self.listener.setblocking(False)
         self.threads = int(load.get("threads") or 1)
         self.max_requests = int(load.get("max_requests") or 0)

@@ -5,7 +5,7 @@ from typing import Iterable, List, Optional, Sequence, Tuple
 
 from ....shared import constants, wire
 from .loader_errors import LineClosed
-from .unpatched import MSG_CMSG_CLOEXEC, Socket, os, socket
+from .unpatched import MSG_CMSG_CLOEXEC, os, socket
 
 _MOST_DESCRIPTORS = 8
 _PACKET_SIZE = constants.CONTROL_MESSAGE_LIMIT + 16
@@ -38,7 +38,7 @@ class ControlLine:
 
     def __init__(self, descriptor: int) -> None:
         """`descriptor`: a connected SOCK_SEQPACKET socket; owned from now on."""
-        self._socket = Socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptor)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptor)
         self._socket.setblocking(True)
 
     def fileno(self) -> int:

@@ -24,7 +24,7 @@ class Listeners:
         self.group = group
         self.own: Optional[socket.socket] = None
         if own is not None:
-            self.own = unpatched.Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, own)
+            self.own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, own)
             self.own.setblocking(False)
         self._control = control
         self._epolls: Dict[Tuple[bool, bool], select.epoll] = {}
@@ -50,7 +50,7 @@ class Listeners:
             self.own = None
 
     def _new_epoll(self, group: bool, own: bool) -> select.epoll:
-        epoll = unpatched.Epoll()
+        epoll = select.epoll()
         if group:
             _register_exclusively(epoll, self.group.fileno())
         if own and self.own is not None:

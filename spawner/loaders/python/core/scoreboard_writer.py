@@ -7,7 +7,7 @@ is empty before it is filled, so that a reader sees no deadline but that of the 
 import struct
 from typing import Dict, Union
 
-from .unpatched import allocate_lock, mmap, monotonic_ns, os
+from .unpatched import _thread, mmap, monotonic_ns, os
 
 CELLS = 128  # of a slot: a worker can be in more requests, which are counted and not shown
 CELL_SIZE = 512  # bytes; the header is as long
@@ -171,7 +171,7 @@ class SharedSlotWriter(SlotWriter):
 
     def __init__(self, board: mmap.mmap, offset: int, capacity: int) -> None:
         super().__init__(board, offset, capacity)
-        self._lock = allocate_lock()
+        self._lock = _thread.allocate_lock()
         self._running = 0
         self._hidden_deadlines: Dict[int, int] = {}
 

@@ -2,7 +2,6 @@
 
 from typing import Any, Iterable, List, Optional, Set
 
-from . import unpatched
 from .unpatched import _thread, os, select, signal
 
 _NO_SIGNAL = 0
@@ -26,7 +25,7 @@ class SignalQueue:
         self._read_end, self._write_end = os.pipe()
         for end in (self._read_end, self._write_end):
             os.set_blocking(end, False)
-        self._before = {number: unpatched.set_signal(number, self._enqueue) for number in self._signals}
+        self._before = {number: signal.signal(number, self._enqueue) for number in self._signals}
         self._wake_up_on(self._write_end)
         SignalQueue.current = self
 
@@ -57,23 +56,23 @@ class SignalQueue:
 
     def wait(self) -> None:
         """Wait until the queue is readable, and drop what is in it."""
-        poll = unpatched.poll()
+        poll = select.poll()
         poll.register(self._read_end, select.POLLIN)
         poll.poll()
         self.read()
 
     def block(self) -> None:
         """Block the signals in this thread until `unblock`: a fork that is about to be made has this pipe, too."""
-        self._masks.before = unpatched.set_signal_mask(signal.SIG_BLOCK, self._signals)
+        self._masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
 
     def unblock(self) -> None:
         """Let the signals come again, as before `block`."""
-        unpatched.set_signal_mask(signal.SIG_SETMASK, self._masks.before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.before)
 
     def close(self) -> None:
         """Restore the actions that the signals had, except of those that the app has taken for itself since."""
         SignalQueue.current = None
-        ours = [number for number in self._signals if unpatched.get_signal(number) == self._enqueue]
+        ours = [number for number in self._signals if signal.getsignal(number) == self._enqueue]
         try:
             self._restore(ours)
         except ValueError:
@@ -81,12 +80,12 @@ class SignalQueue:
 
     def _restore(self, signals: List[int]) -> None:
         """Raises ValueError where this thread may not: PyPy, in a fork that was not made by the main thread."""
-        current = unpatched.set_wakeup_fd(-1)
+        current = signal.set_wakeup_fd(-1)
         if current != self._write_end and current >= 0:
             self._wake_up_on(current)
         for number in signals:
             before = self._before[number]
-            unpatched.set_signal(number, signal.SIG_DFL if before is None else before)  # None: none of Python's
+            signal.signal(number, signal.SIG_DFL if before is None else before)  # None: none of Python's
         os.close(self._read_end)
         os.close(self._write_end)
 
@@ -111,6 +110,6 @@ class SignalQueue:
     @staticmethod
     def _wake_up_on(descriptor: int) -> None:
         try:
-            unpatched.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+            signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
         except TypeError:  # Python 3.6
-            unpatched.set_wakeup_fd(descriptor)
+            signal.set_wakeup_fd(descriptor)

@@ -18,19 +18,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 Connection = _socket.socket  # without the layer in Python, which costs 1 us per connection
-Epoll = select.epoll
-RLock = _thread.RLock
-Socket = socket.socket
-allocate_lock = _thread.allocate_lock
-end_process = os._exit
-fork = os.fork
-get_signal = signal.getsignal
-poll = select.poll
-set_signal = signal.signal
-set_signal_mask = signal.pthread_sigmask
-set_wakeup_fd = signal.set_wakeup_fd
-start_new_thread = _thread.start_new_thread
-waitpid = os.waitpid
 
 EPOLLEXCLUSIVE: int = getattr(select, "EPOLLEXCLUSIVE", 1 << 28)
 MSG_CMSG_CLOEXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)  # PyPy

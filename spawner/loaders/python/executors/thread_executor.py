@@ -6,9 +6,8 @@ The main thread accepts the connections, never more than it has idle threads, an
 from collections import deque
 from typing import Any, Callable, Deque, Optional
 
-from ..core import unpatched
 from ..core.scoreboard_writer import AnyCell, SharedSlotWriter
-from ..core.unpatched import Connection
+from ..core.unpatched import Connection, _thread
 from ..diagnostics import error_log
 from ..wsgi import handler
 from ..wsgi.request import RequestReader
@@ -110,9 +109,9 @@ class _Thread:
         self._number = number
         self._connection: Optional[Connection] = None
         self._was_queued = False
-        self._has_connection = unpatched.allocate_lock()  # free while there is a connection to handle
+        self._has_connection = _thread.allocate_lock()  # free while there is a connection to handle
         self._has_connection.acquire()
-        unpatched.start_new_thread(self._run, ())
+        _thread.start_new_thread(self._run, ())
 
     def give(self, connection: Connection, was_queued: bool) -> None:
         """Have it handle `connection`. Only when it is idle."""

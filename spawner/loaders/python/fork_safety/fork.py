@@ -16,7 +16,6 @@ Python 3.6 tells nobody of a fork (os.register_at_fork is of 3.7): there, only o
 import sys
 from typing import Any, Iterator, List, NoReturn, Optional
 
-from ..core import unpatched
 from ..core.signal_queue import SignalQueue
 from ..core.unpatched import _thread, os, time
 from ..diagnostics import error_log
@@ -51,11 +50,11 @@ def process_is_ours() -> None:
 
 def _fork() -> int:
     if hasattr(os, "register_at_fork"):
-        return unpatched.fork()
+        return os.fork()
     _before_fork()
     pid = -1
     try:
-        pid = unpatched.fork()
+        pid = os.fork()
     finally:
         if pid == 0:
             _after_fork_in_child()
@@ -87,7 +86,7 @@ def end_forked_process(error: Optional[BaseException]) -> NoReturn:
         error_log.log_app_error("a process that the app has forked ends with an error", error)
         status = 1
     error_log.flush_streams()
-    unpatched.end_process(status)
+    os._exit(status)
 
 
 def _exit_status(code: object) -> int:
@@ -139,7 +138,7 @@ def _acquire(locks: Iterator[Any]) -> List[Any]:
     return [
         lock
         for lock in locks
-        if isinstance(lock, unpatched.RLock) and lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+        if isinstance(lock, _thread.RLock) and lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
     ]
 
 

@@ -4,7 +4,7 @@ import stat
 import sys
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from ..core.unpatched import O_ACCMODE, SO_DOMAIN, Socket, fcntl, os, socket
+from ..core.unpatched import O_ACCMODE, SO_DOMAIN, fcntl, os, socket
 from . import module_globals
 from .import_tracer import CallSite, ImportTracer, open_descriptors
 
@@ -147,11 +147,11 @@ def _socket_of(number: int) -> Any:
     """Return a socket on a copy of the descriptor. Python 3.6 does not find out its family."""
     copy = os.dup(number)
     if sys.version_info >= (3, 7):
-        return Socket(fileno=copy)
-    probe = Socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, copy)
+        return socket.socket(fileno=copy)
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, copy)
     family = probe.getsockopt(socket.SOL_SOCKET, SO_DOMAIN)
     kind = probe.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)
-    return Socket(family, kind, 0, probe.detach())
+    return socket.socket(family, kind, 0, probe.detach())
 
 
 def _is_system_log(peer: Any) -> bool:

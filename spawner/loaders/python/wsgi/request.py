@@ -6,7 +6,6 @@ import sys
 from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
 
 from ....shared import constants, wire
-from ..core import unpatched
 from ..core.control_line import passed_descriptors
 from ..core.loader_errors import BadRequest, ClientLeft
 from ..core.unpatched import MSG_CMSG_CLOEXEC, Connection, os, select, socket
@@ -210,7 +209,7 @@ def _next_piece(connection: Connection) -> bytes:
 
 def _wait(connection: Connection) -> None:
     """Wait until bytes have come. Raises BadRequest when the peer lets a worker wait too long."""
-    poll = unpatched.poll()
+    poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     if not poll.poll(_HEAD_TIMEOUT):
         raise BadRequest("no request head came", "408 Request Timeout")
