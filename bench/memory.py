@@ -48,7 +48,7 @@ class DjangoSite(MeasuredServer):
     def __init__(self, workers: int, objects: int) -> None:
         super().__init__(workers)
         for source in SITE.glob("*.py"):
-            shutil.copy(source, self.app_root)
+            shutil.copyfile(source, self.app_root / source.name)
         (self.app_root / "large_objects.txt").write_text(str(objects))
 
     def app_processes(self) -> list[psutil.Process]:

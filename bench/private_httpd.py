@@ -54,6 +54,7 @@ class PrivateHttpd:
     """
 
     def __init__(self, name: str) -> None:
+        os.umask(0o022)  # httpd's children and the apps run as other users: they read what is made here
         self.folder = Path(tempfile.mkdtemp(prefix="jsb-%s-" % name, dir="/tmp"))
         self.folder.chmod(0o755)
         (self.folder / "public").mkdir()

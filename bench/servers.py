@@ -35,7 +35,7 @@ class MeasuredServer(abc.ABC):
         self.environment: dict[str, str] = {}  # of helpers, beside this process's own
         self.app_root = self.httpd.folder / "app"
         (self.app_root / "public").mkdir(parents=True)
-        shutil.copy(HELLO, self.app_root / "passenger_wsgi.py")
+        shutil.copyfile(HELLO, self.app_root / "passenger_wsgi.py")
         self.app_root.chmod(0o755)
 
     @classmethod
