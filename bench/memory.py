@@ -24,19 +24,29 @@ from bench.servers import PYTHON, Gunicorn, Jumpseat, MeasuredServer, ModWsgi
 
 HERE = Path(__file__).parent
 SITE = HERE / "django_site"
-ENVIRONMENT = HERE.parent / "build" / "bench-django"
+PACKAGES = HERE.parent / "build" / "bench-django"
 MEGABYTE = 1_000_000
 ROUND_SECONDS = 5
 
 
-def django_packages() -> Path:
-    """The folder that Django is installed in, which is made once."""
-    python = ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        subprocess.run([PYTHON, "-m", "venv", str(ENVIRONMENT)], check=True)
+def download_django() -> Path:
+    """The folder in the checkout that holds Django and what it needs, which is made once."""
+    if not PACKAGES.exists():
         requirements = HERE.parent / "tests" / "requirements-apps.txt"
-        subprocess.run([str(python), "-m", "pip", "--quiet", "install", "-r", str(requirements)], check=True)
-    return next((ENVIRONMENT / "lib").glob("python3*/site-packages"))
+        pip = [sys.executable, "-m", "pip", "--python", PYTHON, "--quiet"]
+        subprocess.run([*pip, "install", "--target", str(PACKAGES), "-r", str(requirements)], check=True)
+    return PACKAGES
+
+
+def install_django(environment: Path) -> Path:
+    """Make a virtual environment that holds Django, and return the folder of its packages.
+
+    The app's user can read it: the checkout itself may lie where only its owner can enter.
+    """
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", str(environment)], check=True)
+    packages = next((environment / "lib").glob("python3*/site-packages"))
+    subprocess.run(["cp", "-r", "--no-preserve=mode", "%s/." % download_django(), str(packages)], check=True)
+    return packages
 
 
 class DjangoSite(MeasuredServer):
@@ -50,6 +60,8 @@ class DjangoSite(MeasuredServer):
         for source in SITE.glob("*.py"):
             shutil.copyfile(source, self.app_root / source.name)
         (self.app_root / "large_objects.txt").write_text(str(objects))
+        self.environment_folder = self.app_root / "venv"
+        self.packages = install_django(self.environment_folder)
 
     def app_processes(self) -> list[psutil.Process]:
         """The processes that hold the app."""
@@ -63,7 +75,7 @@ class PreloadedJumpseat(DjangoSite, Jumpseat):
     spawn_method = "smart"
 
     def more(self) -> str:
-        interpreter = ENVIRONMENT / "bin" / "python"
+        interpreter = self.environment_folder / "bin" / "python"
         return "PassengerPython %s\nPassengerSpawnMethod %s" % (interpreter, self.spawn_method)
 
     def app_processes(self) -> list[psutil.Process]:
@@ -85,7 +97,7 @@ class DjangoGunicorn(DjangoSite, Gunicorn):
     flags = ""
 
     def start(self) -> None:
-        self.environment = {"PYTHONPATH": str(django_packages()), "GUNICORN_CMD_ARGS": self.flags}
+        self.environment = {"PYTHONPATH": str(self.packages), "GUNICORN_CMD_ARGS": self.flags}
         super().start()
 
     def app_processes(self) -> list[psutil.Process]:
@@ -106,7 +118,7 @@ class DjangoModWsgi(DjangoSite, ModWsgi):
     name = "mod_wsgi daemon, 1 thread"
 
     def configuration(self) -> str:
-        folders = "%s:%s" % (self.app_root, django_packages())
+        folders = "%s:%s" % (self.app_root, self.packages)
         named = "WSGIDaemonProcess hello display-name=%%{GROUP} python-path=%s" % folders
         return super().configuration().replace("WSGIDaemonProcess hello", named)
 
@@ -163,7 +175,7 @@ def _load(url: str, pids: list[int], requests: int, connections: int) -> int:
 def bench(workers: int, requests: int, objects: int, only: str) -> None:
     """Compare the servers. Those whose Debian package is not installed are named and left out."""
     console = Console(width=120)
-    django_packages()
+    download_django()
     found = Table(title="Django and %d MB, %d workers, %d requests: megabytes (PSS)" % (objects, workers, requests))
     for heading in ("server", "1 worker", "%d workers" % workers, "each added worker", "after a tenth", "failed"):
         found.add_column(heading, justify="left" if heading == "server" else "right")

@@ -95,7 +95,7 @@ def test_a_body_of_its_length_is_complete(probe: Process) -> None:
 @pytest.mark.needs("strict-responses")
 @pytest.mark.parametrize(
     "header",
-    ["Transfer-Encoding=chunked", "Upgrade=h2c", "Trailer=X", "TE=trailers", "Proxy-Connection=close",
+    ["Transfer-Encoding=gzip", "Upgrade=h2c", "Trailer=X", "TE=trailers", "Proxy-Connection=close",
      "X-Split=a\r\nX-Injected: 1", "X-Nul=a\0b", "X-Feed=a\nb", "X Space=1", "=1", "Content-Length=-1",
      "Error id=1f2e3d4c"],
     ids=repr,

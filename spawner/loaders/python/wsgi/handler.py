@@ -81,7 +81,7 @@ def _call(application: _Application, request: Request, response: Response) -> No
         _send_body(result, response)
         response.finish()
         if response.excess:
-            what = "{}: {} bytes beyond Content-Length are dropped".format(_described(request), response.excess)
+            what = "{}: {} bytes beyond the end of the body are dropped".format(_described(request), response.excess)
             error_log.log("jumpseat: " + what)
     except BaseException as error:  # noqa: BLE001 - the app's own code, which may raise anything, costs this request only
         if fork.forked_by_app:
@@ -120,7 +120,7 @@ def _send_blocks(blocks: Any, response: Response) -> None:
 
 
 def _send_file(wrapper: FileWrapper, response: Response) -> None:
-    plain = regular_file(wrapper) if response.framed else None
+    plain = regular_file(wrapper) if response.framed and not response.chunked_by_app else None
     if plain is not None:
         response.send_file(*plain)
         return

@@ -11,6 +11,7 @@ from typing import Any, Callable, Optional
 from ..core.loader_errors import ClientLeft, InvalidResponse
 from ..core.unpatched import Connection, socket
 from . import tolerated
+from .chunked_decoder import ChunkedDecoder
 from .response_head import ResponseHead, check_head
 
 _DATA_HEAD = struct.Struct("!I")
@@ -25,11 +26,13 @@ class Response:
     """One response.
 
     Invariants: `_head` is None until start_response; nothing is sent before it; once `head_sent`, the head does not
-    change. `_remaining` counts what Content-Length still lacks (None: no length is known). `_ended` is set once the
-    end frame has been sent, or a plain response finished; nothing is sent after it.
+    change. `_remaining` counts what Content-Length still lacks (None: no length is known). `_chunks` is there while the
+    app chunks the body itself; then no length is known until its last chunk. `_ended` is set once the end frame has
+    been sent, or a plain response finished; nothing is sent after it.
     """
 
     __slots__ = (
+        "_chunks",
         "_connection",
         "_ended",
         "_head",
@@ -48,11 +51,12 @@ class Response:
         self.head_sent = False
         self.bodiless = False  # whether no body belongs to this response, whatever the app gives; known with the head
         self.wants_out_of_band_work = False  # whether the head asks for out-of-band work
-        self.excess = 0  # how many bytes the app gave beyond its Content-Length
+        self.excess = 0  # how many bytes the app gave beyond its Content-Length, or its last chunk
         self._connection = connection
         self._is_head_request = method == "HEAD"
         self._head: Optional[ResponseHead] = None
         self._remaining: Optional[int] = None
+        self._chunks: Optional[ChunkedDecoder] = None
         self._ended = False
 
     def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], None]:
@@ -76,6 +80,12 @@ class Response:
         self.wants_out_of_band_work = head.wants_out_of_band_work
         self.bodiless = self._is_head_request or head.bodiless
         self._remaining = None if self.bodiless else head.length
+        self._chunks = ChunkedDecoder() if head.chunked and not self.bodiless else None
+
+    @property
+    def chunked_by_app(self) -> bool:
+        """Whether the body comes in chunks that the app has made."""
+        return self._chunks is not None
 
     def add_error_id(self, error_id: str) -> None:
         """Name the error to a peer that asked for frames. Between `replace` and the first byte."""
@@ -92,6 +102,12 @@ class Response:
         if not data:
             return
         head = self._started_head()
+        if self._chunks is not None:
+            data = self._decode(self._chunks, data)
+            if not data:
+                return
+            if self._chunks.ended:
+                self._remaining = len(data)
         if self.bodiless:
             self._send_bodiless_head(None)
         elif self._fits(len(data)):
@@ -102,6 +118,8 @@ class Response:
         head = self._started_head()
         if not isinstance(body, bytes):
             body = tolerated.body_block(body)
+        if self._chunks is not None and not self.head_sent:
+            body = self._decode_all(self._chunks, body)
         if self.head_sent:
             self.write(body)
         elif self.bodiless:
@@ -115,6 +133,28 @@ class Response:
             self._send_block(head.encode(), body)
         else:
             self.write(body)
+
+    def _decode(self, chunks: ChunkedDecoder, data: bytes) -> bytes:
+        """Return the bytes of the body in a block of an app that chunks it itself. Raises InvalidResponse.
+
+        A last chunk that comes alone ends the response at once, as one that comes with data does.
+        """
+        decoded, excess = chunks.decode(data)
+        self.excess += excess
+        if chunks.ended and not decoded and self.head_sent and not self._ended:
+            self._send_rest()
+        return decoded
+
+    def _decode_all(self, chunks: ChunkedDecoder, body: bytes) -> bytes:
+        """The same for the whole body: it has a length after this."""
+        decoded = self._decode(chunks, body)
+        self._check_end(chunks)
+        self._chunks = None
+        return decoded
+
+    def _check_end(self, chunks: ChunkedDecoder) -> None:
+        if not chunks.ended:
+            raise InvalidResponse("the app chunks its body itself, and the last chunk is missing")
 
     def send_file(self, descriptor: int, offset: int, size: int) -> None:
         """Send the `size` bytes from `offset` of the regular file `descriptor`, or as many as Content-Length allows.
@@ -149,6 +189,8 @@ class Response:
         if self.bodiless:
             self._send_bodiless_head(None)
             return
+        if self._chunks is not None:
+            self._check_end(self._chunks)
         if self._remaining:
             raise InvalidResponse("the body is {} bytes shorter than its Content-Length".format(self._remaining))
         data = b"" if self.head_sent else head.encode(0 if head.length is None else None)

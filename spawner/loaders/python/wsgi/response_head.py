@@ -14,14 +14,17 @@ _STATUS = re.compile(r"[2-9][0-9][0-9](?: [^\x00-\x08\x0a-\x1f\x7f]*)?\Z")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
+_CHUNKED = re.compile(r"[ \t]*chunked[ \t]*\Z", re.IGNORECASE)
 
-_REFUSED = frozenset(("transfer-encoding", "upgrade", "trailer", "te"))
+_REFUSED = frozenset(("upgrade", "trailer", "te"))
 _DROPPED = frozenset(("connection", "keep-alive", "status"))  # "Status" is how CGI names the status line
 _BODILESS = frozenset((204, 304))
 
 _OUT_OF_BAND_WORK = frozenset(("x-passenger-request-oob-work", "!~request-oob-work"))  # for us, not for the client
 
-_ORDINARY, _DROP, _CONTENT_LENGTH, _WANTS_OUT_OF_BAND_WORK = 0, 1, 2, 3
+_ORDINARY, _DROP, _CONTENT_LENGTH, _TRANSFER_ENCODING, _WANTS_OUT_OF_BAND_WORK = range(5)
+_KINDS = {"content-length": _CONTENT_LENGTH, "transfer-encoding": _TRANSFER_ENCODING}
+_KINDS.update(dict.fromkeys(_DROPPED, _DROP), **dict.fromkeys(_OUT_OF_BAND_WORK, _WANTS_OUT_OF_BAND_WORK))
 _MOST_CACHED = 1000
 _kinds: Dict[Any, int] = {}  # of header names that have been checked
 _statuses: Dict[Any, int] = {}  # codes of status lines that have been checked
@@ -30,15 +33,19 @@ _statuses: Dict[Any, int] = {}  # codes of status lines that have been checked
 class ResponseHead:
     """A checked response head.
 
-    `code`: the status; `length`: the Content-Length that the app gave, in bytes; `bodiless`: this status has no body;
-    `wants_out_of_band_work`: a header asks for out-of-band work.
+    `code`: the status; `length`: the Content-Length that the app gave, in bytes; `chunked`: the app chunks the body
+    itself, and gave no Content-Length; `bodiless`: this status has no body; `wants_out_of_band_work`: a header asks for
+    out-of-band work.
     """
 
-    __slots__ = ("_lines", "bodiless", "code", "length", "wants_out_of_band_work")
+    __slots__ = ("_lines", "bodiless", "chunked", "code", "length", "wants_out_of_band_work")
 
-    def __init__(self, code: int, lines: bytes, length: Optional[int], wants_out_of_band_work: bool) -> None:
+    def __init__(
+        self, code: int, lines: bytes, length: Optional[int], chunked: bool, wants_out_of_band_work: bool
+    ) -> None:
         self.code = code
         self.length = length
+        self.chunked = chunked
         self.bodiless = code in _BODILESS
         self.wants_out_of_band_work = wants_out_of_band_work
         self._lines = lines
@@ -72,6 +79,7 @@ def _head_of(status: str, code: int, pairs: List[Any]) -> ResponseHead:
     """Return the head. Raises InvalidResponse, and TypeError or ValueError for what is no list of pairs of str."""
     lines = ["Status: " + status]
     length: Optional[int] = None
+    chunked = False
     wants_out_of_band_work = False
     for name, value in pairs:
         kind = _kinds.get(name)
@@ -83,11 +91,16 @@ def _head_of(status: str, code: int, pairs: List[Any]) -> ResponseHead:
                 continue
         elif kind == _DROP:
             continue
+        elif kind == _TRANSFER_ENCODING:
+            chunked = _check_encoding(value, chunked)
+            continue
         elif kind == _WANTS_OUT_OF_BAND_WORK:
             wants_out_of_band_work = wants_out_of_band_work or str(value).lower() == "true"
             continue
         lines.append(name + ": " + value)
-    return ResponseHead(code, _encode(lines, pairs), length, wants_out_of_band_work)
+    if chunked and length is not None:
+        raise InvalidResponse("there are both a Content-Length and a Transfer-Encoding header")
+    return ResponseHead(code, _encode(lines, pairs), length, chunked, wants_out_of_band_work)
 
 
 def _as_text(pairs: List[Any]) -> List[Tuple[str, str]]:
@@ -141,8 +154,7 @@ def _check_name(name: str) -> int:
     lower = name.lower()
     if lower in _REFUSED or lower.startswith("proxy-"):
         raise InvalidResponse("an app cannot set the header {}: it is between servers".format(name[:100]))
-    kind = _DROP if lower in _DROPPED else _CONTENT_LENGTH if lower == "content-length" else _ORDINARY
-    kind = _WANTS_OUT_OF_BAND_WORK if lower in _OUT_OF_BAND_WORK else kind
+    kind = _KINDS.get(lower, _ORDINARY)
     if len(_kinds) < _MOST_CACHED and len(name) < 100:
         _kinds[name] = kind
     return kind
@@ -154,6 +166,16 @@ def _check_length(value: str, before: Optional[int]) -> int:
     if not _LENGTH.match(value):
         raise InvalidResponse("the Content-Length is not a number: {!r}".format(value[:100]))
     return int(value)
+
+
+def _check_encoding(value: str, before: bool) -> bool:
+    """Return True: the app chunks its body itself. Raises InvalidResponse for every other transfer encoding."""
+    if before:
+        raise InvalidResponse("there are two Transfer-Encoding headers")
+    if not _CHUNKED.match(value):
+        raise InvalidResponse("an app cannot set this Transfer-Encoding: {!r}".format(value[:100]))
+    tolerated.warn("the app sets Transfer-Encoding and chunks its body itself, which PEP 3333 leaves to the server")
+    return True
 
 
 def _bad_value(pairs: List[Tuple[str, str]]) -> InvalidResponse:

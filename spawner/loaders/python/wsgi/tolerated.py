@@ -27,7 +27,8 @@ def take_warnings() -> List[str]:
     return texts
 
 
-def _tell(text: str) -> None:
+def warn(text: str) -> None:
+    """Have `text` told once for a release. Any thread may call it."""
     if text not in _told and len(_told) < _MOST_TOLD:
         _told.add(text)
         _untold.append(text)
@@ -44,7 +45,7 @@ def header_value(name: str, value: Any) -> str:
         text = str(value)
     else:
         raise InvalidResponse("the value of the header {} is of type {}, not str".format(name[:100], kind))
-    _tell("the value of the header {} is of type {}, not str as PEP 3333 asks".format(name[:100], kind))
+    warn("the value of the header {} is of type {}, not str as PEP 3333 asks".format(name[:100], kind))
     return text
 
 
@@ -61,5 +62,5 @@ def body_block(data: Any) -> bytes:
         block = bytes(data)
     else:
         raise InvalidResponse("a block of the body is of type {}, not bytes".format(kind))
-    _tell("a block of the body is of type {}, not bytes as PEP 3333 asks".format(kind))
+    warn("a block of the body is of type {}, not bytes as PEP 3333 asks".format(kind))
     return block

@@ -1,6 +1,7 @@
 """A probe: each function is the app of one path. Runs on every Python since 3.6."""
 
 import sys
+import tempfile
 
 PLAIN = [("Content-Type", "text/plain")]
 closed = []  # names of iterables whose close() has been called
@@ -191,9 +192,28 @@ def lazy(environ, start_response):
     yield b"started in the generator"
 
 
+CHUNKED = [("Transfer-Encoding", "chunked")]
+
+
+def chunked_file(environ, start_response):
+    start_response("200 OK", CHUNKED)
+    file = tempfile.TemporaryFile()
+    file.write(b"b\r\nfrom a file\r\n0\r\n\r\n")
+    file.seek(0)
+    return environ["wsgi.file_wrapper"](file)
+
+
+def chunks_and_waits(environ, start_response):
+    start_response("200 OK", CHUNKED)
+    yield b"5\r\nfirst\r\n"
+    environ["wsgi.input"].read(1)
+    yield b"0\r\n\r\n"
+    environ["wsgi.input"].read(1)
+
+
 def swallows_refusal(environ, start_response):
     try:
-        start_response("200 OK", [("Transfer-Encoding", "chunked")])
+        start_response("200 OK", [("Transfer-Encoding", "gzip")])
     except ValueError:
         pass
     return [b"x"]
