@@ -29,6 +29,8 @@ REMEDIES: dict[int, str] = {
     1024: "The installation is damaged, or it was upgraded while Apache was running. Run `jumpseat validate-install`, "
     "then stop and start Apache.",
     1025: "Nothing: no request is lost. If it happens again and again, the lines before it say why.",
+    1034: "The spawner's line JS3050 names what is wrong. Repair it. The next attempt then succeeds; `apachectl graceful` "
+    "makes it at once.",
     1027: "Nothing: httpd continues to stop.",
     1028: "The line has the reason: the machine has no descriptors, memory or random numbers left.",
     1029: "Stop and start Apache.",
@@ -60,7 +62,7 @@ REMEDIES: dict[int, str] = {
     2081: _VERSIONS,
     2082: "An earlier line has the reason: JS1023, JS1024 or a line of the spawner.",
     2083: "Use fewer or shorter SetEnv variables in this virtual host.",
-    2084: "While the spawner is being replaced: nothing. Otherwise see JS1025.",
+    2084: "While the spawner is being replaced: nothing. Otherwise see the lines that it names, or JS1025.",
     2102: "The machine has no memory left. The line has the reason.",
     2105: "The file system of PassengerDataBufferDir has an error. The request is answered 500.",
     2120: "Allow more workers (PassengerMaxPoolSize) or a longer queue, or make the app faster. `jumpseat status` and "

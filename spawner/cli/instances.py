@@ -1,4 +1,4 @@
-"""Finds the instances that run here: folders `httpd-<pid>` in a registry folder (docs/protocol.md, section 9)."""
+"""Finds the instances that run here: folders `httpd-<pid>...` in a registry folder (docs/protocol.md, section 9)."""
 
 from __future__ import annotations
 
@@ -48,14 +48,15 @@ def registry_folders(named: Optional[Path] = None) -> Sequence[Path]:
 def find_instances(folders: Iterable[Path]) -> list[Instance]:
     """The instances whose httpd is alive, by name.
 
-    A registry folder that is missing, or that belongs to another user, counts as empty.
+    A registry folder that is missing, or that belongs to another user, counts as empty. In a registry where everybody
+    may make names, an instance that belongs to another user than root or this one does not count.
     """
     found: dict[Path, Instance] = {}
     for registry in folders:
         if not _is_trusted(registry):
             continue
         for folder in sorted(registry.glob("httpd-*")):
-            instance = _read_instance(folder)
+            instance = _read_instance(folder) if _is_of_a_spawner(folder) else None
             if instance is not None and _is_alive(instance):
                 found[folder.resolve()] = instance
     return sorted(found.values(), key=lambda instance: instance.name)
@@ -100,6 +101,15 @@ def _is_trusted(registry: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(facts.st_mode) and facts.st_uid in (0, os.getuid())
+
+
+def _is_of_a_spawner(folder: Path) -> bool:
+    """Whether only root or this user can have made the folder and what is in it. Others may make names in /tmp."""
+    try:
+        facts = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(facts.st_mode) and facts.st_uid in (0, os.getuid()) and not facts.st_mode & 0o022
 
 
 def _read_instance(folder: Path) -> Optional[Instance]:

@@ -11,19 +11,19 @@ from spawner.daemon.daemon import Daemon
 from spawner.errors import JumpseatError, OperatorError
 from spawner.httpd.parent_line import StartParameters
 from spawner.logs.log import Log
+from spawner.shared.constants import SPAWNER_MISCONFIGURED
 from spawner.system import linux, process_limits
 
 _STANDARD_ERROR = 2
 EXIT_OK = 0
 EXIT_DEFECT = 70  # EX_SOFTWARE: a defect of ours, starting again may help
-EXIT_CONFIGURATION = 78  # EX_CONFIG: starting again does not help before something is mended
 
 
 def main(parameters: bytes) -> int:
     """Run the spawner until httpd ends.
 
     :param parameters: one netstring message (docs/protocol.md, section 4).
-    :returns: the exit status: EXIT_OK, EXIT_CONFIGURATION (the log says what is wrong) or EXIT_DEFECT.
+    :returns: the exit status: EXIT_OK, SPAWNER_MISCONFIGURED (the log says what is wrong) or EXIT_DEFECT.
     """
     log = Log()
     try:
@@ -34,7 +34,7 @@ def main(parameters: bytes) -> int:
         return asyncio.run(_run(StartParameters.decode(parameters), log))
     except OperatorError as error:
         log.crit(3050, "the spawner cannot run: %s" % error)
-        return EXIT_CONFIGURATION
+        return SPAWNER_MISCONFIGURED
     except JumpseatError as error:
         log.crit(3051, "the spawner ends because of an error: %s: %s" % (type(error).__name__, error))
         return EXIT_DEFECT

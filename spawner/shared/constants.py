@@ -30,6 +30,9 @@ ERROR_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 # Added to the spawner's exit status: 0 means that its code could not be loaded.
 SPAWNER_RAN = 256
 
+# The spawner's exit status when it cannot run before something is repaired.
+SPAWNER_MISCONFIGURED = 78
+
 # PassengerInstanceRegistryDir if root starts httpd.
 REGISTRY_OF_ROOT = "/run/jumpseat"
 

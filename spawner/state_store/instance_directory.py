@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -25,13 +26,14 @@ from spawner.version import VERSION
 
 _COPIED = (loaders, shared)  # packages; they lie beside each other in the folder, too: one imports the other
 _ENDINGS = (".py",)  # of the copied files
+_NAME = re.compile(r"httpd-([0-9]+)(-[0-9a-f]+)?", re.ASCII)  # of an instance folder (apache_module/src/config/instance.c)
 _LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))
 
 
 class InstanceDirectory:
     """One httpd's folder.
 
-    :param folder: `<registry>/httpd-<pid>`, absolute.
+    :param folder: `<registry>/httpd-<pid>`, absolute; in a registry where others may make names, a random part follows.
     :param apache_uid: Apache's user, who owns the sockets; `apache_gid`: its group.
     """
 
@@ -89,7 +91,7 @@ class InstanceDirectory:
         :raises OperatorError: another user could change the folder, or it cannot be made.
         """
         try:
-            _make_folder(self.registry, 0o755)
+            _make_registry(self.registry)
             _make_folder(self.folder, 0o755)
             _make_folder(self.apps, 0o711)
             self._copy_loaders()
@@ -203,18 +205,26 @@ def remove_stale_instances(registry: str, own: str, on_removed: Callable[[str], 
     :param on_removed: called with the name of each that was removed.
     """
     for folder in sorted(Path(registry).glob("httpd-*")):
-        if str(folder) != own and not folder.is_symlink() and folder.is_dir() and _is_stale(folder):
-            if folder.stat().st_uid == os.geteuid():
-                shutil.rmtree(folder, ignore_errors=True)
-                on_removed(folder.name)
+        # In a shared registry, the name may be another user's: then nothing in it is opened.
+        if str(folder) != own and _is_own_folder(str(folder)) and _is_stale(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            on_removed(folder.name)
+
+
+def _is_own_folder(path: str) -> bool:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 def _is_stale(folder: Path) -> bool:
     """Whether its httpd has ended: no such process, or another one has its pid now. The clock may be wrong."""
-    number = folder.name[len("httpd-") :]
-    if not (number.isascii() and number.isdigit()):
+    name = _NAME.fullmatch(folder.name)
+    if name is None:
         return False  # not a name of ours
-    ticks = linux.start_ticks(int(number))
+    ticks = linux.start_ticks(int(name[1]))
     if ticks is None:
         return True
     try:
@@ -224,11 +234,30 @@ def _is_stale(folder: Path) -> bool:
         return False  # not complete yet
 
 
+def _make_registry(path: str) -> None:
+    """Make the registry, or use an existing folder in which no other user can rename or remove what we make.
+
+    :raises OperatorError: others could do that.
+    """
+    status = _made_folder(path, 0o755)
+    if status.st_uid != 0:
+        _check_owner(path, status)
+    if not status.st_mode & stat.S_ISVTX:  # with the sticky bit, only the owner of a name may rename or remove it
+        _check_mode(path, status)
+
+
 def _make_folder(path: str, mode: int) -> None:
-    """Make a folder with exactly this mode, or use an existing one that no other user can write to.
+    """Make a folder with exactly this mode, or use an existing one that is ours alone: an earlier spawner made it.
 
     :raises OperatorError: it belongs to another user, is no folder, or others may write to it.
     """
+    status = _made_folder(path, mode)
+    _check_owner(path, status)
+    _check_mode(path, status)
+
+
+def _made_folder(path: str, mode: int) -> os.stat_result:
+    """Make a folder if nothing has its name, and look at what has it now. A link is not followed."""
     before = os.umask(0)  # httpd's children must be able to enter the folder at any moment
     try:
         os.mkdir(path, mode)
@@ -236,15 +265,26 @@ def _make_folder(path: str, mode: int) -> None:
         pass
     finally:
         os.umask(before)
-    status = os.lstat(path)
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
     if not stat.S_ISDIR(status.st_mode):
         raise OperatorError("%s is not a folder (PassengerInstanceRegistryDir)" % path)
+    return status
+
+
+def _check_owner(path: str, status: os.stat_result) -> None:
     if status.st_uid != os.geteuid():
         raise OperatorError(
             "%s belongs to %s, who could replace what is in it, and not to %s; remove it or choose another "
             "PassengerInstanceRegistryDir"
             % (path, user_label(status.st_uid, SystemUsers()), user_label(os.geteuid(), SystemUsers()))
         )
+
+
+def _check_mode(path: str, status: os.stat_result) -> None:
     if status.st_mode & 0o022:
         raise OperatorError(
             "%s has mode %03o, so that others may replace what is in it: chmod go-w it or choose another "

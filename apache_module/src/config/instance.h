@@ -2,7 +2,7 @@
  *
  * The only place that makes these names. They hold for the life of this httpd and lie in static storage, which outlasts
  * every restart (the shared object is never unloaded); a child of httpd has its copy, from the time of its fork.
- * Nothing blocks.
+ * Nothing blocks, except that the creation looks at the registry folder.
  */
 #ifndef JUMPSEAT_INSTANCE_H
 #define JUMPSEAT_INSTANCE_H
@@ -12,7 +12,8 @@
 #include <apr_errno.h>
 
 typedef struct passenger_instance {
-    const char *directory;      /* <PassengerInstanceRegistryDir>/httpd-<pid of httpd's parent> */
+    const char *directory;      /* <PassengerInstanceRegistryDir>/httpd-<pid of httpd's parent>, and in a shared
+                                   folder -<8 hex digits> */
     const char *spawner_socket; /* <directory>/spawner.sock; fits sun_path */
     const char *token;          /* 64 hex digits; never to be logged or sent to an app */
     uint64_t epoch;             /* the number of the configuration that is in force here, from 1 */

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
@@ -11,14 +10,11 @@
 #include <http_log.h>
 
 #include "config/configuration.h"
+#include "config/registry_directory.h"
 #include "config/value_check.h"
 #include "core/generated/constants.h"
 
 APLOG_USE_MODULE(passenger);
-
-/* The longest name below the registry: pids have at most seven digits on Linux; the longest socket is a worker's
- * own. */
-#define LONGEST_SOCKET "/httpd-4194304/apps/0123456789abcdef.0123456789abcdef.sock"
 
 /* Of the configuration that is being read, or was read last; in its pool. Written in httpd's parent only. */
 static struct {
@@ -93,19 +89,6 @@ const char *passenger_set_flag(cmd_parms *command, void *dir_config, int on)
     return misplaced;
 }
 
-/* The sockets below the registry must fit into sun_path. */
-static const char *check_registry(apr_pool_t *pool, const char *value, const char **result)
-{
-    const char *wrong = passenger_check_created_directory(pool, value, result);
-    size_t room = sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof LONGEST_SOCKET;
-
-    if (wrong == NULL && strlen(*result) > room) {
-        wrong = apr_psprintf(pool, "%s has %lu bytes; with more than %lu, the names of sockets below it would exceed "
-                             "the system's limit", *result, (unsigned long)strlen(*result), (unsigned long)room);
-    }
-    return wrong;
-}
-
 static const char *check_group(apr_pool_t *pool, const passenger_option *option, const char *value,
                                const char **result)
 {
@@ -134,7 +117,7 @@ static const char *check_string(apr_pool_t *pool, const passenger_option *option
     case PASSENGER_DIRECTORY:
         return passenger_check_directory(pool, value, result);
     case PASSENGER_CREATED_DIRECTORY:
-        return check_registry(pool, value, result);
+        return passenger_check_registry(pool, value, result);
     case PASSENGER_READ_FILE:
         return passenger_check_read_file(pool, value, result);
     case PASSENGER_WRITTEN_FILE:

@@ -16,6 +16,7 @@ APLOG_USE_MODULE(passenger);
 
 #define ID_NOTE "passenger-error-id"
 #define ID_VARIABLE "PASSENGER_ERROR_ID"
+#define NO_SPAWNER_NOTE "passenger-error-no-spawner"
 #define LEFT_TO_HTTPD_NOTE "passenger-error-left-to-httpd"
 
 enum { RETRY_AFTER_SECONDS = 1 };
@@ -35,6 +36,11 @@ static const page_text page_texts[] = {
     {HTTP_GATEWAY_TIME_OUT, "The application took too long", "Trying again later may help."},
     {HTTP_INSUFFICIENT_STORAGE, "The server is out of space", "What was sent could not be stored."},
 };
+
+/* For HTTP_SERVICE_UNAVAILABLE while no spawner runs. */
+static const page_text no_spawner_text = {
+    HTTP_SERVICE_UNAVAILABLE, "The application cannot be started at the moment",
+    "The part of this web server that starts applications does not run. Please try again later."};
 
 /* The look of the pages that workers and the spawner make (spawner/shared/error_page.py). */
 static const char page_format[] =
@@ -71,8 +77,11 @@ const char *passenger_error_id(request_rec *r)
     return id;
 }
 
-static const page_text *text_of(int status)
+static const page_text *text_of(const request_rec *r, int status)
 {
+    if (status == HTTP_SERVICE_UNAVAILABLE && apr_table_get(r->notes, NO_SPAWNER_NOTE) != NULL) {
+        return &no_spawner_text;
+    }
     for (size_t index = 0; index < sizeof(page_texts) / sizeof(page_texts[0]); index++) {
         if (page_texts[index].status == status) {
             return &page_texts[index];
@@ -84,6 +93,11 @@ static const page_text *text_of(int status)
 void passenger_error_retry_later(request_rec *r)
 {
     apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, RETRY_AFTER_SECONDS));
+}
+
+void passenger_error_no_spawner(request_rec *r)
+{
+    apr_table_setn(r->notes, NO_SPAWNER_NOTE, "1");
 }
 
 void passenger_error_leave_to_httpd(request_rec *r)
@@ -116,7 +130,7 @@ static void set_head(request_rec *r, int status, const char *type, apr_size_t le
 
 int passenger_error_answer(request_rec *r, int status)
 {
-    const page_text *words = text_of(status);
+    const page_text *words = text_of(r, status);
     if (words == NULL || is_for_httpd(r, status)) {
         return status;
     }

@@ -21,6 +21,9 @@ void passenger_error_id_set(request_rec *r, const char *id);
 /* Asks the client, in the error that it will get, to come again in a second (Retry-After). */
 void passenger_error_retry_later(request_rec *r);
 
+/* Lets the page of the request's 503 say that the application cannot be started, and not that it is too busy. */
+void passenger_error_no_spawner(request_rec *r);
+
 /* Has httpd answer the request's error in any case, with its ErrorDocument or its own page. */
 void passenger_error_leave_to_httpd(request_rec *r);
 

@@ -18,6 +18,7 @@
 #include "config/configuration.h"
 #include "config/instance.h"
 #include "core/deadlines.h"
+#include "core/generated/constants.h"
 #include "core/message.h"
 #include "parent/control_line.h"
 #include "parent/spawner_child.h"
@@ -193,6 +194,11 @@ static void log_exit(int status)
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, PSGLOGNO(1024)
                      "the spawner (pid %ld) could not load its Python code (see the lines above): a new spawner is "
                      "started", pid);
+    }
+    else if (status == PASSENGER_SPAWNER_MISCONFIGURED) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, PSGLOGNO(1034)
+                     "the spawner (pid %ld) cannot run until somebody has repaired what its line JS3050 names: running "
+                     "apps serve requests, no app is started; a new spawner tries again", pid);
     }
     else {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, PSGLOGNO(1025)

@@ -124,11 +124,16 @@ static int report_failure(request_rec *r, const char *key, registration_failure 
     case REGISTERED:
         break;
     case NO_SPAWNER:
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2082) "no spawner has been started (error id %s)", id);
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2082)
+                      "no spawner has been started: the server's error log says why at httpd's start (error id %s)", id);
+        passenger_error_no_spawner(r);
         return HTTP_SERVICE_UNAVAILABLE;
     case UNREACHABLE:
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, PSGLOGNO(2084) "the spawner cannot be reached at %s (error id %s)",
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, PSGLOGNO(2084)
+                      "the spawner cannot be reached at %s: no app can be started; the spawner's latest lines in the "
+                      "server's error log (JS1023, JS1024, JS1034 or JS3050) say what to repair (error id %s)",
                       passenger_instance_get()->spawner_socket, id);
+        passenger_error_no_spawner(r);
         return HTTP_SERVICE_UNAVAILABLE;
     case TOO_LONG:
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2083)

@@ -10,11 +10,11 @@ from typing import Iterator, Sequence
 from spawner import spawner_conf
 from spawner.cli.checks.findings import ERROR, OK, WARNING, Finding
 
-_REMEDY = "chown root: and chmod go-w it, or set PassengerInstanceRegistryDir to another folder"
+_REMEDY = "chown root: and chmod go-w it (or chmod +t), or set PassengerInstanceRegistryDir to another folder"
 
 
 class RegistryFolders:
-    """Where instances are: nobody but root may be able to change what is in there.
+    """Where instances are: nobody but root may be able to replace what is in there.
 
     :param folders: those that are looked at; the first is the one that is used where Apache is started as root.
     """
@@ -35,7 +35,7 @@ class RegistryFolders:
             return
         if not stat.S_ISDIR(status.st_mode):
             yield Finding(ERROR, "registry folder", "%s is not a folder" % folder, "remove it, or choose another")
-        elif status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+        elif status.st_uid not in (0, os.geteuid()) or _can_others_rename(status.st_mode):
             text = "%s belongs to uid %d, mode %03o: other users may change what is in it"
             values = (folder, status.st_uid, stat.S_IMODE(status.st_mode))
             yield Finding(ERROR, "registry folder", text % values, _REMEDY)
@@ -48,6 +48,10 @@ class RegistryFolders:
             return Finding(OK, "registry folder", "%s is made when Apache starts" % self._folder)
         text = "%s cannot be made: there is no %s" % (self._folder, parent)
         return Finding(ERROR, "registry folder", text, "make %s, or set PassengerInstanceRegistryDir" % parent)
+
+
+def _can_others_rename(mode: int) -> bool:
+    return bool(mode & 0o022) and not mode & stat.S_ISVTX
 
 
 class SpawnerConfiguration:

@@ -196,7 +196,7 @@ const command_rec passenger_commands[] = {
     AP_INIT_FLAG("PassengerDisableLogPrefix", passenger_set_flag, (void *)&option_table[51], RSRC_CONF,
         "With On, the log has each line of an app as the app has written it. With Off, each line begins with the time, the process id and `App ... output:`."),
     AP_INIT_TAKE1("PassengerInstanceRegistryDir", passenger_set_value, (void *)&option_table[52], RSRC_CONF,
-        "The folder in which the commands look for running instances. It contains one folder for each instance, with its sockets. After a change, stop and start Apache."),
+        "The folder in which the commands look for running instances. It contains one folder for each instance, with its sockets. Nobody except root and the user who starts Apache may be able to rename the folder or what is in it; a folder like /tmp, with the sticky bit, is allowed. If it cannot work, Apache does not start, and `apachectl configtest` says why. With `PrivateTmp`, Apache has a /tmp of its own, and the commands do not find an instance there. After a change, stop and start Apache."),
     AP_INIT_TAKE1("PassengerSocketBacklog", passenger_set_value, (void *)&option_table[53], RSRC_CONF,
         "How many processes of Apache may wait for the spawner at the same time. It is also the limit of the request queue of an app that has PassengerMaxRequestQueueSize 0."),
     AP_INIT_TAKE1("PassengerSpawnerConfigFile", passenger_set_value, (void *)&option_table[54], RSRC_CONF,

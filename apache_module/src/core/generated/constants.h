@@ -32,6 +32,9 @@ enum { PASSENGER_ERROR_ID_LENGTH = 8 };
 /* Added to the spawner's exit status: 0 means that its code could not be loaded. */
 enum { PASSENGER_SPAWNER_RAN = 256 };
 
+/* The spawner's exit status when it cannot run before something is repaired. */
+enum { PASSENGER_SPAWNER_MISCONFIGURED = 78 };
+
 /* PassengerInstanceRegistryDir if root starts httpd. */
 #define PASSENGER_REGISTRY_OF_ROOT "/run/jumpseat"
 
