@@ -171,6 +171,44 @@ def test_the_registry_may_be_made_later_but_must_leave_room_for_socket_names(
     assert f"PassengerInstanceRegistryDir: {fits}r has {room + 1} bytes" in answer.stdout
 
 
+def test_a_registry_that_others_could_rename_stops_the_configtest(httpd: CheckedHttpd, configtest: ConfigTest) -> None:
+    above = httpd.folder / "above"
+    (above / "registry").mkdir(parents=True)
+    line = f"PassengerInstanceRegistryDir {above}/registry"
+    assert "Syntax OK" in configtest(line).stdout
+    for path in (above, above / "registry"):
+        path.chmod(0o777)
+        answer = configtest(line)
+        assert f"{path} has mode 0777, so that other users could rename what is in it" in answer.stdout
+        assert f"on line {line_of(httpd, line)} of {httpd.folder}/httpd.conf" in answer.stdout
+        assert answer.returncode != 0
+        path.chmod(0o1777)
+        assert "Syntax OK" in configtest(line).stdout
+    if os.geteuid() == 0:
+        os.chown(above, 65534, 65534)
+        assert f"{above} belongs to user nobody, who could replace what is below it" in configtest(line).stdout
+
+
+def test_a_registry_behind_a_link_of_another_user_stops_the_configtest(
+    httpd: CheckedHttpd, configtest: ConfigTest
+) -> None:
+    (httpd.folder / "real" / "registry").mkdir(parents=True)
+    link = httpd.folder / "link"
+    link.symlink_to("real")
+    assert "Syntax OK" in configtest(f"PassengerInstanceRegistryDir {link}/registry").stdout
+    assert f"{link} is a link and not a folder" in configtest(f"PassengerInstanceRegistryDir {link}").stdout
+    if os.geteuid() == 0:
+        os.lchown(link, 65534, 65534)
+        answer = configtest(f"PassengerInstanceRegistryDir {link}/registry")
+        assert f"{link} belongs to user nobody" in answer.stdout
+
+
+def test_a_registry_that_cannot_be_made_stops_the_configtest(configtest: ConfigTest) -> None:
+    answer = configtest("PassengerInstanceRegistryDir /proc/registry")
+    assert "cannot make a folder in /proc: " in answer.stdout
+    assert answer.returncode != 0
+
+
 FORBIDDEN_PLACES = [
     ("<Files x>\nPassengerAppRoot /usr\n</Files>", "PassengerAppRoot cannot occur within <Files> section"),
     ("<FilesMatch x>\nPassengerUser www-data\n</FilesMatch>", "PassengerUser cannot occur within <FilesMatch> section"),

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -164,19 +165,23 @@ static const char *check_way(apr_pool_t *pool, const char *path)
     return wrong;
 }
 
-/* Whether the spawner, as the user who starts httpd, can make names in the registry, or the registry itself. */
+/* Tries whether the spawner can make a folder in the registry, or beside it where the registry has yet to be made: the
+ * rights alone do not say so. A disk that is full now is no reason against the folder. */
 static const char *check_writable(apr_pool_t *pool, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    const char *folder = access(path, F_OK) == 0 ? path
-                         : slash == path         ? "/"
-                                                 : apr_pstrmemdup(pool, path, (apr_size_t)(slash - path));
+    const char *folder = access(path, F_OK) == 0 ? path : apr_pstrmemdup(pool, path, (apr_size_t)(slash - path));
+    char *trial = apr_pstrcat(pool, folder, "/.jumpseat-XXXXXX", NULL);
 
-    if (access(folder, W_OK | X_OK) == 0) {
+    if (mkdtemp(trial) != NULL) {
+        rmdir(trial);
         return NULL;
     }
-    return apr_psprintf(pool, "user %s cannot make anything in %s: %s", user_name(pool, geteuid()), folder,
-                        strerror(errno));
+    if (errno == ENOSPC || errno == EDQUOT) {
+        return NULL;
+    }
+    return apr_psprintf(pool, "user %s cannot make a folder in %s: %s", user_name(pool, geteuid()),
+                        *folder != '\0' ? folder : "/", strerror(errno));
 }
 
 const char *passenger_check_registry(apr_pool_t *pool, const char *value, const char **result)

@@ -226,7 +226,8 @@ class Httpd:
         return [process for process in self.processes() if _runs_a_loader(process)]
 
     def instance_folder(self) -> Path:
-        return self.run_folder / f"httpd-{self.pid}"
+        """Where others may make names, a random part follows the pid."""
+        return next(self.run_folder.glob(f"httpd-{self.pid}-*"), self.run_folder / f"httpd-{self.pid}")
 
     def instance(self) -> dict[str, Any]:
         """instance.json, once it is there."""

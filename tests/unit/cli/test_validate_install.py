@@ -94,6 +94,8 @@ def test_a_registry_that_others_may_write_to_is_an_error(tmp_path: Path) -> None
     assert levels(RegistryFolders([tmp_path])) == {"registry folder": OK}
     tmp_path.chmod(0o777)
     assert levels(RegistryFolders([tmp_path])) == {"registry folder": ERROR}
+    tmp_path.chmod(0o1777)
+    assert levels(RegistryFolders([tmp_path])) == {"registry folder": OK}
 
 
 def test_a_registry_that_is_not_there_yet_needs_the_folder_above(tmp_path: Path) -> None:

@@ -79,12 +79,39 @@ def test_the_facts_are_those_that_tools_look_for(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("mode", [0o775, 0o757, 0o1777])
+@pytest.mark.parametrize("mode", [0o775, 0o757])
 def test_a_registry_that_others_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
     (tmp_path / "run").mkdir()
     os.chmod(tmp_path / "run", mode)
     with pytest.raises(OperatorError, match="PassengerInstanceRegistryDir"):
         make(tmp_path).create("/", 1.0)
+
+
+def test_a_registry_with_the_sticky_bit_holds_an_instance_that_nobody_else_can_change(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    os.chmod(tmp_path / "run", 0o1777)
+    instance = make(tmp_path)
+    instance.create("/", 1.0)
+    assert stat.S_IMODE(os.stat(instance.folder).st_mode) == 0o755
+    assert stat.S_IMODE(os.stat(instance.registry).st_mode) == 0o1777
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "mode"])
+def test_what_exists_under_the_instance_s_name_is_not_believed(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "run").mkdir()
+    os.chmod(tmp_path / "run", 0o1777)
+    instance, elsewhere = make(tmp_path), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if kind == "link":
+        os.symlink(elsewhere, instance.folder)
+    elif kind == "file":
+        Path(instance.folder).touch()
+    else:
+        Path(instance.folder).mkdir()
+        os.chmod(instance.folder, 0o1777)
+    with pytest.raises(OperatorError, match="PassengerInstanceRegistryDir"):
+        instance.create("/", 1.0)
+    assert os.listdir(elsewhere) == []
 
 
 def test_a_registry_that_is_a_link_is_refused(tmp_path: Path) -> None:
@@ -101,6 +128,25 @@ if os.geteuid() == 0:
         os.chown(tmp_path / "run", 65534, 65534)
         with pytest.raises(OperatorError, match="belongs to user nobody"):
             make(tmp_path).create("/", 1.0)
+
+    def test_an_instance_folder_that_another_user_made_first_is_refused_and_left_alone(tmp_path: Path) -> None:
+        instance = make(tmp_path)
+        os.makedirs(instance.folder)
+        os.chmod(instance.registry, 0o1777)
+        os.chown(instance.folder, 65534, 65534)
+        with pytest.raises(OperatorError, match="belongs to user nobody"):
+            instance.create("/", 1.0)
+        assert os.listdir(instance.folder) == []
+
+    def test_stale_folders_of_another_user_are_neither_removed_nor_opened(tmp_path: Path) -> None:
+        foreign = tmp_path / ("httpd-%d" % os.getppid())
+        foreign.mkdir()
+        os.mkfifo(foreign / "instance.json")  # who opens it waits for ever
+        os.chown(foreign, 65534, 65534)
+        said: list[str] = []
+        remove_stale_instances(str(tmp_path), "/elsewhere", said.append)
+        assert said == []
+        assert foreign.exists()
 
     def test_sockets_belong_to_apache_s_user(tmp_path: Path) -> None:
         instance = InstanceDirectory(str(tmp_path / "run" / "httpd-1"), 1, 65534, 65533)
@@ -134,6 +180,16 @@ def test_folders_of_httpds_that_have_ended_are_removed_and_others_stay(tmp_path:
     remove_stale_instances(living.registry, living.folder, said.append)
     assert said == [dead.name]
     assert sorted(os.listdir(living.registry)) == sorted([living.name, "notes", "httpd-x"])
+
+
+def test_a_stale_folder_with_a_random_part_in_its_name_is_removed_too(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    (tmp_path / ("httpd-%d-0123abcd" % child.pid)).mkdir(mode=0o755)
+    said: list[str] = []
+    remove_stale_instances(str(tmp_path), "/elsewhere", said.append)
+    assert said == ["httpd-%d-0123abcd" % child.pid]
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_whose_pid_another_process_has_now_is_stale(tmp_path: Path) -> None:
