@@ -574,8 +574,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         "The folder in which the commands look for running instances. It contains one folder for each instance, with "
         "its sockets. Nobody except root and the user who starts Apache may be able to rename the folder or what is in "
         "it; a folder like /tmp, with the sticky bit, is allowed. If it cannot work, Apache does not start, and "
-        "`apachectl configtest` says why. With `PrivateTmp`, Apache has a /tmp of its own, and the commands do not find "
-        "an instance there. After a change, stop and start Apache.",
+        "`apachectl configtest` says why. With `PrivateTmp`, Apache has a /tmp of its own, and the commands do not "
+        "find an instance there. After a change, stop and start Apache.",
         default_text="/run/jumpseat, or /tmp/jumpseat-UID if Apache was not started as root",
     ),
     Directive(

@@ -29,8 +29,8 @@ REMEDIES: dict[int, str] = {
     1024: "The installation is damaged, or it was upgraded while Apache was running. Run `jumpseat validate-install`, "
     "then stop and start Apache.",
     1025: "Nothing: no request is lost. If it happens again and again, the lines before it say why.",
-    1034: "The spawner's line JS3050 names what is wrong. Repair it. The next attempt then succeeds; `apachectl graceful` "
-    "makes it at once.",
+    1034: "The spawner's line JS3050 names what is wrong. Repair it. The next attempt then succeeds; "
+    "`apachectl graceful` makes it at once.",
     1027: "Nothing: httpd continues to stop.",
     1028: "The line has the reason: the machine has no descriptors, memory or random numbers left.",
     1029: "Stop and start Apache.",
@@ -139,6 +139,8 @@ REMEDIES: dict[int, str] = {
     3536: "See JS2131.",
     3539: "The app's out-of-band work takes too long. The app's log has the stacks of the worker, after JS3107. They "
     "show where it was.",
+    3542: "If requests wait too long: raise PassengerMaxPoolSize, or let other apps have fewer workers. "
+    "The line comes once; `jumpseat status` shows whether it is still so.",
     3540: "The new release serves with the workers that it has. JS3513 says why its other workers did not start. "
     "Repair the code and touch `restart.txt`.",
 }

@@ -73,6 +73,7 @@ class Capacity:
         self._holdings: dict[str, _Holding] = {}
         self._line: dict[str, None] = {}
         self._waits: dict[str, _Wait] = {}
+        self._refused: set[str] = set()  # groups that have found the pool full, until they have what they want
         self._one_more = 0
         # Workers that are too many and go when they are idle: those that a larger pool allowed, and the one more that a
         # restart has left. Invariant: no more than these are above max_pool_size and the one more of each group.
@@ -130,6 +131,7 @@ class Capacity:
         """A group is gone."""
         self._line.pop(key, None)
         self._waits.pop(key, None)
+        self._refused.discard(key)
 
     def groups_with_processes(self) -> list[Group]:
         """Every group that has a process."""
@@ -186,6 +188,8 @@ class Capacity:
 
         :returns: those who have to go for it, or None: there is no place yet.
         """
+        if self._worker_count < self._max_pool_size:
+            self._refused.discard(group.key)
         if self._worker_count < self._max_pool_size + group.one_more:
             return []
         victim = self._swapped(group)
@@ -193,7 +197,15 @@ class Capacity:
             victim = self._from_others(group)
             if victim is None:
                 self._waits.setdefault(group.key, _Wait(now + WAIT_FOR_IDLE_SECONDS))
+        if victim is None:
+            self._refused.add(group.key)
         return None if victim is None else [victim]
+
+    def is_full_for(self, group: Group) -> bool:
+        """Whether a group has fewer workers than it is to have because the pool is full."""
+        if len(group.active_workers()) >= group.sizing.target:
+            self._refused.discard(group.key)
+        return group.key in self._refused
 
     def _swapped(self, group: Group) -> Optional[Victim]:
         """In a full pool a restart replaces a worker without having one more for a moment.
@@ -266,7 +278,7 @@ class Capacity:
             assert active <= most, "%s: %d workers, %d allowed" % (group.key, active, most)
         assert self._one_more == sum(group.one_more for group in groups), "a group's one more was not counted"
         assert counted <= self._allowed, "%d workers in the pool, %d allowed" % (counted, self._allowed)
-        assert self._line.keys() | self._waits.keys() <= {group.key for group in groups}, "a group that is gone waits"
+        assert self._line.keys() | self._waits.keys() | self._refused <= {group.key for group in groups}, "a group that is gone waits"
 
 
 def dispensability(process: Process) -> tuple[bool, bool, float]:

@@ -61,6 +61,7 @@ class Group:
         self.queue_watched = False
         self.rejected = 0  # requests that were answered 503, for the queue was full
         self.queue_full_hook_after = 0.0  # the hook queue_full_error is not run before
+        self.finds_pool_full = False  # it has fewer workers than it is to have, and the log says so
         self.logged: set[int] = set()  # numbers of lines that come once for each configuration
 
     @property
@@ -284,6 +285,14 @@ class Group:
         if number not in self.logged:
             self.logged.add(number)
             self.log(level, number, text)
+
+    def note_full_pool(self, is_full: bool) -> None:
+        """Have the log say, once for each time, that the pool has no place for a worker that the group is to have."""
+        if is_full and not self.finds_pool_full:
+            text = "the pool is full: %s wants %s and has %d: each place of PassengerMaxPoolSize is taken"
+            wants, has = self.sizing.target, len(self.active_workers())
+            self.log("notice", 3542, text % (self.key, "1 worker" if wants == 1 else "%d workers" % wants, has))
+        self.finds_pool_full = is_full
 
     def watch_queue(self) -> None:
         """Have the queue watched exactly while there is no worker and none is starting."""

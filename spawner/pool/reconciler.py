@@ -153,6 +153,7 @@ class Reconciler:
     def _look_anew(self) -> None:
         """Move the deadlines of the groups that were settled, and note that they have changed."""
         for key, group in self._settled.items():
+            group.note_full_pool(self._capacity.is_full_for(group))
             self.deadlines.set(key, None if group.has_ended else timeouts.next_due(group, self._capacity))
             self._changed_groups.add(key)
             self._changed_processes.update(group.processes)

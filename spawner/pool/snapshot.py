@@ -32,6 +32,9 @@ def describe_group(group: Group, capacity: Capacity, now: float) -> dict[str, An
         "pinned_release": None if release.pinned is None else describe_pinned_release(release.pinned, now),
         "always_restart": group.always_restart,
         "configured": capacity.configuration.has(registration),
+        "pool_full": {"wants": group.sizing.target, "has": len(group.active_workers())}
+        if group.finds_pool_full
+        else None,
         "waits_for_place": capacity.lacks_place(group.key),
         "requests_rejected": group.rejected,
         "failure": None

@@ -26,14 +26,14 @@ from spawner.version import VERSION
 
 _COPIED = (loaders, shared)  # packages; they lie beside each other in the folder, too: one imports the other
 _ENDINGS = (".py",)  # of the copied files
-_NAME = re.compile(r"httpd-([0-9]+)(-[0-9a-f]+)?", re.ASCII)  # of an instance folder (apache_module/src/config/instance.c)
+_NAME = re.compile(r"httpd-([0-9]+)(-[0-9a-f]+)?")  # of an instance folder, made by config/instance.c
 _LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))
 
 
 class InstanceDirectory:
     """One httpd's folder.
 
-    :param folder: `<registry>/httpd-<pid>`, absolute; in a registry where others may make names, a random part follows.
+    :param folder: `<registry>/httpd-<pid>`, absolute; a random part follows where others may make names.
     :param apache_uid: Apache's user, who owns the sockets; `apache_gid`: its group.
     """
 

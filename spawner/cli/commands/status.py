@@ -187,7 +187,11 @@ def _load(group: dict[str, Any]) -> Text:
     page = Text("%d of %d requests at a time" % (running, sum(process.get("capacity", 1) for process in workers)))
     if group["requests_waiting"]:
         page.append(", %s wait in the queue" % (group.get("requests_in_queue") or "requests"), style="yellow")
-    page.append(", waits for a place in the pool" if group.get("waits_for_place") else "", style="yellow")
+    full = group.get("pool_full")
+    if full:
+        page.append(", wants %d, has %d: the pool is full" % (full["wants"], full["has"]), style="yellow")
+    elif group.get("waits_for_place"):
+        page.append(", waits for a place in the pool", style="yellow")
     rejected = group.get("requests_rejected", 0)
     page.append(", %d answered 503 (queue full)" % rejected if rejected else "", style="yellow")
     shares = [process["memory"]["pss"] for process in group["processes"] if process["memory"]]

@@ -134,6 +134,14 @@ def test_why_a_worker_is_to_be_replaced_is_told(registry: Registry, answer: dict
     assert "waits for a place in the pool" in output
 
 
+def test_an_app_that_the_full_pool_gives_fewer_workers_is_told(
+    registry: Registry, answer: dict[str, Any], as_line: AsLine
+) -> None:
+    answer["groups"][0].update(pool_full={"wants": 4, "has": 1})
+    registry.add("httpd-1", as_line(answer))
+    assert "wants 4, has 1: the pool is full" in run(registry).output
+
+
 def test_text_of_apps_cannot_steer_the_terminal(registry: Registry, answer: dict[str, Any], as_line: AsLine) -> None:
     answer["groups"][0]["name"] = "evil\x1b]0;owned\x07[bold]"
     registry.add("httpd-1", as_line(answer))
