@@ -61,9 +61,7 @@ class Capacity:
     :param is_busy: whether a worker is in a request at this moment.
     """
 
-    def __init__(
-        self, configuration: Configuration, parallel_starts: int, is_busy: Callable[[Process], bool]
-    ) -> None:
+    def __init__(self, configuration: Configuration, parallel_starts: int, is_busy: Callable[[Process], bool]) -> None:
         self.is_busy = is_busy
         self._configuration = configuration
         self._parallel_starts = parallel_starts
@@ -278,7 +276,9 @@ class Capacity:
             assert active <= most, "%s: %d workers, %d allowed" % (group.key, active, most)
         assert self._one_more == sum(group.one_more for group in groups), "a group's one more was not counted"
         assert counted <= self._allowed, "%d workers in the pool, %d allowed" % (counted, self._allowed)
-        assert self._line.keys() | self._waits.keys() | self._refused <= {group.key for group in groups}, "a group that is gone waits"
+        assert self._line.keys() | self._waits.keys() | self._refused <= {group.key for group in groups}, (
+            "a group that is gone waits"
+        )
 
 
 def dispensability(process: Process) -> tuple[bool, bool, float]:

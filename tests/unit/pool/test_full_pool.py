@@ -55,11 +55,21 @@ def test_it_is_over_when_the_app_has_what_it_wants_and_is_said_anew_the_next_tim
     world.all_up("small")
     assert told(world, "small") is None
     assert len(lines(world)) == 1
+    world.register("third", min_instances=1)
+    world.sample("large", busy=True)
     world.sample("small", busy=True)
+    world.request("third")
+    for _ in range(2):
+        world.come_up(world.processes("third")[0])
+    assert told(world, "third") == {"wants": 1, "has": 0}
     for _ in range(2):
         world.sample("large", busy=True, waiting=True)
-    assert told(world, "large")["has"] == len(world.pool.groups["large"].active_workers())
-    assert len(lines(world)) == 2
+    world.all_up("large")  # its preloader has ended, too
+    assert told(world, "large") == {"wants": 2, "has": 1}
+    assert [line.partition(" wants")[0] for line in lines(world)[1:]] == [
+        "the pool is full: third",
+        "the pool is full: large",
+    ]
 
 
 def test_a_pool_with_a_place_is_not_called_full_while_an_app_loads() -> None:
