@@ -108,6 +108,12 @@ def _interpreter(failure: StartFailure, facts: Mapping[str, str], options: AppOp
     if failure.step != start_steps.EXECUTE:
         return
     interpreter = facts.get("interpreter", "the interpreter")
+    if _CANNOT_ENTER.search(failure.summary) is not None:
+        yield (
+            "Tools like pyenv and uv keep their Pythons below a home. Give the app an environment of a Python that "
+            "every user can reach: /usr/bin/python3 -m venv, or uv with UV_PYTHON_INSTALL_DIR below /opt."
+        )
+        return
     if options.python:
         yield "Does PassengerPython name an interpreter that exists? It is %s." % interpreter
     else:

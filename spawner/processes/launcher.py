@@ -33,7 +33,7 @@ from spawner.shared import start_steps
 from spawner.start_failure import StartFailure
 from spawner.system import linux
 from spawner.system.linux import Identity, file_system_identity
-from spawner.system.open_as_user import first_unreachable
+from spawner.system.open_as_user import first_unreachable, why_program_is_unreachable
 from spawner.system.process_limits import InheritedLimits
 from spawner.system.untrusted_socket import refuse_descriptors
 
@@ -128,6 +128,9 @@ class Launcher:
         if blocked is not None:
             summary = "user %s cannot enter the folder %s" % (identity.user, blocked)
             raise StartError(StartFailure(start_steps.ENTER_ROOT, summary, "", facts))
+        unreachable = why_program_is_unreachable(interpreter, identity) if os.path.isabs(interpreter) else None
+        if unreachable is not None:
+            raise StartError(StartFailure(start_steps.EXECUTE, unreachable, "", facts))
         try:
             return self._start(registration, identity, interpreter, facts)
         except OSError as error:

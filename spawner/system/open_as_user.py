@@ -8,6 +8,7 @@ import stat
 from typing import Optional
 
 from spawner.system.linux import Identity, file_system_identity
+from spawner.system.paths import PathComponent, resolve
 
 
 def open_log(path: str, identity: Identity) -> int:
@@ -61,3 +62,30 @@ def first_unreachable(path: str, identity: Identity) -> Optional[str]:
             except OSError:
                 return reached
     return None
+
+
+def why_program_is_unreachable(path: str, identity: Identity) -> Optional[str]:
+    """Why the user does not get to a program: the folder that bars the way, and the link that leads there.
+
+    :param path: absolute.
+    :returns: None: the way is open, or the program is missing under the very name that was given.
+    """
+    found: list[PathComponent] = []
+    try:
+        with file_system_identity(identity):
+            resolve("/", path, found, links_only=False)
+            return None
+    except OSError as error:
+        barred, missing = isinstance(error, PermissionError), isinstance(error, FileNotFoundError)
+    folders = [one.path for one in found if not one.is_link]
+    links = [one.path for one in found if one.is_link]
+    way = ", a link to %s" % _target(links[-1], identity) if links else ""
+    if barred:
+        values = (path, way, identity.user, folders[-1] if folders else "/")
+        return "%s%s, cannot be executed: user %s cannot enter the folder %s" % values
+    return "%s%s, cannot be executed: there is no such file" % (path, way) if missing and links else None
+
+
+def _target(link: str, identity: Identity) -> str:
+    with file_system_identity(identity):
+        return os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link)))

@@ -42,6 +42,7 @@ CASES = [
     Case(IMPORT, "PermissionError: [Errno 13] Permission denied: '/var/x'", "May the user shop"),
     Case(EXECUTE, "python3 could not be executed", "python3 -m venv --clear"),
     Case(EXECUTE, "x could not be executed", "PassengerPython name an interpreter", "/opt/bin/python"),
+    Case(EXECUTE, "/srv/python cannot be executed: user shop cannot enter the folder /root", "UV_PYTHON_INSTALL_DIR"),
     Case(START_LOADER, "the process ended (exit status 1) before it was up", "PassengerLoadShellEnvvars off"),
     Case(IMPORT, "not up within 90 s (PassengerStartTimeout)", "PassengerStartTimeout is 90 seconds"),
     Case(IMPORT, "the process ended (signal 9) before it was up", "out of memory?"),

@@ -191,6 +191,17 @@ def test_a_program_that_is_started_directly_and_does_not_exist_fails_the_step_st
     assert len(os.listdir("/proc/self/fd")) == descriptors, "a descriptor was left open"
 
 
+def test_an_interpreter_behind_a_link_to_nothing_is_named_with_the_target(tmp_path: Path) -> None:
+    python = tmp_path / "app" / "venv" / "bin" / "python"
+    registration = app(tmp_path, python=str(python))
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/usr/bin/python3.99")
+    with pytest.raises(StartError) as caught:
+        launcher(tmp_path).launch(registration, ServerOptions())
+    assert caught.value.failure.step == start_steps.EXECUTE
+    assert "%s, a link to /usr/bin/python3.99, cannot" % python in caught.value.failure.summary
+
+
 def test_a_missing_entry_file_fails_the_first_step_and_is_named(tmp_path: Path) -> None:
     registration = app(tmp_path)
     os.unlink(tmp_path / "app" / "passenger_wsgi.py")
@@ -224,6 +235,25 @@ if AS_ROOT:
         with pytest.raises(StartError) as caught:
             launcher(tmp_path).launch(registration, ServerOptions())
         assert caught.value.failure.summary == "user daemon cannot enter the folder %s" % (tmp_path / "closed")
+
+    def test_an_interpreter_behind_a_link_into_a_closed_home_is_named_with_target_and_folder(tmp_path: Path) -> None:
+        home = tmp_path / "home"
+        target = home / "uv" / "python3"
+        target.parent.mkdir(parents=True)
+        target.symlink_to("/usr/bin/python3")
+        home.chmod(0o700)
+        python = tmp_path / "app" / "venv" / "bin" / "python"
+        registration = app(tmp_path, DAEMON.pw_uid, python=str(python))
+        python.parent.mkdir(parents=True)
+        python.symlink_to("python3")
+        (python.parent / "python3").symlink_to(target)
+        with pytest.raises(StartError) as caught:
+            launcher(tmp_path).launch(registration, ServerOptions())
+        failure = caught.value.failure
+        assert failure.step == start_steps.EXECUTE
+        assert failure.summary == (
+            "%s, a link to %s, cannot be executed: user daemon cannot enter the folder %s" % (python, target, home)
+        )
 
     def test_the_folder_is_entered_with_the_user_s_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         # It was closed since the look.
