@@ -559,11 +559,13 @@ DIRECTIVES: tuple[Directive, ...] = (
     Directive(
         "DisableLogPrefix",
         Kind.FLAG,
-        _S,
+        _A,
         False,
-        "With On, the log has each line of an app as the app has written it. With Off, each line begins with the "
-        "time, the process id and `App ... output:`.",
+        "With On, the log has each line of the app as the app has written it. With Off, each line begins with the "
+        "time, the process id and `App ... output:`; a line that continues a traceback begins with `App ... output:` "
+        "only.",
         on_wire=True,
+        difference="Passenger allows it in the server configuration only.",
     ),
     # The instance
     Directive(

@@ -95,6 +95,7 @@ class AppOptions:
     :ivar rolling_restarts: PassengerRollingRestarts.
     :ivar resist_deployment_errors: PassengerResistDeploymentErrors.
     :ivar app_log_file: PassengerAppLogFile. None: PassengerLogFile if it is set, else the ErrorLog of the virtual host.
+    :ivar disable_log_prefix: PassengerDisableLogPrefix.
     """
 
     python: Optional[str] = None
@@ -121,6 +122,7 @@ class AppOptions:
     rolling_restarts: bool = True
     resist_deployment_errors: bool = True
     app_log_file: Optional[str] = None
+    disable_log_prefix: bool = False
 
     @classmethod
     def from_wire(cls, fields: Mapping[str, str]) -> "AppOptions":
@@ -159,6 +161,7 @@ class AppOptions:
                 fields, "resist_deployment_errors", fields.get("rolling_restarts", "1") == "1"
             ),
             app_log_file=_text(fields, "app_log_file"),
+            disable_log_prefix=_flag(fields, "disable_log_prefix", False),
         )
 
     def respawn_key(self) -> tuple[object, ...]:
@@ -192,7 +195,6 @@ class ServerOptions:
     :ivar stat_throttle_rate: PassengerStatThrottleRate. In seconds.
     :ivar log_file: PassengerLogFile. None: ErrorLog; the output of an app goes to the ErrorLog of its virtual host.
     :ivar log_level: PassengerLogLevel.
-    :ivar disable_log_prefix: PassengerDisableLogPrefix.
     :ivar socket_backlog: PassengerSocketBacklog. In connections.
     """
 
@@ -205,7 +207,6 @@ class ServerOptions:
     stat_throttle_rate: int = 10
     log_file: Optional[str] = None
     log_level: int = 3
-    disable_log_prefix: bool = False
     socket_backlog: int = 2048
 
     @classmethod
@@ -224,7 +225,6 @@ class ServerOptions:
             stat_throttle_rate=_integer(fields, "stat_throttle_rate", 10, 0, 2147483647),
             log_file=_text(fields, "log_file"),
             log_level=_integer(fields, "log_level", 3, 0, 7),
-            disable_log_prefix=_flag(fields, "disable_log_prefix", False),
             socket_backlog=_integer(fields, "socket_backlog", 2048, 0, 2147483647),
         )
 

@@ -32,7 +32,7 @@ class LogConfiguration:
             self._log.set_log_file(options.log_file)
         except OSError as error:
             self._log.error(3044, "PassengerLogFile cannot be opened: %s: %s" % (options.log_file, error.strerror))
-        self._app_logs.configure(options.log_level, not options.disable_log_prefix, bool(options.log_file))
+        self._app_logs.configure(options.log_level, bool(options.log_file))
 
     def reopen(self) -> list[str]:
         """Open the logs again that were opened here. httpd opens its own again with its next (graceful) restart.

@@ -8,9 +8,10 @@ from typing import Optional
 
 from spawner.daemon.start_timeouts import StartTimeouts
 from spawner.logs.app_logs import AppLogs
-from spawner.logs.app_output import AppOutput
+from spawner.logs.app_output import AppOutput, OutputFormat
 from spawner.logs.log_writer import LogWriter
 from spawner.pool.process import Process
+from spawner.pool.registration import Registration
 from spawner.processes.app_process import AppProcess, AppRegistry, ProcessEvents
 from spawner.system.linux import Identity
 
@@ -48,14 +49,20 @@ class ProcessFactory:
         logs, groups = self._app_logs, self._registry.groups
         registered = groups.entries[entry.key].registration
 
-        def writer() -> Optional[LogWriter]:
-            """The app's log as it is configured at this moment, or was when the group was dropped."""
+        def present() -> Registration:
+            """The app as it is configured at this moment, or was when the group was dropped."""
             group = groups.entry(entry.key)
-            registration = group.registration if group is not None else registered
+            return group.registration if group is not None else registered
+
+        def writer() -> Optional[LogWriter]:
+            registration = present()
             options = registration.options
             return logs.writer(options.app_log_file, registration.app_root, registration.error_log, identity)
 
-        app_output = AppOutput(output, 0, writer, lambda: logs.output_format, self._line_length)
+        def output_format() -> OutputFormat:
+            return OutputFormat(logs.level, not present().options.disable_log_prefix)
+
+        app_output = AppOutput(output, 0, writer, output_format, self._line_length)
         values = (entry.process_id, entry.key, entry.kind, entry.generation, entry.slot)
         process = AppProcess(self._loop, self._events, *values, identity, line, app_output)
         self._registry.processes.attach(entry.process_id, process)

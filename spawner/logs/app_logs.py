@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass
 from typing import Optional
 
-from spawner.logs.app_output import OutputFormat
 from spawner.logs.log import Log
 from spawner.logs.log_writer import LogWriter
 from spawner.system.linux import Identity
@@ -26,23 +25,23 @@ class _OpenLog:
 class AppLogs:
     """The logs of apps. An app's PassengerAppLogFile is opened with the rights of its user.
 
-    :ivar output_format: how lines are written at the moment.
+    :ivar level: PassengerLogLevel.
     :ivar main_file: whether PassengerLogFile is set.
     """
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._open: dict[tuple[str, int], _OpenLog] = {}
-        self.output_format = OutputFormat(3, True)
+        self.level = 3
         self.main_file = False
 
-    def configure(self, level: int, prefixed: bool, main_file: bool) -> None:
+    def configure(self, level: int, main_file: bool) -> None:
         """Apply what is configured, and open every log again.
 
         :param level: PassengerLogLevel.
         :param main_file: whether PassengerLogFile is set. If so, it gets the output of apps without a log of their own.
         """
-        self.output_format = OutputFormat(level, prefixed)
+        self.level = level
         self.main_file = main_file
         self.reopen()
 

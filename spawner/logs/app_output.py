@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections
+import enum
 import os
+import re
 from typing import Callable, Optional, Sequence
 
 from spawner.logs.log import LEVELS, escaped, prefix
@@ -13,6 +15,13 @@ DEFAULT_LINE_LENGTH = 8192  # bytes; a longer line is split
 TAIL_LINES = 50  # kept for the report on a start that fails
 _READ = 16_384  # bytes at a time: short lines take long, and other apps wait for their turn
 _PIPE = 65_536  # bytes that a pipe holds (pipe(7)), unless the app has made it larger
+
+_TRACEBACK_LIMIT = 500  # lines; more than these have the time again
+_TRACEBACK = re.compile(rb"[ +|]{0,100}(Exception Group )?Traceback \(most recent call last\):")
+_LINK = re.compile(
+    rb"During handling of the above exception, another exception occurred:"
+    rb"|The above exception was the direct cause of the following exception:"
+)
 
 
 class LineSplitter:
@@ -46,6 +55,46 @@ class LineSplitter:
         return [line[start : start + length] for start in range(0, len(line), length)] or [b""]
 
 
+class _Part(enum.Enum):
+    """Of what the last line was a part."""
+
+    OTHER = "other output"
+    FRAMES = "the frames of a traceback"
+    GROUP = "the traceback of an exception group, all of whose lines are indented"
+    EXCEPTION = "the exception, which ends the traceback, or empty lines behind it"
+    LINK = "the sentence that links it with the traceback of another exception"
+
+
+class TracebackLines:
+    """Tells which lines of a process continue a traceback of Python's. No I/O."""
+
+    def __init__(self) -> None:
+        self._part = _Part.OTHER
+        self._count = 0  # lines since the traceback has begun
+
+    def continues(self, line: bytes) -> bool:
+        """Whether this line continues the traceback that an earlier one has begun; to be asked for each line."""
+        before = self._part
+        self._part = self._part_of(line)
+        is_first = before is _Part.OTHER or (_TRACEBACK.match(line) is not None and before is _Part.EXCEPTION)
+        if is_first or self._part is _Part.OTHER or self._count >= _TRACEBACK_LIMIT:
+            self._count = 0
+            return False
+        self._count += 1
+        return True
+
+    def _part_of(self, line: bytes) -> _Part:
+        is_indented, is_empty = line[:1] in (b" ", b"\t"), not line.strip()
+        if _TRACEBACK.match(line) and self._part is not _Part.GROUP:
+            return _Part.GROUP if is_indented else _Part.FRAMES
+        if self._part is _Part.FRAMES and not is_indented:
+            return _Part.EXCEPTION
+        if self._part is _Part.EXCEPTION and _LINK.match(line):
+            return _Part.LINK
+        goes_on = is_empty if self._part is _Part.LINK else is_indented or (is_empty and self._part is _Part.EXCEPTION)
+        return self._part if goes_on else _Part.OTHER
+
+
 class OutputFormat:
     """How lines of an app are written, and whether.
 
@@ -57,10 +106,16 @@ class OutputFormat:
         self.wanted = level >= LEVELS["notice"]
         self.prefixed = prefixed
 
-    def lines(self, pid: int, lines: Sequence[bytes]) -> list[bytes]:
-        """The lines as they go into the log, read at the same time."""
-        head = ("%sApp %d output: " % (prefix("notice", pid), pid)).encode() if self.prefixed else b""
-        return [head + self._printable(line) + b"\n" for line in lines]
+    def lines(self, pid: int, lines: Sequence[bytes], tracebacks: TracebackLines) -> list[bytes]:
+        """The lines as they go into the log, read at the same time.
+
+        :param tracebacks: those of the process; a line that continues one has neither time nor level.
+        """
+        if not self.prefixed:
+            return [self._printable(line) + b"\n" for line in lines]
+        short = b"App %d output: " % pid
+        full = prefix("notice", pid).encode() + short
+        return [(short if tracebacks.continues(line) else full) + self._printable(line) + b"\n" for line in lines]
 
     @staticmethod
     def _printable(line: bytes) -> bytes:
@@ -90,6 +145,7 @@ class AppOutput:
         self._writer = writer
         self._format = output_format
         self._splitter = LineSplitter(line_length)
+        self._tracebacks = TracebackLines()
         # Sees every line first; what it returns is logged (processes/stack_capture.py).
         self.line_filter: Optional[Callable[[list[bytes]], list[bytes]]] = None
         self._tail: collections.deque[bytes] = collections.deque(maxlen=TAIL_LINES)
@@ -154,4 +210,4 @@ class AppOutput:
         if writer is None or not output_format.wanted:
             return
         if lines:
-            writer.write_lines(output_format.lines(self.pid, lines))
+            writer.write_lines(output_format.lines(self.pid, lines, self._tracebacks))

@@ -94,6 +94,24 @@ def test_lines_have_no_prefix_where_it_is_disabled(httpd: CheckedHttpd, probe: A
     assert httpd.logs.wait_for("bare line", "site.example.log") == "bare line"
 
 
+def test_the_prefix_can_be_disabled_in_one_virtual_host(httpd: CheckedHttpd, probe: AppFolder) -> None:
+    httpd.site(document_root=probe.public)
+    httpd.site("bare.example", probe.public, "PassengerAppGroupName bare\nPassengerDisableLogPrefix on")
+    httpd.start()
+    httpd.get(path("/log", out="a line"), "bare.example")
+    httpd.get(path("/log", out="a line"))
+    assert httpd.logs.wait_for("a line", "bare.example.log") == "a line"
+    assert re.match(LINE, httpd.logs.wait_for("a line", "site.example.log"))
+
+
+def test_only_the_first_line_of_a_traceback_has_the_time(server: CheckedHttpd) -> None:
+    text = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\nValueError: wrong\nnext\n'
+    server.get(path("/log", raw=text))
+    server.logs.wait_for("output: next", "site.example.log")
+    lines = server.logs.text("site.example.log").splitlines()
+    assert [line.startswith("[") for line in lines if "App " in line] == [True, False, False, True]
+
+
 def test_after_a_graceful_restart_lines_go_to_the_log_that_was_opened_anew(server: CheckedHttpd) -> None:
     server.get(path("/log", out="before rotation"))
     server.logs.wait_for("before rotation", "site.example.log")

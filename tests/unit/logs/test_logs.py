@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spawner.logs.app_output import AppOutput, LineSplitter, OutputFormat
+from spawner.logs.app_output import AppOutput, LineSplitter, OutputFormat, TracebackLines
 from spawner.logs.log import Log
 from spawner.logs.log_writer import PENDING_LIMIT, LogWriter
 
@@ -45,18 +45,75 @@ def test_an_unfinished_last_line_is_kept_until_the_end() -> None:
 
 
 def test_a_line_carries_time_and_pid() -> None:
-    line = OutputFormat(3, True).lines(42, [b"hello\r"])[0]
+    line = OutputFormat(3, True).lines(42, [b"hello\r"], TracebackLines())[0]
     time = rb"\[\w{3} \w{3} \d{2} \d\d:\d\d:\d\d\.\d{6} \d{4}\]"
     assert re.fullmatch(time + rb" \[passenger:notice\] \[pid 42\] App 42 output: hello\n", line)
 
 
+LINKED = """\
+before
+Traceback (most recent call last):
+  File "a.py", line 1, in f
+    g()
+ValueError: one
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "a.py", line 3, in <module>
+KeyError: 'two'
+after
+Traceback (most recent call last):
+  File "b.py", line 1, in <module>
+OSError: three
+Traceback (most recent call last):
+  File "b.py", line 1, in <module>
+OSError: four
+"""
+GROUP = """\
+  + Exception Group Traceback (most recent call last):
+  |   File "a.py", line 1, in <module>
+  | ExceptionGroup: two things (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "a.py", line 2, in f
+    | ValueError: one
+    +------------------------------------
+after
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        (LINKED, ["before", "Traceback (", "after", "Traceback (", "Traceback ("]),
+        (GROUP, ["  + Exception Group", "after"]),
+        ("a\n  b\n\n  c\n", ["a", "  b", "", "  c"]),
+    ],
+    ids=["linked", "group", "none"],
+)
+def test_lines_that_continue_a_traceback_have_a_short_prefix(text: str, first: list[str]) -> None:
+    tracebacks, form = TracebackLines(), OutputFormat(3, True)
+    lines = [form.lines(42, [line], tracebacks)[0].decode() for line in text.encode().splitlines()]
+    assert [line.partition("output: ")[2].rstrip("\n") for line in lines] == text.splitlines()
+    full = [line.partition("output: ")[2] for line in lines if line.startswith("[")]
+    assert [line[: len(start)] for line, start in zip(full, first)] == first
+    assert len(full) == len(first)
+    assert all(line.startswith("App 42 output: ") for line in lines if not line.startswith("["))
+
+
+def test_a_traceback_without_end_has_the_time_again_and_again() -> None:
+    lines = OutputFormat(3, True).lines(42, [b"Traceback (most recent call last):", *[b"  x"] * 1100], TracebackLines())
+    assert [number for number, line in enumerate(lines) if line.startswith(b"[")] == [0, 501, 1002]
+
+
 def test_without_prefix_the_line_stands_alone() -> None:
-    assert OutputFormat(3, False).lines(42, [b'{"a": 1}'])[0] == b'{"a": 1}\n'
+    assert OutputFormat(3, False).lines(42, [b'{"a": 1}'], TracebackLines())[0] == b'{"a": 1}\n'
 
 
 def test_control_characters_cannot_reach_a_terminal_nor_other_bytes_be_lost() -> None:
-    assert OutputFormat(3, False).lines(1, [b"\x1b[31m\tred\xff\xc3\xa9"])[0] == b"\\x1b[31m\tred\xff\xc3\xa9\n"
-    assert OutputFormat(3, False).lines(1, [b"\xc2\x9b31m \x9b31m"])[0] == b"\\x9b31m \\x9b31m\n"
+    assert OutputFormat(3, False).lines(1, [b"\x1b[31m\tred\xff\xc3\xa9"], TracebackLines())[0] == b"\\x1b[31m\tred\xff\xc3\xa9\n"
+    assert OutputFormat(3, False).lines(1, [b"\xc2\x9b31m \x9b31m"], TracebackLines())[0] == b"\\x9b31m \\x9b31m\n"
 
 
 def test_the_output_of_apps_is_of_level_three() -> None:

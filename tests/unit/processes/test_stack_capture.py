@@ -11,8 +11,7 @@ from typing import Any, Awaitable, Callable
 
 import pytest
 
-from spawner.logs.app_logs import OutputFormat
-from spawner.logs.app_output import AppOutput
+from spawner.logs.app_output import AppOutput, OutputFormat
 from spawner.logs.log_writer import LogWriter
 from spawner.pool.registry import Registry
 from spawner.processes.stack_capture import BACKTRACE_SIGNAL, NO_ANSWER, NOT_POSSIBLE, StackCapture, StackLines

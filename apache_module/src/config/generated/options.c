@@ -28,6 +28,7 @@ passenger_dir_options *passenger_dir_options_create(apr_pool_t *pool)
     options->error_override = PASSENGER_UNSET;
     options->rolling_restarts = PASSENGER_UNSET;
     options->resist_deployment_errors = PASSENGER_UNSET;
+    options->disable_log_prefix = PASSENGER_UNSET;
     return options;
 }
 
@@ -43,7 +44,6 @@ passenger_server_options *passenger_server_options_create(apr_pool_t *pool)
     options->show_version_in_header = PASSENGER_UNSET;
     options->stat_throttle_rate = PASSENGER_UNSET;
     options->log_level = PASSENGER_UNSET;
-    options->disable_log_prefix = PASSENGER_UNSET;
     options->socket_backlog = PASSENGER_UNSET;
     return options;
 }
@@ -90,6 +90,7 @@ passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passe
     merged->rolling_restarts = inner->rolling_restarts != PASSENGER_UNSET ? inner->rolling_restarts : outer->rolling_restarts;
     merged->resist_deployment_errors = inner->resist_deployment_errors != PASSENGER_UNSET ? inner->resist_deployment_errors : outer->resist_deployment_errors;
     merged->app_log_file = inner->app_log_file != NULL ? inner->app_log_file : outer->app_log_file;
+    merged->disable_log_prefix = inner->disable_log_prefix != PASSENGER_UNSET ? inner->disable_log_prefix : outer->disable_log_prefix;
     return merged;
 }
 
@@ -119,6 +120,7 @@ void passenger_dir_options_to_wire(const passenger_dir_options *options, passeng
     passenger_message_add(message, "rolling_restarts", passenger_dir_rolling_restarts(options) ? "1" : "0");
     passenger_message_add(message, "resist_deployment_errors", passenger_dir_resist_deployment_errors(options) ? "1" : "0");
     passenger_message_add(message, "app_log_file", passenger_dir_app_log_file(options));
+    passenger_message_add(message, "disable_log_prefix", passenger_dir_disable_log_prefix(options) ? "1" : "0");
 }
 
 void passenger_server_options_to_wire(const passenger_server_options *options, passenger_message *message)
@@ -132,6 +134,5 @@ void passenger_server_options_to_wire(const passenger_server_options *options, p
     passenger_message_add_number(message, "stat_throttle_rate", passenger_server_stat_throttle_rate(options));
     passenger_message_add(message, "log_file", passenger_server_log_file(options));
     passenger_message_add_number(message, "log_level", passenger_server_log_level(options));
-    passenger_message_add(message, "disable_log_prefix", passenger_server_disable_log_prefix(options) ? "1" : "0");
     passenger_message_add_number(message, "socket_backlog", passenger_server_socket_backlog(options));
 }

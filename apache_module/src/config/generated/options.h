@@ -77,6 +77,7 @@ typedef struct {
     int rolling_restarts;
     int resist_deployment_errors;
     const char *app_log_file;
+    int disable_log_prefix;
 } passenger_dir_options;
 
 /* What is configured once for the whole server: raw. Read it through passenger_server_*(). */
@@ -95,7 +96,6 @@ typedef struct {
     int stat_throttle_rate;
     const char *log_file;
     int log_level;
-    int disable_log_prefix;
     const char *instance_registry_dir;
     int socket_backlog;
     const char *spawner_config_file;
@@ -300,6 +300,11 @@ static inline const char *passenger_dir_app_log_file(const passenger_dir_options
     return options->app_log_file;
 }
 
+static inline int passenger_dir_disable_log_prefix(const passenger_dir_options *options)
+{
+    return options->disable_log_prefix == PASSENGER_UNSET ? 0 : options->disable_log_prefix;
+}
+
 static inline int passenger_dir_friendly_error_pages(const passenger_dir_options *options)
 {
     return options->friendly_error_pages == PASSENGER_UNSET ? strcmp(passenger_dir_app_env(options), "development") == 0 : options->friendly_error_pages;
@@ -378,11 +383,6 @@ static inline const char *passenger_server_log_file(const passenger_server_optio
 static inline int passenger_server_log_level(const passenger_server_options *options)
 {
     return options->log_level == PASSENGER_UNSET ? 3 : options->log_level;
-}
-
-static inline int passenger_server_disable_log_prefix(const passenger_server_options *options)
-{
-    return options->disable_log_prefix == PASSENGER_UNSET ? 0 : options->disable_log_prefix;
 }
 
 static inline const char *passenger_server_instance_registry_dir(const passenger_server_options *options)
