@@ -108,7 +108,7 @@ def test_output_goes_to_the_app_s_own_log_or_the_site_s_or_the_main_one(home: Pa
     logs = app_logs(home)
     say(logs, home, b"own\n", "app.log")
     say(logs, home, b"site\n", None)
-    logs.configure(3, True, main_file=True)
+    logs.configure(3, main_file=True)
     say(logs, home, b"main\n", None)
     found = [path.read_bytes() for path in (home / "app.log", home.parent / "site", home.parent / "own")]
     assert found == [b"own\n", b"site\n", b"main\n"]
