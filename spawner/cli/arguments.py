@@ -11,7 +11,7 @@ import click
 
 from spawner.cli.admin_client import ask
 from spawner.cli.completion import complete_group, complete_instance
-from spawner.cli.console import printable
+from spawner.cli.console import printable, short_names
 from spawner.cli.instances import REGISTRY_VARIABLE, Instance, choose_instance, find_instances, registry_folders
 from spawner.cli.program import NoSuchApp
 
@@ -118,11 +118,14 @@ def app_fields(instance: Instance, app: Optional[str], pids_too: bool = False) -
 
 
 def apps_named(groups: Sequence[AppGroup], name: str) -> list[AppGroup]:
-    """The group of exactly this name.
+    """The group of this name, which may be the short one of a page.
 
     :raises NoSuchApp: there is none.
     """
     found = [group for group in groups if group["name"] == name]
+    if not found:
+        short = short_names(group["name"] for group in groups)
+        found = [group for group in groups if short[group["name"]] == name]
     return found or _no_such_app("No app group is called %s" % name, groups)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import IO, Any, Optional, Sequence, cast
+from typing import IO, Any, Iterable, Optional, Sequence, cast
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 UNBOUNDED = 10_000  # columns: more than any page has
+_LIBRARY_FOLDER = re.compile(r"\A/.*/(site|dist)-packages/(?=\S)")  # at the beginning of a group's name
 _LEAST = 12  # columns into which a text can be folded and still be read
 
 
@@ -43,6 +44,17 @@ def counted(number: int, noun: str) -> str:
 def printable(text: str) -> str:
     """Text from apps and folders without control characters, except line ends and tabs."""
     return "".join(mark if mark.isprintable() or mark in "\n\t" else "\N{REPLACEMENT CHARACTER}" for mark in text)
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """The names of app groups as a page shows them: `graphite (production)` for an app inside of a library folder.
+
+    A name that would then be that of two groups stays whole.
+    """
+    whole = sorted(set(names))
+    short = {name: _LIBRARY_FOLDER.sub("", name) for name in whole}
+    taken = list(short.values())
+    return {name: one if taken.count(one) == 1 else name for name, one in short.items()}
 
 
 def page_console(force_colors: bool = False, file: Optional[IO[str]] = None) -> Console:

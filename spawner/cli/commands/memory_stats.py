@@ -12,10 +12,11 @@ from rich.text import Text
 
 from spawner.cli.admin_client import ask
 from spawner.cli.arguments import chosen_instance, instance_options, json_option
-from spawner.cli.console import PageTable, megabytes, page_console, printable
+from spawner.cli.console import PageTable, megabytes, page_console, printable, short_names
 from spawner.cli.program import PassengerCommand
 from spawner.version import VERSION
 
+_LEAST_PRIVATE = 20 * 1024 * 1024  # bytes; a worker that has less of its own is no reason for a hint
 SIZES = ("rss", "pss", "uss", "swap")
 _LAST = ("Resident", "Shares")
 _TITLES = ("PID", "Parent", "Kind", "Resident", "Shares", "Private", "Swap", "Of")
@@ -42,7 +43,8 @@ def memory_stats(as_json: bool, instance: Optional[str], registry: Optional[Path
     """
     processes = ask(chosen_instance(instance, registry).admin_socket, "memory")["processes"]
     if as_json:
-        click.echo(json.dumps({"processes": processes, "total": totals(processes)}, indent=2))
+        told = {"processes": processes, "total": totals(processes), "hints": hints(processes)}
+        click.echo(json.dumps(told, indent=2))
         return
     console = page_console()
     for part in render(processes):
@@ -57,6 +59,32 @@ def totals(processes: Iterable[Process]) -> dict[str, Optional[int]]:
             if process[size] is not None:
                 sums[size] = (sums[size] or 0) + process[size]
     return sums
+
+
+def hints(processes: Sequence[Process]) -> list[str]:
+    """A sentence for each app whose workers share little with their preloader, as far as the sizes are known."""
+    groups: dict[str, list[Process]] = {}
+    for process in processes:
+        if process["group"] is not None:
+            groups.setdefault(process["group"], []).append(process)
+    found = [_hint_of(name, members) for name, members in groups.items()]
+    return [hint for hint in found if hint is not None]
+
+
+def _hint_of(name: str, members: Sequence[Process]) -> Optional[str]:
+    """Where each worker has more of its own than its preloader has in all, most was not there before the fork."""
+    preloaders = [one["rss"] for one in members if one["kind"] == "preloader"]
+    workers = [one["uss"] for one in members if one["kind"] == "worker"]
+    if not preloaders or not workers or None in preloaders + workers:
+        return None
+    least, preloaded = min(workers), max(preloaders)
+    if least < max(preloaded, _LEAST_PRIVATE):
+        return None
+    return (
+        "%s: each worker has at least %s of its own, and the preloader %s in all. The app seems to import most of "
+        "itself only in its workers. Import it in the entry file, so that workers share it (docs/preloading.md)."
+        % (printable(name), megabytes(least), megabytes(preloaded))
+    )
 
 
 def render(processes: Sequence[Process]) -> Iterator[Any]:
@@ -74,6 +102,8 @@ def render(processes: Sequence[Process]) -> Iterator[Any]:
     sums = totals(processes)
     text = "All together: %s resident, %s shares, %s private, %s swap" % tuple(megabytes(sums[size]) for size in SIZES)
     yield Text(text if processes else "No process runs.", style="bold")
+    for hint in hints(processes):
+        yield Text(hint, style="yellow")
     if any(process["pss"] is None for process in processes):
         yield Text("A dash means that the kernel does not say (before Linux 4.14, or a spawner that is not root).")
     if not any(one["kind"] == "spawner" for one in processes):
@@ -83,9 +113,10 @@ def render(processes: Sequence[Process]) -> Iterator[Any]:
 def _table(processes: Sequence[Process]) -> PageTable:
     numeric = ("PID", "Parent", "Resident", "Shares", "Private", "Swap")
     table = PageTable(*_TITLES, numeric=numeric, foldable=("Of",), expendable=("Parent", "Swap"), last=_LAST)
+    names = short_names(process["group"] for process in processes if process["group"])
     for process in processes:
         sizes = [megabytes(process[size]) for size in SIZES]
-        name = printable(process["group"] or process["name"])
+        name = printable(names[process["group"]] if process["group"] else process["name"])
         table.add_row(str(process["pid"]), str(process["ppid"]), process["kind"], *sizes, name)
     sums = totals(processes)
     count = "%d process%s" % (len(processes), "" if len(processes) == 1 else "es")

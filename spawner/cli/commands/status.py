@@ -26,6 +26,7 @@ from spawner.cli.console import (
     megabytes,
     page_console,
     printable,
+    short_names,
 )
 from spawner.cli.instances import Instance
 from spawner.cli.program import NoAnswer
@@ -114,9 +115,10 @@ def render(answer: dict[str, Any], now: Optional[float] = None) -> Iterable[Rend
     """
     moment = time.time() if now is None else now
     yield _head(answer, moment)
+    names = short_names(group["name"] for group in answer["groups"])
     for group in answer["groups"]:
         yield Text()
-        yield _group_head(group)
+        yield _group_head(group, names[group["name"]])
         if group.get("pinned_release"):
             yield Padding(_pinned_release(group["pinned_release"]), (0, 0, 0, 2), expand=False)
         elif group["failure"]:
@@ -146,9 +148,9 @@ def _head(answer: dict[str, Any], now: float) -> Text:
     return page
 
 
-def _group_head(group: dict[str, Any]) -> Text:
+def _group_head(group: dict[str, Any], name: str) -> Text:
     page = Text()
-    page.append(printable(group["name"]), style="bold")
+    page.append(printable(name), style="bold")
     page.append("\n  ")
     page.append(group["state"], style=_STATE_STYLES.get(group["state"], ""))
     page.append(", generation %d" % group["generation"])

@@ -134,6 +134,16 @@ def test_what_an_unset_variable_of_a_script_leaves_is_wrong_usage(
     assert registry.asked == []
 
 
+def test_the_short_name_of_a_page_names_an_app(
+    registry: Registry, answer: dict[str, Any], as_line: AsLine
+) -> None:
+    key = "/opt/lib/site-packages/graphite (production)"
+    answer["groups"][0]["name"] = key
+    registry.add("httpd-1", as_line(answer), restart_app=as_line({"ok": True, "groups": [outcome("started")]}))
+    assert run(registry, "--name", "graphite (production)").exit_code == 0
+    assert registry.asked[-1]["name"] == [key]
+
+
 def test_a_path_and_a_name_together_are_wrong_usage(registry: Registry) -> None:
     assert run(registry, "/srv", "--name", "x").exit_code == 2
 

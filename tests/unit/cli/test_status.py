@@ -142,6 +142,27 @@ def test_an_app_that_the_full_pool_gives_fewer_workers_is_told(
     assert "wants 4, has 1: the pool is full" in run(registry).output
 
 
+def test_an_app_inside_of_a_library_folder_has_a_short_name(
+    registry: Registry, answer: dict[str, Any], as_line: AsLine
+) -> None:
+    root = "/opt/graphite/lib/python3.11/site-packages/graphite/web"
+    answer["groups"][0].update(name=root + " (production)", app_root=root)
+    registry.add("httpd-1", as_line(answer))
+    lines = run(registry).output.splitlines()
+    assert "graphite/web (production)" in lines
+    assert "  " + root in lines
+
+
+def test_two_apps_of_one_short_name_keep_their_whole_names(
+    registry: Registry, answer: dict[str, Any], as_line: AsLine
+) -> None:
+    names = ["/%s/site-packages/graphite (production)" % folder for folder in ("a", "b")]
+    answer["groups"] = [{**answer["groups"][0], "name": name} for name in names]
+    registry.add("httpd-1", as_line(answer))
+    lines = run(registry).output.splitlines()
+    assert [name for name in names if name in lines] == names
+
+
 def test_text_of_apps_cannot_steer_the_terminal(registry: Registry, answer: dict[str, Any], as_line: AsLine) -> None:
     answer["groups"][0]["name"] = "evil\x1b]0;owned\x07[bold]"
     registry.add("httpd-1", as_line(answer))

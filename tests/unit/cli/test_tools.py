@@ -47,7 +47,30 @@ def test_memory_as_json_has_sums_too(registry: Registry, as_line: AsLine) -> Non
     processes = [process(3, "worker", "a", 4), {**process(4, "worker", "a", 5), "pss": None}]
     registry.add("httpd-1", b"", memory=as_line({"ok": True, "processes": processes}))
     told = json.loads(run(registry, "memory-stats", "--json").output)
-    assert told == {"processes": processes, "total": {"rss": 9, "pss": 4, "uss": 9, "swap": 0}}
+    assert told == {"processes": processes, "total": {"rss": 9, "pss": 4, "uss": 9, "swap": 0}, "hints": []}
+
+
+@pytest.mark.parametrize(
+    ("preloader", "workers", "is_hinted"),
+    [
+        (30, [80, 60], True),
+        (30, [80, 10], False),  # one worker shows that the app itself is shared
+        (90, [80, 60], False),
+        (8, [15, 15], False),
+        (30, [], False),
+        (30, [80, None], False),
+    ],
+)
+def test_an_app_that_is_imported_only_in_its_workers_gets_a_hint(
+    registry: Registry, as_line: AsLine, preloader: int, workers: list[Any], is_hinted: bool
+) -> None:
+    sizes = [None if size is None else size * MEBIBYTE for size in workers]
+    processes = [process(2, "preloader", "/srv/a (production)", preloader * MEBIBYTE)]
+    processes += [process(3 + number, "worker", "/srv/a (production)", size) for number, size in enumerate(sizes)]
+    registry.add("httpd-1", b"", memory=as_line({"ok": True, "processes": processes}))
+    text = "/srv/a (production): each worker has at least 60.0 M of its own, and the preloader 30.0 M in all."
+    assert (text in run(registry, "memory-stats").output) == is_hinted
+    assert len(json.loads(run(registry, "memory-stats", "--json").output)["hints"]) == is_hinted
 
 
 REQUEST = {
