@@ -50,10 +50,12 @@ REMEDIES: dict[int, str] = {
     2044: _FRAMES,
     2045: "The worker ended while it was serving the request. JS3503 has the signal or the status. The app's log may "
     "say more.",
-    2046: "Either the app raised an exception after its response had begun, or its response was shorter than its "
-    "Content-Length: then the app's log has the reason at this time, with an error id of its own. Or the worker died: "
-    "see JS3503. If Apache had sent nothing to the client yet, the client gets a 502. Otherwise the client sees that "
-    "the response is cut.",
+    2046: "The worker died (see JS3503), or the loader of the app cannot report an error in the middle of a response: "
+    "then the app's log has the reason at this time. If Apache had sent nothing to the client yet, the client gets a "
+    "502. Otherwise the client sees that the response is cut.",
+    2047: "Search for the error id in the app's log: the app raised an exception after its response had begun, or its "
+    "response was shorter or longer than its Content-Length. If Apache had sent nothing to the client yet, the client "
+    "gets a 502 with the same error id. Otherwise the client sees that the response is cut.",
     2060: "Give Apache more file descriptors (LimitNOFILE, `ulimit -n`), or look at the app's `wsgi.file_wrapper`.",
     2061: _FILE,
     2062: _FILE,

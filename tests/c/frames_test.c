@@ -69,6 +69,7 @@ static void check_body(const vector *row)
         {"complete", PASSENGER_FRAME_END},
         {"cut", PASSENGER_FRAME_MORE},
         {"bad_size", PASSENGER_FRAME_BAD_SIZE},
+        {"failed", PASSENGER_FRAME_FAILURE},
         {"after_end", PASSENGER_FRAME_AFTER_END},
     };
     size_t index = 0;
@@ -93,6 +94,18 @@ TEST(a_refusal_is_for_good)
     CHECK(got.end == PASSENGER_FRAME_BAD_SIZE);
     take_events(&frames, (const unsigned char *)"\0\0\0\0", 4, &got);
     CHECK(got.end == PASSENGER_FRAME_BAD_SIZE);
+}
+
+TEST(a_failure_has_its_error_id)
+{
+    static const unsigned char bytes[] = "\xff\xff\xff\xfe" "0123abcd";
+    const unsigned char *next = bytes;
+    size_t left = sizeof(bytes) - 1;
+    passenger_frames frames;
+    passenger_frames_begin(&frames);
+    CHECK(passenger_frames_next(&frames, &next, &left) == PASSENGER_FRAME_FAILURE);
+    CHECK(strcmp(frames.error_id, "0123abcd") == 0);
+    CHECK(!passenger_frames_end_of_input(&frames));
 }
 
 TEST(a_frame_header_that_is_written_is_read_back)
@@ -177,6 +190,7 @@ TEST(random_bytes_end_in_a_defined_state_however_they_are_split)
 
 TESTS(RUN(bodies_are_read_as_the_shared_table_says),
       RUN(a_refusal_is_for_good),
+      RUN(a_failure_has_its_error_id),
       RUN(a_frame_header_that_is_written_is_read_back),
       RUN(all_bytes_of_a_raw_body_are_data),
       RUN(a_raw_body_ends_with_the_connection_and_nothing_may_follow),

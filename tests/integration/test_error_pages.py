@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -143,6 +144,28 @@ def test_an_app_that_fails_a_request_is_answered_with_an_id_of_its_log_line(
     found = re.search(r"<code>([0-9a-f]{8})</code>", answer.text)
     assert found
     httpd.logs.wait_for("the app failed .error id " + found.group(1), "site.example.log")
+
+
+def test_a_request_that_fails_after_its_response_began_has_one_error_id_in_both_logs(
+    httpd: CheckedHttpd, apps: AppFolders
+) -> None:
+    app = apps.create(name="failing")
+    app.write(
+        "passenger_wsgi.py",
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Length', '300000')])\n"
+        "    yield b'x' * 200000\n"
+        "    raise ValueError('in the middle')\n",
+    )
+    httpd.site(document_root=app.public, body=f'PassengerAppLogFile "{app.events}/own.log"')
+    httpd.logs.expect("JS2047: the app failed in the middle of the response")
+    httpd.start()
+    with pytest.raises(http.client.IncompleteRead):
+        httpd.get("/")
+    line = httpd.logs.wait_for("JS2047", "site.example.log")
+    found = re.search(r"error id ([0-9a-f]{8})", line)
+    assert found
+    eventually(lambda: f"the app failed (error id {found[1]})" in app.wait_for_event("own.log"), "the app's line")
 
 
 def test_a_friendly_page_of_a_request_shows_the_failing_line(httpd: CheckedHttpd, apps: AppFolders) -> None:

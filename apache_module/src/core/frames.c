@@ -3,6 +3,7 @@
 #include <string.h>
 
 static const uint32_t FILE_MARK = 0xffffffffu;
+static const uint32_t FAILURE_MARK = 0xfffffffeu;
 
 void passenger_frames_begin(passenger_frames *frames)
 {
@@ -75,6 +76,19 @@ static passenger_frame_event take_file(passenger_frames *frames)
     return PASSENGER_FRAME_FILE;
 }
 
+static passenger_frame_event take_failure(passenger_frames *frames)
+{
+    const char *id = (const char *)frames->header + PASSENGER_FRAME_HEADER_SIZE;
+    for (size_t index = 0; index < PASSENGER_ERROR_ID_LENGTH; index++) {
+        if (memchr("0123456789abcdef", id[index], 16) == NULL) {
+            return finish(frames, PASSENGER_FRAME_BAD_SIZE);
+        }
+    }
+    memcpy(frames->error_id, id, PASSENGER_ERROR_ID_LENGTH);
+    frames->error_id[PASSENGER_ERROR_ID_LENGTH] = '\0';
+    return finish(frames, PASSENGER_FRAME_FAILURE);
+}
+
 passenger_frame_event passenger_frames_next(passenger_frames *frames, const unsigned char **bytes, size_t *length)
 {
     if (frames->finished == PASSENGER_FRAME_END && *length > 0) {
@@ -103,6 +117,12 @@ passenger_frame_event passenger_frames_next(passenger_frames *frames, const unsi
                 return PASSENGER_FRAME_MORE;
             }
             return take_file(frames);
+        }
+        if (mark == FAILURE_MARK) {
+            if (!fill_header(frames, PASSENGER_FAILURE_FRAME_SIZE, bytes, length)) {
+                return PASSENGER_FRAME_MORE;
+            }
+            return take_failure(frames);
         }
         frames->header_used = 0;
         if (mark == 0) {

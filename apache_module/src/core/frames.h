@@ -14,7 +14,8 @@
 
 enum {
     PASSENGER_FRAME_HEADER_SIZE = 4,            /* of a data or end frame */
-    PASSENGER_FILE_FRAME_SIZE = 20              /* of a file frame, whole */
+    PASSENGER_FILE_FRAME_SIZE = 20,             /* of a file frame, whole */
+    PASSENGER_FAILURE_FRAME_SIZE = 4 + PASSENGER_ERROR_ID_LENGTH    /* of a failure frame, whole */
 };
 
 typedef enum passenger_frame_event {
@@ -22,7 +23,8 @@ typedef enum passenger_frame_event {
     PASSENGER_FRAME_DATA,     /* `data`, `length`: body bytes, a part of a frame or the whole */
     PASSENGER_FRAME_FILE,     /* `file_offset`, `file_length`: body bytes from the next descriptor */
     PASSENGER_FRAME_END,      /* the body is complete */
-    PASSENGER_FRAME_BAD_SIZE,     /* refused: a size that no frame may have */
+    PASSENGER_FRAME_FAILURE,  /* the app has failed, and the body is cut: `error_id` */
+    PASSENGER_FRAME_BAD_SIZE,     /* refused: a size, or an error id, that no frame may have */
     PASSENGER_FRAME_AFTER_END     /* refused: bytes behind the end frame */
 } passenger_frame_event;
 
@@ -31,12 +33,13 @@ typedef struct passenger_frames {
     unsigned char header[PASSENGER_FILE_FRAME_SIZE];
     size_t header_used;
     uint32_t data_left;               /* of the current data frame. Invariant: > 0 only while header_used is 0 */
-    passenger_frame_event finished;   /* MORE while the body goes on; then END or the refusal, for good */
+    passenger_frame_event finished;   /* MORE while the body goes on; then END, FAILURE or the refusal, for good */
 
     const unsigned char *data;        /* valid after DATA; points into what was fed */
     size_t length;
     int64_t file_offset;              /* valid after FILE. Invariant: both >= 0, their sum fits */
     int64_t file_length;
+    char error_id[PASSENGER_ERROR_ID_LENGTH + 1];   /* valid after FAILURE: the id that the app's log has */
 } passenger_frames;
 
 void passenger_frames_begin(passenger_frames *frames);

@@ -67,6 +67,11 @@ static void log_broken_body(const passenger_proxy *proxy)
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2044)
                       "the worker broke the protocol: bytes behind the end of the body (%s; error id %s)", whose, id);
         break;
+    case PASSENGER_RESPONSE_APP_FAILED:
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2047)
+                      "the app failed in the middle of the response: its log says why, with the same error id (%s; "
+                      "error id %s)", whose, id);
+        break;
     case PASSENGER_RESPONSE_CUT:
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2046)
                       "the worker ended the connection in the middle of the response: either the app failed, and its "

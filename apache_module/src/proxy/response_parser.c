@@ -199,6 +199,10 @@ static int feed_body(passenger_response_parser *parser, const char **bytes, size
     case PASSENGER_FRAME_END:
         end_body(parser);
         break;
+    case PASSENGER_FRAME_FAILURE:
+        passenger_error_id_set(parser->r, parser->frames.error_id);
+        break_off(parser, PASSENGER_RESPONSE_APP_FAILED);
+        break;
     case PASSENGER_FRAME_BAD_SIZE:
     case PASSENGER_FRAME_AFTER_END:
         break_off(parser, PASSENGER_RESPONSE_BAD_FRAME);

@@ -33,6 +33,7 @@ typedef enum passenger_response_fault {
     PASSENGER_RESPONSE_BAD_FRAME,
     PASSENGER_RESPONSE_BAD_FILE,     /* of a file frame; response_file.c has logged why */
     PASSENGER_RESPONSE_BEHIND_END,   /* bytes behind the end frame */
+    PASSENGER_RESPONSE_APP_FAILED,   /* the worker says so; its id is the request's */
     PASSENGER_RESPONSE_CUT           /* the connection ended before the body was complete */
 } passenger_response_fault;
 

@@ -115,6 +115,7 @@ class Exchange:
         self._buffer = b""
         self._descriptors: list[int] = []
         self.kind = ""
+        self.failure = ""  # the error id that has cut the body
 
     def __enter__(self) -> Exchange:
         return self
@@ -174,13 +175,19 @@ class Exchange:
         return data
 
     def read_frame(self) -> bytes | None:
-        """Return the next data or file frame's bytes, b"" for the end frame, None at the end of the connection."""
+        """Return the next data or file frame's bytes, b"" for the end frame, None at the end of the connection or of a
+        body that an error has cut (see `failure`).
+        """
         while (read := read_frame_header(self._buffer)) is None:
             if not self._receive():
                 return None
         frame, size = read
         self._buffer = self._buffer[size:]
         self.kind = frame.kind
+        if frame.kind == "failure":
+            self.failure = frame.error_id
+            assert not self.read(1), "bytes behind the failure frame"
+            return None
         if frame.kind == "file":
             return os.pread(self._descriptors[-1], frame.size, frame.offset)
         data = self.read(frame.size)
@@ -197,6 +204,7 @@ class Exchange:
         while True:
             data = self.read_frame()
             if data is None:
+                answer.error_id = answer.error_id or self.failure
                 return
             if not data:
                 answer.complete = True

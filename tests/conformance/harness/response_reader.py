@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 HEAD_LIMIT = 256 * 1024
 _END = b"\0\0\0\0"
 _FILE = 0xFFFFFFFF
+_FAILURE = 0xFFFFFFFE
 _LARGEST_DATA = 0x7FFFFFFF
 _LARGEST_FILE = (1 << 63) - 1
 _STATUS = re.compile(rb"[2-5][0-9][0-9](?: [^\x00-\x08\x0a-\x1f\x7f]*)?\Z")
@@ -158,11 +159,12 @@ def _without_first_space(text: bytes) -> str:
 
 @dataclass
 class Frame:
-    """`kind`: data, file or end; `size`: bytes of body; `offset`: of a file's."""
+    """`kind`: data, file, end or failure; `size`: bytes of body; `offset`: of a file's; `error_id`: of a failure."""
 
     kind: str
     size: int = 0
     offset: int = 0
+    error_id: str = ""
 
 
 class BadFrame(AssertionError):
@@ -178,6 +180,8 @@ def read_frame_header(data: bytes) -> tuple[Frame, int] | None:
         return Frame("end"), 4
     if size <= _LARGEST_DATA:
         return Frame("data", size), 4
+    if size == _FAILURE:
+        return _failure(data)
     if size != _FILE:
         raise BadFrame(f"a frame of size {size:#x}")
     if len(data) < 20:
@@ -186,3 +190,11 @@ def read_frame_header(data: bytes) -> tuple[Frame, int] | None:
     if offset + length > _LARGEST_FILE:
         raise BadFrame(f"a file frame of {length} bytes from {offset}")
     return Frame("file", length, offset), 20
+
+
+def _failure(data: bytes) -> tuple[Frame, int] | None:
+    if len(data) < 12:
+        return None
+    if not re.fullmatch(rb"[0-9a-f]{8}", data[4:12]):
+        raise BadFrame(f"an error id {data[4:12]!r}")
+    return Frame("failure", error_id=data[4:12].decode()), 12

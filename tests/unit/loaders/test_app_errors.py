@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
+from spawner.loaders.python.wsgi.response import Response
 from tests.conformance.harness.loader_process import Process
 from tests.conformance.loaders import ROOT
 from tests.unit.loaders.conftest import Starter
@@ -45,8 +47,29 @@ def test_the_traceback_shows_the_apps_frames_and_none_of_ours(probe: Process) ->
 def test_an_error_after_the_head_cuts_the_answer(probe: Process, path: str, error: str) -> None:
     answer = probe.get(path)
     assert (answer.status, answer.body, answer.complete) == ("200 OK", b"first", False)
-    probe.output.wait_for(error)
+    assert "GET {}: the app failed (error id {})".format(path, answer.error_id) in probe.output.wait_for(error)
     assert probe.get("/hello").complete
+
+
+def test_an_error_that_cuts_a_frame_adds_nothing_to_it() -> None:
+    class Interrupted:
+        """A connection during whose second send a signal handler of the app raises."""
+
+        sent: list[bytes] = []
+
+        def sendall(self, data: bytes) -> None:
+            self.sent.append(data)
+            if len(self.sent) == 2:
+                raise ValueError("from a signal handler")
+
+    connection: Any = Interrupted()
+    response = Response(connection, True, "GET")
+    response.start_response("200 OK", [])
+    response.write(b"first")
+    with pytest.raises(ValueError, match="handler"):
+        response.write(b"second")
+    response.cut("0123abcd")
+    assert [data[-6:] for data in connection.sent] == [b"\x05first", b"second"]
 
 
 def test_a_request_line_in_the_log_is_one_line_whatever_the_path_holds(probe: Process) -> None:

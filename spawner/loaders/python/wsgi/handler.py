@@ -137,9 +137,11 @@ def _handle_error(error: BaseException, request: Request, response: Response) ->
     what = "an invalid response" if isinstance(error, InvalidResponse) else "the app failed"
     error_id = new_error_id()
     error_log.log_app_error("{}: {} (error id {})".format(_described(request), what, error_id), error)
-    if not response.head_sent:
-        page = request.error_responses.page(request.environ, error, error_id)
-        _send_error(response, _INTERNAL_ERROR, error_id, *page)
+    if response.head_sent:
+        response.cut(error_id)
+        return
+    page = request.error_responses.page(request.environ, error, error_id)
+    _send_error(response, _INTERNAL_ERROR, error_id, *page)
 
 
 def _client_left(error: BaseException) -> bool:

@@ -17,6 +17,7 @@ from .response_head import ResponseHead, check_head
 _DATA_HEAD = struct.Struct("!I")
 _FILE_HEAD = struct.Struct("!IQQ")
 _FILE_MARK = 0xFFFFFFFF
+_FAILURE_HEAD = b"\xff\xff\xff\xfe"
 _END = b"\0\0\0\0"
 _LONGEST_FRAME = 1 << 30
 _LONGEST_COPY = 64 * 1024  # bytes; a longer block is sent by a call of its own instead of being copied behind its head
@@ -28,7 +29,8 @@ class Response:
     Invariants: `_head` is None until start_response; nothing is sent before it; once `head_sent`, the head does not
     change. `_remaining` counts what Content-Length still lacks (None: no length is known). `_chunks` is there while the
     app chunks the body itself; then no length is known until its last chunk. `_ended` is set once the end frame has
-    been sent, or a plain response finished; nothing is sent after it.
+    been sent, or a plain response finished; nothing is sent after it. `_is_amid` while a frame is being sent: what
+    raises in between (a signal handler of the app) leaves half a frame.
     """
 
     __slots__ = (
@@ -36,6 +38,7 @@ class Response:
         "_connection",
         "_ended",
         "_head",
+        "_is_amid",
         "_is_head_request",
         "_remaining",
         "bodiless",
@@ -58,6 +61,7 @@ class Response:
         self._remaining: Optional[int] = None
         self._chunks: Optional[ChunkedDecoder] = None
         self._ended = False
+        self._is_amid = False
 
     def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], None]:
         """PEP 3333's start_response. Raises InvalidResponse, and `exc_info` when the head has been sent already."""
@@ -91,6 +95,15 @@ class Response:
         """Name the error to a peer that asked for frames. Between `replace` and the first byte."""
         if self.framed:
             self._started_head().add_error_id(error_id)
+
+    def cut(self, error_id: str) -> None:
+        """Tell a peer that asked for frames that the body ends here because of an error, whose id the log has."""
+        if self.framed and self.head_sent and not self._ended and not self._is_amid:
+            self._ended = True
+            try:
+                self._send(_FAILURE_HEAD + error_id.encode("ascii"))
+            except ClientLeft:
+                pass
 
     def write(self, data: bytes) -> None:
         """Send `data` at once, behind the head if that is still to be sent. Nothing is sent for no bytes.
@@ -225,6 +238,7 @@ class Response:
     def _send_block(self, head: bytes, data: bytes) -> None:
         """Send the head, if any, and a block, and the end if the body is known to be complete then."""
         end = b""
+        self._is_amid = True
         if self.framed:
             if len(data) > _LONGEST_FRAME:
                 data = self._send_all_but_last_frame(head, data)
@@ -243,6 +257,7 @@ class Response:
             self._send(data)
             if end:
                 self._send(end)
+        self._is_amid = False
 
     def _send_all_but_last_frame(self, head: bytes, data: bytes) -> bytes:
         if head:
@@ -266,12 +281,14 @@ class Response:
     def _send_file_frame(self, descriptor: int, offset: int, length: int) -> None:
         frame = _FILE_HEAD.pack(_FILE_MARK, offset, length)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+        self._is_amid = True
         try:
             sent = self._connection.sendmsg([frame], ancillary)
         except ConnectionError as error:
             raise ClientLeft("the client left") from error
         if sent < len(frame):
             self._send(frame[sent:])
+        self._is_amid = False
 
     def _end_plain(self) -> None:
         """Tell a plain peer the end now: close() may take long, and a child of the app may hold the connection too."""
