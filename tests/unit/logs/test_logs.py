@@ -112,8 +112,9 @@ def test_without_prefix_the_line_stands_alone() -> None:
 
 
 def test_control_characters_cannot_reach_a_terminal_nor_other_bytes_be_lost() -> None:
-    assert OutputFormat(3, False).lines(1, [b"\x1b[31m\tred\xff\xc3\xa9"], TracebackLines())[0] == b"\\x1b[31m\tred\xff\xc3\xa9\n"
-    assert OutputFormat(3, False).lines(1, [b"\xc2\x9b31m \x9b31m"], TracebackLines())[0] == b"\\x9b31m \\x9b31m\n"
+    lines = [b"\x1b[31m\tred\xff\xc3\xa9", b"\xc2\x9b31m \x9b31m"]
+    written = OutputFormat(3, False).lines(1, lines, TracebackLines())
+    assert written == [b"\\x1b[31m\tred\xff\xc3\xa9\n", b"\\x9b31m \\x9b31m\n"]
 
 
 def test_the_output_of_apps_is_of_level_three() -> None:
