@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from instance_registry import Registry
 
 import spawner
+from spawner.cli.instances import find_instances
 from spawner.cli.main import jumpseat
 from spawner.version import VERSION
 
@@ -224,3 +225,14 @@ def test_a_page_can_be_told_again_and_again(
     monkeypatch.setattr("spawner.cli.commands.status.time.sleep", nap)
     result = run(registry, "status", "--watch", "3")
     assert (result.exit_code, naps, result.output.count("/var/www/shop (production)")) == (0, [3.0, 3.0], 2)
+
+
+def test_an_instance_that_another_user_can_have_made_is_not_believed(registry: Registry) -> None:
+    registry.add("httpd-1")
+    assert [one.name for one in find_instances([registry.folder])] == ["httpd-1"]
+    writable = registry.add("httpd-2")
+    writable.chmod(0o777)
+    (registry.folder / "httpd-3").symlink_to("httpd-1")
+    if os.geteuid() == 0:
+        os.chown(registry.add("httpd-4"), 65534, 65534)
+    assert [one.name for one in find_instances([registry.folder])] == ["httpd-1"]
