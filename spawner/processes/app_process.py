@@ -11,9 +11,11 @@ from spawner.errors import PeerError
 from spawner.logs.app_output import AppOutput
 from spawner.pool.registry import Registry
 from spawner.pool.states import ProcessKind
+from spawner.processes import message_limits
 from spawner.processes.group_resources import GroupResources
 from spawner.processes.pid_monitor import PidMonitor
 from spawner.processes.process_line import ProcessLine
+from spawner.processes.process_tree import ProcessTree
 from spawner.shared import masking, start_steps
 from spawner.shared.exception_serializer import SerializedException
 from spawner.start_failure import FailureDetails, StartFailure, hidden, raised_from, variables_from
@@ -85,6 +87,7 @@ class AppProcess:
     :ivar routes: the names of the sockets of its own that it may have (PassengerStickySessions), the newest last: of a
         process that is up, one or none.
     :ivar facts: what helps to find out why a start failed, in order.
+    :ivar tree: what its interpreter has started, this process included, until it is closed.
     :ivar stderr: where its standard error is read: until a forked worker has said hello, at its preloader's output.
     """
 
@@ -111,6 +114,7 @@ class AppProcess:
         self.environment: Mapping[str, str] = {}
         self.preloader_id: Optional[int] = None
         self.routes: tuple[str, ...] = ()
+        self.tree: Optional[ProcessTree] = None
         self.hello_received = False
         self.loaded = False
         self.ready = False
@@ -221,6 +225,9 @@ class AppProcess:
         self._cancel_status_timer()
         self._pid_monitor.close()
         self.line.close()
+        tree, self.tree = self.tree, None
+        if tree is not None:
+            tree.release()
         if self.output.fileno() >= 0:
             self._loop.remove_reader(self.output.fileno())
             self.output.close()
@@ -234,6 +241,7 @@ class AppProcess:
         """
         kind = packet.type
         self._check_allowed(kind)
+        packet.fields = message_limits.cut(packet.fields)
         if kind == "hello":
             self._hello(packet)
         elif kind == "loaded":
@@ -298,6 +306,8 @@ class AppProcess:
     def _ready(self, packet: Packet) -> None:
         if not self.ready:
             self.ready = True
+            if self.tree is not None:
+                self.tree.has_served = True
             self._events.on_ready(self, frozenset(packet.get("capabilities").split()), packet.get("route"))
 
     def _failed(self, packet: Packet) -> None:
