@@ -130,7 +130,7 @@ def test_an_answer_is_passed_on_as_it_comes(served: tuple[CheckedHttpd, AppFolde
 
 def test_an_answer_that_is_shorter_than_its_length_is_cut(served: tuple[CheckedHttpd, AppFolder]) -> None:
     server, probe = served
-    server.logs.expect("JS204[26]")
+    server.logs.expect("JS204[27]")
     server.logs.allow("JS3")
     with Wire(server.port) as wire:
         wire.head(f"GET {path('/stream', parts=2, length=1000)} HTTP/1.1")
