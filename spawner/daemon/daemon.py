@@ -19,6 +19,7 @@ from spawner.daemon.directory_guard import DirectoryGuard
 from spawner.daemon.end_conditions import EndConditions
 from spawner.daemon.event_dispatcher import EventDispatcher
 from spawner.daemon.group_effects import GroupEffects
+from spawner.daemon.htaccess_apps import HtaccessApps
 from spawner.daemon.httpd_events import HttpdEventHandlers
 from spawner.daemon.log_configuration import LogConfiguration
 from spawner.daemon.notification_effects import NotificationEffects
@@ -288,6 +289,12 @@ class Daemon:
             self._open_sockets,
             self._guard.check,
             self._settings.prestart_timeout,
+            HtaccessApps(
+                self._pool,
+                self._parameters.apache_uid,
+                self._settings.htaccess_apps,
+                lambda key: self._dispatcher.dispatch(self._pool.close_group, key),
+            ),
         )
 
     def _after_event(self) -> None:
