@@ -80,8 +80,9 @@ def uid(name: str) -> int:
 
 @pytest.fixture
 def ada(hosting: Hosting) -> AppFolder:
-    """The app of a tenant who may choose it, and has done so; the server runs."""
-    hosting.tenant(ADA)
+    """The app of a tenant who may choose it, and has done so; the server runs, with a site of another tenant, too."""
+    for owner in (ADA, BOB):
+        hosting.tenant(owner)
     app = hosting.app(ADA)
     hosting.write(ADA, f"PassengerAppRoot {app.root}")
     hosting.httpd.start()
@@ -122,15 +123,15 @@ def test_what_a_control_panel_writes_works(hosting: Hosting) -> None:
     hosting.httpd.start()
     told = hosting.process(ADA, "/shop/process")
     assert (told["user"], told["environ"]["FROM_PANEL"]) == (ADA, "yes")
-    hosting.httpd.get("/shop/print?text=hello", f"{ADA}.example")
-    facts = (private / "app.log").stat()
-    assert facts.st_uid == uid(ADA)
+    assert hosting.httpd.get("/shop/log?out=hello", f"{ADA}.example").status == 200
+    written = private / "app.log"
+    eventually(lambda: written.exists() and "hello" in written.read_text(), "the line in the app's log")
+    assert written.stat().st_uid == uid(ADA)
 
 
 def test_a_change_of_the_htaccess_restarts_the_app_without_a_reload_of_httpd(hosting: Hosting, ada: AppFolder) -> None:
     before = hosting.httpd.get("/pid", f"{ADA}.example").text
-    (ada.root / "other.py").write_text("from passenger_wsgi import application\n")
-    give(ada.root / "other.py", ADA)
+    ada.write("other.py", ada.entry.read_bytes())
     hosting.write(ADA, f"PassengerAppRoot {ada.root}", "PassengerStartupFile other.py")
     hosting.httpd.logs.allow("JS3502")
     eventually(lambda: hosting.httpd.get("/pid", f"{ADA}.example").text != before, "a new process")
@@ -162,7 +163,7 @@ def test_without_the_switch_every_request_fails_and_the_log_names_the_switch(hos
     hosting.httpd.start()
     hosting.httpd.logs.expect("JS2002")
     assert hosting.httpd.get(target, f"{ADA}.example").status == 500
-    hosting.httpd.logs.wait_for(f"{written}:1: PassengerAppRoot is not allowed .* because {SWITCH} is off")
+    hosting.httpd.logs.wait_for(f"{written}:1: PassengerAppRoot is not allowed .* because {SWITCH} is off", f"{ADA}.example.log")
 
 
 @pytest.mark.parametrize(
@@ -212,8 +213,6 @@ def test_a_path_that_is_not_plain_is_refused(hosting: Hosting, line: str) -> Non
 
 def test_the_app_of_another_tenant_is_refused(hosting: Hosting, ada: AppFolder) -> None:
     """Also while it runs: nothing of the request reaches its processes."""
-    hosting.tenant(BOB)
-    hosting.httpd.graceful()
     assert hosting.process(ADA)["user"] == ADA
     hosting.write(BOB, f"PassengerAppRoot {ada.root}", "SetEnv LD_PRELOAD /tmp/evil.so")
     hosting.refused(BOB, f"the app root {ada.root} belongs to user {ADA}")
@@ -231,47 +230,40 @@ def test_the_exact_text_of_another_tenants_htaccess_is_refused(hosting: Hosting,
 
 
 def test_a_link_to_another_tenants_htaccess_is_refused(hosting: Hosting, ada: AppFolder) -> None:
-    public = hosting.tenant(BOB)
+    public = hosting.public(BOB)
     (public / ".htaccess").symlink_to(hosting.public(ADA) / ".htaccess")
     give(public / ".htaccess", BOB)
-    hosting.httpd.graceful()
     hosting.refused(BOB, "is no regular file")
 
 
 def test_a_link_to_another_tenants_folder_does_not_bring_its_app(hosting: Hosting, ada: AppFolder) -> None:
-    public = hosting.tenant(BOB)
+    public = hosting.public(BOB)
     (public / "in").symlink_to(hosting.public(ADA))
     give(public / "in", BOB)
-    hosting.httpd.graceful()
     hosting.refused(BOB, f"belongs to user {BOB} ", "/in/process")
 
 
 def test_a_hard_link_to_another_tenants_htaccess_is_refused(hosting: Hosting, ada: AppFolder) -> None:
     """Its text would be served from a site whose log is another tenant's."""
-    public = hosting.tenant(BOB)
+    public = hosting.public(BOB)
     os.link(hosting.public(ADA) / ".htaccess", public / ".htaccess")
-    hosting.httpd.graceful()
     hosting.refused(BOB, f"belongs to user {BOB} ")
 
 
 def test_a_link_in_the_place_of_an_app_root_is_refused(hosting: Hosting, ada: AppFolder) -> None:
-    hosting.tenant(BOB)
     link = hosting.home(BOB) / "app"
     link.symlink_to(ada.root)
     give(link, BOB)
     hosting.write(BOB, f"PassengerAppRoot {link}")
-    hosting.httpd.graceful()
     hosting.refused(BOB, f"{ada.root} belongs to user {ADA}")
 
 
 def test_an_entry_file_of_another_tenant_is_refused(hosting: Hosting, ada: AppFolder) -> None:
-    hosting.tenant(BOB)
     own = hosting.app(BOB)
     own.entry.unlink()
     own.entry.symlink_to(ada.entry)
     give(own.entry, BOB)
     hosting.write(BOB, f"PassengerAppRoot {own.root}")
-    hosting.httpd.graceful()
     hosting.refused(BOB, f"the entry file .* belongs to user {ADA}")
 
 
@@ -317,8 +309,7 @@ def test_without_user_switching_nothing_is_chosen(hosting: Hosting) -> None:
 
 def test_a_tenants_interpreter_does_not_run_the_administrators_app(hosting: Hosting) -> None:
     """The app stands in the administrator's configuration, its site's folder is the tenant's."""
-    hosting.homes.joinpath("shop").mkdir()
-    shop = hosting.app("nobody", "shop") if False else AppFolders(hosting.homes / "shop").create("probe", owner=BOB)
+    shop = hosting.app(BOB)
     hosting.tenant(ADA, f"{SWITCH} on\nPassengerAppRoot {shop.root}\nPassengerUser {BOB}")
     hosting.write(ADA, "PassengerPython /usr/bin/python3")
     hosting.httpd.start()
@@ -340,7 +331,6 @@ def test_an_app_of_the_administrator_and_one_of_an_htaccess_share_nothing(hostin
 
 
 def test_a_log_is_not_written_through_a_link_to_another_tenants_file(hosting: Hosting, ada: AppFolder) -> None:
-    hosting.tenant(BOB)
     app = hosting.app(BOB)
     victim = hosting.home(ADA) / "victim.log"
     victim.write_text("")
@@ -350,10 +340,9 @@ def test_a_log_is_not_written_through_a_link_to_another_tenants_file(hosting: Ho
     link.symlink_to(victim)
     give(link, BOB)
     hosting.write(BOB, f"PassengerAppRoot {app.root}", f"PassengerAppLogFile {link}")
-    hosting.httpd.graceful()
     hosting.httpd.logs.expect("JS3008")
-    assert hosting.httpd.get("/print?text=hello", f"{BOB}.example").status in (200, 404)
-    hosting.httpd.logs.wait_for("JS3008")
+    assert hosting.httpd.get("/log?out=hello", f"{BOB}.example").status == 200
+    hosting.httpd.logs.wait_for("output: hello", f"{BOB}.example.log")
     assert victim.read_text() == ""
 
 
@@ -377,7 +366,8 @@ def test_one_user_cannot_have_more_apps_than_the_administrator_allows(hosting: H
     hosting.httpd.add(f"PassengerSpawnerConfigFile {settings}")
     hosting.tenant(ADA)
     for name in ("one", "two", "three"):
-        hosting.write(ADA, f"PassengerAppRoot {hosting.app(ADA, name).root}", folder=name)
+        app = hosting.app(ADA, name)
+        hosting.write(ADA, f"PassengerAppRoot {app.root}", f"PassengerBaseURI /{name}", folder=name)
     hosting.httpd.start()
     for name in ("one", "two"):
         assert hosting.process(ADA, f"/{name}/process")["user"] == ADA
