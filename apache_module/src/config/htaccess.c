@@ -5,13 +5,9 @@
 #include <apr_strings.h>
 
 #include <http_core.h>
-#include <http_log.h>
 
-#include "config/configuration.h"
 #include "core/deadlines.h"
 #include "core/group_cache.h"
-
-APLOG_USE_MODULE(passenger);
 
 int passenger_is_in_htaccess(const cmd_parms *command)
 {
@@ -56,41 +52,12 @@ const passenger_htaccess *passenger_htaccess_merge(apr_pool_t *pool, const passe
     return merged;
 }
 
-static const passenger_htaccess *said_of(const request_rec *r)
-{
-    const passenger_dir_config *config = ap_get_module_config(r->per_dir_config, &passenger_module);
-
-    return config->htaccess;
-}
-
-/* The newest line that needs permission, or NULL. */
-static const passenger_htaccess *last_choice(const passenger_htaccess *said)
+const passenger_htaccess *passenger_htaccess_choice(const passenger_htaccess *said)
 {
     while (said != NULL && !said->needs_permission) {
         said = said->before;
     }
     return said;
-}
-
-int passenger_htaccess_check(request_rec *r)
-{
-    const passenger_htaccess *said = last_choice(said_of(r));
-
-    if (said == NULL || passenger_dir_allow_htaccess(passenger_options_of(r))) {
-        return DECLINED;
-    }
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2002)
-                  "%s:%d: %s is not allowed in a .htaccess file here, because PassengerAllowHtaccess is off: the "
-                  "administrator can set it to on for this folder or virtual host, in the configuration of Apache",
-                  said->file, said->line, said->directive);
-    return HTTP_INTERNAL_SERVER_ERROR;
-}
-
-const passenger_htaccess *passenger_htaccess_of(const request_rec *r)
-{
-    const passenger_htaccess *said = said_of(r);
-
-    return last_choice(said) != NULL ? said : NULL;
 }
 
 uint64_t passenger_htaccess_digest(const passenger_htaccess *said)

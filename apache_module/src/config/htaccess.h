@@ -39,12 +39,8 @@ const char *passenger_htaccess_add(cmd_parms *command, const passenger_htaccess 
 const passenger_htaccess *passenger_htaccess_merge(apr_pool_t *pool, const passenger_htaccess *outer,
                                                    const passenger_htaccess *inner);
 
-/* Hook post_perdir_config: whether the .htaccess files of the request may say what they say of its app. Returns DECLINED
- * or, logged, HTTP_INTERNAL_SERVER_ERROR. */
-int passenger_htaccess_check(request_rec *r);
-
-/* What .htaccess files say of the app of the request; NULL unless there is a directive that needed permission. */
-const passenger_htaccess *passenger_htaccess_of(const request_rec *r);
+/* The newest line that needs permission, or NULL. */
+const passenger_htaccess *passenger_htaccess_choice(const passenger_htaccess *said);
 
 /* A digest of every line with its file, as passenger_digest() of group_cache.h makes it. */
 uint64_t passenger_htaccess_digest(const passenger_htaccess *said);

@@ -228,7 +228,8 @@ static int find_cached(request_rec *r, passenger_group *group)
 int passenger_group_find(request_rec *r, const passenger_mapping *mapping, passenger_group *group)
 {
     const apr_array_header_t *environment = app_environment_of(r);
-    group->htaccess = passenger_htaccess_of(r);
+    const passenger_htaccess *htaccess = passenger_htaccess_of(r);
+    group->htaccess = passenger_htaccess_choice(htaccess) != NULL ? htaccess : NULL;
     group->key = key_of_group(r, passenger_options_of(r), mapping, group->htaccess);
     group->cache_key = cache_key_of(r, mapping, group, environment);
     if (find_cached(r, group)) {
