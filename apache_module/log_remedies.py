@@ -38,6 +38,7 @@ REMEDIES: dict[int, str] = {
     1032: "See JS1031. If the spawner hangs in a call into the kernel, it ends when the call returns.",
     2000: "Do what the line says. The level is debug if the configuration does not ask for an app here.",
     2001: "If no app is meant to be here: nothing. The line is shown with `LogLevel passenger:info`.",
+    2002: "Set PassengerAllowHtaccess for this folder (docs/shared-hosting.md), or remove the line from the file.",
     2010: _BUFFER,
     2011: _BUFFER,
     2012: "The file system of PassengerDataBufferDir has an error. The request is answered 500.",

@@ -85,7 +85,7 @@ const command_rec passenger_commands[] = {
     AP_INIT_TAKE1("PassengerAppGroupName", passenger_set_value, (void *)&option_table[5], RSRC_CONF | ACCESS_CONF,
         "The name of the app group. If two virtual hosts or locations have the same name, they share their processes."),
     AP_INIT_FLAG("PassengerAllowHtaccess", passenger_set_flag, (void *)&option_table[6], RSRC_CONF | ACCESS_CONF,
-        "Whether `.htaccess` files may say which app is here and how it starts: [shared hosting](shared-hosting.md) lists the directives. The `.htaccess`, the app root and the entry file must then belong to one user, who is not root; the app runs as this user. With Off, such a `.htaccess` makes every request in its folder fail with status 500."),
+        "Whether `.htaccess` files may say which app is here and how it starts: [shared-hosting.md](shared-hosting.md) lists the directives. The `.htaccess`, the app root and the entry file must then belong to one user, who is not root; the app runs as this user. With Off, such a `.htaccess` makes every request in its folder fail with status 500."),
     AP_INIT_FLAG("PassengerAllowEncodedSlashes", passenger_set_flag, (void *)&option_table[7], OR_OPTIONS,
         "With On, the app gets a path that contains `%2F` exactly as the client has encoded it. Apache's own AllowEncodedSlashes must also allow such requests."),
     AP_INIT_TAKE1("PassengerPython", passenger_set_value, (void *)&option_table[8], RSRC_CONF | ACCESS_CONF | OR_OPTIONS,
