@@ -24,13 +24,22 @@ class HtaccessApps:
     :param apache_uid: the user of httpd's children.
     :param most: how many apps one user may have.
     :param close: ends an app.
+    :param clock: the seconds of CLOCK_MONOTONIC.
     """
 
-    def __init__(self, pool: Pool, apache_uid: int, most: int, close: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        apache_uid: int,
+        most: int,
+        close: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pool = pool
         self._apache_uid = apache_uid
         self._most = most
         self._close = close
+        self._clock = clock
 
     def admit(self, registration: Registration) -> Registration:
         """The registration with its tenant; unchanged if no .htaccess has set an option.
@@ -67,7 +76,8 @@ class HtaccessApps:
         if len(apps) < self._most:
             return
         oldest = min(apps, key=lambda group: group.last_active)
-        if time.monotonic() - oldest.last_active < FORGET_SECONDS or any(p.busy for p in oldest.processes.values()):
+        unused = self._clock() - oldest.last_active >= FORGET_SECONDS
+        if not unused or any(process.busy for process in oldest.processes.values()):
             text = "%s chooses an app, and its user has %d such apps already ([apps] htaccess_apps in spawner.conf)"
             raise OperatorError(text % (newer.htaccess[0], len(apps)))
         self._close(oldest.key)
