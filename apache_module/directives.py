@@ -87,9 +87,9 @@ DIRECTIVES: tuple[Directive, ...] = (
         Scope.DIRECTORY,
         False,
         "Whether `.htaccess` files may say which app is here and how it starts: "
-        "[shared-hosting.md](shared-hosting.md) lists the directives. The `.htaccess`, the app root and the entry file must "
-        "then belong to one user, who is not root; the app runs as this user. With Off, such a `.htaccess` makes every "
-        "request in its folder fail with status 500.",
+        "[shared-hosting.md](shared-hosting.md) lists the directives. The `.htaccess`, the app root and the entry file "
+        "must then belong to one user, who is not root; the app runs as this user. With Off, such a `.htaccess` makes "
+        "every request in its folder fail with status 500.",
         difference="Passenger allows such directives in every `.htaccess`.",
     ),
     Directive(

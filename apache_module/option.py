@@ -59,9 +59,9 @@ class Directive:
     :ivar on_when: for a FLAG without a static default: on exactly when that other option has that value.
     :ivar on_wire: httpd sends it to the spawner (in `begin` for SERVER scope, else in `register`).
     :ivar respawn: when it changes, running app processes have to be replaced.
-    :ivar htaccess: allowed in `.htaccess` where PassengerAllowHtaccess is on. Only for a value that is a string or a list
-        (`settings.c` does not look at any file for it then), and only if the spawner uses it with the rights of the
-        app's user alone (docs/decisions/027-htaccess.md).
+    :ivar htaccess: allowed in `.htaccess` where PassengerAllowHtaccess is on. Only for a value that is a string or a
+        list (`settings.c` does not look at any file for it then), and only if the spawner uses it with the rights of
+        the app's user alone (docs/decisions/027-htaccess.md).
     :ivar aliases: older names of the same directive, in full, which Passenger honours.
     """
 

@@ -9,12 +9,12 @@ from typing import Callable
 
 from spawner.errors import OperatorError
 from spawner.pool.group import Group
-from spawner.pool.pool import Pool
 from spawner.pool.policies.timeouts import FORGET_SECONDS
+from spawner.pool.pool import Pool
 from spawner.pool.registration import Registration
 from spawner.pool.states import GroupState
 from spawner.processes.launcher import user_policy
-from spawner.processes.tenants import TenantRules, htaccess_file, require_tenants_app, tenant_of
+from spawner.processes.tenants import TenantRules, htaccess_files, require_tenants_app, tenant_of
 from spawner.processes.users import SystemUsers, file_owners
 
 
@@ -65,7 +65,7 @@ class HtaccessApps:
     def _tenant_of(self, registration: Registration) -> int:
         rules = TenantRules(os.geteuid(), self._apache_uid, user_policy(registration, self._pool.server))
         try:
-            files = [htaccess_file(path) for path in registration.htaccess]
+            files = htaccess_files(registration.htaccess)
         except OSError as error:
             raise OperatorError("%s: %s: request the page again" % (error.filename, error.strerror)) from error
         return tenant_of(files, rules, SystemUsers())

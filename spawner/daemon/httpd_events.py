@@ -7,8 +7,8 @@ import os
 from typing import Callable
 
 from spawner.daemon.event_dispatcher import Dispatch
-from spawner.daemon.log_configuration import LogConfiguration
 from spawner.daemon.htaccess_apps import HtaccessApps
+from spawner.daemon.log_configuration import LogConfiguration
 from spawner.errors import OperatorError
 from spawner.httpd import prestart
 from spawner.httpd.parent_line import ServerConfiguration

@@ -17,8 +17,8 @@ class Registration:
     :ivar error_log: the name of the virtual host's ErrorLog, as in the `log` messages.
     :ivar environment: variables of SetEnv and PassEnv, for the app's processes.
     :ivar epoch: the configuration that this comes from; later ones are larger.
-    :ivar htaccess: paths of the .htaccess files that say something of the app, when one of them has set an option; empty:
-        all options are the administrator's.
+    :ivar htaccess: paths of the .htaccess files that say something of the app, when one of them has set an option;
+        empty: all options are the administrator's.
     :ivar htaccess_read_at: when httpd read them, microseconds of CLOCK_MONOTONIC.
     :ivar tenant: uid of the one user to whom these files and the app belong, once that was checked.
     :ivar vhost_id: the same for the same virtual host in later configurations; empty: an earlier version did not say.

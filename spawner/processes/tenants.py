@@ -15,6 +15,8 @@ from spawner.processes.users import STARTUP_FILE, FileOwners, UserDatabase, User
 from spawner.system.linux import Identity
 from spawner.system.paths import PathComponent, path_component, resolve
 
+_MOST_COMPONENTS = 500  # of all paths together: whoever makes folders and files must not keep the spawner busy
+
 
 @dataclass(frozen=True)
 class HtaccessFile:
@@ -42,15 +44,26 @@ class TenantRules:
     policy: UserPolicy
 
 
-def htaccess_file(path: str) -> HtaccessFile:
-    """Look at a .htaccess and its way.
+def htaccess_files(paths: Sequence[str]) -> list[HtaccessFile]:
+    """Look at the .htaccess files of a request and at their ways.
 
-    :raises OSError: a part of the path does not exist.
+    :raises OSError: a part of a path does not exist.
+    :raises UserRefused: there is too much to look at.
     """
-    way: list[PathComponent] = []
-    folder, name = os.path.split(path)
-    real_folder = resolve("/", folder, way, links_only=False)
-    return HtaccessFile(path_component(os.path.join(real_folder, name)), way)
+    files: list[HtaccessFile] = []
+    count = sum(path.count("/") for path in paths)
+    for path in paths:
+        if count > _MOST_COMPONENTS:
+            break
+        way: list[PathComponent] = []
+        folder, name = os.path.split(path)
+        real_folder = resolve("/", folder, way, links_only=False)
+        files.append(HtaccessFile(path_component(os.path.join(real_folder, name)), way))
+        count += sum(component.is_link for component in way) and len(way)
+    if count > _MOST_COMPONENTS:
+        text = "%s and %d more choose an app: there are too many files, folders and links on their way"
+        raise UserRefused(text % (paths[0], len(paths) - 1))
+    return files
 
 
 def tenant_of(files: Sequence[HtaccessFile], rules: TenantRules, users: UserDatabase) -> int:
@@ -124,7 +137,7 @@ def _require_may_choose(owner: int, path: str, rules: TenantRules, users: UserDa
     policy = rules.policy
     default, wanted = users.user_by_name(policy.default_user), users.user_by_name(policy.user)
     if owner == 0 or owner == rules.apache_uid or (default is not None and owner == default.pw_uid):
-        text = "%s: only a user who is not root, Apache's or PassengerDefaultUser may do this; give it to the app's user"
+        text = "%s: only a user who is not root, Apache's or PassengerDefaultUser may; give it to the app's user"
         raise UserRefused(text % belongs)
     if users.user_by_uid(owner) is None:
         raise UserRefused("%s, whom the system does not know: give it to the app's user" % belongs)

@@ -163,7 +163,9 @@ def test_without_the_switch_every_request_fails_and_the_log_names_the_switch(hos
     hosting.httpd.start()
     hosting.httpd.logs.expect("JS2002")
     assert hosting.httpd.get(target, f"{ADA}.example").status == 500
-    hosting.httpd.logs.wait_for(f"{written}:1: PassengerAppRoot is not allowed .* because {SWITCH} is off", f"{ADA}.example.log")
+    hosting.httpd.logs.wait_for(
+        f"{written}:1: PassengerAppRoot is not allowed .* because {SWITCH} is off", f"{ADA}.example.log"
+    )
 
 
 @pytest.mark.parametrize(

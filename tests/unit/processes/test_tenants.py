@@ -16,7 +16,7 @@ from spawner.pool.registration import Registration
 from spawner.processes.tenants import (
     HtaccessFile,
     TenantRules,
-    htaccess_file,
+    htaccess_files,
     require_tenants_app,
     require_tenants_identity,
     tenant_of,
@@ -199,7 +199,7 @@ def test_the_way_of_a_file_names_every_folder_and_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / ".htaccess").touch()
     (tmp_path / "link").symlink_to("real")
-    seen = htaccess_file(str(tmp_path / "link" / ".htaccess"))
+    [seen] = htaccess_files([str(tmp_path / "link" / ".htaccess")])
     ours = [(c.path, c.is_link) for c in seen.way if c.path.startswith(str(tmp_path))]
     assert ours == [(str(tmp_path), False), (str(tmp_path / "link"), True), (str(tmp_path / "real"), False)]
     assert seen.file.path == str(tmp_path / "real" / ".htaccess")
@@ -208,4 +208,20 @@ def test_the_way_of_a_file_names_every_folder_and_link(tmp_path: Path) -> None:
 def test_a_file_that_is_a_link_is_seen_as_one(tmp_path: Path) -> None:
     (tmp_path / "text").touch()
     (tmp_path / ".htaccess").symlink_to("text")
-    assert htaccess_file(str(tmp_path / ".htaccess")).file.is_link
+    assert htaccess_files([str(tmp_path / ".htaccess")])[0].file.is_link
+
+
+def test_many_files_on_a_long_way_are_refused_before_all_are_looked_at(tmp_path: Path) -> None:
+    folders = [tmp_path.joinpath(*"a" * depth) for depth in range(40)]
+    folders[-1].mkdir(parents=True)
+    paths = [str(folder / ".htaccess") for folder in folders]  # none of them exists
+    with pytest.raises(UserRefused, match="and 39 more choose an app"):
+        htaccess_files(paths)
+
+
+def test_links_that_lead_a_long_way_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("./" * 5 + "b/../" * 300)
+    (tmp_path / "b").mkdir()
+    (tmp_path / ".htaccess").touch()
+    with pytest.raises(UserRefused, match="too many"):
+        htaccess_files([str(tmp_path / "a" / ".htaccess")] * 3)
