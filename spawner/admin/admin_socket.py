@@ -13,6 +13,7 @@ from typing import Any, Callable, Mapping, Optional
 from spawner.admin.command import Arguments, BadCommand, Caller, Command, Refusal
 from spawner.system.acceptor import Acceptor
 from spawner.system.linux import peer_uid
+from spawner.system.untrusted_socket import UntrustedSocket
 
 _LINE_LIMIT = 65_536  # bytes of a command, and of the lines that wait behind one that is carried out
 _TIMEOUT = 30.0  # seconds for a command to come, and for an answer to be read
@@ -53,7 +54,8 @@ class AdminSocket:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    def _accept(self, connection: socket.socket) -> None:
+    def _accept(self, accepted: socket.socket) -> None:
+        connection = UntrustedSocket(accepted)
         uid = peer_uid(connection)
         caller = Caller(uid, uid in (0, os.geteuid()))
         callers = list(self._connections.values())

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import socket
 import time
-from typing import Mapping
+from typing import Callable, Mapping
 
 from spawner.admin.restart_command import RestartProgress
 from spawner.daemon.descriptor_exhaustion import DescriptorExhaustion
@@ -175,8 +175,10 @@ class GroupEffects:
         resources = self._registry.groups.handle(effect.key)
         if resources is not None:
             response = self._error_response(self._registry.groups.entries[effect.key], effect.failure)
-            count = self._error_responder.answer_waiting(resources.listener, response)
-            self._log.debug(3021, "answered 500: %d requests of %s" % (count, effect.key))
+            self._error_responder.answer_waiting(resources.listener, response, self._log_answers(effect.key))
+
+    def _log_answers(self, key: str) -> Callable[[int], None]:
+        return lambda count: self._log.debug(3021, "answered 500: %d requests of %s" % (count, key))
 
     def _error_response(self, group: Group, failure: StartFailure) -> ErrorResponse:
         registration = group.registration

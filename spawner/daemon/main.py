@@ -11,7 +11,7 @@ from spawner.daemon.daemon import Daemon
 from spawner.errors import JumpseatError, OperatorError
 from spawner.httpd.parent_line import StartParameters
 from spawner.logs.log import Log
-from spawner.system import linux, process_limits
+from spawner.system import interruptible_calls, linux, process_limits
 
 _STANDARD_ERROR = 2
 EXIT_OK = 0
@@ -31,6 +31,7 @@ def main(parameters: bytes) -> int:
         linux.set_process_name("jumpseat")
         faulthandler.enable(file=_STANDARD_ERROR)  # shows where it was at a crash, or at httpd's SIGABRT when it hangs
         _reset_signals()
+        interruptible_calls.allow_interrupts()
         return asyncio.run(_run(StartParameters.decode(parameters), log))
     except OperatorError as error:
         log.crit(3050, "the spawner cannot run: %s" % error)

@@ -11,6 +11,7 @@ from spawner.admin.command import Command
 from spawner.daemon.descriptor_exhaustion import DescriptorExhaustion
 from spawner.httpd.registrar import Registrar
 from spawner.state_store.instance_directory import InstanceDirectory
+from spawner.system.untrusted_socket import refuse_descriptors
 
 _REGISTRATION_BACKLOG = 511
 _ADMIN_BACKLOG = 16
@@ -74,8 +75,12 @@ class ServerSockets:
             await self._admin.close()
 
     def _listen_for_registrations(self) -> socket.socket:
-        path = self._instance.spawner_socket
-        return self._instance.listen(path, socket.SOCK_SEQPACKET, 0o600, _REGISTRATION_BACKLOG)
+        return self._listen(self._instance.spawner_socket, socket.SOCK_SEQPACKET, 0o600, _REGISTRATION_BACKLOG)
 
     def _listen_for_commands(self) -> socket.socket:
-        return self._instance.listen(self._instance.admin_socket, socket.SOCK_STREAM, 0o666, _ADMIN_BACKLOG)
+        return self._listen(self._instance.admin_socket, socket.SOCK_STREAM, 0o666, _ADMIN_BACKLOG)
+
+    def _listen(self, path: str, kind: int, mode: int, backlog: int) -> socket.socket:
+        listener = self._instance.listen(path, kind, mode, backlog)
+        refuse_descriptors(listener)
+        return listener

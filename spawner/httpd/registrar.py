@@ -19,6 +19,7 @@ from spawner.system import packets
 from spawner.system.acceptor import Acceptor
 from spawner.system.linux import peer_uid
 from spawner.system.packets import Packet
+from spawner.system.untrusted_socket import UntrustedSocket
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Registrar:
         for sock in list(self._open):
             self._close(sock)
 
-    def _accept(self, sock: socket.socket) -> None:
+    def _accept(self, accepted: socket.socket) -> None:
+        sock = UntrustedSocket(accepted)
         uid = peer_uid(sock)
         if uid not in self._allowed:
             user = user_label(uid, SystemUsers())
@@ -91,9 +93,9 @@ class Registrar:
         self._open[sock] = self._loop.call_later(_TIMEOUT, self._close, sock)
         self._loop.add_reader(sock, self._readable, sock)
 
-    def _readable(self, sock: socket.socket) -> None:
+    def _readable(self, sock: UntrustedSocket) -> None:
         try:
-            packet = packets.receive(sock)
+            packet = packets.receive_untrusted(sock)
         except (BlockingIOError, InterruptedError):
             return
         except PeerError as error:
@@ -102,7 +104,6 @@ class Registrar:
         except OSError:
             packet = None
         if packet is not None:
-            packet.close()  # a registration comes without descriptors
             answer = self._handle(packet)
             if answer:
                 self._answer(sock, answer)

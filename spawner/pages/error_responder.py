@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
-from typing import Optional
+from typing import Any, Callable, Coroutine, Optional
 
 from spawner.pages.start_error_page import ErrorResponse, response_bytes
 from spawner.shared import constants, wire
+from spawner.system import interruptible_calls
 
 _CONNECTIONS = 512  # answered at the same time; further ones are closed, and httpd answers these requests itself
 _DRAIN = 262_144  # bytes of a body that are read and thrown away at a time
+_PAUSE = 5.0  # seconds in which a listening socket is left alone at which accept(2) has blocked
 _LINGER = 2.0  # seconds in which a client may read the answer and finish its body
 
 
@@ -25,39 +28,79 @@ class ErrorResponder:
         self._loop = loop
         self._timeout = timeout
         self._tasks: set[asyncio.Task[None]] = set()
+        self._blocked_until: dict[int, float] = {}  # loop times by the inode of a listening socket
 
-    def answer_waiting(self, listener: socket.socket, answer: ErrorResponse) -> int:
+    def answer_waiting(
+        self, listener: socket.socket, answer: ErrorResponse, on_accepted: Callable[[int], None] = lambda count: None
+    ) -> None:
         """Answer every connection that waits now.
 
+        An app shares its listening socket, and may make accept(2) block. Then its own requests are not answered for
+        some seconds; httpd answers them.
+
         :param answer: the answer to each of them.
-        :returns: how many there were.
+        :param on_accepted: called with how many there were.
         """
-        count = 0
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:  # none left, or no descriptors: then the next check of the queue tries again
-                return count
-            count += 1
+        try:
+            own = listener.dup()  # the group may close its own meanwhile
+        except OSError:  # no descriptors: the next check of the queue tries again
+            return
+        inode = os.fstat(own.fileno()).st_ino
+        if self._loop.time() < self._blocked_until.get(inode, 0.0):
+            own.close()
+            return
+        self._start(self._answer_waiting(own, inode, answer, on_accepted))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer_waiting(
+        self, listener: socket.socket, inode: int, answer: ErrorResponse, on_accepted: Callable[[int], None]
+    ) -> None:
+        connections, blocked = await self._accept(listener)
+        if blocked:
+            self._blocked_until = {one: time for one, time in self._blocked_until.items() if time > self._loop.time()}
+            self._blocked_until[inode] = self._loop.time() + _PAUSE
+        on_accepted(len(connections))
+        for connection in connections:
             if len(self._tasks) >= _CONNECTIONS:
                 connection.close()
-                continue
-            connection.setblocking(False)
-            task = self._loop.create_task(self._answer(connection, answer))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            else:
+                self._start(self._answer(connection, answer))
+
+    def _accept(self, listener: socket.socket) -> asyncio.Future[tuple[list[socket.socket], bool]]:
+        """Accept in the thread for calls that may block."""
+        accepted: asyncio.Future[tuple[list[socket.socket], bool]] = self._loop.create_future()
+
+        def deliver(result: tuple[list[socket.socket], bool]) -> None:
+            if accepted.cancelled():
+                for connection in result[0]:
+                    connection.close()
+            else:
+                accepted.set_result(result)
+
+        def call() -> None:
+            with listener:
+                result = interruptible_calls.accept_waiting(listener.fileno(), _CONNECTIONS)
+            self._loop.call_soon_threadsafe(deliver, result)
+
+        interruptible_calls.submit(call)
+        return accepted
 
     async def finish(self, timeout: float) -> None:
         """Wait for the answers that are being sent, then cancel the rest.
 
         :param timeout: seconds.
         """
+        end = self._loop.time() + timeout
+        while self._tasks and self._loop.time() < end:  # a task that accepts starts others
+            await asyncio.wait(self._tasks, timeout=end - self._loop.time(), return_when=asyncio.FIRST_COMPLETED)
         tasks = list(self._tasks)
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=timeout)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _answer(self, connection: socket.socket, answer: ErrorResponse) -> None:
         with connection, contextlib.suppress(OSError, asyncio.TimeoutError):
@@ -70,7 +113,10 @@ class ErrorResponder:
             await asyncio.wait_for(self._drain(connection), _LINGER)
 
     async def _head(self, connection: socket.socket) -> Optional[dict[bytes, bytes]]:
-        """The request's head; None if it is invalid. A file descriptor that comes with it is discarded."""
+        """The request's head; None if it is invalid. A file descriptor that comes with it is discarded.
+
+        :raises OSError: the connection broke.
+        """
         decoder = wire.Decoder(constants.REQUEST_HEAD_LIMIT)
         while True:
             data = await self._loop.sock_recv(connection, 65_536)

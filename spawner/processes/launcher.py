@@ -36,6 +36,7 @@ from spawner.system import linux
 from spawner.system.linux import Identity, file_system_identity
 from spawner.system.open_as_user import first_unreachable
 from spawner.system.process_limits import InheritedLimits
+from spawner.system.untrusted_socket import refuse_descriptors
 
 _UMASK = 0o022
 
@@ -201,9 +202,12 @@ def control_line() -> tuple[socket.socket, socket.socket]:
 
 
 def set_up_line(line: socket.socket) -> None:
-    """Set up the spawner's end of a control line: non-blocking, and the kernel adds each sender's pid and uid."""
+    """Set up the spawner's end of a control line: non-blocking, each sender's pid and uid come with its messages, and
+    no descriptors do.
+    """
     line.setblocking(False)
     line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    refuse_descriptors(line)
 
 
 def _execute(command: CommandLine, app_root: str, identity: Identity, line: int, output: int) -> int:

@@ -11,6 +11,7 @@ from typing import Callable, Iterable, Optional, Sequence
 from spawner.errors import PeerError
 from spawner.system import packets
 from spawner.system.packets import Packet
+from spawner.system.untrusted_socket import UntrustedSocket
 
 _MOST_PER_CALL = 32  # messages; then the loop serves others
 _SECONDS_PER_CALL = 0.01
@@ -28,7 +29,7 @@ class ProcessLine:
 
     :param line: owned from now on; SO_PASSCRED is set on it, so that each packet has its sender's pid and uid.
     :param uid: of the only user who may send on it.
-    :param received: called with each message; descriptors that it does not detach are closed.
+    :param received: called with each message. No message of a process has descriptors.
     :param ended: called once, when the line ends (None), or with the reason when a message is not allowed.
     """
 
@@ -41,14 +42,14 @@ class ProcessLine:
         ended: Callable[[Optional[str]], None],
     ) -> None:
         self._loop = loop
-        self._line = line
+        self._line = UntrustedSocket(line)
         self._uid = uid
         self._received = received
         self._ended = ended
         self._pause: Optional[asyncio.TimerHandle] = None
         self._used = 0.0  # seconds that its messages took, less its share of the time since
         self._used_at = loop.time()
-        loop.add_reader(line, self._readable)
+        loop.add_reader(self._line, self._readable)
 
     @property
     def descriptor(self) -> int:
@@ -121,7 +122,7 @@ class ProcessLine:
         if self._line.fileno() < 0:
             return False
         try:
-            packet = packets.receive(self._line, peek=True)
+            packet = packets.peek_untrusted(self._line)
         except (BlockingIOError, InterruptedError):
             return False
         except ConnectionResetError:  # it ended with messages of ours unread; reported once, before its own messages
@@ -148,8 +149,6 @@ class ProcessLine:
                 self._received(packet)
         except PeerError as error:
             self._end(str(error))
-        finally:
-            packet.close()
 
     def _remove_first(self) -> None:
         if self._line.fileno() >= 0:

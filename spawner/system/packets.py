@@ -12,6 +12,7 @@ from typing import Iterable, Optional, Sequence
 from spawner.errors import InternalError, PeerError
 from spawner.shared import wire
 from spawner.shared.constants import CONTROL_MESSAGE_LIMIT
+from spawner.system.untrusted_socket import UntrustedSocket
 
 MAX_DESCRIPTORS = 8
 _SCM_CREDENTIALS = getattr(socket, "SCM_CREDENTIALS", 2)
@@ -92,6 +93,30 @@ def receive(sock: socket.socket, peek: bool = False) -> Optional[Packet]:
     """
     wanted = socket.MSG_CMSG_CLOEXEC | (socket.MSG_PEEK if peek else 0)
     data, ancillary, flags, _ = sock.recvmsg(CONTROL_MESSAGE_LIMIT, _ANCILLARY, wanted)
+    return _packet(data, ancillary, flags)
+
+
+def peek_untrusted(sock: UntrustedSocket) -> Optional[Packet]:
+    """The first message, which stays in the socket, or None at the end of the line.
+
+    :raises BlockingIOError: none is there yet.
+    :raises PeerError: it is malformed, too long or has descriptors.
+    """
+    return _packet(*_peek(sock))
+
+
+def receive_untrusted(sock: UntrustedSocket) -> Optional[Packet]:
+    """Receive the first message, or None at the end of the line. Raises as `peek_untrusted`."""
+    message = _peek(sock)
+    sock.recv(1)
+    return _packet(*message)
+
+
+def _peek(sock: UntrustedSocket) -> tuple[bytes, list[tuple[int, int, bytes]], int]:
+    return sock.peek_message(CONTROL_MESSAGE_LIMIT, socket.CMSG_SPACE(_CREDENTIALS.size))
+
+
+def _packet(data: bytes, ancillary: Sequence[tuple[int, int, bytes]], flags: int) -> Optional[Packet]:
     packet = _ancillary(ancillary)
     if not data:
         packet.close()

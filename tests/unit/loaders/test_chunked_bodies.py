@@ -50,7 +50,8 @@ def test_chunks_as_text_are_latin_1(probe: Process) -> None:
 
 @pytest.mark.parametrize(
     "blocks",
-    [[b"3\r\none\r\n"], [b"3\r\none\r\n", b"x\r\n"], [b"3\r\none\r\n", b"3\r\nfour\r\n0\r\n\r\n"], [b"3\r\none\r\n", b"0\r\n"],
+    [[b"3\r\none\r\n"], [b"3\r\none\r\n", b"x\r\n"], [b"3\r\none\r\n", b"3\r\nfour\r\n0\r\n\r\n"],
+     [b"3\r\none\r\n", b"0\r\n"],
      [b"3\r\none\r\n", b"0\n\n"], [b"3\r\none\r\n", b"0" * 5000]],
     ids=repr,
 )  # fmt: skip
@@ -143,8 +144,9 @@ def test_the_body_is_the_same_wherever_the_pieces_are_cut(
 
 @pytest.mark.parametrize(
     "text",
-    [b"\r\n", b"-1\r\n", b"+1\r\n", b"0x1\r\n", b" 1\r\n", b"1_0\r\n", b"1" * 16 + b"\r\n", b"1 2\r\n", b"1\r \n", b"1\n",
-     b"1;a\0\r\n", b"1;a\rb\r\n", b"1\r\nab", b"1\r\na\n", b"1\r\na\r\r\n", b"0\r\n bad\r\n", b"0\r\nX: \0\r\n", b"0\r\nX\r\n",
+    [b"\r\n", b"-1\r\n", b"+1\r\n", b"0x1\r\n", b" 1\r\n", b"1_0\r\n", b"1" * 16 + b"\r\n", b"1 2\r\n", b"1\r \n",
+     b"1\n", b"1;a\0\r\n", b"1;a\rb\r\n", b"1\r\nab", b"1\r\na\n", b"1\r\na\r\r\n", b"0\r\n bad\r\n",
+     b"0\r\nX: \0\r\n", b"0\r\nX\r\n",
      b"0\r\n" + b"X: 1\r\n" * 101, b"1;" + b"a" * 5000, "1\u0661".encode() + b"\r\n"],
     ids=lambda text: repr(text[:12]),
 )  # fmt: skip

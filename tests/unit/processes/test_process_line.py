@@ -14,7 +14,7 @@ import pytest
 from spawner.errors import PeerError
 from spawner.processes.launcher import control_line, set_up_line
 from spawner.processes.process_line import ProcessLine
-from spawner.system import packets
+from spawner.system import packets, untrusted_socket
 from spawner.system.packets import Packet
 
 
@@ -60,13 +60,13 @@ class Ends:
         received: Optional[Callable[[Packet], None]] = None,
         clock: Optional[Clock] = None,
     ) -> None:
-        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        set_up_line(self.ours)
+        ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        set_up_line(ours)
         self.packets: list[Packet] = []
         self.ends: list[Optional[str]] = []
         self.line = ProcessLine(
             clock or asyncio.get_running_loop(),  # type: ignore[arg-type]
-            self.ours,
+            ours,
             os.getuid() if uid is None else uid,
             received or self.packets.append,
             self.ends.append,
@@ -121,9 +121,9 @@ def test_a_message_without_a_sender_is_nobody_s_not_that_of_the_user_nobody() ->
 
     async def act() -> None:
         ends = Ends(uid=overflow_uid)
-        ends.ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        ends.line._line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
         ends.send("hello")
-        ends.ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        ends.line._line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         await turns()
         assert ends.packets == []
         assert ends.ends == ["a message without a sender"]
@@ -138,10 +138,10 @@ def test_a_message_that_was_not_dealt_with_to_the_end_is_there_for_the_next_spaw
 
         def die(packet: Packet) -> None:
             killed.append(packet)
-            os.dup2(successor.fileno(), ends.ours.fileno())  # this spawner's hands are off the line
+            os.dup2(successor.fileno(), ends.line.descriptor)  # this spawner's hands are off the line
 
         ends = Ends(received=die)
-        kept = socket.socket(fileno=os.dup(ends.ours.fileno()))  # as the descriptor store keeps it
+        kept = socket.socket(fileno=os.dup(ends.line.descriptor))  # as the descriptor store keeps it
         successor, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         successor.setblocking(False)
         ends.send("ready")
@@ -211,15 +211,34 @@ def test_what_is_no_message_ends_the_line_with_a_reason(data: bytes) -> None:
     play(act)
 
 
-def test_descriptors_that_nobody_asked_for_are_closed() -> None:
+@pytest.mark.parametrize("kernel_refuses", [True, False])
+def test_descriptors_that_nobody_asked_for_do_not_arrive(
+    kernel_refuses: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not kernel_refuses:
+        monkeypatch.setattr(untrusted_socket, "_SO_PASSRIGHTS", -1)
+
     async def act() -> None:
         ends = Ends()
         before = len(os.listdir("/proc/self/fd"))
-        for _ in range(20):
+        with contextlib.suppress(PermissionError):
             ends.send("hello", 0, 1, 2)
-            await turns()
-        assert len(ends.packets) == 20
-        assert len(os.listdir("/proc/self/fd")) == before
+        await turns()
+        assert ends.packets == []
+        assert len(os.listdir("/proc/self/fd")) <= before
+        ends.close()
+
+    play(act)
+
+
+def test_a_process_that_sends_descriptors_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(untrusted_socket, "_SO_PASSRIGHTS", -1)  # as with a kernel before 6.16
+
+    async def act() -> None:
+        ends = Ends()
+        ends.send("hello", 0)
+        await turns()
+        assert ends.ends == ["a message has descriptors, which nobody has asked for"]
         ends.close()
 
     play(act)

@@ -1,11 +1,11 @@
 """The body of an app that chunks it itself (RFC 9112, section 7.1): the chunks are taken off, strictly.
 
-PEP 3333 leaves Transfer-Encoding to the server, but apps that came from Passenger do this. Their framing is never passed
-on: the client gets the server's own, so a mistake of the app cannot move the end of the response.
+PEP 3333 leaves Transfer-Encoding to the server, but apps that came from Passenger do this. Their framing is never
+passed on: the client gets the server's own, so a mistake of the app cannot move the end of the response.
 """
 
 import re
-from typing import List, Tuple
+from typing import Tuple
 
 from ..core.loader_errors import InvalidResponse
 
@@ -20,8 +20,8 @@ _SIZE, _DATA, _DATA_END, _TRAILERS, _ENDED = range(5)
 class ChunkedDecoder:
     """Takes the chunks off one body, whatever the pieces in which it comes.
 
-    Invariants: `_line` holds the beginning of a line that is not complete, shorter than `_LONGEST_LINE`; `_left` is not 0
-    only within a chunk's data. Nothing leaves `_ENDED`: what comes after it belongs to no body.
+    Invariants: `_line` holds the beginning of a line that is not complete, shorter than `_LONGEST_LINE`; `_left` is not
+    0 only within a chunk's data. Nothing leaves `_ENDED`: what comes after it belongs to no body.
     """
 
     __slots__ = ("_left", "_line", "_state", "_trailers")
@@ -42,7 +42,7 @@ class ChunkedDecoder:
 
         Raises InvalidResponse for what is not chunked.
         """
-        parts = []  # type: List[bytes]
+        parts = []
         position = 0
         while position < len(data) and self._state != _ENDED:
             if self._state == _DATA:
