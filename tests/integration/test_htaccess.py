@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -385,3 +386,51 @@ def test_a_request_registers_an_unchanged_htaccess_once(hosting: Hosting, ada: A
         assert hosting.httpd.get(path("/process"), f"{ADA}.example").json()["user"] == ADA
     finally:
         os.rename(hosting.httpd.instance_folder() / "away", hosting.httpd.instance_folder() / "spawner.sock")
+
+
+def test_a_tenant_who_changes_its_htaccess_with_each_request_is_slowed_down_alone(
+    hosting: Hosting, ada: AppFolder
+) -> None:
+    own = hosting.app(BOB)
+    hosting.httpd.logs.expect("JS2085")
+
+    def ask(number: int) -> int:
+        hosting.write(BOB, f"PassengerAppRoot {own.root}", f"SetEnv NUMBER {number}")
+        return hosting.httpd.get("/process", f"{BOB}.example").status
+
+    statuses = [ask(number) for number in range(200)]
+    assert set(statuses) == {200, 503}
+    assert statuses.index(503) >= 100
+    assert hosting.process(ADA)["user"] == ADA
+
+
+# Later
+
+
+def test_variables_of_another_users_htaccess_are_refused(hosting: Hosting, ada: AppFolder) -> None:
+    folder = hosting.public(ADA) / "bob"
+    folder.mkdir()
+    (folder / ".htaccess").write_text("SetEnv LD_PRELOAD /tmp/evil.so\n")
+    give_all(folder, BOB)
+    hosting.refused(ADA, "give both the same owner", "/bob/process")
+
+
+def test_an_app_whose_owner_has_changed_is_not_started_again(hosting: Hosting, ada: AppFolder) -> None:
+    assert hosting.process(ADA)["user"] == ADA
+    hosting.httpd.logs.expect("JS3513")
+    give_all(ada.root, BOB)
+    ada.touch_restart()
+    hosting.httpd.logs.wait_for(f"step choose the user: .*the app root {ada.root} belongs to user {BOB}")
+    assert {process.username() for process in hosting.httpd.app_processes()} <= {ADA}
+
+
+def test_an_app_lives_on_with_its_tenant_when_the_spawner_dies(hosting: Hosting, ada: AppFolder) -> None:
+    worker = hosting.httpd.get("/pid", f"{ADA}.example").text
+    old = hosting.httpd.spawner_pid()
+    hosting.httpd.logs.allow("JS10")
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: hosting.httpd.spawner_pid() not in (0, old), "another spawner")
+    assert hosting.httpd.get("/pid", f"{ADA}.example").text == worker
+    ada.touch_restart()
+    eventually(lambda: hosting.httpd.get("/pid", f"{ADA}.example").text != worker, "a new process")
+    assert hosting.process(ADA)["user"] == ADA

@@ -1,6 +1,7 @@
 #include "request/registration.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include <http_log.h>
 #include <http_request.h>
@@ -12,6 +13,7 @@
 #include "core/capabilities.h"
 #include "core/deadlines.h"
 #include "core/message.h"
+#include "core/rate_limit.h"
 #include "errors/error_answer.h"
 #include "output/client_waits.h"
 #include "request/spawner_call.h"
@@ -20,7 +22,9 @@ APLOG_USE_MODULE(passenger);
 
 enum {
     KNOWN_GROUPS_LIMIT = 1024,
-    HTACCESS_SECONDS = 60    /* after which the spawner is asked again for an app of .htaccess files */
+    HTACCESS_SECONDS = 60,   /* after which the spawner is asked again for an app of .htaccess files */
+    HTACCESS_BURST = 100,    /* how often one user's files can have it asked at once, and then each second */
+    HTACCESS_RATE = 5
 };
 
 /* Of this httpd child. */
@@ -28,7 +32,8 @@ static struct {
     apr_thread_mutex_t *lock;        /* of the caches; NULL: there is none, and nothing is cached */
     passenger_group_cache *groups;
     passenger_group_cache *groups_of_htaccess;   /* who writes such files can fill this one, never the other */
-} child;
+    passenger_rate_limit asked_for_htaccess;     /* by virtual host and user */
+} child = {.asked_for_htaccess = {.interval = APR_USEC_PER_SEC / HTACCESS_RATE, .burst = HTACCESS_BURST}};
 
 apr_status_t passenger_registration_child_init(apr_pool_t *child_pool)
 {
@@ -121,6 +126,7 @@ static passenger_message *question_of(request_rec *r, const passenger_mapping *m
 typedef enum registration_failure {
     REGISTERED,
     NO_SPAWNER,
+    TOO_OFTEN,       /* for the .htaccess files of one user */
     TOO_LONG,        /* the question */
     UNREACHABLE,
     REFUSED,
@@ -158,6 +164,11 @@ static int report_failure(request_rec *r, const char *key, registration_failure 
         ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, PSGLOGNO(2084) "the spawner cannot be reached at %s (error id %s)",
                       passenger_instance_get()->spawner_socket, id);
         return HTTP_SERVICE_UNAVAILABLE;
+    case TOO_OFTEN:
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, PSGLOGNO(2085)
+                      "the .htaccess files of one user change too often, or there are too many: the spawner is not asked "
+                      "about the app %s now (error id %s)", key, id);
+        return HTTP_SERVICE_UNAVAILABLE;
     case TOO_LONG:
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2083)
                       "the options and SetEnv variables of the app %s are more than 256 KiB (error id %s)", key, id);
@@ -174,6 +185,23 @@ static int report_failure(request_rec *r, const char *key, registration_failure 
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
+/* Whether the spawner may be asked now. Whoever writes .htaccess files can make every request a question about another
+ * text, and the spawner has one thread. The user is that of the file as it is now: a guess, which decides nothing else.
+ * The virtual host is there because a link can lead to a file of somebody else. */
+static int may_ask(const request_rec *r, const passenger_group *group)
+{
+    struct stat status;
+    int may = 1;
+    if (group->htaccess != NULL && child.lock != NULL) {
+        uint64_t who = lstat(group->htaccess->file, &status) == 0 ? (uint64_t)status.st_uid + 1 : 0;
+        uint64_t digest = (who ^ ((uint64_t)(uintptr_t)r->server << 16)) * UINT64_C(0x9E3779B97F4A7C15) >> 32;
+        apr_thread_mutex_lock(child.lock);
+        may = passenger_rate_limit_take(&child.asked_for_htaccess, digest, passenger_monotonic_now());
+        apr_thread_mutex_unlock(child.lock);
+    }
+    return may;
+}
+
 /* Returns OK and the group's address, or a status, logged. */
 static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const apr_array_header_t *environment,
                        passenger_group *group)
@@ -185,6 +213,9 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const a
     size_t size;
     if (instance == NULL) {
         return report_failure(r, group->key, NO_SPAWNER, 0, NULL);
+    }
+    if (!may_ask(r, group)) {
+        return report_failure(r, group->key, TOO_OFTEN, 0, NULL);
     }
     const char *bytes = passenger_message_encode(question_of(r, mapping, group, environment, instance),
                                                  PASSENGER_CONTROL_MESSAGE_LIMIT, &size);
