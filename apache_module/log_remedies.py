@@ -62,6 +62,8 @@ REMEDIES: dict[int, str] = {
     2082: "An earlier line has the reason: JS1023, JS1024 or a line of the spawner.",
     2083: "Use fewer or shorter SetEnv variables in this virtual host.",
     2084: "While the spawner is being replaced: nothing. Otherwise see JS1025.",
+    2085: "Nothing, if it is a single user: others are not affected. One user's `.htaccess` files can have the spawner "
+    "asked 100 times at once and 5 times a second, for each process of Apache.",
     2102: "The machine has no memory left. The line has the reason.",
     2105: "The file system of PassengerDataBufferDir has an error. The request is answered 500.",
     2120: "Allow more workers (PassengerMaxPoolSize) or a longer queue, or make the app faster. `jumpseat status` and "
