@@ -15,6 +15,7 @@ from spawner.processes import message_limits
 from spawner.processes.group_resources import GroupResources
 from spawner.processes.pid_monitor import PidMonitor
 from spawner.processes.process_line import ProcessLine
+from spawner.processes.process_tree import ProcessTree
 from spawner.shared import masking, start_steps
 from spawner.shared.exception_serializer import SerializedException
 from spawner.start_failure import FailureDetails, StartFailure, hidden, raised_from, variables_from
@@ -86,6 +87,7 @@ class AppProcess:
     :ivar routes: the names of the sockets of its own that it may have (PassengerStickySessions), the newest last: of a
         process that is up, one or none.
     :ivar facts: what helps to find out why a start failed, in order.
+    :ivar tree: what its interpreter has started, this process included, until it is closed.
     :ivar stderr: where its standard error is read: until a forked worker has said hello, at its preloader's output.
     """
 
@@ -112,6 +114,7 @@ class AppProcess:
         self.environment: Mapping[str, str] = {}
         self.preloader_id: Optional[int] = None
         self.routes: tuple[str, ...] = ()
+        self.tree: Optional[ProcessTree] = None
         self.hello_received = False
         self.loaded = False
         self.ready = False
@@ -222,6 +225,9 @@ class AppProcess:
         self._cancel_status_timer()
         self._pid_monitor.close()
         self.line.close()
+        tree, self.tree = self.tree, None
+        if tree is not None:
+            tree.release()
         if self.output.fileno() >= 0:
             self._loop.remove_reader(self.output.fileno())
             self.output.close()
@@ -300,6 +306,8 @@ class AppProcess:
     def _ready(self, packet: Packet) -> None:
         if not self.ready:
             self.ready = True
+            if self.tree is not None:
+                self.tree.has_served = True
             self._events.on_ready(self, frozenset(packet.get("capabilities").split()), packet.get("route"))
 
     def _failed(self, packet: Packet) -> None:
