@@ -281,6 +281,7 @@ class Daemon:
         )
 
     def _make_httpd_events(self) -> HttpdEventHandlers:
+        limits = (self._parameters.apache_uid, self._settings.htaccess_apps)
         return HttpdEventHandlers(
             self._loop,
             self._pool,
@@ -293,12 +294,7 @@ class Daemon:
             self._open_sockets,
             self._guard.check,
             self._settings.prestart_timeout,
-            HtaccessApps(
-                self._pool,
-                self._parameters.apache_uid,
-                self._settings.htaccess_apps,
-                lambda key: self._dispatcher.dispatch(self._pool.close_group, key),
-            ),
+            HtaccessApps(self._pool, self._dispatcher.dispatch, *limits),
         )
 
     def _after_event(self) -> None:

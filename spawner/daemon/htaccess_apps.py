@@ -7,6 +7,7 @@ import os
 import time
 from typing import Callable
 
+from spawner.daemon.event_dispatcher import Dispatch
 from spawner.errors import OperatorError
 from spawner.pool.group import Group
 from spawner.pool.policies.timeouts import FORGET_SECONDS
@@ -23,22 +24,21 @@ class HtaccessApps:
 
     :param apache_uid: the user of httpd's children.
     :param most: how many apps one user may have.
-    :param close: ends an app.
     :param clock: the seconds of CLOCK_MONOTONIC.
     """
 
     def __init__(
         self,
         pool: Pool,
+        dispatch: Dispatch,
         apache_uid: int,
         most: int,
-        close: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._apache_uid = apache_uid
         self._most = most
-        self._close = close
+        self._dispatch = dispatch
         self._clock = clock
 
     def admit(self, registration: Registration) -> Registration:
@@ -80,7 +80,7 @@ class HtaccessApps:
         if not unused or any(process.busy for process in oldest.processes.values()):
             text = "%s chooses an app, and its user has %d such apps already ([apps] htaccess_apps in spawner.conf)"
             raise OperatorError(text % (newer.htaccess[0], len(apps)))
-        self._close(oldest.key)
+        self._dispatch(self._pool.close_group, oldest.key)
 
 
 def _lives(group: Group, tenant: "int | None") -> bool:

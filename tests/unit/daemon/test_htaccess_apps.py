@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -30,9 +30,13 @@ class Server:
         self.home.mkdir()
         self.world = World()
         self.closed: list[str] = []
-        self.apps = HtaccessApps(self.world.pool, 33, MOST, self.closed.append, lambda: self.world.now)
+        self.apps = HtaccessApps(self.world.pool, self.dispatch, 33, MOST, lambda: self.world.now)
         (self.home / ".htaccess").touch()
         self.give()
+
+    def dispatch(self, event: Callable[..., Any], key: str) -> None:
+        assert event == self.world.pool.close_group
+        self.closed.append(key)
 
     def give(self) -> None:
         for path in (self.home, *self.home.rglob("*")):
