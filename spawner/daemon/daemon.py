@@ -33,6 +33,7 @@ from spawner.daemon.server_sockets import ServerSockets
 from spawner.daemon.shutdown import end_apps
 from spawner.daemon.start_messages import LoadSender
 from spawner.daemon.start_timeouts import StartTimeouts
+from spawner.daemon.user_change import UserChange
 from spawner.httpd.parent_line import ParentLine, StartParameters
 from spawner.httpd.registrar import Registrar
 from spawner.logs.app_logs import AppLogs
@@ -201,8 +202,19 @@ class Daemon:
             self._log,
             Launcher(self._instance.loaders, self._parameters.server_software, limits),
             self._trees,
+            self._make_user_change(),
             self._instance,
             self._descriptors,
+        )
+
+    def _make_user_change(self) -> UserChange:
+        return UserChange(
+            self._loop,
+            self._pool,
+            self._registry,
+            self._dispatcher.dispatch,
+            self._log,
+            lambda key: self._group_effects.renew_listener(key),
         )
 
     def _make_group_effects(self) -> GroupEffects:

@@ -11,6 +11,7 @@ from spawner.daemon.descriptor_exhaustion import DescriptorExhaustion
 from spawner.daemon.event_dispatcher import Dispatch, EffectHandler
 from spawner.daemon.process_factory import ProcessFactory
 from spawner.daemon.start_messages import new_assignment
+from spawner.daemon.user_change import UserChange
 from spawner.logs.log import Log
 from spawner.pool import effects
 from spawner.pool.pool import Pool
@@ -40,6 +41,7 @@ class ProcessStarter:
         log: Log,
         launcher: Launcher,
         trees: ProcessTrees,
+        user_change: UserChange,
         instance: InstanceDirectory,
         descriptors: DescriptorExhaustion,
     ) -> None:
@@ -51,6 +53,7 @@ class ProcessStarter:
         self._log = log
         self._launcher = launcher
         self._trees = trees
+        self._user_change = user_change
         self._instance = instance
         self._descriptors = descriptors
         # Starts that wait for descriptors, by process id.
@@ -81,6 +84,7 @@ class ProcessStarter:
             self._dispatch(self._pool.start_failed, effect.process_id, error.failure)
             return
         resources = self._registry.groups.handles[effect.key]
+        former = resources.uid
         resources.user, resources.uid = launched.identity.user, launched.identity.uid
         entry = self._registry.processes.entries[effect.process_id]
         process = self._factory.add(entry, launched.identity, launched.line, launched.output)
@@ -91,6 +95,8 @@ class ProcessStarter:
         text = "started process %d: %s of %s, generation %d, user %s"
         values = (launched.pid, effect.kind.value, effect.key, effect.generation, launched.identity.user)
         self._log.info(3023, text % values)
+        if former is not None and former != launched.identity.uid:
+            self._user_change.begin(effect.key, former, launched.identity.uid)
 
     # Forks
 
