@@ -19,6 +19,7 @@ from spawner.daemon.directory_guard import DirectoryGuard
 from spawner.daemon.end_conditions import EndConditions
 from spawner.daemon.event_dispatcher import EventDispatcher
 from spawner.daemon.group_effects import GroupEffects
+from spawner.daemon.htaccess_apps import HtaccessApps
 from spawner.daemon.httpd_events import HttpdEventHandlers
 from spawner.daemon.log_configuration import LogConfiguration
 from spawner.daemon.notification_effects import NotificationEffects
@@ -292,6 +293,7 @@ class Daemon:
         )
 
     def _make_httpd_events(self) -> HttpdEventHandlers:
+        limits = (self._parameters.apache_uid, self._settings.htaccess_apps)
         return HttpdEventHandlers(
             self._loop,
             self._pool,
@@ -304,6 +306,7 @@ class Daemon:
             self._open_sockets,
             self._guard.check,
             self._settings.prestart_timeout,
+            HtaccessApps(self._pool, self._dispatcher.dispatch, *limits),
         )
 
     def _after_event(self) -> None:
