@@ -151,14 +151,8 @@ class Daemon:
             return None
 
     def _make_memory_sampler(self) -> MemorySampler:
-        return MemorySampler(
-            self._loop,
-            self._registry,
-            self._memory,
-            self._settings.memory_interval,
-            self._pool_events.on_memory_sample,
-            self._log,
-        )
+        interval, on_sample = self._settings.memory_interval, self._pool_events.on_memory_sample
+        return MemorySampler(self._loop, self._registry, self._memory, interval, on_sample, self._log)
 
     def _make_scoreboard_sampler(self) -> ScoreboardSampler:
         settings = self._settings
@@ -183,14 +177,8 @@ class Daemon:
             self._reaper,
             self._end_conditions.check_lifeline,
         )
-        return ProcessFactory(
-            self._loop,
-            self._registry,
-            events,
-            self._app_logs,
-            self._start_timeouts,
-            self._settings.line_length,
-        )
+        line_length = self._settings.line_length
+        return ProcessFactory(self._loop, self._registry, events, self._app_logs, self._start_timeouts, line_length)
 
     def _make_starter(self, limits: InheritedLimits) -> ProcessStarter:
         return ProcessStarter(
@@ -208,14 +196,8 @@ class Daemon:
         )
 
     def _make_user_change(self) -> UserChange:
-        return UserChange(
-            self._loop,
-            self._pool,
-            self._registry,
-            self._dispatcher.dispatch,
-            self._log,
-            lambda key: self._group_effects.renew_listener(key),
-        )
+        known = (self._loop, self._pool, self._registry, self._dispatcher.dispatch, self._log)
+        return UserChange(*known, lambda key: self._group_effects.renew_listener(key))
 
     def _make_group_effects(self) -> GroupEffects:
         return GroupEffects(
