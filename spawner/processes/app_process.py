@@ -36,8 +36,11 @@ class ProcessEvents(Protocol):
     def on_load_wanted(self, process: "AppProcess") -> None:
         """The process waits for `load`: after its first `hello`, and when the app has executed another interpreter."""
 
-    def on_loaded(self, process: "AppProcess", seconds: str, warnings: list[str]) -> None:
+    def on_loaded(self, process: "AppProcess", seconds: str) -> None:
         """The process has imported the app."""
+
+    def on_import_warnings(self, process: "AppProcess", warnings: list[str]) -> None:
+        """A forked worker reports what the import left that it cannot share with others. Comes before `on_ready`."""
 
     def on_ready(self, process: "AppProcess", capabilities: frozenset[str], route: str) -> None:
         """The process accepts connections; what it can do besides plain SCGI, and the route of its own socket."""
@@ -293,11 +296,13 @@ class AppProcess:
     def _loaded(self, packet: Packet) -> None:
         if not self.loaded:
             self.loaded = True
-            self._events.on_loaded(self, packet.get("seconds"), packet.get_all("warning"))
+            self._events.on_loaded(self, packet.get("seconds"))
 
     def _ready(self, packet: Packet) -> None:
         if not self.ready:
             self.ready = True
+            if self.kind is ProcessKind.WORKER:
+                self._events.on_import_warnings(self, packet.get_all("warning"))
             self._events.on_ready(self, frozenset(packet.get("capabilities").split()), packet.get("route"))
 
     def _failed(self, packet: Packet) -> None:
