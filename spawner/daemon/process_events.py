@@ -17,7 +17,7 @@ from spawner.processes.app_process import AppProcess, AppRegistry
 from spawner.processes.group_resources import GroupResources
 from spawner.processes.import_warnings import ImportWarnings
 from spawner.processes.reaper import Reaper
-from spawner.processes.stray_processes import StrayWorker
+from spawner.processes.stray_processes import StrayWorkers
 from spawner.shared import start_steps
 from spawner.start_failure import StartFailure
 from spawner.state_store.state_store import StateStore
@@ -47,7 +47,7 @@ class ProcessEventHandlers:
         reaper: Reaper,
         before_exit: Callable[[], None],
     ) -> None:
-        self._loop = loop
+        self._stray_workers = StrayWorkers(loop, LINGER_SECONDS)
         self._pool = pool
         self._registry = registry
         self._dispatch = dispatch
@@ -145,7 +145,7 @@ class ProcessEventHandlers:
             self._start_timeouts.capture_if_late(worker.process_id)
             self._dispatch(self._pool.process_forked, worker.process_id, pid)
         elif verified and pidfd is not None:
-            StrayWorker(self._loop, pid, pidfd, LINGER_SECONDS)
+            self._stray_workers.add(process.process_id, pid, pidfd)
         elif pidfd is not None:
             linux.close_descriptor(pidfd)
 

@@ -11,6 +11,7 @@ from spawner.errors import PeerError
 from spawner.logs.app_output import AppOutput
 from spawner.pool.registry import Registry
 from spawner.pool.states import ProcessKind
+from spawner.processes import message_limits
 from spawner.processes.group_resources import GroupResources
 from spawner.processes.pid_monitor import PidMonitor
 from spawner.processes.process_line import ProcessLine
@@ -237,6 +238,7 @@ class AppProcess:
         """
         kind = packet.type
         self._check_allowed(kind)
+        packet.fields = message_limits.cut(packet.fields)
         if kind == "hello":
             self._hello(packet)
         elif kind == "loaded":

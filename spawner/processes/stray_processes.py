@@ -10,34 +10,49 @@ from typing import Iterable, Iterator, Mapping
 
 import psutil
 
+from spawner.errors import PeerError
 from spawner.processes.app_process import AppProcess
 from spawner.system import linux
 
+_MOST_STRAY_WORKERS = 64  # of one preloader at the same time
 
-class StrayWorker:
-    """A worker that was forked for a start that has been cancelled. It is killed if it does not end by itself.
 
-    Its line has ended, which tells it to end. It may have accepted a request before that, which it finishes. A worker
-    that hangs inside its fork does not read the line.
+class StrayWorkers:
+    """Workers that were forked for starts that have been cancelled. Those that do not end by themselves are killed.
 
-    :param pidfd: owned from now on.
-    :param timeout: seconds until it is killed.
+    The line of such a worker has ended, which tells it to end. It may have accepted a request before that, which it
+    finishes. A worker that hangs inside its fork does not read the line.
+
+    :param timeout: seconds until one is killed.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pid: int, pidfd: int, timeout: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
         self._loop = loop
-        self._pid = pid
-        self._pidfd = pidfd
-        self._timer = loop.call_later(timeout, self._kill)
-        loop.add_reader(pidfd, self._ended)
+        self._timeout = timeout
+        self._preloaders: dict[int, int] = {}  # process ids by the pid of each stray worker
 
-    def _kill(self) -> None:
-        linux.signal_process(self._pid, self._pidfd, signal.SIGKILL)
+    def add(self, preloader_id: int, pid: int, pidfd: int) -> None:
+        """Have this one end, once however often it is reported.
 
-    def _ended(self) -> None:
-        self._timer.cancel()
-        self._loop.remove_reader(self._pidfd)
-        linux.close_descriptor(self._pidfd)
+        :param preloader_id: whose child it is.
+        :param pidfd: owned from now on.
+        :raises PeerError: the preloader has too many of them: it does not fork what it is told to.
+        """
+        if pid in self._preloaders:
+            linux.close_descriptor(pidfd)
+            return
+        if list(self._preloaders.values()).count(preloader_id) >= _MOST_STRAY_WORKERS:
+            linux.close_descriptor(pidfd)
+            raise PeerError("%d forked workers that nobody waits for" % (_MOST_STRAY_WORKERS + 1))
+        self._preloaders[pid] = preloader_id
+        timer = self._loop.call_later(self._timeout, linux.signal_process, pid, pidfd, signal.SIGKILL)
+        self._loop.add_reader(pidfd, self._ended, pid, pidfd, timer)
+
+    def _ended(self, pid: int, pidfd: int, timer: asyncio.TimerHandle) -> None:
+        timer.cancel()
+        self._loop.remove_reader(pidfd)
+        linux.close_descriptor(pidfd)
+        del self._preloaders[pid]
 
 
 def sessions_of(processes: Iterable[AppProcess]) -> dict[int, int]:

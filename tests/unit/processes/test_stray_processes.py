@@ -6,7 +6,10 @@ import asyncio
 import os
 import subprocess
 
-from spawner.processes.stray_processes import StrayWorker
+import pytest
+
+from spawner.errors import PeerError
+from spawner.processes.stray_processes import StrayWorkers
 from spawner.system import linux
 
 
@@ -18,7 +21,7 @@ def end_of(program: str, timeout: float) -> int:
         with subprocess.Popen(["sh", "-c", program], stdin=subprocess.PIPE) as child:
             pidfd = linux.open_pidfd(child.pid)
             assert pidfd is not None
-            StrayWorker(loop, child.pid, pidfd, timeout)
+            StrayWorkers(loop, timeout).add(1, child.pid, pidfd)
             assert child.stdin is not None
             child.stdin.close()
             while os.path.exists(f"/proc/self/fd/{pidfd}"):
@@ -34,3 +37,40 @@ def test_one_that_ends_by_itself_is_not_killed() -> None:
 
 def test_one_that_does_not_end_is_killed() -> None:
     assert end_of("sleep 60", 0.05) == -9
+
+
+def test_one_that_is_reported_again_and_again_costs_one_descriptor() -> None:
+    async def test() -> None:
+        strays = StrayWorkers(asyncio.get_running_loop(), 60)
+        with subprocess.Popen(["sleep", "60"]) as child:
+            before = len(os.listdir("/proc/self/fd"))
+            for _ in range(20):
+                pidfd = linux.open_pidfd(child.pid)
+                assert pidfd is not None
+                strays.add(1, child.pid, pidfd)
+            assert len(os.listdir("/proc/self/fd")) == before + 1
+            child.kill()
+            while len(os.listdir("/proc/self/fd")) > before:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_a_preloader_that_forks_more_than_any_needs_is_reported_and_another_one_is_not() -> None:
+    async def test() -> None:
+        strays = StrayWorkers(asyncio.get_running_loop(), 60)
+        children = [subprocess.Popen(["sleep", "60"]) for _ in range(66)]
+        before = len(os.listdir("/proc/self/fd"))
+        pidfds = [linux.open_pidfd(child.pid) for child in children]
+        for child, pidfd in zip(children[:64], pidfds):
+            strays.add(1, child.pid, pidfd or -1)
+        with pytest.raises(PeerError, match="65 forked workers that nobody waits for"):
+            strays.add(1, children[64].pid, pidfds[64] or -1)
+        strays.add(2, children[65].pid, pidfds[65] or -1)
+        for child in children:
+            child.kill()
+            child.wait()
+        while len(os.listdir("/proc/self/fd")) > before:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(test(), 20))
