@@ -19,6 +19,7 @@ from spawner.shared import masking, start_steps
 from spawner.shared.exception_serializer import SerializedException
 from spawner.start_failure import FailureDetails, StartFailure, hidden, raised_from, variables_from
 from spawner.system.linux import Identity
+from spawner.system.loop_share import LimitedReader, LoopShare
 from spawner.system.packets import Packet
 
 _STATUS_TIMEOUT = 0.2  # seconds for the preloader of a worker that has ended to report the worker's status
@@ -89,6 +90,7 @@ class AppProcess:
     :ivar routes: the names of the sockets of its own that it may have (PassengerStickySessions), the newest last: of a
         process that is up, one or none.
     :ivar facts: what helps to find out why a start failed, in order.
+    :param output_share: of the loop's time, for the output of all processes of its app together.
     :ivar stderr: where its standard error is read: until a forked worker has said hello, at its preloader's output.
     """
 
@@ -104,6 +106,7 @@ class AppProcess:
         identity: Identity,
         line: socket.socket,
         output: AppOutput,
+        output_share: Optional[LoopShare] = None,
     ) -> None:
         self.process_id = process_id
         self.key = key
@@ -127,7 +130,8 @@ class AppProcess:
         self._pid_monitor = PidMonitor(loop, identity.uid, self._process_exited)
         self.output = self.stderr = output
         self.line = ProcessLine(loop, line, identity.uid, self._received, self._line_ended)
-        loop.add_reader(output.fileno(), self._read_output)
+        share = output_share or LoopShare(loop.time())
+        self._output_reader = LimitedReader(loop, output.fileno(), self._read_output, share)
 
     @property
     def pid(self) -> int:
@@ -226,7 +230,7 @@ class AppProcess:
         self._pid_monitor.close()
         self.line.close()
         if self.output.fileno() >= 0:
-            self._loop.remove_reader(self.output.fileno())
+            self._output_reader.stop()
             self.output.close()
 
     # Its messages
@@ -322,7 +326,7 @@ class AppProcess:
 
     def _read_output(self) -> None:
         if self.output.fileno() >= 0 and not self.output.read_some():
-            self._loop.remove_reader(self.output.fileno())
+            self._output_reader.stop()
 
     # Its end
 
