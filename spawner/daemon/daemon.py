@@ -32,6 +32,7 @@ from spawner.daemon.server_sockets import ServerSockets
 from spawner.daemon.shutdown import end_apps
 from spawner.daemon.start_messages import LoadSender
 from spawner.daemon.start_timeouts import StartTimeouts
+from spawner.daemon.user_change import UserChange
 from spawner.httpd.parent_line import ParentLine, StartParameters
 from spawner.httpd.registrar import Registrar
 from spawner.logs.app_logs import AppLogs
@@ -44,12 +45,14 @@ from spawner.processes.app_process import AppRegistry
 from spawner.processes.helper_process import HelperProcesses
 from spawner.processes.hooks import Hooks
 from spawner.processes.launcher import Launcher
+from spawner.processes.process_tree import ProcessTrees
 from spawner.processes.reaper import Reaper
 from spawner.processes.stack_capture import StackCapture
 from spawner.state_store import instance_directory
 from spawner.state_store.descriptor_store import DescriptorStore
 from spawner.state_store.instance_directory import InstanceDirectory
 from spawner.state_store.state_store import StateStore
+from spawner.system import cgroups
 from spawner.system.process_limits import InheritedLimits
 from spawner.watching.memory_reader import MemoryReader
 from spawner.watching.memory_sampler import MemorySampler
@@ -112,6 +115,7 @@ class Daemon:
         self._stacks = StackCapture(loop, self._registry, self._instance.folder)
         dispatch = self._dispatcher.dispatch
         self._start_timeouts = StartTimeouts(loop, self._pool, self._registry, self._stacks, dispatch)
+        self._trees = ProcessTrees(loop, cgroups.make_folder("jumpseat-" + self._instance.name))
         self._factory = self._make_factory()
         self._starter = self._make_starter(limits)
         self._group_effects = self._make_group_effects()
@@ -196,8 +200,20 @@ class Daemon:
             self._dispatcher.dispatch,
             self._log,
             Launcher(self._instance.loaders, self._parameters.server_software, limits),
+            self._trees,
+            self._make_user_change(),
             self._instance,
             self._descriptors,
+        )
+
+    def _make_user_change(self) -> UserChange:
+        return UserChange(
+            self._loop,
+            self._pool,
+            self._registry,
+            self._dispatcher.dispatch,
+            self._log,
+            lambda key: self._group_effects.renew_listener(key),
         )
 
     def _make_group_effects(self) -> GroupEffects:
@@ -344,6 +360,7 @@ class Daemon:
                 self._instance,
                 self._restart_watch,
                 self._start_timeouts,
+                self._trees,
             ).run()
             self._sockets.open()
 
@@ -377,6 +394,7 @@ class Daemon:
             self._hooks,
             lambda deadline: self._dispatcher.dispatch(self._pool.shut_down, deadline),
             self._starter.close,
+            self._trees,
             self._settings.shutdown_grace,
         )
         self._dispatcher.close()

@@ -110,14 +110,22 @@ class GroupEffects:
 
         :raises OSError: it cannot be made.
         """
+        self.renew_listener(key).close()
+
+    def renew_listener(self, key: str) -> socket.socket:
+        """Listen at a new socket at the same path; processes that start from now on get this one.
+
+        :returns: the old one, which the caller closes.
+        :raises OSError: the new one cannot be made.
+        """
         resources = self._registry.groups.handles[key]
         listener = self._make_listener(self._registry.groups.entries[key])
         if resources.queue_watched:
             self._loop.remove_reader(resources.listener)
             self._loop.add_reader(listener, self._queue_readable, resources)
-        resources.listener.close()
-        resources.listener = listener
+        old, resources.listener = resources.listener, listener
         self._state_store.mark_group(key)
+        return old
 
     def _update_group(self, effect: effects.UpdateGroup) -> None:
         resources, group = self._registry.groups.handles[effect.key], self._registry.groups.entries[effect.key]

@@ -145,7 +145,7 @@ class ProcessEventHandlers:
             self._start_timeouts.capture_if_late(worker.process_id)
             self._dispatch(self._pool.process_forked, worker.process_id, pid)
         elif verified and pidfd is not None:
-            self._stray_workers.add(process.process_id, pid, pidfd)
+            self._stray_workers.add(process, pid, pidfd)
         elif pidfd is not None:
             linux.close_descriptor(pidfd)
 

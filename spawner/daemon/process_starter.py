@@ -11,11 +11,13 @@ from spawner.daemon.descriptor_exhaustion import DescriptorExhaustion
 from spawner.daemon.event_dispatcher import Dispatch, EffectHandler
 from spawner.daemon.process_factory import ProcessFactory
 from spawner.daemon.start_messages import new_assignment
+from spawner.daemon.user_change import UserChange
 from spawner.logs.log import Log
 from spawner.pool import effects
 from spawner.pool.pool import Pool
 from spawner.processes.app_process import AppProcess, AppRegistry
 from spawner.processes.launcher import Launcher, StartError, control_line
+from spawner.processes.process_tree import ProcessTrees
 from spawner.shared import start_steps
 from spawner.start_failure import StartFailure
 from spawner.state_store.instance_directory import InstanceDirectory
@@ -38,6 +40,8 @@ class ProcessStarter:
         dispatch: Dispatch,
         log: Log,
         launcher: Launcher,
+        trees: ProcessTrees,
+        user_change: UserChange,
         instance: InstanceDirectory,
         descriptors: DescriptorExhaustion,
     ) -> None:
@@ -48,6 +52,8 @@ class ProcessStarter:
         self._dispatch = dispatch
         self._log = log
         self._launcher = launcher
+        self._trees = trees
+        self._user_change = user_change
         self._instance = instance
         self._descriptors = descriptors
         # Starts that wait for descriptors, by process id.
@@ -70,19 +76,27 @@ class ProcessStarter:
         if self._must_wait(effect.process_id, effect):
             return
         try:
-            launched = self._launcher.launch(self._registry.groups.entries[effect.key].registration, self._pool.server)
+            with self._trees.new() as tree:
+                launched = self._launcher.launch(
+                    self._registry.groups.entries[effect.key].registration, self._pool.server
+                )
         except StartError as error:
             self._dispatch(self._pool.start_failed, effect.process_id, error.failure)
             return
         resources = self._registry.groups.handles[effect.key]
+        former = resources.uid
         resources.user, resources.uid = launched.identity.user, launched.identity.uid
         entry = self._registry.processes.entries[effect.process_id]
         process = self._factory.add(entry, launched.identity, launched.line, launched.output)
         process.facts, process.environment = launched.facts, launched.environment
+        tree.session, tree.uid = launched.pid, launched.identity.uid
+        process.tree = tree.acquire()
         process.set_pid(launched.pid)
         text = "started process %d: %s of %s, generation %d, user %s"
         values = (launched.pid, effect.kind.value, effect.key, effect.generation, launched.identity.user)
         self._log.info(3023, text % values)
+        if former is not None and former != launched.identity.uid:
+            self._user_change.begin(effect.key, former, launched.identity.uid)
 
     # Forks
 
@@ -122,6 +136,7 @@ class ProcessStarter:
         line.setblocking(False)
         entry = self._registry.processes.entries[effect.process_id]
         worker = self._factory.add(entry, preloader.identity, line, output)
+        worker.tree = preloader.tree.acquire() if preloader.tree is not None else None
         worker.preloader_id, worker.routes = preloader.process_id, slot.routes
         worker.facts, worker.environment = preloader.facts, preloader.environment
 

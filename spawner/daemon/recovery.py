@@ -6,6 +6,7 @@ import os
 import socket
 import time
 import traceback
+from pathlib import Path
 
 from spawner.daemon.event_dispatcher import Dispatch
 from spawner.daemon.process_factory import ProcessFactory
@@ -15,6 +16,7 @@ from spawner.pool.pool import Pool
 from spawner.pool.states import ProcessState
 from spawner.processes.app_process import AppRegistry
 from spawner.processes.group_resources import GroupResources
+from spawner.processes.process_tree import ProcessTree, ProcessTrees
 from spawner.processes.scoreboard_reader import ScoreboardReader
 from spawner.state_store.instance_directory import InstanceDirectory
 from spawner.state_store.records import RecoveredGroup, RecoveredProcess
@@ -41,6 +43,7 @@ class Recovery:
         instance: InstanceDirectory,
         restart_watch: RestartWatch,
         start_timeouts: StartTimeouts,
+        trees: ProcessTrees,
     ) -> None:
         self._pool = pool
         self._registry = registry
@@ -51,6 +54,8 @@ class Recovery:
         self._instance = instance
         self._restart_watch = restart_watch
         self._start_timeouts = start_timeouts
+        self._trees = trees
+        self._known_trees: dict[Path | int, ProcessTree] = {}
 
     def run(self) -> None:
         """Enter the groups and processes of the descriptor store into the pool, and go on from there.
@@ -72,6 +77,7 @@ class Recovery:
         processes = self._registry.processes.handles
         workers = {self._instance.worker_socket(one.key, route) for one in processes.values() for route in one.routes}
         self._instance.remove_other_sockets(workers | {one.path for one in self._registry.groups.handles.values()})
+        self._trees.end_others(self._known_trees)
         self._dispatch(self._pool.adoption_complete)
         for process_id in list(processes):
             self._start_timeouts.capture_if_late(process_id)
@@ -134,6 +140,7 @@ class Recovery:
         self._pool.adopt_process(entry)
         process = self._factory.add(entry, found.identity, found.line, found.output)
         process.routes = found.routes
+        process.tree = self._trees.find(entry.pid, found.identity.uid, self._known_trees).acquire()
         resources.user, resources.uid = found.identity.user, found.identity.uid
         process.hello_received = entry.state is not ProcessState.SPAWNED
         process.loaded = entry.state not in (ProcessState.SPAWNED, ProcessState.LOADING)

@@ -289,6 +289,15 @@ class Pool:
         limits.detach(group, process, now)
         self._reconciler.settle(now, group)
 
+    def user_changed(self, key: str, former: Iterable[int], now: float) -> None:
+        """An app runs as another user from now on, and new requests come to its new processes only.
+
+        :param former: the ids of the processes that run as the former user.
+        """
+        group = self.groups[key]
+        restarts.retire_former_user(group, former, now)
+        self._reconciler.settle(now, group)
+
     def set_always_restart(self, key: str, on: bool, now: float) -> None:
         """The file always_restart.txt of a group is there now, or it is gone."""
         group = self.groups[key]

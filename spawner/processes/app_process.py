@@ -15,6 +15,7 @@ from spawner.processes import message_limits
 from spawner.processes.group_resources import GroupResources
 from spawner.processes.pid_monitor import PidMonitor
 from spawner.processes.process_line import ProcessLine
+from spawner.processes.process_tree import ProcessTree
 from spawner.shared import masking, start_steps
 from spawner.shared.exception_serializer import SerializedException
 from spawner.start_failure import FailureDetails, StartFailure, hidden, raised_from, variables_from
@@ -90,8 +91,9 @@ class AppProcess:
     :ivar routes: the names of the sockets of its own that it may have (PassengerStickySessions), the newest last: of a
         process that is up, one or none.
     :ivar facts: what helps to find out why a start failed, in order.
-    :param output_share: of the loop's time, for the output of all processes of its app together.
+    :ivar tree: what its interpreter has started, this process included, until it is closed.
     :ivar stderr: where its standard error is read: until a forked worker has said hello, at its preloader's output.
+    :param output_share: of the loop's time, for the output of all processes of its app together.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class AppProcess:
         self.environment: Mapping[str, str] = {}
         self.preloader_id: Optional[int] = None
         self.routes: tuple[str, ...] = ()
+        self.tree: Optional[ProcessTree] = None
         self.hello_received = False
         self.loaded = False
         self.ready = False
@@ -229,6 +232,9 @@ class AppProcess:
         self._cancel_status_timer()
         self._pid_monitor.close()
         self.line.close()
+        tree, self.tree = self.tree, None
+        if tree is not None:
+            tree.release()
         if self.output.fileno() >= 0:
             self._output_reader.stop()
             self.output.close()
@@ -309,6 +315,8 @@ class AppProcess:
             self.ready = True
             if self.kind is ProcessKind.WORKER:
                 self._events.on_import_warnings(self, packet.get_all("warning"))
+            if self.tree is not None:
+                self.tree.has_served = True
             self._events.on_ready(self, frozenset(packet.get("capabilities").split()), packet.get("route"))
 
     def _failed(self, packet: Packet) -> None:

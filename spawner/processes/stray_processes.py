@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import signal
-from typing import Iterable, Iterator, Mapping
+from typing import Iterable, Iterator, Mapping, Optional
 
 import psutil
 
 from spawner.errors import PeerError
 from spawner.processes.app_process import AppProcess
+from spawner.processes.process_tree import ProcessTree
 from spawner.system import linux
 
 _MOST_STRAY_WORKERS = 64  # of one preloader at the same time
@@ -31,28 +32,31 @@ class StrayWorkers:
         self._timeout = timeout
         self._preloaders: dict[int, int] = {}  # process ids by the pid of each stray worker
 
-    def add(self, preloader_id: int, pid: int, pidfd: int) -> None:
+    def add(self, preloader: AppProcess, pid: int, pidfd: int) -> None:
         """Have this one end, once however often it is reported.
 
-        :param preloader_id: whose child it is.
+        :param preloader: whose child it is.
         :param pidfd: owned from now on.
         :raises PeerError: the preloader has too many of them: it does not fork what it is told to.
         """
         if pid in self._preloaders:
             linux.close_descriptor(pidfd)
             return
-        if list(self._preloaders.values()).count(preloader_id) >= _MOST_STRAY_WORKERS:
+        if list(self._preloaders.values()).count(preloader.process_id) >= _MOST_STRAY_WORKERS:
             linux.close_descriptor(pidfd)
             raise PeerError("%d forked workers that nobody waits for" % (_MOST_STRAY_WORKERS + 1))
-        self._preloaders[pid] = preloader_id
+        self._preloaders[pid] = preloader.process_id
         timer = self._loop.call_later(self._timeout, linux.signal_process, pid, pidfd, signal.SIGKILL)
-        self._loop.add_reader(pidfd, self._ended, pid, pidfd, timer)
+        tree = preloader.tree.acquire() if preloader.tree is not None else None
+        self._loop.add_reader(pidfd, self._ended, pid, pidfd, timer, tree)
 
-    def _ended(self, pid: int, pidfd: int, timer: asyncio.TimerHandle) -> None:
+    def _ended(self, pid: int, pidfd: int, timer: asyncio.TimerHandle, tree: Optional[ProcessTree]) -> None:
         timer.cancel()
         self._loop.remove_reader(pidfd)
         linux.close_descriptor(pidfd)
         del self._preloaders[pid]
+        if tree is not None:
+            tree.release()
 
 
 def sessions_of(processes: Iterable[AppProcess]) -> dict[int, int]:

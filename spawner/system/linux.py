@@ -109,6 +109,15 @@ def runs_as(pid: int, uid: int) -> bool:
         return False
 
 
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and waits for its parent to notice (proc(5)); True if there is none."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] == b"Z"
+    except (OSError, IndexError):
+        return True
+
+
 def is_child(pid: int, parent: int, uid: int) -> bool:
     """Whether a process of this pid exists, has this parent and this real uid."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Iterable, Optional
 
 from spawner.pool.capacity import Capacity
 from spawner.pool.group import Group
@@ -85,6 +85,16 @@ def worker_ready(group: Group, capacity: Capacity, process: Process, now: float)
                 group.retire(other, now)
     group.on(GroupEvent.WORKER_READY)
     begin_queued(group, capacity, now)
+
+
+def retire_former_user(group: Group, former: Iterable[int], now: float) -> None:
+    """The processes of the former user have no way to get a request any more, even if a restart has not finished."""
+    for process_id in former:
+        process = group.processes.get(process_id)
+        if process is not None and process.starting:
+            group.terminate(process, now, "the user of the app has changed")
+        elif process is not None:
+            group.retire(process, now)
 
 
 def switch_always_restart(group: Group, capacity: Capacity, on: bool, now: float) -> None:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from spawner.errors import PeerError
 from spawner.processes.stray_processes import StrayWorkers
 from spawner.system import linux
+
+
+def preloader(process_id: int) -> Any:
+    return SimpleNamespace(process_id=process_id, tree=None)
 
 
 def end_of(program: str, timeout: float) -> int:
@@ -21,7 +27,7 @@ def end_of(program: str, timeout: float) -> int:
         with subprocess.Popen(["sh", "-c", program], stdin=subprocess.PIPE) as child:
             pidfd = linux.open_pidfd(child.pid)
             assert pidfd is not None
-            StrayWorkers(loop, timeout).add(1, child.pid, pidfd)
+            StrayWorkers(loop, timeout).add(preloader(1), child.pid, pidfd)
             assert child.stdin is not None
             child.stdin.close()
             while os.path.exists(f"/proc/self/fd/{pidfd}"):
@@ -47,7 +53,7 @@ def test_one_that_is_reported_again_and_again_costs_one_descriptor() -> None:
             for _ in range(20):
                 pidfd = linux.open_pidfd(child.pid)
                 assert pidfd is not None
-                strays.add(1, child.pid, pidfd)
+                strays.add(preloader(1), child.pid, pidfd)
             assert len(os.listdir("/proc/self/fd")) == before + 1
             child.kill()
             while len(os.listdir("/proc/self/fd")) > before:
@@ -63,10 +69,10 @@ def test_a_preloader_that_forks_more_than_any_needs_is_reported_and_another_one_
         before = len(os.listdir("/proc/self/fd"))
         pidfds = [linux.open_pidfd(child.pid) for child in children]
         for child, pidfd in zip(children[:64], pidfds):
-            strays.add(1, child.pid, pidfd or -1)
+            strays.add(preloader(1), child.pid, pidfd or -1)
         with pytest.raises(PeerError, match="65 forked workers that nobody waits for"):
-            strays.add(1, children[64].pid, pidfds[64] or -1)
-        strays.add(2, children[65].pid, pidfds[65] or -1)
+            strays.add(preloader(1), children[64].pid, pidfds[64] or -1)
+        strays.add(preloader(2), children[65].pid, pidfds[65] or -1)
         for child in children:
             child.kill()
             child.wait()
