@@ -38,6 +38,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         None,
         "The app's folder. It is the working directory of the app's processes and the first entry of `sys.path`.",
         default_text="the parent folder of DocumentRoot, or of the folder to which a PassengerBaseURI leads",
+        htaccess=True,
     ),
     Directive(
         "BaseURI",
@@ -49,6 +50,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "sections do not count there. If several paths fit a request, the longest one counts.",
         default_text="the app is mounted at /",
         aliases=("RailsBaseURI", "RackBaseURI"),
+        htaccess=True,
     ),
     Directive(
         "AppType",
@@ -60,6 +62,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         default_text="recognised by the entry file",
         respawn=True,
         difference="Jumpseat serves only Python apps. It refuses `rack`, `ruby`, `node`, `nodejs` and `meteor`.",
+        htaccess=True,
     ),
     Directive(
         "StartupFile",
@@ -68,6 +71,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "passenger_wsgi.py",
         "The entry file, relative to the app root. The app runs as the owner of this file.",
         respawn=True,
+        htaccess=True,
     ),
     Directive(
         "AppGroupName",
@@ -76,6 +80,17 @@ DIRECTIVES: tuple[Directive, ...] = (
         None,
         "The name of the app group. If two virtual hosts or locations have the same name, they share their processes.",
         default_text="the app root and the environment: `/var/www/shop (production)`",
+    ),
+    Directive(
+        "AllowHtaccess",
+        Kind.FLAG,
+        Scope.DIRECTORY,
+        False,
+        "Whether `.htaccess` files may say which app is here and how it starts: "
+        "[shared-hosting.md](shared-hosting.md) lists the directives. The `.htaccess`, the app root and the entry file "
+        "must then belong to one user, who is not root; the app runs as this user. With Off, such a `.htaccess` makes "
+        "every request in its folder fail with status 500.",
+        difference="Passenger allows such directives in every `.htaccess`.",
     ),
     Directive(
         "AllowEncodedSlashes",
@@ -95,6 +110,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         on_wire=True,
         respawn=True,
         default_text="`python` in the app's own `venv/` or `.venv/`, else `python3` from PATH",
+        htaccess=True,
     ),
     Directive(
         "AppEnv",
@@ -557,6 +573,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "The file for the output of this app.",
         on_wire=True,
         default_text="PassengerLogFile if it is set, else the ErrorLog of the virtual host",
+        htaccess=True,
     ),
     Directive(
         "LogLevel",

@@ -38,6 +38,7 @@ REMEDIES: dict[int, str] = {
     1032: "See JS1031. If the spawner hangs in a call into the kernel, it ends when the call returns.",
     2000: "Do what the line says. The level is debug if the configuration does not ask for an app here.",
     2001: "If no app is meant to be here: nothing. The line is shown with `LogLevel passenger:info`.",
+    2002: "Set PassengerAllowHtaccess for this folder (docs/shared-hosting.md), or remove the line from the file.",
     2010: _BUFFER,
     2011: _BUFFER,
     2012: "The file system of PassengerDataBufferDir has an error. The request is answered 500.",
@@ -61,6 +62,8 @@ REMEDIES: dict[int, str] = {
     2082: "An earlier line has the reason: JS1023, JS1024 or a line of the spawner.",
     2083: "Use fewer or shorter SetEnv variables in this virtual host.",
     2084: "While the spawner is being replaced: nothing. Otherwise see JS1025.",
+    2085: "Nothing, if it is a single user: others are not affected. One user's `.htaccess` files can have the spawner "
+    "asked 100 times at once and 5 times a second, for each process of Apache.",
     2102: "The machine has no memory left. The line has the reason.",
     2105: "The file system of PassengerDataBufferDir has an error. The request is answered 500.",
     2120: "Allow more workers (PassengerMaxPoolSize) or a longer queue, or make the app faster. `jumpseat status` and "

@@ -33,9 +33,13 @@ class Kind(enum.Enum):
 
 
 class Scope(enum.Enum):
-    """Where a directive may stand. Only LOCATION and OPTIONS are allowed in `.htaccess`."""
+    """Where a directive may stand. LOCATION and OPTIONS are allowed in every `.htaccess`.
+
+    See `Directive.htaccess` for others.
+    """
 
     SERVER = "server config"
+    DIRECTORY = "server config, virtual host, directory"
     APPLICATION = "server config, virtual host, directory, location"
     LOCATION = "server config, virtual host, directory, location, .htaccess"
     OPTIONS = "server config, virtual host, directory, location, .htaccess (AllowOverride Options)"
@@ -55,6 +59,9 @@ class Directive:
     :ivar on_when: for a FLAG without a static default: on exactly when that other option has that value.
     :ivar on_wire: httpd sends it to the spawner (in `begin` for SERVER scope, else in `register`).
     :ivar respawn: when it changes, running app processes have to be replaced.
+    :ivar htaccess: allowed in `.htaccess` where PassengerAllowHtaccess is on. Only for a value that is a string or a
+        list (`settings.c` does not look at any file for it then), and only if the spawner uses it with the rights of
+        the app's user alone (docs/decisions/027-htaccess.md).
     :ivar aliases: older names of the same directive, in full, which Passenger honours.
     """
 
@@ -72,6 +79,7 @@ class Directive:
     respawn: bool = False
     default_text: str = ""
     difference: str = ""
+    htaccess: bool = False
     aliases: tuple[str, ...] = ()
 
     @property

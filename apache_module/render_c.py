@@ -36,7 +36,8 @@ typedef struct {
     passenger_kind kind;
     size_t offset;              /* of the field in its struct */
     int server_wide;            /* in passenger_server_options, else in passenger_dir_options */
-    int in_htaccess;            /* may stand in .htaccess, and in <Files> and <If> */
+    unsigned forbidden;         /* where it may not stand, as ap_check_cmd_context() has it */
+    int needs_allow_htaccess;   /* may stand in a .htaccess only where PassengerAllowHtaccess is on */
     int minimum, maximum;       /* of a number */
     const char *const *choices; /* pairs of the word allowed and the word that it means; ended by NULL; or NULL */
 } passenger_option;
@@ -216,14 +217,24 @@ def _choices(options: Iterable[Directive]) -> str:
     return "".join(parts) + "\n"
 
 
+_FORBIDDEN = {
+    Scope.SERVER: "NOT_IN_DIR_CONTEXT",
+    Scope.DIRECTORY: "NOT_IN_LOCATION | NOT_IN_FILES",
+    Scope.APPLICATION: "NOT_IN_FILES",
+    Scope.LOCATION: "0",
+    Scope.OPTIONS: "0",
+}
+
+
 def _descriptor(option: Directive) -> str:
-    return "    {%s, PASSENGER_%s, offsetof(%s, %s), %d, %d, %s, %s, %s},\n" % (
+    return "    {%s, PASSENGER_%s, offsetof(%s, %s), %d, %s, %d, %s, %s, %s},\n" % (
         c_string(option.directive),
         option.kind.name,
         _struct_name(option),
         option.wire_name,
         option.server_wide,
-        option.scope in (Scope.LOCATION, Scope.OPTIONS),
+        _FORBIDDEN[option.scope],
+        option.htaccess,
         option.minimum,
         option.maximum,
         "NULL" if option.choices is None else option.wire_name + "_choices",
@@ -232,6 +243,7 @@ def _descriptor(option: Directive) -> str:
 
 _WHERE = {
     Scope.SERVER: "RSRC_CONF",
+    Scope.DIRECTORY: "RSRC_CONF | ACCESS_CONF",
     Scope.APPLICATION: "RSRC_CONF | ACCESS_CONF",
     Scope.LOCATION: "OR_ALL",
     Scope.OPTIONS: "OR_OPTIONS",
@@ -255,7 +267,7 @@ def _command(index: int, option: Directive, name: str) -> str:
         c_string(name),
         setter,
         index,
-        _WHERE[option.scope],
+        _WHERE[option.scope] + (" | OR_OPTIONS" if option.htaccess else ""),
         c_string(option.meaning),
     )
 

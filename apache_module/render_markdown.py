@@ -103,13 +103,20 @@ def _default(option: Directive) -> str:
     return "`%s`" % option.default
 
 
+def _places(option: Directive) -> str:
+    if not option.htaccess:
+        return option.scope.value
+    switch = "[PassengerAllowHtaccess](#passengerallowhtaccess)"
+    return "%s; .htaccess (AllowOverride Options) where %s is on" % (option.scope.value, switch)
+
+
 def _section(option: Directive) -> list[str]:
     lines = ["", "## %s" % option.directive, "", "`%s` %s" % (option.directive, _value(option)), ""]
     lines += [_wrapped(option.meaning), ""]
     lines += ["| | |", "|---|---|", "| default | %s |" % _default(option)]
     if _allowed_values(option):
         lines.append("| value | %s |" % _allowed_values(option))
-    lines.append("| allowed in | %s |" % option.scope.value)
+    lines.append("| allowed in | %s |" % _places(option))
     if option.scope is not Scope.SERVER and option.respawn:
         lines.append("| after a change | a graceful restart of Apache; the next request then restarts the app |")
     if option.aliases:

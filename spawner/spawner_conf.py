@@ -33,6 +33,7 @@ class SpawnerConf:
     :ivar accept_plain_scgi: whether workers answer SCGI clients that do not know the app's token.
     :ivar disabled_capabilities: what httpd and the spawner do not use of any loader, of loader_table.CAPABILITIES.
     :ivar parallel_starts: how many interpreters may import an app at the same time; 0: as many as there are cores.
+    :ivar htaccess_apps: how many apps the .htaccess files of one user may choose.
     :ivar line_length: bytes after which a line of an app's output is split.
     :ivar shutdown_grace: seconds for apps to end by themselves before they are killed.
     :ivar prestart_timeout: seconds for a request of PassengerPreStart.
@@ -46,6 +47,7 @@ class SpawnerConf:
     accept_plain_scgi: bool
     disabled_capabilities: frozenset[str]
     parallel_starts: int
+    htaccess_apps: int
     line_length: int
     shutdown_grace: float
     prestart_timeout: float

@@ -42,6 +42,7 @@ static void *merge_dir_config(apr_pool_t *pool, void *outer_config, void *inner_
 
     merged->options = passenger_dir_options_merge(pool, outer->options, inner->options);
     merged->environment = passenger_app_environment_merge(pool, &outer->environment, &inner->environment);
+    merged->htaccess = passenger_htaccess_merge(pool, outer->htaccess, inner->htaccess);
     return merged;
 }
 
@@ -125,6 +126,7 @@ static void register_request_hooks(void)
     passenger_client_waits_register();
     ap_hook_child_init(begin_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(passenger_mapping_save_uri, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_post_perdir_config(passenger_mapping_check_htaccess, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_type_checker(passenger_mapping_decide, NULL, before_types, APR_HOOK_FIRST);
     /* After those that replace a request, before mod_dir, which comes last of all. */
     ap_hook_fixups(passenger_mapping_set_handler, after_rewriting, NULL, APR_HOOK_FIRST);

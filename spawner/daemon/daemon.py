@@ -19,6 +19,7 @@ from spawner.daemon.directory_guard import DirectoryGuard
 from spawner.daemon.end_conditions import EndConditions
 from spawner.daemon.event_dispatcher import EventDispatcher
 from spawner.daemon.group_effects import GroupEffects
+from spawner.daemon.htaccess_apps import HtaccessApps
 from spawner.daemon.httpd_events import HttpdEventHandlers
 from spawner.daemon.log_configuration import LogConfiguration
 from spawner.daemon.notification_effects import NotificationEffects
@@ -150,14 +151,8 @@ class Daemon:
             return None
 
     def _make_memory_sampler(self) -> MemorySampler:
-        return MemorySampler(
-            self._loop,
-            self._registry,
-            self._memory,
-            self._settings.memory_interval,
-            self._pool_events.on_memory_sample,
-            self._log,
-        )
+        interval, on_sample = self._settings.memory_interval, self._pool_events.on_memory_sample
+        return MemorySampler(self._loop, self._registry, self._memory, interval, on_sample, self._log)
 
     def _make_scoreboard_sampler(self) -> ScoreboardSampler:
         settings = self._settings
@@ -182,14 +177,8 @@ class Daemon:
             self._reaper,
             self._end_conditions.check_lifeline,
         )
-        return ProcessFactory(
-            self._loop,
-            self._registry,
-            events,
-            self._app_logs,
-            self._start_timeouts,
-            self._settings.line_length,
-        )
+        line_length = self._settings.line_length
+        return ProcessFactory(self._loop, self._registry, events, self._app_logs, self._start_timeouts, line_length)
 
     def _make_starter(self, limits: InheritedLimits) -> ProcessStarter:
         return ProcessStarter(
@@ -207,14 +196,8 @@ class Daemon:
         )
 
     def _make_user_change(self) -> UserChange:
-        return UserChange(
-            self._loop,
-            self._pool,
-            self._registry,
-            self._dispatcher.dispatch,
-            self._log,
-            lambda key: self._group_effects.renew_listener(key),
-        )
+        known = (self._loop, self._pool, self._registry, self._dispatcher.dispatch, self._log)
+        return UserChange(*known, lambda key: self._group_effects.renew_listener(key))
 
     def _make_group_effects(self) -> GroupEffects:
         return GroupEffects(
@@ -292,6 +275,7 @@ class Daemon:
         )
 
     def _make_httpd_events(self) -> HttpdEventHandlers:
+        limits = (self._parameters.apache_uid, self._settings.htaccess_apps)
         return HttpdEventHandlers(
             self._loop,
             self._pool,
@@ -304,6 +288,7 @@ class Daemon:
             self._open_sockets,
             self._guard.check,
             self._settings.prestart_timeout,
+            HtaccessApps(self._pool, self._dispatcher.dispatch, *limits),
         )
 
     def _after_event(self) -> None:

@@ -7,6 +7,7 @@ import os
 from typing import Callable
 
 from spawner.daemon.event_dispatcher import Dispatch
+from spawner.daemon.htaccess_apps import HtaccessApps
 from spawner.daemon.log_configuration import LogConfiguration
 from spawner.errors import OperatorError
 from spawner.httpd import prestart
@@ -42,6 +43,7 @@ class HttpdEventHandlers:
         open_sockets: Callable[[], None],
         check_directory: Callable[[], None],
         prestart_timeout: float,
+        htaccess_apps: HtaccessApps,
     ) -> None:
         self._loop = loop
         self._pool = pool
@@ -54,6 +56,7 @@ class HttpdEventHandlers:
         self._open_sockets = open_sockets
         self._check_directory = check_directory
         self._prestart_timeout = prestart_timeout
+        self._htaccess_apps = htaccess_apps
         self._prestarts: set[asyncio.Task[None]] = set()
 
     def on_configuration(self, new: ServerConfiguration) -> None:
@@ -70,8 +73,10 @@ class HttpdEventHandlers:
     def register(self, registration: Registration) -> GroupAddress:
         """A child of httpd asks for an app's socket.
 
-        :raises OperatorError: there is no loader for the app, or the socket cannot be made.
+        :raises OperatorError: there is no loader for the app, the socket cannot be made, or a .htaccess file may not
+            choose the app.
         """
+        registration = self._htaccess_apps.admit(registration)
         capabilities = self._pool.capabilities_of(registration)
         self._dispatch(self._pool.register, registration)
         resources = self._registry.groups.handle(registration.key)

@@ -38,9 +38,12 @@ def registration_from(fields: Sequence[tuple[str, str]]) -> Registration:
         server_name=named.get("server_name", ""),
         error_log=named.get("error_log", ""),
         options=AppOptions.from_wire(named),
-        epoch=_epoch(named),
+        epoch=_number(named, "epoch"),
         vhost_id=named.get("vhost_id", ""),
         environment=_environment(fields),
+        htaccess=tuple(dict.fromkeys(value for name, value in fields if name == "htaccess")),
+        htaccess_read_at=_number(named, "htaccess_read_at") if "htaccess_read_at" in named else 0,
+        tenant=_number(named, "tenant") if "tenant" in named else None,
     )
 
 
@@ -58,6 +61,11 @@ def fields_of(registration: Registration) -> list[tuple[str, str]]:
         ("epoch", str(registration.epoch)),
         ("vhost_id", registration.vhost_id),
     ]
+    if registration.htaccess:
+        fields += [("htaccess", path) for path in registration.htaccess]
+        fields.append(("htaccess_read_at", str(registration.htaccess_read_at)))
+    if registration.tenant is not None:
+        fields.append(("tenant", str(registration.tenant)))
     fields += _option_fields(registration.options)
     fields += [(_ENVIRONMENT + name, value) for name, value in registration.environment.items()]
     return fields
@@ -83,8 +91,8 @@ def _option_fields(options: AppOptions) -> Iterable[tuple[str, str]]:
             yield field.name, str(int(value)) if isinstance(value, (bool, int)) else str(value)
 
 
-def _epoch(named: Mapping[str, str]) -> int:
-    text = named.get("epoch", "")
+def _number(named: Mapping[str, str], name: str) -> int:
+    text = named.get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise PeerError("the epoch %r is no number" % text)
+        raise PeerError("%s %r is no number" % (name, text))
     return int(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import AbstractSet, Mapping
+from typing import AbstractSet, Mapping, Optional
 
 from spawner.options import AppOptions, ServerOptions
 
@@ -17,6 +17,10 @@ class Registration:
     :ivar error_log: the name of the virtual host's ErrorLog, as in the `log` messages.
     :ivar environment: variables of SetEnv and PassEnv, for the app's processes.
     :ivar epoch: the configuration that this comes from; later ones are larger.
+    :ivar htaccess: paths of the .htaccess files that say something of the app, when one of them has set an option;
+        empty: all options are the administrator's.
+    :ivar htaccess_read_at: when httpd read them, microseconds of CLOCK_MONOTONIC.
+    :ivar tenant: uid of the one user to whom these files and the app belong, once that was checked.
     :ivar vhost_id: the same for the same virtual host in later configurations; empty: an earlier version did not say.
     """
 
@@ -32,6 +36,9 @@ class Registration:
     epoch: int
     environment: Mapping[str, str] = field(default_factory=dict)
     vhost_id: str = ""
+    htaccess: tuple[str, ...] = ()
+    htaccess_read_at: int = field(default=0, compare=False)
+    tenant: Optional[int] = None
 
     def needs_respawn(self, newer: "Registration") -> bool:
         """Whether running processes of this registration do not fit the newer one."""
@@ -49,8 +56,8 @@ class Registration:
         differing += [name for name in facts if getattr(self, name) != getattr(other, name)]
         return ["Passenger" + "".join(word.capitalize() for word in name.split("_")) for name in differing]
 
-    def _app(self) -> tuple[str, ...]:
-        return (self.app_root, self.app_type, self.startup_file)
+    def _app(self) -> tuple[object, ...]:
+        return (self.app_root, self.app_type, self.startup_file, self.tenant)
 
 
 @dataclass(frozen=True)

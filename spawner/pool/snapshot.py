@@ -21,6 +21,7 @@ def describe_group(group: Group, capacity: Capacity, now: float) -> dict[str, An
         "app_type": registration.app_type,
         "startup_file": registration.startup_file,
         "environment": registration.options.app_env,
+        "htaccess": list(registration.htaccess),
         "server_name": registration.server_name,
         "base_uri": registration.base_uri,
         "spawn_method": registration.options.spawn_method,

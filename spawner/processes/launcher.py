@@ -20,6 +20,7 @@ from spawner.processes.app_environment import (
     kept_names,
     login_shell,
 )
+from spawner.processes.tenants import require_tenants_app, require_tenants_identity
 from spawner.processes.users import (
     SystemUsers,
     UserPolicy,
@@ -64,6 +65,18 @@ class LaunchedProcess:
     environment: Mapping[str, str]
 
 
+def user_policy(registration: Registration, server: ServerOptions) -> UserPolicy:
+    """What the directives say about the user of an app."""
+    options = registration.options
+    return UserPolicy(
+        options.user or "",
+        options.group or "",
+        server.default_user,
+        server.default_group or "",
+        server.user_switching,
+    )
+
+
 def identity_for(registration: Registration, server: ServerOptions) -> Identity:
     """The user that an app runs as.
 
@@ -72,17 +85,14 @@ def identity_for(registration: Registration, server: ServerOptions) -> Identity:
     facts = (("app root", registration.app_root), ("entry file", registration.startup_file))
     try:
         files = file_owners(registration.app_root, registration.startup_file)
+        if registration.htaccess:
+            require_tenants_app(registration, files, SystemUsers())
         if os.geteuid() != 0:
             return own_identity()
-        options = registration.options
-        policy = UserPolicy(
-            options.user or "",
-            options.group or "",
-            server.default_user,
-            server.default_group or "",
-            server.user_switching,
-        )
-        return choose_identity(policy, files, SystemUsers())
+        identity = choose_identity(user_policy(registration, server), files, SystemUsers())
+        if registration.htaccess:
+            require_tenants_identity(registration, identity, SystemUsers())
+        return identity
     except UserRefused as error:
         raise StartError(StartFailure(start_steps.CHOOSE_USER, str(error), "", facts)) from error
     except OSError as error:

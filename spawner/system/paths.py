@@ -17,12 +17,14 @@ class PathComponent:
 
     :ivar path: the whole path up to it.
     :ivar uid: its owner; of a symbolic link, the owner of the link itself.
+    :ivar mode: as st_mode.
     """
 
     path: str
     uid: int
     gid: int
     is_link: bool = False
+    mode: int = 0
 
 
 def path_component(path: str, follow: bool = False) -> PathComponent:
@@ -32,7 +34,7 @@ def path_component(path: str, follow: bool = False) -> PathComponent:
     :raises OSError: there is no such file.
     """
     status = os.stat(path) if follow else os.lstat(path)
-    return PathComponent(path, status.st_uid, status.st_gid, stat.S_ISLNK(status.st_mode))
+    return PathComponent(path, status.st_uid, status.st_gid, stat.S_ISLNK(status.st_mode), status.st_mode)
 
 
 def resolve(base: str, path: str, found: list[PathComponent], links_only: bool) -> str:

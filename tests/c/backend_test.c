@@ -1,8 +1,10 @@
 #include "core/backend.h"
+#include "core/closer.h"
 #include "check.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -141,6 +143,28 @@ TEST(an_attached_descriptor_travels_once_with_the_first_byte)
     finish(&made);
 }
 
+/* Descriptors that a worker has sent for nothing are closed by a thread. */
+static void wait_for_closer(void)
+{
+    while (passenger_close_waiting() > 0) {
+        poll(NULL, 0, 1);
+    }
+}
+
+TEST(a_connection_whose_queue_holds_descriptors_is_not_closed_in_this_thread)
+{
+    int before = open_descriptors();
+    passenger_backend backend;
+    worker made = connected(&backend);
+    int listener = made.listener;
+    send_descriptors(made.connection, "x", &listener, 1);
+    passenger_backend_close(&backend);
+    CHECK(send(made.connection, "y", 1, MSG_NOSIGNAL) == -1);
+    finish(&made);
+    wait_for_closer();
+    CHECK(open_descriptors() == before);
+}
+
 TEST(descriptors_that_nobody_takes_are_closed)
 {
     int before = open_descriptors();
@@ -156,6 +180,7 @@ TEST(descriptors_that_nobody_takes_are_closed)
     }
     passenger_backend_close(&backend);
     finish(&made);
+    wait_for_closer();
     CHECK(open_descriptors() == before);
 }
 
@@ -171,6 +196,7 @@ TEST(more_descriptors_in_one_message_than_there_is_room_for_are_not_leaked)
     CHECK(passenger_backend_receive(&backend, bytes, sizeof(bytes), &length) == PASSENGER_BACKEND_OK);
     passenger_backend_close(&backend);
     finish(&made);
+    wait_for_closer();
     CHECK(open_descriptors() == before);
 }
 
@@ -241,6 +267,7 @@ TESTS(RUN(both_queued_pieces_arrive_in_order),
       RUN(what_the_socket_does_not_take_is_sent_later),
       RUN(an_attached_descriptor_travels_once_with_the_first_byte),
       RUN(descriptors_that_nobody_takes_are_closed),
+      RUN(a_connection_whose_queue_holds_descriptors_is_not_closed_in_this_thread),
       RUN(more_descriptors_in_one_message_than_there_is_room_for_are_not_leaked),
       RUN(a_full_queue_is_told_apart_from_a_missing_socket_and_a_dead_one),
       RUN(a_path_that_does_not_fit_is_refused),

@@ -269,7 +269,7 @@ def site_with_htaccess(httpd: CheckedHttpd, htaccess: str, allow_override: str) 
     return public
 
 
-@pytest.mark.parametrize("line", ["PassengerAppRoot /usr", "PassengerUser www-data", "PassengerMaxPoolSize 3"])
+@pytest.mark.parametrize("line", ["PassengerUser www-data", "PassengerMaxPoolSize 3"])
 def test_what_would_let_a_tenant_take_from_others_is_refused_in_htaccess(httpd: CheckedHttpd, line: str) -> None:
     public = site_with_htaccess(httpd, line + "\n", "All")
     httpd.start()

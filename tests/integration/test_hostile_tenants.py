@@ -111,6 +111,54 @@ def test_one_that_sends_a_socket_that_lingers_over_its_control_line_holds_nobody
     check_neighbour(httpd, httpd.spawner_pid())
 
 
+@pytest.mark.parametrize("answer", ["in a frame of a file", "behind the end", "before the head"])
+def test_one_that_sends_sockets_that_linger_in_its_responses_holds_no_thread_of_httpd_up(
+    httpd: CheckedHttpd, apps: AppFolders, neighbour: AppFolder, answer: str
+) -> None:
+    httpd.add("ServerLimit 1\nStartServers 1\nThreadsPerChild 8\nMaxRequestWorkers 8\nThreadLimit 8")
+    httpd.logs.allow("AH10159")
+    attack(httpd, apps, f"""
+    ANSWER = {answer!r}
+    """ + """
+    def lingering():
+        server = socket.create_server(("127.0.0.1", 0))
+        sender = socket.create_connection(server.getsockname())
+        silent = server.accept()
+        if os.fork() == 0:  # it reads nothing, and holds nothing else
+            os.dup2(silent[0].fileno(), 0)
+            os.closerange(1, 1000)
+            time.sleep(60)
+            os._exit(0)
+        sender.setblocking(False)
+        try:
+            while True:
+                sender.send(bytes(1 << 20))
+        except BlockingIOError:
+            pass
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
+        return sender
+
+    def application(environ, start_response):
+        head = b"Status: 200 OK\\r\\n\\r\\n"
+        last = {"in a frame of a file": head + struct.pack("!IQQ", 0xFFFFFFFF, 0, 1), "behind the end": b"more",
+                "before the head": b"x"}[ANSWER]
+        if os.fork():  # whoever ends does not wait for what lingers: it waits for whoever closes last
+            time.sleep(0.2)
+            os._exit(0)
+        sender = lingering()
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sender.fileno()]))]
+        for found in sockets():
+            if found.family == socket.AF_UNIX and found.type == socket.SOCK_STREAM and not is_listening(found):
+                if ANSWER == "behind the end":
+                    found.send(head + struct.pack("!I", 0))
+                found.sendmsg([last], rights)
+        os._exit(0)
+    """)  # fmt: skip
+    for _ in range(12):
+        assert httpd.get("/", host="tenant.example").status in (200, 502)
+    check_neighbour(httpd, httpd.spawner_pid())
+
+
 def test_one_that_reports_the_same_child_again_and_again_costs_the_spawner_no_descriptors(
     httpd: CheckedHttpd, apps: AppFolders, neighbour: AppFolder
 ) -> None:

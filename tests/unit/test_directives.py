@@ -101,6 +101,15 @@ def test_nothing_that_concerns_the_spawner_can_be_set_by_a_tenant(directive: Dir
 
 
 @each_directive
+def test_only_what_says_which_app_is_here_is_for_tenants_whom_the_administrator_allows_it(directive: Directive) -> None:
+    what = {"AppRoot", "BaseURI", "AppType", "StartupFile", "Python", "AppLogFile"}
+    assert directive.htaccess == (directive.name in what)
+    if directive.htaccess:
+        assert directive.scope is Scope.APPLICATION
+        assert directive.kind not in (Kind.FLAG, Kind.INTEGER, Kind.SETTINGS), "settings.c does not note such lines"
+
+
+@each_directive
 def test_a_meaning_is_whole_sentences(directive: Directive) -> None:
     assert directive.meaning.lstrip("`")[0].isalpha()
     assert directive.meaning.endswith(".")

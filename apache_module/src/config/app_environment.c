@@ -20,12 +20,21 @@ static const char *check_mod_env(const cmd_parms *command)
                ? NULL : apr_pstrcat(command->pool, command->cmd->name, " needs mod_env, which is not loaded", NULL);
 }
 
+/* Remembers a variable of a .htaccess file, and checks that mod_env is there. */
+static const char *note_variable(cmd_parms *command, passenger_dir_config *config, const char *name, const char *value)
+{
+    if (passenger_is_in_htaccess(command)) {
+        passenger_htaccess_add(command, &config->htaccess, name, value, 0);
+    }
+    return check_mod_env(command);
+}
+
 const char *passenger_setenv(cmd_parms *command, void *dir_config, const char *name, const char *value)
 {
     passenger_dir_config *config = dir_config;
 
     apr_table_setn(table_of(command->pool, &config->environment.set), name, value != NULL ? value : "");
-    return check_mod_env(command);
+    return note_variable(command, config, name, value != NULL ? value : "");
 }
 
 const char *passenger_passenv(cmd_parms *command, void *dir_config, const char *name)
@@ -36,7 +45,7 @@ const char *passenger_passenv(cmd_parms *command, void *dir_config, const char *
     if (value != NULL) {
         apr_table_setn(table_of(command->pool, &config->environment.set), name, apr_pstrdup(command->pool, value));
     }
-    return check_mod_env(command);
+    return note_variable(command, config, name, value != NULL ? value : "");
 }
 
 const char *passenger_unsetenv(cmd_parms *command, void *dir_config, const char *name)
@@ -45,7 +54,7 @@ const char *passenger_unsetenv(cmd_parms *command, void *dir_config, const char 
 
     apr_table_unset(table_of(command->pool, &config->environment.set), name);
     apr_table_setn(table_of(command->pool, &config->environment.unset), name, "");
-    return check_mod_env(command);
+    return note_variable(command, config, name, "");
 }
 
 static int set_in(void *table, const char *name, const char *value)

@@ -13,6 +13,7 @@
 #include <apr_tables.h>
 
 #include "config/generated/options.h"
+#include "config/htaccess.h"
 
 /* Of one scope. Its tables belong to the configuration and are not to be changed once it has been read. */
 typedef struct passenger_app_environment {
@@ -24,6 +25,7 @@ typedef struct passenger_app_environment {
 typedef struct passenger_dir_config {
     passenger_dir_options *options;          /* Invariant: not NULL */
     passenger_app_environment environment;
+    const passenger_htaccess *htaccess;      /* what .htaccess files say of the app; NULL: nothing */
 } passenger_dir_config;
 
 /* What holds in `inner`, a scope within `outer`; its tables may be theirs. */

@@ -23,6 +23,13 @@ const apr_table_t *passenger_app_environment_of(const request_rec *request)
     return config->environment.set;
 }
 
+const passenger_htaccess *passenger_htaccess_of(const request_rec *request)
+{
+    const passenger_dir_config *config = ap_get_module_config(request->per_dir_config, &passenger_module);
+
+    return config->htaccess;
+}
+
 void passenger_configuration_set_server(const passenger_server_options *options)
 {
     server_options = options;

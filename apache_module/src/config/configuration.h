@@ -25,6 +25,9 @@ const passenger_dir_options *passenger_options_of(const request_rec *request);
 /* What SetEnv, PassEnv and UnsetEnv give the app of the request; NULL when that is nothing. */
 const apr_table_t *passenger_app_environment_of(const request_rec *request);
 
+/* What .htaccess files say of the app of the request; NULL when that is nothing. */
+const passenger_htaccess *passenger_htaccess_of(const request_rec *request);
+
 /* The options of the whole server; read them through passenger_server_*(). The folders whose default is found at run
  * time (data_buffer_dir, instance_registry_dir) are filled in. Never NULL once a configuration has been read. */
 const passenger_server_options *passenger_server_wide_options(void);

@@ -35,11 +35,6 @@ void passenger_settings_begin(apr_pool_t *configuration_pool)
     settings.ignored = apr_table_make(configuration_pool, 4);
 }
 
-static int is_in_htaccess(const cmd_parms *command)
-{
-    return ap_check_cmd_context((cmd_parms *)command, NOT_IN_HTACCESS) != NULL;
-}
-
 static void warn_later(const cmd_parms *command, const char *name, const char *what)
 {
     const ap_directive_t *at = command->directive;
@@ -60,13 +55,21 @@ static void warn_once(const cmd_parms *command, const char *name, const char *wh
 /* NULL when the directive may stand here, else why not. */
 static const char *check_place(cmd_parms *command, const passenger_option *option)
 {
-    if (!option->server_wide) {
-        return option->in_htaccess ? NULL : ap_check_cmd_context(command, NOT_IN_FILES);
-    }
-    if (command->server->is_virtual) {
+    if (option->server_wide && command->server->is_virtual) {
         warn_later(command, command->cmd->name, "stands in a <VirtualHost> but holds for the whole server");
     }
-    return ap_check_cmd_context(command, NOT_IN_DIR_CONTEXT);
+    return ap_check_cmd_context(command, option->forbidden);
+}
+
+/* Remembers a line of a .htaccess that needs permission. Returns what is wrong with it, or NULL. */
+static const char *note_line(cmd_parms *command, passenger_dir_config *config, const char *value)
+{
+    const passenger_option *option = command->info;
+
+    if (!option->needs_allow_htaccess || !passenger_is_in_htaccess(command)) {
+        return NULL;
+    }
+    return passenger_htaccess_add(command, &config->htaccess, command->cmd->name, value, 1);
 }
 
 /* Where the option's value is kept. */
@@ -157,6 +160,20 @@ static const char *check_string(apr_pool_t *pool, const passenger_option *option
     return "has no text as its value";
 }
 
+/* As check_string, for a line of a .htaccess file, too. There no file is looked at: whoever writes a .htaccess would
+ * learn what Apache's user sees, and Apache's user need not see what the app's user sees. The spawner finds out. */
+static const char *check_line(cmd_parms *command, const passenger_option *option, const char *value,
+                              const char **result)
+{
+    int names_file = option->kind == PASSENGER_DIRECTORY || option->kind == PASSENGER_WRITTEN_FILE
+                     || (option->kind == PASSENGER_INTERPRETER && strchr(value, '/') != NULL);
+
+    if (names_file && passenger_is_in_htaccess(command)) {
+        return passenger_check_absolute_path(command->pool, value, result);
+    }
+    return check_string(command->pool, option, value, result);
+}
+
 const char *passenger_set_value(cmd_parms *command, void *dir_config, const char *value)
 {
     const passenger_option *option = command->info;
@@ -172,9 +189,10 @@ const char *passenger_set_value(cmd_parms *command, void *dir_config, const char
         return name_error(command, passenger_check_integer(command->pool, value, option->minimum, option->maximum,
                                                            field));
     }
-    wrong = check_string(command->pool, option, value, &checked);
+    wrong = check_line(command, option, value, &checked);
     if (wrong == NULL) {
         *(const char **)field = checked;
+        return note_line(command, dir_config, checked);
     }
     return name_error(command, wrong);
 }
@@ -190,7 +208,7 @@ const char *passenger_add_value(cmd_parms *command, void *dir_config, const char
     if (misplaced != NULL) {
         return misplaced;
     }
-    wrong = check_string(command->pool, option, value, &checked);
+    wrong = check_line(command, option, value, &checked);
     if (wrong != NULL) {
         return name_error(command, wrong);
     }
@@ -200,7 +218,7 @@ const char *passenger_add_value(cmd_parms *command, void *dir_config, const char
     if (*checked != '\0') {
         APR_ARRAY_PUSH(*list, const char *) = checked;
     }
-    return NULL;
+    return note_line(command, dir_config, checked);
 }
 
 /* The name in messages of a setting; NULL when it has no effect. */
@@ -245,7 +263,7 @@ const char *passenger_ignore(cmd_parms *command, void *dir_config, const char *r
     (void)dir_config;
     (void)rest_of_line;
     /* A .htaccess file is read in a child, per request: there is nothing to be said about it at start. */
-    if (!is_in_htaccess(command)) {
+    if (!passenger_is_in_htaccess(command)) {
         warn_once(command, command->cmd->name, "has no effect");
     }
     return NULL;

@@ -121,6 +121,23 @@ static const char *absolute_path(apr_pool_t *pool, const char *value)
     return path;
 }
 
+const char *passenger_check_absolute_path(apr_pool_t *pool, const char *value, const char **result)
+{
+    const char *wrong = passenger_check_text(pool, value, result);
+    size_t length = strlen(value);
+
+    if (wrong != NULL) {
+        return wrong;
+    }
+    if (value[0] != '/' || strstr(value, "//") != NULL || has_dot_segment(value)) {
+        return apr_psprintf(pool, "must be an absolute path without '//', '.' and '..', not '%s'", value);
+    }
+    if (length > 1 && value[length - 1] == '/') {
+        *result = apr_pstrmemdup(pool, value, length - 1);
+    }
+    return NULL;
+}
+
 static const char *check_is_directory(apr_pool_t *pool, const char *path)
 {
     struct stat status;

@@ -18,6 +18,10 @@ const char *passenger_check_token(apr_pool_t *pool, const char *value, const cha
 
 const char *passenger_check_path_in_app(apr_pool_t *pool, const char *value, const char **result);
 const char *passenger_check_file_in_app(apr_pool_t *pool, const char *value, const char **result);
+
+/* Does not look at any file. A path without '//', '.' and '..'; the result has no slash at its end. */
+const char *passenger_check_absolute_path(apr_pool_t *pool, const char *value, const char **result);
+
 const char *passenger_check_directory(apr_pool_t *pool, const char *value, const char **result);
 const char *passenger_check_created_directory(apr_pool_t *pool, const char *value, const char **result);
 const char *passenger_check_read_file(apr_pool_t *pool, const char *value, const char **result);

@@ -6,6 +6,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/closer.h"
+
 static int connect_socket(int descriptor, const struct sockaddr_un *address)
 {
     while (connect(descriptor, (const struct sockaddr *)address, sizeof(*address)) != 0) {
@@ -97,6 +99,8 @@ passenger_backend_status passenger_backend_send(passenger_backend *backend)
     return PASSENGER_BACKEND_OK;
 }
 
+enum { MOST_DESCRIPTORS = 253 };  /* that the kernel passes with one message (SCM_MAX_FD) */
+
 /* Keeps the descriptors that came with a message; closes those for which there is no room. */
 static void keep_descriptors(passenger_backend *backend, struct msghdr *message)
 {
@@ -112,7 +116,7 @@ static void keep_descriptors(passenger_backend *backend, struct msghdr *message)
                 backend->descriptors[backend->descriptor_count++] = descriptor;
             }
             else {
-                close(descriptor);
+                passenger_close_later(descriptor);
             }
         }
     }
@@ -121,7 +125,8 @@ static void keep_descriptors(passenger_backend *backend, struct msghdr *message)
 passenger_backend_status passenger_backend_receive(passenger_backend *backend, char *bytes, size_t size,
                                                    size_t *length)
 {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(PASSENGER_BACKEND_DESCRIPTORS * sizeof(int))];
+    /* Room for all: the kernel would close here what has no room, and that may block. */
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int))];
     struct iovec room = {.iov_base = bytes, .iov_len = size};
     struct msghdr message = {.msg_iov = &room, .msg_iovlen = 1, .msg_control = control,
                              .msg_controllen = sizeof(control)};
@@ -136,6 +141,7 @@ passenger_backend_status passenger_backend_receive(passenger_backend *backend, c
     }
     /* A worker that closes with unread bytes resets the connection: for us that is its end. */
     if (received == 0 || errno == ECONNRESET) {
+        backend->is_at_end = 1;
         return PASSENGER_BACKEND_CLOSED;
     }
     return errno == EAGAIN || errno == EWOULDBLOCK ? PASSENGER_BACKEND_AGAIN : PASSENGER_BACKEND_FAILED;
@@ -152,13 +158,28 @@ int passenger_backend_take_descriptor(passenger_backend *backend)
     return oldest;
 }
 
+/* Closes the socket. If the worker has sent more than was received, there may be descriptors in it, and the kernel
+ * would close these here, too: this socket is closed elsewhere. After the shutdown nothing more can come. */
+static void close_socket(int descriptor, int is_at_end)
+{
+    char byte;
+    if (!is_at_end) {
+        shutdown(descriptor, SHUT_RD);
+        if (recv(descriptor, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) > 0) {
+            passenger_close_later(descriptor);
+            return;
+        }
+    }
+    close(descriptor);
+}
+
 void passenger_backend_close(passenger_backend *backend)
 {
     while (backend->descriptor_count > 0) {
-        close(backend->descriptors[--backend->descriptor_count]);
+        passenger_close_later(backend->descriptors[--backend->descriptor_count]);
     }
     if (backend->socket >= 0) {
-        close(backend->socket);
+        close_socket(backend->socket, backend->is_at_end);
         backend->socket = -1;
     }
     memset(backend->unsent, 0, sizeof(backend->unsent));

@@ -2,7 +2,7 @@
  *
  * Plain non-blocking sockets; knows no httpd and nothing of requests. One per attempt to forward a request, for one
  * thread. The owner closes it by passenger_backend_close(), which also closes received descriptors that nobody took. No
- * function blocks.
+ * function blocks, whatever the worker has sent (closer.h).
  */
 #ifndef JUMPSEAT_BACKEND_H
 #define JUMPSEAT_BACKEND_H
@@ -28,6 +28,7 @@ typedef struct passenger_backend {
     int descriptor_to_send;                              /* goes with the first byte; the caller's; -1: none */
     int descriptors[PASSENGER_BACKEND_DESCRIPTORS];      /* received, not yet taken, in order; owned */
     int descriptor_count;
+    int is_at_end;                                       /* nothing more can be received */
 } passenger_backend;
 
 /* Connects without waiting. Returns 0 or an errno: EAGAIN means that the queue is full. */

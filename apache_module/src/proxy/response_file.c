@@ -7,6 +7,7 @@
 #include <http_log.h>
 
 #include "config/configuration.h"
+#include "core/closer.h"
 
 APLOG_USE_MODULE(passenger);
 
@@ -22,8 +23,12 @@ typedef struct shared_file {
 
 void passenger_response_file_drop(int descriptor)
 {
-    if (descriptor >= 0) {
+    struct stat status;
+    if (descriptor >= 0 && fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
         close(descriptor);
+    }
+    else {
+        passenger_close_later(descriptor);
     }
 }
 

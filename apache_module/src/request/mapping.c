@@ -31,6 +31,19 @@ int passenger_mapping_save_uri(request_rec *r)
     return DECLINED;
 }
 
+int passenger_mapping_check_htaccess(request_rec *r)
+{
+    const passenger_htaccess *choice = passenger_htaccess_choice(passenger_htaccess_of(r));
+    if (choice == NULL || passenger_dir_allow_htaccess(passenger_options_of(r))) {
+        return DECLINED;
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2002)
+                  "%s:%d: %s is not allowed in a .htaccess file here, because PassengerAllowHtaccess is off: the "
+                  "administrator can set it to on for this folder or virtual host, in the configuration of Apache",
+                  choice->file, choice->line, choice->directive);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
 static const char *without_slash_at_end(apr_pool_t *pool, const char *path)
 {
     apr_size_t length = strlen(path);

@@ -26,6 +26,10 @@ passenger_mapping *passenger_mapping_of(const request_rec *r);
 /* Hook translate_name, first of all: saves the URI. Does not block. */
 int passenger_mapping_save_uri(request_rec *r);
 
+/* Hook post_perdir_config: whether the .htaccess files of the request may say what they say of its app
+ * (PassengerAllowHtaccess). Returns DECLINED or, logged, HTTP_INTERNAL_SERVER_ERROR. Does not block. */
+int passenger_mapping_check_htaccess(request_rec *r);
+
 /* Hook type_checker, before mod_mime and mod_negotiation: decides. May block as file systems do. */
 int passenger_mapping_decide(request_rec *r);
 

@@ -1,6 +1,7 @@
 #include "request/registration.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include <http_log.h>
 #include <http_request.h>
@@ -12,23 +13,32 @@
 #include "core/capabilities.h"
 #include "core/deadlines.h"
 #include "core/message.h"
+#include "core/rate_limit.h"
 #include "errors/error_answer.h"
 #include "output/client_waits.h"
 #include "request/spawner_call.h"
 
 APLOG_USE_MODULE(passenger);
 
-enum { KNOWN_GROUPS_LIMIT = 1024 };
+enum {
+    KNOWN_GROUPS_LIMIT = 1024,
+    HTACCESS_SECONDS = 60,   /* after which the spawner is asked again for an app of .htaccess files */
+    HTACCESS_BURST = 100,    /* how often one user's files can have it asked at once, and then each second */
+    HTACCESS_RATE = 5
+};
 
 /* Of this httpd child. */
 static struct {
-    apr_thread_mutex_t *lock;        /* of the cache; NULL: there is none, and nothing is cached */
+    apr_thread_mutex_t *lock;        /* of the caches; NULL: there is none, and nothing is cached */
     passenger_group_cache *groups;
-} child;
+    passenger_group_cache *groups_of_htaccess;   /* who writes such files can fill this one, never the other */
+    passenger_rate_limit asked_for_htaccess;     /* by virtual host and user */
+} child = {.asked_for_htaccess = {.interval = APR_USEC_PER_SEC / HTACCESS_RATE, .burst = HTACCESS_BURST}};
 
 apr_status_t passenger_registration_child_init(apr_pool_t *child_pool)
 {
     child.groups = passenger_group_cache_create(child_pool, KNOWN_GROUPS_LIMIT);
+    child.groups_of_htaccess = passenger_group_cache_create(child_pool, KNOWN_GROUPS_LIMIT);
     apr_status_t rv = apr_thread_mutex_create(&child.lock, APR_THREAD_MUTEX_DEFAULT, child_pool);
     if (rv != APR_SUCCESS) {
         child.lock = NULL;
@@ -45,15 +55,35 @@ static const apr_array_header_t *app_environment_of(const request_rec *r)
 }
 
 static const char *key_of_group(request_rec *r, const passenger_dir_options *options,
-                                const passenger_mapping *mapping)
+                                const passenger_mapping *mapping, const passenger_htaccess *htaccess)
 {
     const char *name = passenger_dir_app_group_name(options);
-    return name != NULL ? name
-                        : apr_pstrcat(r->pool, mapping->app_root, " (", passenger_dir_app_env(options), ")", NULL);
+    const char *env = passenger_dir_app_env(options);
+    if (htaccess != NULL) {
+        /* Never the group of an app of the administrator's; and a name that holds for many is none of theirs. */
+        return name != NULL ? apr_pstrcat(r->pool, name, " (", mapping->app_root, ", .htaccess)", NULL)
+                            : apr_pstrcat(r->pool, mapping->app_root, " (", env, ", .htaccess)", NULL);
+    }
+    return name != NULL ? name : apr_pstrcat(r->pool, mapping->app_root, " (", env, ")", NULL);
+}
+
+/* What a registration depends on that can change while the configuration stays. The environment's digest tells apart
+ * mounts below different .htaccess files, too. Such a registration does not hold for ever: another child of httpd may
+ * have told the spawner in between what this child knows by another text. */
+static const char *state_of_htaccess(request_rec *r, const passenger_htaccess *htaccess)
+{
+    if (htaccess == NULL) {
+        return "";
+    }
+    uint64_t digest = passenger_htaccess_digest(htaccess);
+    /* Not the same moment for all apps. */
+    apr_int64_t seconds = apr_time_sec(passenger_monotonic_now()) + (apr_int64_t)(digest % HTACCESS_SECONDS);
+    return apr_psprintf(r->pool, "%" APR_UINT64_T_HEX_FMT " %" APR_INT64_T_FMT, (apr_uint64_t)digest,
+                        seconds / HTACCESS_SECONDS);
 }
 
 /* One registration is for a group as one virtual host names it, with one base URI and one environment. */
-static const char *cache_key_of(request_rec *r, const passenger_mapping *mapping, const char *key,
+static const char *cache_key_of(request_rec *r, const passenger_mapping *mapping, const passenger_group *group,
                                 const apr_array_header_t *environment)
 {
     uint64_t digest = PASSENGER_DIGEST_START;
@@ -61,11 +91,11 @@ static const char *cache_key_of(request_rec *r, const passenger_mapping *mapping
         const apr_table_entry_t *variable = &APR_ARRAY_IDX(environment, index, apr_table_entry_t);
         digest = passenger_digest(passenger_digest(digest, variable->key), variable->val);
     }
-    return apr_psprintf(r->pool, "%pp %" APR_UINT64_T_HEX_FMT " %s %s", (void *)r->server, (apr_uint64_t)digest,
-                        mapping->base_uri, key);
+    return apr_psprintf(r->pool, "%pp %" APR_UINT64_T_HEX_FMT " %s %s %s", (void *)r->server, (apr_uint64_t)digest,
+                        state_of_htaccess(r, group->htaccess), mapping->base_uri, group->key);
 }
 
-static passenger_message *question_of(request_rec *r, const passenger_mapping *mapping, const char *key,
+static passenger_message *question_of(request_rec *r, const passenger_mapping *mapping, const passenger_group *group,
                                       const apr_array_header_t *environment, const passenger_instance *instance)
 {
     const passenger_dir_options *options = passenger_options_of(r);
@@ -73,7 +103,7 @@ static passenger_message *question_of(request_rec *r, const passenger_mapping *m
     passenger_message *question = passenger_message_of_type(r->pool, "register");
     passenger_message_add(question, "token", instance->token);
     passenger_message_add_number(question, "epoch", (apr_int64_t)instance->epoch);
-    passenger_message_add(question, "group", key);
+    passenger_message_add(question, "group", group->key);
     passenger_message_add(question, "app_root", mapping->app_root);
     passenger_message_add(question, "app_type", app_type != NULL ? app_type : "wsgi");
     passenger_message_add(question, "startup_file", passenger_dir_startup_file(options));
@@ -83,6 +113,9 @@ static passenger_message *question_of(request_rec *r, const passenger_mapping *m
     passenger_message_add(question, "error_log", passenger_error_log_name(r->server));
     passenger_message_add(question, "vhost_id", passenger_vhost_id(r->server, r->pool));
     passenger_dir_options_to_wire(options, question);
+    if (group->htaccess != NULL) {
+        passenger_htaccess_to_wire(group->htaccess, question);
+    }
     for (int index = 0; index < environment->nelts; index++) {
         const apr_table_entry_t *variable = &APR_ARRAY_IDX(environment, index, apr_table_entry_t);
         passenger_message_add(question, apr_pstrcat(r->pool, "env:", variable->key, NULL), variable->val);
@@ -93,6 +126,7 @@ static passenger_message *question_of(request_rec *r, const passenger_mapping *m
 typedef enum registration_failure {
     REGISTERED,
     NO_SPAWNER,
+    TOO_OFTEN,       /* for the .htaccess files of one user */
     TOO_LONG,        /* the question */
     UNREACHABLE,
     REFUSED,
@@ -130,6 +164,11 @@ static int report_failure(request_rec *r, const char *key, registration_failure 
         ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, PSGLOGNO(2084) "the spawner cannot be reached at %s (error id %s)",
                       passenger_instance_get()->spawner_socket, id);
         return HTTP_SERVICE_UNAVAILABLE;
+    case TOO_OFTEN:
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, PSGLOGNO(2085)
+                      "the .htaccess files of one user change too often, or there are too many: the spawner is not asked "
+                      "about the app %s now (error id %s)", key, id);
+        return HTTP_SERVICE_UNAVAILABLE;
     case TOO_LONG:
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2083)
                       "the options and SetEnv variables of the app %s are more than 256 KiB (error id %s)", key, id);
@@ -146,6 +185,23 @@ static int report_failure(request_rec *r, const char *key, registration_failure 
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
+/* Whether the spawner may be asked now. Whoever writes .htaccess files can make every request a question about another
+ * text, and the spawner has one thread. The user is that of the file as it is now: a guess, which decides nothing else.
+ * The virtual host is there because a link can lead to a file of somebody else. */
+static int may_ask(const request_rec *r, const passenger_group *group)
+{
+    struct stat status;
+    int may = 1;
+    if (group->htaccess != NULL && child.lock != NULL) {
+        uint64_t who = lstat(group->htaccess->file, &status) == 0 ? (uint64_t)status.st_uid + 1 : 0;
+        uint64_t digest = (who ^ ((uint64_t)(uintptr_t)r->server << 16)) * UINT64_C(0x9E3779B97F4A7C15) >> 32;
+        apr_thread_mutex_lock(child.lock);
+        may = passenger_rate_limit_take(&child.asked_for_htaccess, digest, passenger_monotonic_now());
+        apr_thread_mutex_unlock(child.lock);
+    }
+    return may;
+}
+
 /* Returns OK and the group's address, or a status, logged. */
 static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const apr_array_header_t *environment,
                        passenger_group *group)
@@ -158,7 +214,10 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const a
     if (instance == NULL) {
         return report_failure(r, group->key, NO_SPAWNER, 0, NULL);
     }
-    const char *bytes = passenger_message_encode(question_of(r, mapping, group->key, environment, instance),
+    if (!may_ask(r, group)) {
+        return report_failure(r, group->key, TOO_OFTEN, 0, NULL);
+    }
+    const char *bytes = passenger_message_encode(question_of(r, mapping, group, environment, instance),
                                                  PASSENGER_CONTROL_MESSAGE_LIMIT, &size);
     if (bytes == NULL) {
         return report_failure(r, group->key, TOO_LONG, 0, NULL);
@@ -175,13 +234,18 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const a
     return failure == REGISTERED ? OK : report_failure(r, group->key, failure, rv, reason);
 }
 
+static passenger_group_cache *cache_of(const passenger_group *group)
+{
+    return group->htaccess != NULL ? child.groups_of_htaccess : child.groups;
+}
+
 static int find_cached(request_rec *r, passenger_group *group)
 {
     passenger_group_address found;
     int known = 0;
     if (child.lock != NULL) {
         apr_thread_mutex_lock(child.lock);
-        known = passenger_group_cache_find(child.groups, group->cache_key, &found);
+        known = passenger_group_cache_find(cache_of(group), group->cache_key, &found);
         if (known) {
             group->address.socket_path = apr_pstrdup(r->pool, found.socket_path);
             group->address.token = apr_pstrdup(r->pool, found.token);
@@ -195,15 +259,17 @@ static int find_cached(request_rec *r, passenger_group *group)
 int passenger_group_find(request_rec *r, const passenger_mapping *mapping, passenger_group *group)
 {
     const apr_array_header_t *environment = app_environment_of(r);
-    group->key = key_of_group(r, passenger_options_of(r), mapping);
-    group->cache_key = cache_key_of(r, mapping, group->key, environment);
+    const passenger_htaccess *htaccess = passenger_htaccess_of(r);
+    group->htaccess = passenger_htaccess_choice(htaccess) != NULL ? htaccess : NULL;
+    group->key = key_of_group(r, passenger_options_of(r), mapping, group->htaccess);
+    group->cache_key = cache_key_of(r, mapping, group, environment);
     if (find_cached(r, group)) {
         return OK;
     }
     int status = ask_spawner(r, mapping, environment, group);
     if (status == OK && child.lock != NULL) {
         apr_thread_mutex_lock(child.lock);
-        passenger_group_cache_store(child.groups, group->cache_key, group->address);
+        passenger_group_cache_store(cache_of(group), group->cache_key, group->address);
         apr_thread_mutex_unlock(child.lock);
     }
     return status;
@@ -213,7 +279,7 @@ void passenger_group_forget(const passenger_group *group)
 {
     if (child.lock != NULL) {
         apr_thread_mutex_lock(child.lock);
-        passenger_group_cache_remove(child.groups, group->cache_key, group->address);
+        passenger_group_cache_remove(cache_of(group), group->cache_key, group->address);
         apr_thread_mutex_unlock(child.lock);
     }
 }

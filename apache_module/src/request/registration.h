@@ -8,6 +8,7 @@
 
 #include <httpd.h>
 
+#include "config/htaccess.h"
 #include "core/group_cache.h"
 #include "request/mapping.h"
 
@@ -17,6 +18,7 @@ enum { PASSENGER_REGISTRATION_SECONDS = 10 };   /* most that one question to the
 typedef struct passenger_group {
     const char *key;                   /* the spawner's name for the group */
     const char *cache_key;             /* with virtual host and environment: what one registration is for */
+    const passenger_htaccess *htaccess;   /* what .htaccess files say of the app; NULL: nothing that needed permission */
     passenger_group_address address;   /* set by passenger_group_find() */
 } passenger_group;
 

@@ -19,12 +19,35 @@ def register(group: Group, newer: Registration, capacity: Capacity, now: float) 
         if newer.epoch > older.epoch:
             group.logged.clear()
         else:
-            if not older.agrees(newer):
-                _log_conflict(group, newer)
-            newer = dataclasses.replace(older, environment=newer.environment)
+            newer = _within_configuration(group, newer)
         _replace(group, newer, capacity, now)
     group.on(GroupEvent.REGISTER)
     _log_minimum(group, capacity)
+
+
+def _within_configuration(group: Group, newer: Registration) -> Registration:
+    """What holds when a configuration brings a second registration of an app: the first, with the newest environment.
+
+    The options of .htaccess files hold without a new configuration. Those that were read last are in force.
+    """
+    older = group.registration
+    if not newer.htaccess:
+        if not older.agrees(newer):
+            _log_conflict(group, newer)
+        return dataclasses.replace(older, environment=newer.environment)
+    if newer.htaccess_read_at <= older.htaccess_read_at:
+        return dataclasses.replace(older, environment=newer.environment)
+    if older.agrees(newer):
+        read_at = newer.htaccess_read_at
+        return dataclasses.replace(older, environment=newer.environment, htaccess_read_at=read_at)
+    return dataclasses.replace(
+        newer,
+        public_dir=older.public_dir,
+        base_uri=older.base_uri,
+        server_name=older.server_name,
+        error_log=older.error_log,
+        vhost_id=older.vhost_id,
+    )
 
 
 def _replace(group: Group, newer: Registration, capacity: Capacity, now: float) -> None:

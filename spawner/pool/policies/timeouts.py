@@ -125,9 +125,12 @@ def _act(group: Group, capacity: Capacity, process: Process, now: float) -> list
 
 
 def _unasked_until(group: Group, capacity: Capacity) -> Optional[float]:
-    """When a group ends that nobody has asked for since the configuration was read; None: it does not."""
+    """When a group ends that perhaps nobody can ask for any more; None: it does not."""
     configuration = capacity.configuration
-    if configuration.has_asked(group.registration) or group.state is GroupState.CLOSING:
+    if group.state is GroupState.CLOSING:
+        return None
+    # No configuration says when a .htaccess is removed.
+    if configuration.has_asked(group.registration) and not group.registration.htaccess:
         return None
     longest = LONGEST_QUIET if configuration.has_virtual_host(group.registration) else FORGET_SECONDS
     return group.last_active + max(configuration.server.pool_idle_time, longest)

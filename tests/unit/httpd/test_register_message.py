@@ -33,6 +33,14 @@ def test_a_registration_survives_being_stored() -> None:
     assert registration_from(fields_of(found)) == found
 
 
+def test_files_of_tenants_are_read_in_their_order_and_survive_being_stored() -> None:
+    files = [("htaccess_read_at", "17"), ("htaccess", "/b/.htaccess"), ("htaccess", "/a/.htaccess"), ("tenant", "1001")]
+    found = registration_from([*REGISTRATION, *files])
+    assert (found.htaccess, found.htaccess_read_at, found.tenant) == (("/b/.htaccess", "/a/.htaccess"), 17, 1001)
+    again = registration_from(fields_of(found))
+    assert (again, again.htaccess_read_at) == (found, 17)
+
+
 def test_every_option_survives_being_stored() -> None:
     for field in AppOptions.__dataclass_fields__.values():
         words = {"spawn_method": "direct", "concurrency_model": "thread"}

@@ -8,6 +8,7 @@ passenger_dir_options *passenger_dir_options_create(apr_pool_t *pool)
     passenger_dir_options *options = apr_pcalloc(pool, sizeof *options);
 
     options->enabled = PASSENGER_UNSET;
+    options->allow_htaccess = PASSENGER_UNSET;
     options->allow_encoded_slashes = PASSENGER_UNSET;
     options->load_shell_envvars = PASSENGER_UNSET;
     options->start_timeout = PASSENGER_UNSET;
@@ -59,6 +60,7 @@ passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passe
     merged->app_type = inner->app_type != NULL ? inner->app_type : outer->app_type;
     merged->startup_file = inner->startup_file != NULL ? inner->startup_file : outer->startup_file;
     merged->app_group_name = inner->app_group_name != NULL ? inner->app_group_name : outer->app_group_name;
+    merged->allow_htaccess = inner->allow_htaccess != PASSENGER_UNSET ? inner->allow_htaccess : outer->allow_htaccess;
     merged->allow_encoded_slashes = inner->allow_encoded_slashes != PASSENGER_UNSET ? inner->allow_encoded_slashes : outer->allow_encoded_slashes;
     merged->python = inner->python != NULL ? inner->python : outer->python;
     merged->app_env = inner->app_env != NULL ? inner->app_env : outer->app_env;

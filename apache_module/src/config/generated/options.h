@@ -46,6 +46,7 @@ typedef struct {
     const char *app_type;
     const char *startup_file;
     const char *app_group_name;
+    int allow_htaccess;
     int allow_encoded_slashes;
     const char *python;
     const char *app_env;
@@ -108,7 +109,8 @@ typedef struct {
     passenger_kind kind;
     size_t offset;              /* of the field in its struct */
     int server_wide;            /* in passenger_server_options, else in passenger_dir_options */
-    int in_htaccess;            /* may stand in .htaccess, and in <Files> and <If> */
+    unsigned forbidden;         /* where it may not stand, as ap_check_cmd_context() has it */
+    int needs_allow_htaccess;   /* may stand in a .htaccess only where PassengerAllowHtaccess is on */
     int minimum, maximum;       /* of a number */
     const char *const *choices; /* pairs of the word allowed and the word that it means; ended by NULL; or NULL */
 } passenger_option;
@@ -154,6 +156,11 @@ static inline const char *passenger_dir_startup_file(const passenger_dir_options
 static inline const char *passenger_dir_app_group_name(const passenger_dir_options *options)
 {
     return options->app_group_name;
+}
+
+static inline int passenger_dir_allow_htaccess(const passenger_dir_options *options)
+{
+    return options->allow_htaccess == PASSENGER_UNSET ? 0 : options->allow_htaccess;
 }
 
 static inline int passenger_dir_allow_encoded_slashes(const passenger_dir_options *options)
