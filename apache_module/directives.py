@@ -136,6 +136,18 @@ DIRECTIVES: tuple[Directive, ...] = (
         aliases=("RailsSpawnMethod",),
     ),
     Directive(
+        "KnownImportWarnings",
+        Kind.TEXT,
+        _A,
+        None,
+        "Which warnings about the app's import (JS3011, [preloading.md](preloading.md)) are known and not logged: "
+        "their names, as the log line has them, separated by blanks, in quotes if there are several. In a name, `*` "
+        "stands for any characters. `jumpseat status` counts these warnings.",
+        on_wire=True,
+        default_text="none",
+        difference="Passenger has no such directive.",
+    ),
+    Directive(
         "LoadShellEnvvars",
         Kind.FLAG,
         _A,

@@ -93,7 +93,9 @@ REMEDIES: dict[int, str] = {
     3005: "Nothing: the app still starts. `prestart_timeout` in spawner.conf sets the time.",
     3006: "Check that the URL of PassengerPreStart leads to this Apache.",
     3008: "Make the app's user the owner of the file's folder: `install -d -o shop /var/log/shop`.",
-    3011: "The app's import has left something behind that workers cannot share. See [preloading.md](preloading.md).",
+    3011: "The app's import has left something behind that workers cannot share. The line has a link to the recipe, "
+    "and the name for PassengerKnownImportWarnings. It comes once, until the text changes. "
+    "See [preloading.md](preloading.md).",
     3013: "Repair the app. The line names a header whose value is no `str` (use `str(...)`), or says that a block of "
     "the body is no `bytes` (use `.encode()`). The app is served all the same. Each text is logged once for a release.",
     3012: "The process has sent a message that is not allowed. Perhaps the app writes to a file descriptor that is not "

@@ -74,6 +74,7 @@ class AppOptions:
     :ivar python: PassengerPython. None: `python` in the app's own `venv/` or `.venv/`, else `python3` from PATH.
     :ivar app_env: PassengerAppEnv.
     :ivar spawn_method: PassengerSpawnMethod.
+    :ivar known_import_warnings: PassengerKnownImportWarnings. None: none.
     :ivar load_shell_envvars: PassengerLoadShellEnvvars.
     :ivar start_timeout: PassengerStartTimeout. In seconds.
     :ivar concurrency_model: PassengerConcurrencyModel.
@@ -101,6 +102,7 @@ class AppOptions:
     python: Optional[str] = None
     app_env: str = "production"
     spawn_method: str = "smart"
+    known_import_warnings: Optional[str] = None
     load_shell_envvars: bool = True
     start_timeout: int = 90
     concurrency_model: str = "process"
@@ -134,6 +136,7 @@ class AppOptions:
             python=_text(fields, "python"),
             app_env=_text(fields, "app_env") or "production",
             spawn_method=_choice(fields, "spawn_method", ("smart", "direct"), "smart"),
+            known_import_warnings=_text(fields, "known_import_warnings"),
             load_shell_envvars=_flag(fields, "load_shell_envvars", True),
             start_timeout=_integer(fields, "start_timeout", 90, 1, 2147483647),
             concurrency_model=_choice(fields, "concurrency_model", ("process", "thread"), "process"),

@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from spawner.admin.command import Arguments, Caller, SendProgress
 from spawner.admin.process_usage import UsageReader
 from spawner.admin.selection import AppSelection
 from spawner.pool.pool import Pool
 from spawner.processes.app_process import AppRegistry
-from spawner.processes.group_resources import queue_length
+from spawner.processes.group_resources import GroupResources, queue_length
+from spawner.processes.import_warnings import ImportWarnings
 from spawner.version import VERSION
 
 SCHEMA = 1
@@ -91,10 +92,16 @@ class StatusCommand:
     def _add_resources(self, entry: dict[str, Any]) -> None:
         resources = self._registry.groups.handle(entry["name"])
         entry["user"] = resources.user or None if resources is not None else None
-        entry["warnings"] = list(resources.warnings) if resources is not None else []
+        self._add_import_warnings(entry, resources)
         entry["requests_waiting"] = resources is not None and resources.has_waiting()
         entry["requests_in_queue"] = queue_length(resources.listener) if resources is not None else None
         for process in entry["processes"]:
             usage = self._usage.usage_of(process["pid"])
             process["cpu_percent"] = usage.cpu_percent if usage is not None else None
             process["memory"] = usage.memory() if usage is not None else None
+
+    def _add_import_warnings(self, entry: dict[str, Any], resources: Optional[GroupResources]) -> None:
+        group = self._registry.groups.entry(entry["name"])
+        known = group.registration.options.known_import_warnings if group is not None else None
+        warnings = resources.import_warnings if resources is not None else ImportWarnings()
+        entry["warnings"], entry["known_warnings"] = warnings.shown(known)

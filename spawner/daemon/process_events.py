@@ -14,6 +14,8 @@ from spawner.pool.pool import Pool
 from spawner.pool.process import LINGER_SECONDS, describe_status
 from spawner.pool.states import ProcessKind
 from spawner.processes.app_process import AppProcess, AppRegistry
+from spawner.processes.group_resources import GroupResources
+from spawner.processes.import_warnings import ImportWarnings
 from spawner.processes.reaper import Reaper
 from spawner.processes.stray_processes import StrayWorkers
 from spawner.shared import start_steps
@@ -22,7 +24,7 @@ from spawner.state_store.state_store import StateStore
 from spawner.system import linux
 
 _NOT_EXECUTED = (126 << 8, 127 << 8)  # the statuses of shells and env(1) that could not execute a program
-_MOST_WARNINGS = 50  # of one import
+_MOST_WARNINGS = 50  # of one release
 _LONGEST_WARNING = 2000  # characters
 
 
@@ -83,24 +85,35 @@ class ProcessEventHandlers:
             failure = process.failure(start_steps.START_LOADER, str(error.strerror or error))
             self._dispatch(self._pool.start_failed, process.process_id, failure)
 
-    def on_loaded(self, process: AppProcess, seconds: str, warnings: list[str]) -> None:
-        """A process has imported the app."""
+    def on_loaded(self, process: AppProcess, seconds: str) -> None:
+        """A process has imported the app. What a direct process has imported, it shares with no other one."""
         self._log.info(3010, "app loaded: process %d of %s took %s s" % (process.pid, process.key, seconds))
-        self._log_warnings(process, warnings)
+        resources = self._registry.groups.handle(process.key)
+        if resources is not None:
+            preloads = process.kind is ProcessKind.PRELOADER
+            loaded = resources.import_warnings.loaded(process.generation) if preloads else ImportWarnings()
+            self._set_import_warnings(resources, loaded)
         self._dispatch_if_known(process, self._pool.process_loaded)
 
-    def _log_warnings(self, process: AppProcess, warnings: list[str]) -> None:
-        """Log what the import did that forked workers suffer from, where the operator and the app's owner see it."""
+    def on_import_warnings(self, process: AppProcess, warnings: list[str]) -> None:
+        """Log what is new of what the import left that workers suffer from, in the log of the app's virtual host only.
+
+        The operator repairs it or says that it is known; `status` shows all of it to whoever may see the app.
+        """
         resources, group = self._registry.groups.handle(process.key), self._registry.groups.entry(process.key)
-        if resources is None or group is None or process.kind is not ProcessKind.PRELOADER:
-            return  # a direct process shares nothing with another one
-        resources.warnings = tuple(warning[:_LONGEST_WARNING] for warning in warnings[:_MOST_WARNINGS])
-        self._state_store.mark_group(process.key)
-        for warning in resources.warnings:
-            text = "import warning of %s: %s" % (process.key, warning)
-            self._log.write("warn", 3011, text, group.registration.error_log)
-            if group.registration.options.app_log_file:
-                process.output.add_line("warning: %s" % warning)
+        if resources is None or group is None or resources.import_warnings.awaited_generation != process.generation:
+            return
+        known = group.registration.options.known_import_warnings
+        reported, new = resources.import_warnings.reported(warnings, known)
+        self._set_import_warnings(resources, reported)
+        for warning in new:
+            remedy = "If it is meant to be so: PassengerKnownImportWarnings %s" % warning.name
+            text = "import warning of %s: %s %s" % (process.key, warning.text, remedy)
+            self._log.write("warn", 3011, text, group.registration.error_log, only_there=True)
+
+    def _set_import_warnings(self, resources: GroupResources, warnings: ImportWarnings) -> None:
+        resources.import_warnings = warnings
+        self._state_store.mark_group(resources.key)
 
     def on_ready(self, process: AppProcess, capabilities: frozenset[str], route: str) -> None:
         """A worker accepts connections. httpd relies on what the table of loaders says that it can do."""

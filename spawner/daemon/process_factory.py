@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from typing import Optional
+from weakref import WeakValueDictionary
 
 from spawner.daemon.start_timeouts import StartTimeouts
 from spawner.logs.app_logs import AppLogs
@@ -14,6 +15,7 @@ from spawner.pool.process import Process
 from spawner.pool.registration import Registration
 from spawner.processes.app_process import AppProcess, AppRegistry, ProcessEvents
 from spawner.system.linux import Identity
+from spawner.system.loop_share import LoopShare
 
 
 class ProcessFactory:
@@ -38,6 +40,7 @@ class ProcessFactory:
         self._app_logs = app_logs
         self._start_timeouts = start_timeouts
         self._line_length = line_length
+        self._output_shares: WeakValueDictionary[str, LoopShare] = WeakValueDictionary()  # by app; its processes own it
 
     def add(self, entry: Process, identity: Identity, line: socket.socket, output: int) -> AppProcess:
         """Make the process of an entry.
@@ -64,7 +67,8 @@ class ProcessFactory:
 
         app_output = AppOutput(output, 0, writer, output_format, self._line_length)
         values = (entry.process_id, entry.key, entry.kind, entry.generation, entry.slot)
-        process = AppProcess(self._loop, self._events, *values, identity, line, app_output)
+        share = self._output_shares.setdefault(entry.key, LoopShare(self._loop.time()))
+        process = AppProcess(self._loop, self._events, *values, identity, line, app_output, share)
         self._registry.processes.attach(entry.process_id, process)
         self._start_timeouts.watch(entry.process_id)
         return process

@@ -125,7 +125,7 @@ class Recovery:
         listener.setblocking(False)
         now = time.monotonic()
         self._pool.adopt_group(registration, found.generation, now, found.pinned, found.always_restart)
-        resources = GroupResources(key, path, listener, scoreboard, found.token, warnings=found.warnings)
+        resources = GroupResources(key, path, listener, scoreboard, found.token, import_warnings=found.import_warnings)
         self._registry.groups.attach(key, resources)
         restart_dir = registration.options.restart_dir
         self._restart_watch.watch(key, registration.app_root, restart_dir, found.always_restart)

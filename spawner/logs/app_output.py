@@ -13,7 +13,7 @@ from spawner.logs.log_writer import LogWriter
 
 DEFAULT_LINE_LENGTH = 8192  # bytes; a longer line is split
 TAIL_LINES = 50  # kept for the report on a start that fails
-_READ = 16_384  # bytes at a time: short lines take long, and other apps wait for their turn
+_READ = 4096  # bytes in one turn of the loop: short lines take long, and other apps wait for their turn
 _PIPE = 65_536  # bytes that a pipe holds (pipe(7)), unless the app has made it larger
 
 _TRACEBACK_LIMIT = 500  # lines; more than these have the time again
@@ -38,7 +38,9 @@ class LineSplitter:
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that these bytes complete, without their newlines."""
         *whole, rest = (self._partial + data).split(b"\n")
-        lines = [piece for line in whole for piece in self._pieces(line)]
+        lines = whole
+        if max(map(len, whole), default=0) > self._line_length:
+            lines = [piece for line in whole for piece in self._pieces(line)]
         while len(rest) > self._line_length:
             lines.append(rest[: self._line_length])
             rest = rest[self._line_length :]
@@ -111,16 +113,25 @@ class OutputFormat:
 
         :param tracebacks: those of the process; a line that continues one has neither time nor level.
         """
+        printable = self._printable(lines)
         if not self.prefixed:
-            return [self._printable(line) + b"\n" for line in lines]
+            return [line + b"\n" for line in printable]
         short = b"App %d output: " % pid
         full = prefix("notice", pid).encode() + short
-        return [(short if tracebacks.continues(line) else full) + self._printable(line) + b"\n" for line in lines]
+        heads = (short if tracebacks.continues(line) else full for line in lines)
+        return [head + line + b"\n" for head, line in zip(heads, printable)]
 
     @staticmethod
-    def _printable(line: bytes) -> bytes:
-        text = escaped(line.rstrip(b"\r").decode("utf-8", "surrogateescape"))
-        return text.encode("utf-8", "surrogateescape")
+    def _printable(lines: Sequence[bytes]) -> list[bytes]:
+        """All at once, as far as possible: an app may write thousands of lines of one character."""
+        whole = b"".join(lines)
+        if b"\r" in whole:
+            lines = [line.rstrip(b"\r") for line in lines]
+            whole = b"".join(lines)
+        if whole.isascii() and whole.decode("ascii").isprintable():
+            return list(lines)
+        texts = (escaped(line.decode("utf-8", "surrogateescape")) for line in lines)
+        return [text.encode("utf-8", "surrogateescape") for text in texts]
 
 
 class AppOutput:

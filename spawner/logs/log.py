@@ -27,19 +27,21 @@ class Log:
         self._error_logs: dict[str, LogWriter] = {}
         self._pid = os.getpid()
 
-    def write(self, level: str, number: int, text: str, error_log: str = "") -> None:
+    def write(self, level: str, number: int, text: str, error_log: str = "", only_there: bool = False) -> None:
         """Write a line of the spawner's own; newlines in the text make further lines that are indented.
 
         :param level: one of LEVELS.
         :param number: the line's own, 3000 to 3999.
         :param error_log: the name of a virtual host's ErrorLog to which the line is written, too.
+        :param only_there: it is not written to the spawner's own log.
         """
         if LEVELS[level] > self.level:
             return
         first, *rest = text.split("\n")
         line = "%s%s\n" % (prefix(level, self._pid), "JS%d: %s" % (number, escaped(first)))
         line += "".join("    %s\n" % escaped(further) for further in rest)
-        for writer in dict.fromkeys([self.main_writer(), self.error_log(error_log) if error_log else None]):
+        hosts = self.error_log(error_log) if error_log or only_there else None
+        for writer in dict.fromkeys([None if only_there else self.main_writer(), hosts]):
             if writer is not None:
                 writer.write(line.encode("utf-8", "surrogateescape"))
 

@@ -20,6 +20,7 @@ from spawner.shared import masking, start_steps
 from spawner.shared.exception_serializer import SerializedException
 from spawner.start_failure import FailureDetails, StartFailure, hidden, raised_from, variables_from
 from spawner.system.linux import Identity
+from spawner.system.loop_share import LimitedReader, LoopShare
 from spawner.system.packets import Packet
 
 _STATUS_TIMEOUT = 0.2  # seconds for the preloader of a worker that has ended to report the worker's status
@@ -38,8 +39,11 @@ class ProcessEvents(Protocol):
     def on_load_wanted(self, process: "AppProcess") -> None:
         """The process waits for `load`: after its first `hello`, and when the app has executed another interpreter."""
 
-    def on_loaded(self, process: "AppProcess", seconds: str, warnings: list[str]) -> None:
+    def on_loaded(self, process: "AppProcess", seconds: str) -> None:
         """The process has imported the app."""
+
+    def on_import_warnings(self, process: "AppProcess", warnings: list[str]) -> None:
+        """A forked worker reports what the import left that it cannot share with others. Comes before `on_ready`."""
 
     def on_ready(self, process: "AppProcess", capabilities: frozenset[str], route: str) -> None:
         """The process accepts connections; what it can do besides plain SCGI, and the route of its own socket."""
@@ -89,6 +93,7 @@ class AppProcess:
     :ivar facts: what helps to find out why a start failed, in order.
     :ivar tree: what its interpreter has started, this process included, until it is closed.
     :ivar stderr: where its standard error is read: until a forked worker has said hello, at its preloader's output.
+    :param output_share: of the loop's time, for the output of all processes of its app together.
     """
 
     def __init__(
@@ -103,6 +108,7 @@ class AppProcess:
         identity: Identity,
         line: socket.socket,
         output: AppOutput,
+        output_share: Optional[LoopShare] = None,
     ) -> None:
         self.process_id = process_id
         self.key = key
@@ -127,7 +133,8 @@ class AppProcess:
         self._pid_monitor = PidMonitor(loop, identity.uid, self._process_exited)
         self.output = self.stderr = output
         self.line = ProcessLine(loop, line, identity.uid, self._received, self._line_ended)
-        loop.add_reader(output.fileno(), self._read_output)
+        share = output_share or LoopShare(loop.time())
+        self._output_reader = LimitedReader(loop, output.fileno(), self._read_output, share)
 
     @property
     def pid(self) -> int:
@@ -229,7 +236,7 @@ class AppProcess:
         if tree is not None:
             tree.release()
         if self.output.fileno() >= 0:
-            self._loop.remove_reader(self.output.fileno())
+            self._output_reader.stop()
             self.output.close()
 
     # Its messages
@@ -301,11 +308,13 @@ class AppProcess:
     def _loaded(self, packet: Packet) -> None:
         if not self.loaded:
             self.loaded = True
-            self._events.on_loaded(self, packet.get("seconds"), packet.get_all("warning"))
+            self._events.on_loaded(self, packet.get("seconds"))
 
     def _ready(self, packet: Packet) -> None:
         if not self.ready:
             self.ready = True
+            if self.kind is ProcessKind.WORKER:
+                self._events.on_import_warnings(self, packet.get_all("warning"))
             if self.tree is not None:
                 self.tree.has_served = True
             self._events.on_ready(self, frozenset(packet.get("capabilities").split()), packet.get("route"))
@@ -325,7 +334,7 @@ class AppProcess:
 
     def _read_output(self) -> None:
         if self.output.fileno() >= 0 and not self.output.read_some():
-            self._loop.remove_reader(self.output.fileno())
+            self._output_reader.stop()
 
     # Its end
 

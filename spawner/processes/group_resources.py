@@ -12,6 +12,7 @@ from typing import Optional
 
 from spawner.options import ServerOptions
 from spawner.pool.registration import Registration
+from spawner.processes.import_warnings import ImportWarnings
 from spawner.processes.scoreboard_reader import ScoreboardReader
 
 # sock_diag(7) of Unix sockets, linux/unix_diag.h
@@ -37,7 +38,7 @@ class GroupResources:
     :ivar path: of the listening socket.
     :ivar token: the secret that a client has to send (docs/protocol.md, section 2).
     :ivar user: the user that its last process was started as; empty before the first.
-    :ivar warnings: what its last preloader held after loading the app that forks cannot share.
+    :ivar import_warnings: what its import left that forks cannot share.
     :ivar tolerated: what its workers of `tolerated_generation` do against PEP 3333, as far as it was logged.
     :ivar queue_watched: whether the spawner waits for connections in the queue, because no worker accepts them.
     """
@@ -50,7 +51,7 @@ class GroupResources:
     user: str = ""
     uid: Optional[int] = None
     queue_watched: bool = False
-    warnings: tuple[str, ...] = ()
+    import_warnings: ImportWarnings = ImportWarnings()
     tolerated: set[str] = field(default_factory=set)
     tolerated_generation: int = 0
 

@@ -10,15 +10,13 @@ from typing import Callable, Iterable, Optional, Sequence
 
 from spawner.errors import PeerError
 from spawner.system import packets
+from spawner.system.loop_share import LimitedReader, LoopShare
 from spawner.system.packets import Packet
 from spawner.system.untrusted_socket import UntrustedSocket
 
 _MOST_PER_CALL = 32  # messages; then the loop serves others
 _SECONDS_PER_CALL = 0.01
 _NANOSECONDS = 1_000_000_000
-# A process that sends without end gets a share of the loop's time only: a token bucket of seconds.
-_SHARE = 0.1
-_BURST = 0.25  # seconds
 
 
 class ProcessLine:
@@ -46,10 +44,7 @@ class ProcessLine:
         self._uid = uid
         self._received = received
         self._ended = ended
-        self._pause: Optional[asyncio.TimerHandle] = None
-        self._used = 0.0  # seconds that its messages took, less its share of the time since
-        self._used_at = loop.time()
-        loop.add_reader(self._line, self._readable)
+        self._reader = LimitedReader(loop, self._line.fileno(), self._read_some, LoopShare(loop.time()))
 
     @property
     def descriptor(self) -> int:
@@ -96,26 +91,18 @@ class ProcessLine:
     def read_rest(self) -> None:
         """Handle what the process sent before it ended."""
         if self._line.fileno() >= 0:
-            self._readable()
+            self._read_some()
 
     def close(self) -> None:
         """Close the line. A process that still runs retires."""
-        if self._pause is not None:
-            self._pause.cancel()
-        if self._line.fileno() >= 0:
-            self._loop.remove_reader(self._line)
-            self._line.close()
+        self._reader.stop()
+        self._line.close()
 
-    def _readable(self) -> None:
+    def _read_some(self) -> None:
         began = self._loop.time()
         for _ in range(_MOST_PER_CALL):
             if not self._handle_first() or self._loop.time() - began > _SECONDS_PER_CALL:
                 break
-        now = self._loop.time()
-        self._used = max(0.0, self._used - (began - self._used_at) * _SHARE) + now - began
-        self._used_at = now
-        if self._used > _BURST:
-            self._pause_for((self._used - _BURST) / _SHARE)
 
     def _handle_first(self) -> bool:
         """Handle the first message; False if there is none."""
@@ -154,16 +141,6 @@ class ProcessLine:
         if self._line.fileno() >= 0:
             with contextlib.suppress(OSError):
                 self._line.recv(1)
-
-    def _pause_for(self, seconds: float) -> None:
-        if self._line.fileno() >= 0 and self._pause is None:
-            self._loop.remove_reader(self._line)
-            self._pause = self._loop.call_later(seconds, self._resume)
-
-    def _resume(self) -> None:
-        self._pause = None
-        if self._line.fileno() >= 0:
-            self._loop.add_reader(self._line, self._readable)
 
     def _end(self, reason: Optional[str]) -> None:
         self.close()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import socket
 from dataclasses import dataclass, field
-from typing import Optional, Sequence
+from typing import Optional
 
 from spawner.httpd.register_message import fields_of, registration_from
 from spawner.pool.group import Group
@@ -18,6 +17,7 @@ from spawner.pool.release import PinnedRelease
 from spawner.pool.states import ProcessKind, ProcessState
 from spawner.processes.app_process import AppProcess
 from spawner.processes.group_resources import GroupResources
+from spawner.processes.import_warnings import ImportWarnings
 from spawner.start_failure import StartFailure
 from spawner.state_store.descriptor_store import StoreRecord
 from spawner.system import packets
@@ -29,7 +29,6 @@ Fields = list[tuple[str, str]]
 # kind are fields of Process; those of the second stand for fields that are times.
 _FLAGS = ("single_request", "max_requests_reached", "too_large", "overdue")
 _TIMES = {"work_requested": "work_requested_at", "work_granted": "work_granted_at"}
-_WARNINGS_SIZE = 8_000  # bytes of an import's warnings that are stored
 _LONGEST_DETAIL = 6_000  # characters; a record holds 32,000 bytes
 
 
@@ -69,7 +68,7 @@ class RecoveredGroup:
 
     :ivar restart_trigger: the state of its restart file, as RestartTrigger.to_text writes it.
     :ivar always_restart: whether its always_restart.txt was there.
-    :ivar warnings: as GroupResources has them.
+    :ivar import_warnings: as GroupResources has them.
     """
 
     registration: Registration
@@ -80,7 +79,7 @@ class RecoveredGroup:
     scoreboard: int
     pinned: Optional[PinnedRelease] = None
     always_restart: bool = False
-    warnings: tuple[str, ...] = ()
+    import_warnings: ImportWarnings = ImportWarnings()
     processes: list[RecoveredProcess] = field(default_factory=list)
 
     def close(self) -> None:
@@ -103,7 +102,7 @@ def group_fields(group: Group, resources: GroupResources, restart_trigger: str) 
         ("restart_key", restart_trigger),
         ("always_restart", "1" if group.always_restart else "0"),
         ("pinned_release", pinned_release_text(group.release.pinned)),
-        *(("warning", text) for text in stored_warnings(resources.warnings)),
+        *resources.import_warnings.to_fields(),
     ]
 
 
@@ -115,7 +114,7 @@ def group_state(group: Group, resources: GroupResources, restart_trigger: str) -
         group.release.pinned,
         group.always_restart,
         restart_trigger,
-        resources.warnings,
+        resources.import_warnings,
         resources.listener.fileno(),
     )
 
@@ -166,7 +165,7 @@ def recovered_group(record: StoreRecord) -> RecoveredGroup:
         scoreboard,
         pinned,
         record.get("always_restart") == "1",
-        tuple(value for name, value in record.fields if name == "warning"),
+        ImportWarnings.from_fields(record.fields),
     )
 
 
@@ -203,15 +202,6 @@ def recovered_process(record: StoreRecord, now: float) -> RecoveredProcess:
     sock = socket.socket(fileno=line)
     routes = tuple(value for name, value in record.fields if name == "route" and value)
     return RecoveredProcess(record.get("key"), entry, identity, sock, output, pidfd, routes)
-
-
-def stored_warnings(warnings: Sequence[str]) -> list[str]:
-    """As many of an import's warnings, from the first on, as a record has room for, and how many there are besides."""
-    sizes = list(itertools.accumulate(len(text.encode("utf-8", "surrogateescape")) for text in warnings))
-    if not sizes or sizes[-1] <= _WARNINGS_SIZE:
-        return list(warnings)
-    kept = sum(1 for size in sizes if size <= _WARNINGS_SIZE - 100)  # less the line below
-    return [*warnings[:kept], "More warnings of this import stand in the log: %d" % (len(warnings) - kept)]
 
 
 def pinned_release_text(pinned: Optional[PinnedRelease]) -> str:

@@ -35,6 +35,10 @@ _MASK = Mask(
     | InotifyConstants.IN_ONLYDIR
 )
 _SETTLE = 0.01  # seconds in which the events of one touch are collected
+# A folder with so many events in a second is not watched for a while: to read them takes time from other apps.
+_MOST_EVENTS = 250
+_EVENTS_PERIOD = 1.0  # seconds
+_REST = 1.0  # seconds; then the app is checked, and its folder watched again
 # Seconds between two restarts of one app: touches in quick succession must not keep it from ever starting. The last
 # one is always acted upon.
 _RESTART_INTERVAL = 0.25
@@ -119,11 +123,18 @@ class _Folder:
 
     :ivar identity: device and inode of the folder that the watch is on; another one may have its path by now.
     :ivar apps: their keys.
+    :ivar announced: whether the loop knows of an event and has not checked the apps yet; set on any thread.
+    :ivar events: how many came since `counted_since`; counted on any thread.
+    :ivar rests: not watched for a while, because too many came.
     """
 
     watch: Optional[int] = None
     identity: Optional[tuple[int, int]] = None
     apps: set[str] = field(default_factory=set)
+    announced: bool = False
+    events: int = 0
+    counted_since: float = 0.0
+    rests: bool = False
 
 
 @dataclass
@@ -245,8 +256,8 @@ class RestartWatch:
         identity = _identity(path)
         if folder.watch is not None and folder.identity != identity:
             self._stop_watch(path, folder)
-        if folder.watch is None and identity is not None and self._events is not None:
-            folder.watch = self._events.add(path, functools.partial(self._changed_in_thread, path))
+        if folder.watch is None and identity is not None and self._events is not None and not folder.rests:
+            folder.watch = self._events.add(path, functools.partial(self._changed_in_thread, path, folder))
             folder.identity = identity
 
     def _remove_watches(self, key: str, paths: list[str]) -> None:
@@ -264,7 +275,12 @@ class RestartWatch:
             self._events.remove(path, folder.watch)
         folder.watch = None
 
-    def _changed_in_thread(self, path: str, lost: bool) -> None:
+    def _changed_in_thread(self, path: str, folder: _Folder, lost: bool) -> None:
+        """Have the loop look, once for all events until it does; and once more when there are too many."""
+        folder.events += 1
+        if folder.announced and not lost and folder.events != _MOST_EVENTS:
+            return
+        folder.announced = True
         try:
             self._loop.call_soon_threadsafe(self._folder_changed, path, lost)
         except RuntimeError:  # the loop is closed: the spawner ends
@@ -272,16 +288,37 @@ class RestartWatch:
 
     def _folder_changed(self, path: str, lost: bool) -> None:
         self._changed.add(path)
-        if lost and path in self._folders:
-            self._stop_watch(path, self._folders[path])
+        folder = self._folders.get(path)
+        if folder is not None:
+            self._count_events(path, folder)
+            if lost:
+                self._stop_watch(path, folder)
         if self._settle_timer is None:
             self._settle_timer = self._loop.call_later(_SETTLE, self._check_changed)
+
+    def _count_events(self, path: str, folder: _Folder) -> None:
+        now = self._loop.time()
+        if folder.events >= _MOST_EVENTS and not folder.rests:
+            folder.rests = True
+            self._stop_watch(path, folder)
+            self._loop.call_later(_REST, self._end_rest, path, folder)
+        if now - folder.counted_since > _EVENTS_PERIOD or folder.rests:
+            folder.counted_since, folder.events = now, 0
+
+    def _end_rest(self, path: str, folder: _Folder) -> None:
+        folder.rests = False
+        if self._folders.get(path) is folder:
+            for key in sorted(folder.apps):
+                self._check(key)
 
     # Apps
 
     def _check_changed(self) -> None:
         self._settle_timer = None
         paths, self._changed = self._changed, set()
+        for path in paths:
+            if path in self._folders:
+                self._folders[path].announced = False
         for key in sorted({key for path in paths if path in self._folders for key in self._folders[path].apps}):
             self._check(key)
 

@@ -41,34 +41,49 @@ def test_a_warning_names_file_and_line_in_the_sites_log(httpd: CheckedHttpd, app
     serve(httpd, app)
     line = httpd.logs.wait_for(WARNING, "site.example.log")
     assert "JS3011: " in line
-    assert f"started during the import at {app.root}/passenger_wsgi.py:2. No worker has it" in line
+    assert f"started during the import at {app.root}/passenger_wsgi.py:2. The workers do not have it" in line
+    assert line.endswith(" If it is meant to be so: PassengerKnownImportWarnings thread:the-apps-poller")
+    assert " See docs/preloading.md#threads." in line
 
 
-def test_a_warning_comes_once_per_load_and_not_per_worker(httpd: CheckedHttpd, app: AppFolder) -> None:
+def test_a_warning_is_said_in_the_sites_log_alone(httpd: CheckedHttpd, app: AppFolder) -> None:
+    log = app.write("own.log", "")
+    serve(httpd, app, f'PassengerAppLogFile "{log}"')
+    httpd.logs.wait_for(WARNING, "site.example.log")
+    assert httpd.logs.count(WARNING, "site.example.log") == 1
+    assert httpd.logs.count(WARNING) == 0
+    assert WARNING not in log.read_text()
+
+
+def restart(httpd: CheckedHttpd, app: AppFolder, change: str = "") -> None:
+    """Restart the app; return when all workers are of the new release."""
+    if change:
+        app.write("passenger_wsgi.py", change)
+    ended = httpd.logs.count("JS3510")
+    app.touch_restart()
+    eventually(lambda: httpd.logs.count("JS3510") > ended, "the end of the restart")
+
+
+def test_a_warning_is_said_once_until_it_changes(httpd: CheckedHttpd, app: AppFolder) -> None:
     serve(httpd, app, "PassengerMinInstances 4")
     wait_for_workers(httpd, 4)
     assert httpd.logs.count(WARNING, "site.example.log") == 1
-    assert httpd.logs.count(WARNING) == 1
-    app.touch_restart()
-    eventually(lambda: httpd.logs.count(WARNING, "site.example.log") == 2, "the warning of the second load")
-    wait_for_workers(httpd, 4)
-    assert httpd.logs.count(WARNING, "site.example.log") == 2
-
-
-def test_an_app_with_a_log_of_its_own_has_the_warning_there_too(httpd: CheckedHttpd, app: AppFolder) -> None:
-    log = app.write("own.log", "")
-    serve(httpd, app, f'PassengerAppLogFile "{log}"')
-    eventually(lambda: log.read_text().count(WARNING) == 1, "the warning in the app's log")
+    restart(httpd, app)
     assert httpd.logs.count(WARNING, "site.example.log") == 1
+    restart(httpd, app, "\n" + THREADED)
+    eventually(lambda: httpd.logs.count(WARNING, "site.example.log") == 2, "the warning with another line")
+    restart(httpd, app, "\n".join(THREADED.split("\n")[2:]))
+    assert group(httpd)["warnings"] == []
+    restart(httpd, app, THREADED)
+    eventually(lambda: httpd.logs.count(WARNING, "site.example.log") == 3, "the warning that has come back")
 
 
-def test_status_has_the_warnings_of_the_load_that_serves(httpd: CheckedHttpd, app: AppFolder) -> None:
-    serve(httpd, app)
-    (warning,) = group(httpd)["warnings"]
-    assert warning.startswith(WARNING)
-    app.write("passenger_wsgi.py", "\n".join(THREADED.split("\n")[2:]))
-    app.touch_restart()
-    eventually(lambda: group(httpd)["warnings"] == [], "a load without warnings")
+def test_what_the_operator_knows_is_not_said(httpd: CheckedHttpd, app: AppFolder) -> None:
+    serve(httpd, app, 'PassengerKnownImportWarnings "module:* thread:the-apps-*"')
+    assert group(httpd)["warnings"] == []
+    (known,) = group(httpd)["known_warnings"]
+    assert known.startswith("thread:the-apps-poller " + WARNING)
+    assert httpd.logs.count(WARNING, "site.example.log") == 0
 
 
 def test_status_has_the_warnings_still_when_the_spawner_was_killed(httpd: CheckedHttpd, app: AppFolder) -> None:
@@ -81,13 +96,15 @@ def test_status_has_the_warnings_still_when_the_spawner_was_killed(httpd: Checke
     wait_for_new_spawner(httpd, spawner)
     eventually(lambda: group(httpd), "its status")
     assert group(httpd)["warnings"] == warnings
+    restart(httpd, app)
+    assert group(httpd)["warnings"] == warnings
     assert httpd.logs.count(WARNING, "site.example.log") == 1
 
 
 def test_direct_spawning_shares_nothing_and_warns_of_nothing(httpd: CheckedHttpd, app: AppFolder) -> None:
     serve(httpd, app, "PassengerSpawnMethod direct")
     assert group(httpd)["warnings"] == []
-    assert httpd.logs.count(WARNING) == 0
+    assert httpd.logs.count(WARNING, "site.example.log") == 0
 
 
 RANDOM = """\

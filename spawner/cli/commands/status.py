@@ -125,6 +125,9 @@ def render(answer: dict[str, Any], now: Optional[float] = None) -> Iterable[Rend
             yield Padding(_failure(group["failure"]), (0, 0, 0, 2), expand=False)
         for warning in group.get("warnings", ()):
             yield Padding(Text("After loading: %s" % printable(warning), style="yellow"), (0, 0, 0, 2), expand=False)
+        if group.get("known_warnings"):
+            known = "After loading: %s known" % counted(len(group["known_warnings"]), "warning")
+            yield Padding(Text(known, style="dim"), (0, 0, 0, 2), expand=False)
         if group["processes"]:
             yield Padding(_processes(group["processes"]), (0, 0, 0, 2), expand=False)
 

@@ -15,7 +15,8 @@ from .core.loader_errors import LineClosed, LoadFailure, UnexpectedMessage
 from .core.signal_queue import SignalQueue
 from .core.unpatched import os, select, signal, time
 from .diagnostics import error_log, failed_message, process_inspection
-from .fork_safety import fork, import_warnings
+from .fork_safety import fork
+from .fork_safety.import_check import ImportCheck, new_tracer
 from .fork_safety.protected_descriptors import ProtectedDescriptors
 from .worker import Worker, WorkerSlot, end_process
 from .worker_context import WorkerContext
@@ -87,7 +88,7 @@ class Preloader:
             process_inspection.write_stacks_on(int(message.get("backtrace_signal")))
         gc.disable()  # until a worker runs: a collection would write to, and so unshare, the pages of what it visits
         files = AppFiles(message.get("app_root"))
-        tracer = import_warnings.new_tracer(files)
+        tracer = new_tracer(files)
         protected = ProtectedDescriptors([self._line.fileno(), *message.descriptors])
         started = time.monotonic()
         fork.watch_forks()
@@ -111,8 +112,9 @@ class Preloader:
         self._context = WorkerContext(app, files, message, listener, scoreboard, lifeline)
         process_inspection.set_title("loader", "preloader of " + self._context.group_name)
         ours = {self._line.fileno(), lifeline, *message.descriptors, *self._signals.descriptors()}
-        warnings = [("warning", text) for text in import_warnings.warnings(tracer, sorted(ours), files)]
-        self._line.send("loaded", [("seconds", "{:.3f}".format(seconds)), *warnings])
+        if not message.get("slot"):  # a direct process shares nothing with another one
+            self._context.import_check = ImportCheck(tracer, sorted(ours), files)
+        self._line.send("loaded", [("seconds", "{:.3f}".format(seconds))])
 
     def _send_failure(self, failure: LoadFailure, files: AppFiles, friendly: bool) -> None:
         error_log.flush_streams()
@@ -149,6 +151,9 @@ class Preloader:
 
     def _fork_worker(self, slot: WorkerSlot, line: int, output: int) -> None:
         """Fork, and name the child at once: hooks that run inside fork() may keep it from ever saying hello."""
+        assert self._context is not None  # loaded
+        if self._context.import_check is not None:
+            self._context.import_check.before_fork()
         self._freeze()
         error_log.flush_streams()
         try:

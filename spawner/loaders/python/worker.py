@@ -101,12 +101,14 @@ class Worker:
 
     def _serve(self, slot_writer: SlotWriter) -> None:
         """Accept until told to retire and nothing is left to do."""
+        import_check = self._context.import_check  # before there are threads of ours
+        warnings = [("warning", text) for text in import_check.of_worker()] if import_check is not None else []
         executor = self._new_executor(slot_writer)
         self._listeners.poller(True, True)  # so that connections wake this worker from now on
         slot_writer.worker_ready()
         route = [("route", self._slot.route)] if self._slot.route else []
-        capabilities = " ".join(CAPABILITIES)
-        self._line.send("ready", [("slot", str(self._slot.number)), *route, ("capabilities", capabilities)])
+        capabilities = [("capabilities", " ".join(CAPABILITIES))]
+        self._line.send("ready", [("slot", str(self._slot.number)), *route, *capabilities, *warnings])
         serving = True
         while serving:
             try:

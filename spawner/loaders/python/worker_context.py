@@ -1,12 +1,13 @@
 """What all workers of a preloader start with: the loaded app, the group's socket and scoreboard, the limits."""
 
-from typing import Callable
+from typing import Callable, Optional
 
 from ...shared.app_files import AppFiles
 from .core.control_line import ControlMessage
 from .core.scoreboard_writer import Scoreboard, SharedSlotWriter, SlotWriter
 from .core.unpatched import socket
 from .diagnostics.error_responses import ErrorResponses
+from .fork_safety.import_check import ImportCheck
 from .fork_safety.random_state import RandomState
 from .wsgi.app import App
 from .wsgi.request import RequestReader
@@ -33,6 +34,7 @@ class WorkerContext:
         self.max_requests = int(load.get("max_requests") or 0)
         self.error_responses = ErrorResponses(files, load.get("friendly") == "1")
         self.random_state = RandomState()
+        self.import_check: Optional[ImportCheck] = None  # of a preloader
         self.stop_at_max_requests = load.get("stop_at_max_requests") == "1"
         self._scoreboard = Scoreboard(scoreboard)
         self._token = load.get("app_token")

@@ -137,6 +137,7 @@ class Process:
         self.group = group
         self.pid = 0
         self.ready: dict[str, str] = {}
+        self.import_warnings: list[str] = []
         self._pidfd = -1
 
     def say_hello(self) -> dict[str, str]:
@@ -245,17 +246,16 @@ class Preloader(Process):
         if own is not None:
             own.close()
 
-    def load(self, startup_file: str = "passenger_wsgi.py", **fields: str) -> list[str]:
-        """Have the app loaded; return the warnings."""
+    def load(self, startup_file: str = "passenger_wsgi.py", **fields: str) -> None:
+        """Have the app loaded."""
         self.send_load(startup_file, None, **fields)
-        return self.expect_loaded()
+        self.expect_loaded()
 
-    def expect_loaded(self) -> list[str]:
-        """Wait until the app is loaded; return the warnings."""
+    def expect_loaded(self) -> None:
+        """Wait until the app is loaded."""
         answer = self.line.receive()
         assert answer[:1] == [("type", "loaded")], f"{answer} {self.output.text()}"
         assert float(dict(answer)["seconds"]) >= 0
-        return [value for name, value in answer if name == "warning"]
 
     def load_failure(self, startup_file: str = "passenger_wsgi.py", **fields: str) -> dict[str, str]:
         """Have an app loaded that cannot be; return what the preloader says, once it has ended with status 1."""
@@ -267,7 +267,10 @@ class Preloader(Process):
     def fork(self, slot: int | None = None, own: OwnSocket | None = None) -> Process:
         """Have a worker forked; return it as soon as it accepts."""
         worker = self.begin_fork(slot, own)
-        worker.ready = worker.line.expect("ready")
+        ready = worker.line.receive()
+        assert ready[:1] == [("type", "ready")], f"{ready} {worker.output.text()}"
+        worker.ready = dict(ready)
+        worker.import_warnings = [value for name, value in ready if name == "warning"]
         assert worker.ready["slot"] == str(self._slot - 1 if slot is None else slot)
         return worker
 

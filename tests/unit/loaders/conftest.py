@@ -61,6 +61,10 @@ class Starter:
         preloader.load()
         return preloader.fork()
 
+    def import_warnings(self, source: str) -> list[str]:
+        """Start an app and a worker of it; return what the worker says of the import, each with its name before it."""
+        return self.worker(source).import_warnings
+
 
 @pytest.fixture
 def starter(python: str, tmp_path: Path) -> Iterator[Starter]:

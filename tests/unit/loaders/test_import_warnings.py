@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,16 @@ import pytest
 from tests.unit.loaders.conftest import Starter
 
 APP = "\napplication = print\n"
+ROOT = Path(__file__).parents[3]
+SOURCES = ("fork_hazards", "left_threads", "inherited_descriptors", "random_state")
+EXPECTED = {
+    "threads", "native-threads", "connections", "sqlalchemy", "django", "redis-py", "sqlite", "listening-sockets",
+    "pipes-to-processes", "event-loops-and-watchers", "grpc", "clients-and-sessions", "random-numbers",
+}  # fmt: skip
 
 
 def warnings(starter: Starter, source: str) -> list[str]:
-    return starter.start(source + APP).load()
+    return [text.partition(" ")[2] for text in starter.import_warnings(source + APP)]
 
 
 def the_warning(starter: Starter, source: str) -> str:
@@ -46,7 +53,7 @@ def test_a_thread_is_named_with_who_started_it_and_what_it_runs(starter: Starter
     warning = the_warning(starter, source)
     assert warning.startswith("the thread 'price-feed', which runs refresh_prices")
     assert f"({entry(starter, 2)})" in warning
-    assert f"started during the import at {entry(starter, 5)}. No worker has it" in warning
+    assert f"started during the import at {entry(starter, 5)}. The workers do not have it" in warning
 
 
 def test_a_thread_class_is_named_with_the_place_of_its_run(starter: Starter) -> None:
@@ -94,7 +101,8 @@ def test_a_native_thread_is_counted(starter: Starter) -> None:
         "assert pthread.pthread_create(ctypes.byref(thread), None, pause, None) == 0\n"
     )
     warning = the_warning(starter, source)
-    assert warning.startswith("1 native thread of extension modules was started during the import. No worker has it")
+    text = "1 native thread of extension modules was started during the import. The workers do not have it: "
+    assert warning.startswith(text)
 
 
 def test_nothing_stays_replaced_after_loading(starter: Starter) -> None:
@@ -136,8 +144,117 @@ def test_a_wrapped_start_works_on_after_loading(starter: Starter) -> None:
             return [repr(note).encode()]
         """
     preloader = starter.start(source)
-    assert preloader.load() == []
+    preloader.load()
     assert preloader.fork().get().text == "['later', 'ran']"
+
+
+# Threads that a worker has
+
+
+def test_a_thread_that_after_fork_starts_again_is_not_named(starter: Starter) -> None:
+    source = """
+        import threading
+        def poll():
+            threading.Event().wait()
+        def after_fork():
+            threading.Thread(target=poll, daemon=True).start()
+        after_fork()
+        application = print
+        """
+    assert starter.import_warnings(source) == []
+
+
+def test_a_thread_that_its_library_starts_again_in_a_fork_is_not_named(starter: Starter) -> None:
+    source = """
+        import os, threading
+        class Exporter:
+            def run(self): threading.Event().wait()
+            def start(self): threading.Thread(target=self.run, daemon=True).start()
+        class Other(Exporter): pass
+        exporter, other = Exporter(), Other()
+        exporter.start(), other.start()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=exporter.start)
+        else:
+            after_fork = exporter.start
+        application = print
+        """
+    (warning,) = starter.import_warnings(source)
+    assert warning.startswith("thread:passenger_wsgi"), "the other one, which runs the same function, is missing"
+    assert "Exporter.run" in warning
+
+
+@pytest.mark.parametrize("target", ["self.work", "lambda: self.work()"])
+def test_a_thread_whose_owner_has_noted_its_process_is_not_named(starter: Starter, target: str) -> None:
+    source = f"""
+        import os, threading
+        class Transport:
+            def __init__(self):
+                self._thread_for_pid = os.getpid()
+                threading.Thread(target={target}, daemon=True).start()
+            def work(self): threading.Event().wait()
+        transport = Transport()
+        application = print
+        """
+    assert starter.import_warnings(source) == []
+
+
+def test_a_thread_that_ends_before_the_fork_is_not_named(starter: Starter) -> None:
+    source = """
+        import os, threading
+        def warm_up():
+            while not os.path.exists("enough"): pass
+            open("done", "w").close()
+        threading.Thread(target=warm_up, name="warm-up").start()
+        application = print
+        """
+    preloader = starter.start(source)
+    preloader.load()
+    assert "warm-up" in " ".join(preloader.fork().import_warnings)
+    starter.write("", "enough")
+    deadline = time.monotonic() + 30
+    while thread_count(preloader.pid) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert preloader.fork().import_warnings == []
+
+
+def thread_count(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+def test_the_threads_of_a_pool_are_one_warning_with_the_same_text_each_time(starter: Starter) -> None:
+    source = """
+        import threading
+        pool = [threading.Thread(target=threading.Event().wait, daemon=True, name="pool-7-%d" % n) for n in range(3)]
+        [thread.start() for thread in pool]
+        application = print
+        """
+    (warning,) = starter.import_warnings(source)
+    assert "the thread 'pool-N-N', which runs " in warning
+
+
+def test_an_event_loop_that_after_fork_replaces_is_not_named(starter: Starter) -> None:
+    source = """
+        import asyncio
+        loop = asyncio.new_event_loop()
+        def after_fork():
+            global loop
+            loop.close()
+            loop = asyncio.new_event_loop()
+        application = print
+        """
+    assert starter.import_warnings(source) == []
+
+
+def test_a_warning_names_itself_without_what_changes_with_each_import(starter: Starter) -> None:
+    source = (
+        "import threading, concurrent.futures\n"
+        "threading.Thread(target=threading.Event().wait, name='price feed', daemon=True).start()\n"
+        "executor = concurrent.futures.ThreadPoolExecutor(1)\n"
+        "executor.submit(int)\n"
+    )
+    names = {text.partition(" ")[0] for text in starter.import_warnings(source + APP)}
+    assert names == {"thread:price_feed", "thread:concurrent.futures.thread._worker"}
 
 
 # Descriptors
@@ -208,6 +325,70 @@ def listening_at_one_of(*ports: int) -> socket.socket:
     raise AssertionError(f"something listens at each of {ports}")
 
 
+ENGINE = """
+    import collections, driver
+    class Pool:
+        def __init__(self, *connections):
+            self.free = collections.deque(connections)
+        {method}
+    class Engine:
+        def __init__(self, pool): self.pool = pool
+    """
+
+
+def test_a_connection_in_the_pool_of_an_engine_is_named_with_the_engine_and_its_recipe(starter: Starter) -> None:
+    starter.write(C_CONNECTION.format(method="def fileno(self): return self.number"), "driver.py")
+    starter.write(ENGINE.format(method=""), "sqlalchemy.py")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        source = f"import driver, sqlalchemy\nengine = sqlalchemy.Engine(sqlalchemy.Pool(driver.Connection({port})))\n"
+        warning = the_warning(starter, source)
+    assert f"(held by 'engine' of {entry(starter, 2)}). All workers share it: call dispose(close=False)" in warning
+    assert warning.endswith(" See docs/preloading.md#sqlalchemy.")
+
+
+def test_a_connection_that_after_fork_lets_go_of_is_not_named(starter: Starter) -> None:
+    starter.write(C_CONNECTION.format(method="def fileno(self): return self.number"), "driver.py")
+    starter.write(ENGINE.format(method=""), "sqlalchemy.py")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        source = f"""
+            import driver, sqlalchemy
+            engine = sqlalchemy.Engine(sqlalchemy.Pool(driver.Connection({server.getsockname()[1]})))
+            def after_fork():
+                engine.pool = sqlalchemy.Pool()
+            application = print
+            """
+        assert starter.import_warnings(source) == []
+
+
+def test_a_connection_that_only_a_pool_holds_which_notices_forks_is_not_named(starter: Starter) -> None:
+    starter.write(C_CONNECTION.format(method="def fileno(self): return self.number"), "driver.py")
+    starter.write(ENGINE.format(method="def _checkpid(self): pass"), "redis.py")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        source = (
+            "import driver, redis\n"
+            f"connections = redis.Pool(driver.Connection({server.getsockname()[1]}))\n"
+            "client = redis.Engine(connections)\n"
+        )
+        assert warnings(starter, source) == []
+        warning = the_warning(starter, source + "subscription = redis.Engine(connections.free[0])\n")
+    assert f"(held by 'subscription' of {entry(starter, 4)})" in warning
+    assert warning.endswith(" See docs/preloading.md#redis-py.")
+
+
+def test_copies_of_our_own_descriptors_are_no_findings(starter: Starter) -> None:
+    source = "import os\ncopies = [os.dup(int(name)) for name in os.listdir('/proc/self/fd') if int(name) > 2 and " + (
+        "os.path.exists('/proc/self/fd/' + name)]\n"
+    )
+    assert warnings(starter, source) == []
+
+
+def test_what_multiprocessing_shares_with_forks_is_no_finding(starter: Starter) -> None:
+    source = "import multiprocessing\nlock = multiprocessing.get_context('spawn').Lock()\n"
+    source += "manager = multiprocessing.Manager()\nimport atexit; atexit.register(manager.shutdown)\n"
+    assert warnings(starter, source) == []
+
+
 def test_looking_for_a_holder_wakes_no_lazy_object(starter: Starter) -> None:
     starter.write(C_CONNECTION.format(method=""), "driver.py")
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -220,7 +401,7 @@ def test_looking_for_a_holder_wakes_no_lazy_object(starter: Starter) -> None:
             CONNECTION = driver.Connection({server.getsockname()[1]})
             application = print
             """
-        assert len(starter.start(source).load()) == 1
+        assert len(starter.import_warnings(source)) == 1
 
 
 def test_a_listening_socket_is_told_apart(starter: Starter) -> None:
@@ -250,7 +431,7 @@ def test_an_inotify_descriptor_is_told_apart(starter: Starter) -> None:
 def test_a_pipe_to_another_process_is_told_with_its_name(starter: Starter) -> None:
     source = "import subprocess\nchild = subprocess.Popen(['sleep', '30'], stdin=subprocess.PIPE)\n"
     warning = the_warning(starter, source + "import atexit; atexit.register(child.kill)\n")
-    assert re.match(r"a pipe to (process [0-9]+ \(sleep\)|another process) was opened during the import", warning)
+    assert re.match(r"a pipe to (a process of 'sleep'|another process) was opened during the import", warning)
 
 
 def test_a_pipe_whose_ends_are_both_the_apps_own_is_passed_over(starter: Starter) -> None:
@@ -266,7 +447,9 @@ def test_an_sqlite_database_opened_at_import_is_named(starter: Starter) -> None:
     source = (
         "import sqlite3\nconnection = sqlite3.connect('shop.db')\nconnection.execute('select * from t').fetchall()\n"
     )
-    assert f"the SQLite database {database} was opened during the import" in the_warning(starter, source)
+    warning = the_warning(starter, source)
+    held = f"(held by 'connection' of {entry(starter, 2)})"
+    assert f"the SQLite database {database} was opened during the import {held}. All workers share its locks" in warning
 
 
 # Modules that do not survive a fork
@@ -289,7 +472,8 @@ def test_an_unsafe_module_that_is_not_there_is_not_named(starter: Starter) -> No
 
 def test_an_app_that_breaks_the_search_for_warnings_is_served_all_the_same(starter: Starter) -> None:
     preloader = starter.start("import threading\nthreading.enumerate = None\n" + APP)
-    assert preloader.load() == []
+    preloader.load()
+    assert preloader.fork().import_warnings == []
     assert "cannot find out what forks cannot share" in preloader.output.wait_for("forks cannot share")
 
 
@@ -297,8 +481,19 @@ def test_many_warnings_are_cut_to_what_fits(starter: Starter) -> None:
     source = (
         "import threading\n"
         "for number in range(60):\n"
-        "    threading.Thread(target=threading.Event().wait, daemon=True, name='%d' % number + 'x' * 5000).start()\n"
+        "    threading.Thread(target=threading.Event().wait, daemon=True, name='y' * number + 'x' * 5000).start()\n"
     )
     told = warnings(starter, source)
     assert told[-1] == "There are 10 more warnings of this kind."
     assert all(len(text) <= 1000 for text in told)
+
+
+def test_every_recipe_that_a_warning_leads_to_is_there() -> None:
+    """The headings as GitHub makes anchors of them."""
+    headings = re.findall("^#+ (.*)$", (ROOT / "docs/preloading.md").read_text(), re.MULTILINE)
+    anchors = {re.sub("[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    folder = ROOT / "spawner/loaders/python/fork_safety"
+    sources = "".join((folder / f"{name}.py").read_text() for name in SOURCES)
+    led_to = set(re.findall(r'"([a-z]+(?:-[a-z]+)*)"', sources)) & (anchors | EXPECTED)
+    assert led_to >= EXPECTED
+    assert anchors >= EXPECTED

@@ -61,7 +61,7 @@ def test_numpys_global_generator_differs(with_numpy: Starter) -> None:
 def test_numpy_alone_brings_no_warning(with_numpy: Starter) -> None:
     """Its OpenBLAS has threads, which it ends before a fork."""
     source = "import numpy\nnumpy.ones((300, 300)) @ numpy.ones((300, 300))\napplication = print\n"
-    assert with_numpy.start(source).load() == []
+    assert with_numpy.import_warnings(source) == []
 
 
 def test_numpys_linear_algebra_works_in_the_workers(with_numpy: Starter) -> None:
@@ -82,15 +82,16 @@ def test_numpys_linear_algebra_works_in_the_workers(with_numpy: Starter) -> None
 )
 def test_a_generator_of_numpys_in_a_global_is_named(with_numpy: Starter, made: str, kind: str) -> None:
     source = f"import numpy\nclass Shop: pass\nRNG = {made}\nSAME = RNG\napplication = print\n"
-    (warning,) = with_numpy.start(source).load()
+    (warning,) = with_numpy.import_warnings(source)
     place = f"{with_numpy.folder}/passenger_wsgi.py:3"
-    assert warning.startswith(f"the random generator 'RNG' of {place} ({kind}) was created")
+    assert warning.startswith(f"random:RNG the random generator 'RNG' of {place} ({kind}) was created")
 
 
 def test_a_generator_in_a_global_of_the_app_is_named(starter: Starter) -> None:
     starter.write("import random\n\nDICE = random.Random()\nFAIR = random.SystemRandom()\n", "game.py")
-    (warning,) = starter.start("import game\napplication = print\n").load()
-    assert warning.startswith(f"the random generator 'DICE' of {starter.folder}/game.py:3 (random.Random) was created")
+    (warning,) = starter.import_warnings("import game\napplication = print\n")
+    place = f"{starter.folder}/game.py:3"
+    assert warning.startswith(f"random:DICE the random generator 'DICE' of {place} (random.Random) was created")
     assert "after_fork()" in warning
 
 
@@ -98,7 +99,7 @@ def test_a_generator_of_a_library_is_its_own_business(starter: Starter) -> None:
     starter.write("import random\nJITTER = random.Random()\n", "site-packages/retry.py")
     path = str(starter.folder / "site-packages")
     source = f"import sys; sys.path.append({path!r})\nimport retry\napplication = print\n"
-    assert starter.start(source).load() == []
+    assert starter.import_warnings(source) == []
 
 
 def test_an_app_without_foreign_code_does_not_get_ctypes(starter: Starter) -> None:

@@ -117,6 +117,14 @@ def test_control_characters_cannot_reach_a_terminal_nor_other_bytes_be_lost() ->
     assert written == [b"\\x1b[31m\tred\xff\xc3\xa9\n", b"\\x9b31m \\x9b31m\n"]
 
 
+@pytest.mark.parametrize("line", [b"plain", b"", b"tab\there", b"bell\x07", b"wide \xc3\xa9", b"cut \xc3", b"dos\r\r"])
+def test_a_line_is_written_alike_whatever_stands_beside_it(line: bytes) -> None:
+    output_format = OutputFormat(3, prefixed=False)
+    (alone,) = output_format.lines(7, [line])
+    for beside in (b"plain", b"\x07", b"dos\r", b"\xc3\xa9"):
+        assert output_format.lines(7, [beside, line, beside])[1] == alone
+
+
 def test_the_output_of_apps_is_of_level_three() -> None:
     assert OutputFormat(3, True).wanted
     assert not OutputFormat(2, True).wanted
@@ -272,7 +280,7 @@ def test_a_flood_of_short_lines_is_read_in_bounded_parts_and_each_is_written_at_
     monkeypatch.setattr(os, "write", counted_write)
     assert output.read_some()
     assert len(writes) == 1, "a write for each line takes over a second"
-    assert 0 < (tmp_path / "log").read_bytes().count(b"\n") < 60_000
+    assert 0 < (tmp_path / "log").read_bytes().count(b"\n") <= 4096
     os.close(write_end)
     output.close()
     writer.close()

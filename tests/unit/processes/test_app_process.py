@@ -35,8 +35,11 @@ class RecordedEvents:
     def on_hello(self, process: AppProcess) -> None:
         self.events.append("hello")
 
-    def on_loaded(self, process: AppProcess, seconds: str, warnings: list[str]) -> None:
+    def on_loaded(self, process: AppProcess, seconds: str) -> None:
         self.events.append("loaded")
+
+    def on_import_warnings(self, process: AppProcess, warnings: list[str]) -> None:
+        self.events += ["import warning: " + warning for warning in warnings]
 
     def on_load_wanted(self, process: AppProcess) -> None:
         self.events.append("load wanted")

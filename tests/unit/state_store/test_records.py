@@ -15,7 +15,6 @@ from spawner.state_store.records import (
     pinned_release_from_text,
     pinned_release_text,
     recovered_process,
-    stored_warnings,
 )
 from spawner.state_store.state_store import StateStore
 
@@ -25,16 +24,6 @@ def test_a_pinned_release_survives_being_stored() -> None:
     pinned = PinnedRelease(4, 12.5, failure)
     assert pinned_release_from_text(pinned_release_text(pinned)) == pinned
     assert pinned_release_from_text(pinned_release_text(None)) is None
-
-
-def test_warnings_that_fit_a_record_are_kept_and_the_others_counted() -> None:
-    few = ("one", "zwölf")
-    assert stored_warnings(few) == list(few)
-    many = tuple("%d %s" % (number, "é" * 800) for number in range(50))
-    kept = stored_warnings(many)
-    assert tuple(kept[:-1]) == many[:4]
-    assert kept[-1] == "More warnings of this import stand in the log: 46"
-    assert stored_warnings(kept) == kept, "the spawner after the next one knows as much"
 
 
 @pytest.mark.parametrize(("variable", "left"), [(20_000, ["group", "env:A"]), (40_000, ["group"])])

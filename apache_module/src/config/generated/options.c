@@ -65,6 +65,7 @@ passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passe
     merged->python = inner->python != NULL ? inner->python : outer->python;
     merged->app_env = inner->app_env != NULL ? inner->app_env : outer->app_env;
     merged->spawn_method = inner->spawn_method != NULL ? inner->spawn_method : outer->spawn_method;
+    merged->known_import_warnings = inner->known_import_warnings != NULL ? inner->known_import_warnings : outer->known_import_warnings;
     merged->load_shell_envvars = inner->load_shell_envvars != PASSENGER_UNSET ? inner->load_shell_envvars : outer->load_shell_envvars;
     merged->start_timeout = inner->start_timeout != PASSENGER_UNSET ? inner->start_timeout : outer->start_timeout;
     merged->concurrency_model = inner->concurrency_model != NULL ? inner->concurrency_model : outer->concurrency_model;
@@ -101,6 +102,7 @@ void passenger_dir_options_to_wire(const passenger_dir_options *options, passeng
     passenger_message_add(message, "python", passenger_dir_python(options));
     passenger_message_add(message, "app_env", passenger_dir_app_env(options));
     passenger_message_add(message, "spawn_method", passenger_dir_spawn_method(options));
+    passenger_message_add(message, "known_import_warnings", passenger_dir_known_import_warnings(options));
     passenger_message_add(message, "load_shell_envvars", passenger_dir_load_shell_envvars(options) ? "1" : "0");
     passenger_message_add_number(message, "start_timeout", passenger_dir_start_timeout(options));
     passenger_message_add(message, "concurrency_model", passenger_dir_concurrency_model(options));

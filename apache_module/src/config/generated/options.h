@@ -51,6 +51,7 @@ typedef struct {
     const char *python;
     const char *app_env;
     const char *spawn_method;
+    const char *known_import_warnings;
     int load_shell_envvars;
     int start_timeout;
     const char *concurrency_model;
@@ -180,6 +181,11 @@ static inline const char *passenger_dir_app_env(const passenger_dir_options *opt
 static inline const char *passenger_dir_spawn_method(const passenger_dir_options *options)
 {
     return options->spawn_method == NULL ? "smart" : options->spawn_method;
+}
+
+static inline const char *passenger_dir_known_import_warnings(const passenger_dir_options *options)
+{
+    return options->known_import_warnings;
 }
 
 static inline int passenger_dir_load_shell_envvars(const passenger_dir_options *options)

@@ -2,11 +2,13 @@
 
 import stat
 import sys
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ....shared.app_files import AppFiles
 from ..core.unpatched import O_ACCMODE, SO_DOMAIN, fcntl, os, socket
-from . import module_globals
+from .fork_hazards import Hazard, hazard
 from .import_tracer import CallSite, ImportTracer, open_descriptors
+from .object_holders import Holder, ObjectHolders, descriptor_of
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _PROTOCOLS = {
@@ -25,28 +27,48 @@ _EVENT_KINDS = {
     "[io_uring]": "an io_uring",
 }
 _REMEDY = "open it in after_fork(), or when it is first used."
+# By the library that holds the connection: the recipe, and what it says in short.
+_RECIPES = {
+    "sqlalchemy": ("sqlalchemy", "call dispose(close=False) of the engine in after_fork()."),
+    "django": ("django", "close it at the end of the entry file (connections.close_all())."),
+    "redis": ("redis-py", "create the object that holds it in after_fork()."),
+}
+_MOST_HOLDERS = 3  # that are named
+_OF_MULTIPROCESSING = (
+    ("multiprocessing.resource_tracker", "_resource_tracker", ("_fd",)),
+    ("multiprocessing.semaphore_tracker", "_semaphore_tracker", ("_fd",)),  # Python 3.7 and older
+    ("multiprocessing.forkserver", "_forkserver", ("_forkserver_alive_fd",)),
+)
 
 
 class InheritedDescriptors:
-    """The descriptors that the import has opened and not closed. `ours`: the loader's own, left out."""
+    """The descriptors that the import has opened and not closed.
 
-    def __init__(self, tracer: ImportTracer, ours: Sequence[int]) -> None:
+    `ours`: the loader's own, left out with their copies.
+    """
+
+    def __init__(self, tracer: ImportTracer, ours: Sequence[int], files: AppFiles) -> None:
         self._tracer = tracer
-        known = {0, 1, 2, *ours, *tracer.descriptors}
-        self._numbers = [number for number in open_descriptors() if number not in known]
+        self._files = files
+        known = {0, 1, 2, *ours, *tracer.descriptors, *_descriptors_of_multiprocessing()}
+        copied = {_identity(number) for number in ours} - {None}
+        self._numbers = [
+            number for number in open_descriptors() if number not in known and _identity(number) not in copied
+        ]
         self._pipe_ends = self._count_pipe_ends()
+        self._found_holders: Optional[ObjectHolders] = None
 
-    def warnings(self) -> Iterator[str]:
-        """Yield a text for each that forks had better not share."""
+    def hazards(self) -> Iterator[Hazard]:
+        """Yield a hazard for each that forks had better not share."""
         for number in self._numbers:
             try:
-                warning = self._warning(number, os.fstat(number))
+                found = self._hazard(number, os.fstat(number))
             except OSError:  # closed meanwhile, by a thread of the app
                 continue
-            if warning:
-                yield warning
+            if found is not None:
+                yield found
 
-    def _warning(self, number: int, status: os.stat_result) -> Optional[str]:
+    def _hazard(self, number: int, status: os.stat_result) -> Optional[Hazard]:
         if stat.S_ISSOCK(status.st_mode):
             return self._socket(number, status)
         if stat.S_ISFIFO(status.st_mode):
@@ -55,13 +77,38 @@ class InheritedDescriptors:
         if link.startswith("anon_inode:"):
             return self._event_source(number, link[len("anon_inode:") :])
         if stat.S_ISREG(status.st_mode) and os.pread(number, len(_SQLITE_MAGIC), 0) == _SQLITE_MAGIC:
-            what = "the SQLite database {} was opened during the import. All workers share its locks: ".format(link)
-            return what + _REMEDY
+            return self._database(number, link)
         return None
+
+    # Who holds it
+
+    @property
+    def _holders(self) -> ObjectHolders:
+        """To look for them takes a moment: only when there is something to tell."""
+        if self._found_holders is None:
+            self._found_holders = ObjectHolders(self._files)
+        return self._found_holders
+
+    def _opened_by(self, number: int, status: os.stat_result) -> str:
+        call_site: Optional[CallSite] = self._tracer.sockets.get(status.st_ino)
+        if call_site is not None:
+            return " at {}".format(call_site)
+        holder = self._holders.descriptors.get(number)
+        return _held_by([holder] if holder else [])
+
+    def _is_shared(self, number: int) -> Callable[[], bool]:
+        """Return what says in a worker whether it still has this very descriptor, and what held it holds it still."""
+        before = _identity(number)
+        holder = self._holders.descriptors.get(number)
+
+        def is_it(value: Any) -> bool:
+            return holder is not None and id(value) == holder.identity and descriptor_of(value) == number
+
+        return lambda: _identity(number) == before and (holder is None or holder.still_leads_to(is_it))
 
     # Sockets
 
-    def _socket(self, number: int, status: os.stat_result) -> Optional[str]:
+    def _socket(self, number: int, status: os.stat_result) -> Optional[Hazard]:
         with _socket_of(number) as copy:
             if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 return self._listening(number, status, copy)
@@ -72,20 +119,40 @@ class InheritedDescriptors:
             if not peer or _is_system_log(peer):
                 return None
             family = copy.family
+        holder = self._holders.descriptors.get(number)
+        if holder is not None and holder.notices_a_fork:
+            return None
         protocol = _protocol(family, peer)
         what = "a connection to {}{}".format(_address(peer), " ({})".format(protocol) if protocol else "")
+        text = "{} was opened during the import{}. All workers share it: ".format(what, self._opened_by(number, status))
+        recipe, remedy = _recipe(holder)
+        return hazard("connection", _address(peer), text + remedy, recipe, self._is_shared(number))
+
+    def _listening(self, number: int, status: os.stat_result, copy: Any) -> Hazard:
+        address = _address(copy.getsockname())
         where = self._opened_by(number, status)
-        return "{} was opened during the import{}. All workers share it: {}".format(what, where, _REMEDY)
-
-    def _listening(self, number: int, status: os.stat_result, copy: Any) -> str:
-        what = "a socket that listens at {} was opened during the import{}".format(
-            _address(copy.getsockname()), self._opened_by(number, status)
+        text = "a socket that listens at {} was opened during the import{}. All workers share it: {}".format(
+            address, where, "open it in after_fork(), with an address for each worker."
         )
-        return what + ". All workers share it: open it in after_fork(), with an address for each worker."
+        return hazard("listener", address, text, "listening-sockets", self._is_shared(number))
 
-    def _opened_by(self, number: int, status: os.stat_result) -> str:
-        call_site: Optional[CallSite] = self._tracer.sockets.get(status.st_ino)
-        return " at {}".format(call_site) if call_site is not None else _held_by(number)
+    def _database(self, number: int, path: str) -> Hazard:
+        """SQLite does not say which descriptor is whose: every connection to it may be the one."""
+        databases = self._holders.databases
+        holders = list(databases.values())
+        text = "the SQLite database {} was opened during the import{}. All workers share its locks: ".format(
+            path, _held_by(holders)
+        )
+        recipe, remedy = _recipe(holders[0] if holders else None)
+        before = _identity(number)
+        name = os.path.basename(path)
+        recipe = recipe if recipe == "sqlalchemy" else "sqlite"
+
+        def is_so() -> bool:
+            held = any(holder.still_leads_to(lambda value: id(value) in databases) for holder in holders)
+            return _identity(number) == before and (held or not holders)
+
+        return hazard("sqlite", name, text + remedy, recipe, is_so)
 
     # Pipes, and what wakes event loops
 
@@ -103,44 +170,65 @@ class InheritedDescriptors:
                 continue
         return ends
 
-    def _pipe(self, number: int, status: os.stat_result) -> Optional[str]:
+    def _pipe(self, number: int, status: os.stat_result) -> Optional[Hazard]:
         """A pipe of which both ends are here wakes the process itself, or is meant to be shared (a queue)."""
         if self._pipe_ends.get(status.st_ino, 3) == 3:
             return None
-        other = _process_with(status.st_ino)
-        what = "a pipe to {} was opened during the import{}".format(other or "another process", _held_by(number))
-        return what + ". All workers share it: start the process at its other end in after_fork()."
+        command = _command_with(status.st_ino)
+        other = "a process of {!r}".format(command) if command else "another process"
+        text = "a pipe to {} was opened during the import{}. All workers share it: {}".format(
+            other, self._opened_by(number, status), "start the process at its other end in after_fork()."
+        )
+        return hazard("pipe", command, text, "pipes-to-processes", self._is_shared(number))
 
-    @staticmethod
-    def _event_source(number: int, kind: str) -> Optional[str]:
+    def _event_source(self, number: int, kind: str) -> Optional[Hazard]:
         name = _EVENT_KINDS.get(kind)
         if name is None:
             return None
+        holder = self._holders.descriptors.get(number)
         what = "{} was opened during the import{}. All workers share it, and each gets events of the others: "
-        return what.format(name, _held_by(number)) + "create the event loop, or the watcher, in after_fork()."
+        text = what.format(name, _held_by([holder] if holder else []))
+        subject = holder.name if holder is not None else ""
+        text += "create the event loop, or the watcher, in after_fork()."
+        return hazard(kind.strip("[]"), subject, text, "event-loops-and-watchers", self._is_shared(number))
 
 
-def _held_by(number: int) -> str:
-    """Return which global holds an object of this descriptor: ` (held by 'pool' of /srv/app/db.py:7)`."""
-
-    def holds(value: Any) -> bool:
-        return _descriptor_of(value) == number
-
-    found = module_globals.find(holds)
-    return " (held by {})".format(found) if found is not None else ""
+def _held_by(holders: Sequence[Holder]) -> str:
+    """Return which globals hold it: ` (held by 'pool' of /srv/app/db.py:7)`."""
+    named = list(dict.fromkeys(str(holder) for holder in holders))
+    return " (held by {})".format(" or ".join(named[:_MOST_HOLDERS])) if named else ""
 
 
-def _descriptor_of(value: Any) -> int:
-    """Return what `value` gives as its descriptor, or its selector does (an event loop has one); else -1."""
-    if not issubclass(type(value), type) and module_globals.has_method(value, "fileno"):
-        try:
-            number = value.fileno()
-        except Exception:  # noqa: BLE001 - any object of the app's
-            return -1
-        return number if isinstance(number, int) else -1
-    if module_globals.has_method(value, "run_forever"):
-        return _descriptor_of(getattr(value, "_selector", None))
-    return -1
+def _recipe(holder: Optional[Holder]) -> Tuple[str, str]:
+    """Return where docs/preloading.md says what to do, and that in short."""
+    libraries = holder.libraries if holder is not None else ()
+    return next((found for library, found in _RECIPES.items() if library in libraries), ("connections", _REMEDY))
+
+
+def _identity(number: int) -> Optional[Tuple[int, int, str]]:
+    """Return what tells one open file from another one, and not from a copy; None if it is closed.
+
+    All event sources are of one inode: each is itself alone.
+    """
+    try:
+        status = os.fstat(number)
+        link = os.readlink("/proc/self/fd/{}".format(number))
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, "{} {}".format(link, number) if link.startswith("anon_inode:") else ""
+
+
+def _descriptors_of_multiprocessing() -> List[int]:
+    """Return those that `multiprocessing` opens for forks to share, and those with which it watches its processes."""
+    numbers: List[Any] = []
+    for module, variable, names in _OF_MULTIPROCESSING:
+        owner = vars(sys.modules[module]).get(variable) if module in sys.modules else None
+        numbers += [getattr(owner, name, None) for name in names]
+    for child in getattr(sys.modules.get("multiprocessing.process"), "_children", ()):
+        popen = getattr(child, "_popen", None)
+        numbers.append(getattr(popen, "sentinel", None))
+        numbers += getattr(getattr(popen, "finalizer", None), "_args", None) or ()
+    return [number for number in numbers if isinstance(number, int)]
 
 
 def _socket_of(number: int) -> Any:
@@ -175,8 +263,8 @@ def _protocol(family: int, peer: Any) -> str:
     return next((name for part, name in _UNIX_PROTOCOLS if part in text), "")
 
 
-def _process_with(inode: int) -> str:
-    """Return the child process that holds a pipe's other end, with its name."""
+def _command_with(inode: int) -> str:
+    """Return the name of the child process that holds a pipe's other end."""
     name = "pipe:[{}]".format(inode)
     for pid in _children():
         folder = "/proc/{}/fd".format(pid)
@@ -187,7 +275,7 @@ def _process_with(inode: int) -> str:
         except OSError:
             continue
         if name in links:
-            return "process {} ({})".format(pid, command)
+            return command
     return ""
 
 

@@ -5,7 +5,7 @@ Modules may be lazy, and values may be proxies that do something when touched: n
 
 import sys
 from types import ModuleType
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
 
 
 class GlobalVariable(NamedTuple):
@@ -30,21 +30,22 @@ def all_modules() -> Iterator[Tuple[ModuleType, Dict[str, Any]]]:
             yield module, variables
 
 
-def find(wanted: Callable[[Any], bool]) -> Optional[GlobalVariable]:
-    """Return the first variable whose value is `wanted`."""
-    for file, name, value in _values():
-        if wanted(value):
-            return GlobalVariable(file, name, _assigned_at(file, name))
-    return None
+def find_all(
+    wanted: Callable[[Any], bool], in_file: Callable[[str], bool]
+) -> Iterator[Tuple[GlobalVariable, Any, Callable[[], bool]]]:
+    """Yield every variable of the modules whose file is `in_file` whose value is `wanted`; each value once.
 
-
-def find_all(wanted: Callable[[Any], bool], in_file: Callable[[str], bool]) -> Iterator[Tuple[GlobalVariable, Any]]:
-    """Yield every variable of the modules whose file is `in_file` whose value is `wanted`; each value once."""
+    With it comes what says whether the variable still has that value.
+    """
     seen = set()
-    for file, name, value in _values():
+    for variables, file, name, value in _values():
         if in_file(file) and id(value) not in seen and wanted(value):
             seen.add(id(value))
-            yield GlobalVariable(file, name, _assigned_at(file, name)), value
+            yield GlobalVariable(file, name, assigned_at(file, name)), value, _is_value(variables, name, value)
+
+
+def _is_value(variables: Dict[str, Any], name: str, value: Any) -> Callable[[], bool]:
+    return lambda: variables.get(name) is value
 
 
 def has_method(value: Any, name: str) -> bool:
@@ -52,15 +53,15 @@ def has_method(value: Any, name: str) -> bool:
     return any(name in vars(base) for base in type(value).__mro__)
 
 
-def _values() -> Iterator[Tuple[str, str, Any]]:
+def _values() -> Iterator[Tuple[Dict[str, Any], str, str, Any]]:
     for _, variables in all_modules():
         file = variables.get("__file__")
         if isinstance(file, str):
             for name, value in list(variables.items()):
-                yield file, name, value
+                yield variables, file, name, value
 
 
-def _assigned_at(file: str, name: str) -> int:
+def assigned_at(file: str, name: str) -> int:
     """Return the line of the first assignment to the global `name` in `file`."""
     import ast  # only when there is something to tell
 

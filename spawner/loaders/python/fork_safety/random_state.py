@@ -6,6 +6,8 @@ from typing import Any, Callable, Iterator, List, Tuple
 from ....shared.app_files import AppFiles
 from ..core.unpatched import os
 from . import module_globals
+from .fork_hazards import Hazard, hazard
+from .import_tracer import ImportTracer
 from .module_globals import GlobalVariable
 
 _EXTENSION_ENDINGS = (".so", ".pyd")
@@ -82,19 +84,19 @@ def _has_foreign_code() -> bool:
     return False
 
 
-def warnings(files: AppFiles) -> Iterator[str]:
-    """Yield a text for each generator in the app's globals: a fork copies it, and all workers draw the same numbers."""
+def hazards(_: ImportTracer, files: AppFiles) -> Iterator[Hazard]:
+    """Yield each generator in the app's globals: a fork copies it, and all workers draw the same numbers."""
     kinds = tuple(_kinds())
     unshared = getattr(sys.modules.get("random"), "SystemRandom", ())
 
     def repeats(value: Any) -> bool:
         return issubclass(type(value), kinds) and not issubclass(type(value), unshared)
 
-    for variable, value in module_globals.find_all(repeats, files.holds) if kinds else ():
-        yield _warning(variable, type(value))
+    for variable, value, is_so in module_globals.find_all(repeats, files.holds) if kinds else ():
+        yield hazard("random", variable.name, _text(variable, type(value)), "random-numbers", is_so)
 
 
-def _warning(variable: GlobalVariable, kind: type) -> str:
+def _text(variable: GlobalVariable, kind: type) -> str:
     what = "the random generator {} ({}.{}) was created during the import. All workers draw the same numbers from it. "
     return what.format(variable, kind.__module__, kind.__qualname__) + "To avoid that, create it in after_fork()."
 
