@@ -120,9 +120,9 @@ def test_control_characters_cannot_reach_a_terminal_nor_other_bytes_be_lost() ->
 @pytest.mark.parametrize("line", [b"plain", b"", b"tab\there", b"bell\x07", b"wide \xc3\xa9", b"cut \xc3", b"dos\r\r"])
 def test_a_line_is_written_alike_whatever_stands_beside_it(line: bytes) -> None:
     output_format = OutputFormat(3, prefixed=False)
-    (alone,) = output_format.lines(7, [line])
+    (alone,) = output_format.lines(7, [line], TracebackLines())
     for beside in (b"plain", b"\x07", b"dos\r", b"\xc3\xa9"):
-        assert output_format.lines(7, [beside, line, beside])[1] == alone
+        assert output_format.lines(7, [beside, line, beside], TracebackLines())[1] == alone
 
 
 def test_the_output_of_apps_is_of_level_three() -> None:
