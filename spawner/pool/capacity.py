@@ -107,6 +107,11 @@ class Capacity:
         """How many workers count against PassengerMaxPoolSize."""
         return self._worker_count
 
+    @property
+    def has_too_many(self) -> bool:
+        """Whether there are more workers than the pool has places."""
+        return self._worker_count > self._max_pool_size
+
     def note(self, group: Group) -> None:
         """Count a group anew; to be called whenever its processes have changed."""
         former = self._holdings.get(group.key, _Holding(group))
@@ -118,8 +123,16 @@ class Capacity:
             self._holdings[group.key] = holding
         else:
             self._holdings.pop(group.key, None)
-        if holding.one_more < former.one_more and self._worker_count > self._allowed:
+        if holding.one_more < former.one_more and self._worker_count > self._in_use:
             self._excess += 1
+
+    @property
+    def _in_use(self) -> int:
+        """The places, with those above them that somebody has now. The one more that another group may have, but does
+        not have yet, is not there for what this one has left: it would never get it.
+        """
+        used = sum(one.group.one_more > 0 and one.group.has_one_more for one in self._holdings.values())
+        return self._max_pool_size + self._excess + used
 
     @property
     def _allowed(self) -> int:

@@ -109,6 +109,19 @@ def _retire_surplus(group: Group, capacity: Capacity, now: float) -> None:
     starting = [process for process in active if process.starting]
     for process in starting[: group.sizing.surplus_of_starts(len(active), group.one_more)]:
         group.terminate(process, now, "fewer processes are allowed")
+    if capacity.has_too_many and not starting:
+        _retire_replaced(group, now)
+
+
+def _retire_replaced(group: Group, now: float) -> None:
+    """In a full pool, a group may have fewer workers than it wants: none is surplus when a replacement has come up.
+
+    The place above the pool's size was for the replacement, so the replaced worker goes.
+    """
+    serving = group.serving_workers()
+    worn = [process for process in serving if process.needs_replacement]
+    if group.replacing and len(worn) < len(serving):
+        group.retire(min(worn, key=dispensability), now)
 
 
 def wants_worker(group: Group, capacity: Capacity, now: float) -> bool:
