@@ -146,7 +146,7 @@ def test_the_next_spawner_finds_the_trees_and_ends_those_that_nothing_belongs_to
         loop = asyncio.get_running_loop()
         before = ProcessTrees(loop, folder)
         kept, child = begin(before, "print('begun', flush=True); import time; time.sleep(600)")
-        _, left = begin(before, LEAVES_A_CHILD)
+        other, left = begin(before, LEAVES_A_CHILD)
         after = ProcessTrees(loop, folder)
         known: dict[Path | int, ProcessTree] = {}
         found = after.find(child.pid, os.getuid(), known).acquire()
@@ -156,6 +156,7 @@ def test_the_next_spawner_finds_the_trees_and_ends_those_that_nothing_belongs_to
         assert found.cgroup.folder == kept.cgroup.folder
         after.end_others(known)
         await is_over(left)
+        await cgroup_is_gone(other)
         assert child.poll() is None
         os.kill(child.pid, signal.SIGKILL)
         found.release()
