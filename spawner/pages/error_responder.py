@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from typing import Any, Callable, Coroutine, Optional
+from typing import Any, Callable, Coroutine, Iterable, Optional
 
 from spawner.pages.start_error_page import ErrorResponse, response_bytes
 from spawner.shared import constants, wire
@@ -76,15 +76,17 @@ class ErrorResponder:
 
         def deliver(result: tuple[list[socket.socket], bool]) -> None:
             if accepted.cancelled():
-                for connection in result[0]:
-                    connection.close()
+                _close_all(result[0])
             else:
                 accepted.set_result(result)
 
         def call() -> None:
             with listener:
                 result = interruptible_calls.accept_waiting(listener.fileno(), _CONNECTIONS)
-            self._loop.call_soon_threadsafe(deliver, result)
+            try:
+                self._loop.call_soon_threadsafe(deliver, result)
+            except RuntimeError:  # the loop has ended meanwhile
+                _close_all(result[0])
 
         interruptible_calls.submit(call)
         return accepted
@@ -132,3 +134,8 @@ class ErrorResponder:
     async def _drain(self, connection: socket.socket) -> None:
         while await self._loop.sock_recv(connection, _DRAIN):
             pass
+
+
+def _close_all(connections: Iterable[socket.socket]) -> None:
+    for connection in connections:
+        connection.close()
