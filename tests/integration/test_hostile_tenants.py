@@ -82,44 +82,8 @@ def test_one_that_makes_its_listening_socket_block_and_fails_its_start_holds_nob
     assert httpd.get("/", host="tenant.example").status == 500
 
 
+#: A socket whose last close blocks for an hour.
 LINGERS = """
-    server = socket.create_server(("127.0.0.1", 0))
-    sender = socket.create_connection(server.getsockname())
-    sender.setblocking(False)
-    try:
-        while True:
-            sender.send(bytes(1 << 20))
-    except BlockingIOError:
-        pass
-    sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sender.fileno()]))]
-"""
-
-
-def test_one_that_sends_a_socket_that_lingers_over_its_control_line_holds_nobody_up(
-    httpd: CheckedHttpd, apps: AppFolders, neighbour: AppFolder
-) -> None:
-    attack(httpd, apps, LINGERS + """
-    for line in lines:
-        try:
-            line.sendmsg([say([(b"type", b"warning"), (b"text", b"x")])], rights)
-        except PermissionError:  # the kernel does not let it
-            continue
-        sender.close()
-    """ + ANSWERS)  # fmt: skip
-    httpd.get("/", host="tenant.example")
-    check_neighbour(httpd, httpd.spawner_pid())
-
-
-@pytest.mark.parametrize("answer", ["in a frame of a file", "behind the end", "before the head"])
-def test_one_that_sends_sockets_that_linger_in_its_responses_holds_no_thread_of_httpd_up(
-    httpd: CheckedHttpd, apps: AppFolders, neighbour: AppFolder, answer: str
-) -> None:
-    httpd.add("ServerLimit 1\nStartServers 1\nThreadsPerChild 8\nMaxRequestWorkers 8\nThreadLimit 8")
-    httpd.logs.allow("AH10159")
-    attack(httpd, apps, f"""
-    ANSWER = {answer!r}
-    """ + """
     def lingering():
         server = socket.create_server(("127.0.0.1", 0))
         sender = socket.create_connection(server.getsockname())
@@ -137,7 +101,35 @@ def test_one_that_sends_sockets_that_linger_in_its_responses_holds_no_thread_of_
             pass
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
         return sender
+"""
 
+
+def test_one_that_sends_a_socket_that_lingers_over_its_control_line_holds_nobody_up(
+    httpd: CheckedHttpd, apps: AppFolders, neighbour: AppFolder
+) -> None:
+    attack(httpd, apps, LINGERS + """
+    sender = lingering()
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sender.fileno()]))]
+    for line in lines:
+        try:
+            line.sendmsg([say([(b"type", b"warning"), (b"text", b"x")])], rights)
+        except PermissionError:  # the kernel does not let it
+            continue
+        sender.close()
+    """ + ANSWERS)  # fmt: skip
+    httpd.get("/", host="tenant.example")
+    check_neighbour(httpd, httpd.spawner_pid())
+
+
+@pytest.mark.parametrize("answer", ["in a frame of a file", "behind the end", "before the head"])
+def test_one_that_sends_sockets_that_linger_in_its_responses_holds_no_thread_of_httpd_up(
+    httpd: CheckedHttpd, apps: AppFolders, neighbour: AppFolder, answer: str
+) -> None:
+    httpd.add("ServerLimit 1\nStartServers 1\nThreadsPerChild 8\nMaxRequestWorkers 8\nThreadLimit 8")
+    httpd.logs.allow("AH10159")
+    attack(httpd, apps, LINGERS + f"""
+    ANSWER = {answer!r}
+    """ + """
     def application(environ, start_response):
         head = b"Status: 200 OK\\r\\n\\r\\n"
         last = {"in a frame of a file": head + struct.pack("!IQQ", 0xFFFFFFFF, 0, 1), "behind the end": b"more",
