@@ -40,7 +40,8 @@ def text(answer: bytes) -> str:
 
 
 def own_sockets(httpd: Httpd, registered: dict[str, str]) -> list[Path]:
-    return [path for path in (httpd.instance / "apps").iterdir() if str(path) != registered["socket"]]
+    """Those that can be connected to: a socket gets its name, which ends with .sock, when it listens."""
+    return [path for path in (httpd.instance / "apps").glob("*.sock") if str(path) != registered["socket"]]
 
 
 def start_with_plain_loader(httpd: Httpd, capabilities: str) -> dict[str, str]:
