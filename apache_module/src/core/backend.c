@@ -158,19 +158,28 @@ int passenger_backend_take_descriptor(passenger_backend *backend)
     return oldest;
 }
 
-/* Closes the socket. If the worker has sent more than was received, there may be descriptors in it, and the kernel
- * would close these here, too: this socket is closed elsewhere. After the shutdown nothing more can come. */
-static void close_socket(int descriptor, int is_at_end)
+/* What is in the socket: more than 0 if bytes, 0 at its end, -1 if there is nothing now. */
+static ssize_t look_into(int descriptor)
 {
     char byte;
-    if (!is_at_end) {
-        shutdown(descriptor, SHUT_RD);
-        if (recv(descriptor, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) > 0) {
-            passenger_close_later(descriptor);
-            return;
-        }
+    return recv(descriptor, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+}
+
+/* Closes the socket. If the worker has sent more than was received, there may be descriptors in it, and the kernel
+ * would close these here, too: this socket is closed elsewhere. Most workers have closed their end by now; of the
+ * others nothing comes any more after the shutdown. */
+static void close_socket(int descriptor, int is_at_end)
+{
+    ssize_t found = is_at_end ? 0 : look_into(descriptor);
+    if (found < 0 && shutdown(descriptor, SHUT_RD) == 0) {
+        found = look_into(descriptor);
     }
-    close(descriptor);
+    if (found > 0) {
+        passenger_close_later(descriptor);
+    }
+    else {
+        close(descriptor);
+    }
 }
 
 void passenger_backend_close(passenger_backend *backend)
