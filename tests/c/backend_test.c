@@ -159,9 +159,9 @@ TEST(a_connection_whose_queue_holds_descriptors_is_not_closed_in_this_thread)
     int listener = made.listener;
     send_descriptors(made.connection, "x", &listener, 1);
     passenger_backend_close(&backend);
+    wait_for_closer();
     CHECK(send(made.connection, "y", 1, MSG_NOSIGNAL) == -1);
     finish(&made);
-    wait_for_closer();
     CHECK(open_descriptors() == before);
 }
 
