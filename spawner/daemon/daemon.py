@@ -116,7 +116,7 @@ class Daemon:
         self._stacks = StackCapture(loop, self._registry, self._instance.folder)
         dispatch = self._dispatcher.dispatch
         self._start_timeouts = StartTimeouts(loop, self._pool, self._registry, self._stacks, dispatch)
-        self._trees = ProcessTrees(loop, cgroups.make_folder("jumpseat-" + self._instance.name))
+        self._trees = ProcessTrees(loop, cgroups.make_folder(self._instance.name))
         self._factory = self._make_factory()
         self._starter = self._make_starter(limits)
         self._group_effects = self._make_group_effects()

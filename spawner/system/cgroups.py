@@ -29,20 +29,30 @@ def own_cgroup() -> Optional[Path]:
     return None if inside.startswith("..") else Path(point) / inside
 
 
-def make_folder(name: str) -> Optional[Path]:
-    """Make a cgroup below this process's own, or find it.
+def make_folder(instance: str) -> Optional[Path]:
+    """Make the cgroup of an instance below this process's own, or find it; those of instances that have gone, go.
 
+    :param instance: the instance's name: `httpd-<pid>`, and maybe more behind another `-`.
     :returns: None where that is not possible: no such cgroups, no rights, a file system that is read-only.
     """
     own = own_cgroup()
     if own is None:
         return None
-    folder = own / name
+    folder = own / ("jumpseat-" + instance)
     try:
         folder.mkdir(exist_ok=True)
+        _remove_stale(own)
         return folder if os.access(folder / _PROCESSES, os.W_OK) else None
     except OSError:
         return None
+
+
+def _remove_stale(own: Path) -> None:
+    """Remove the cgroups of instances whose httpd and spawner were both killed. Nothing is in them any more."""
+    for folder in own.glob("jumpseat-httpd-*"):
+        if not os.path.exists("/proc/" + folder.name.split("-")[2]):
+            for each in (*folder.glob("*/"), folder):
+                Cgroup(each).remove()
 
 
 class Cgroup:

@@ -41,7 +41,7 @@ if os.fork() == 0:
 @pytest.fixture
 def folder() -> Iterator[Optional[Path]]:
     """The cgroup of an instance; None where this machine does not let us have one."""
-    found = cgroups.make_folder(f"jumpseat-test-{os.getpid()}")
+    found = cgroups.make_folder(f"httpd-{os.getpid()}-test")
     yield found
     if found is not None:
         assert list(found.glob("*/")) == []
@@ -231,3 +231,21 @@ def test_a_kernel_without_cgroup_kill_ends_the_processes_one_by_one(
     while not cgroup.remove():
         pass
     assert linux.is_zombie(child.pid)
+
+
+def test_the_cgroups_of_an_instance_that_was_killed_go_with_the_next_start(folder: Optional[Path]) -> None:
+    if folder is None:
+        pytest.skip("this machine lets us have no cgroup")
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    stale = folder.with_name(f"jumpseat-httpd-{gone.pid}")
+    Cgroup.make(_made(stale))
+    alive = _made(folder.with_name(f"jumpseat-httpd-{os.getppid()}"))
+    assert cgroups.make_folder(f"httpd-{os.getpid()}-test") == folder
+    assert (stale.exists(), alive.exists()) == (False, True)
+    alive.rmdir()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
