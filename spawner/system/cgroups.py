@@ -51,8 +51,9 @@ def _remove_stale(own: Path) -> None:
     """Remove the cgroups of instances whose httpd and spawner were both killed. Nothing is in them any more."""
     for folder in own.glob("jumpseat-httpd-*"):
         if not os.path.exists("/proc/" + folder.name.split("-")[2]):
-            for each in (*folder.glob("*/"), folder):
-                Cgroup(each).remove()
+            with contextlib.suppress(OSError):  # its spawner may be about to do the same
+                for each in [*folder.glob("*/"), folder]:
+                    Cgroup(each).remove()
 
 
 class Cgroup:
