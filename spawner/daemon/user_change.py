@@ -8,7 +8,6 @@ that hold it; then these retire.
 from __future__ import annotations
 
 import asyncio
-import select
 import socket
 from typing import Callable
 
@@ -16,6 +15,7 @@ from spawner.daemon.event_dispatcher import Dispatch
 from spawner.logs.log import Log
 from spawner.pool.pool import Pool
 from spawner.processes.app_process import AppRegistry
+from spawner.processes.group_resources import connection_waits
 from spawner.processes.users import SystemUsers, user_label
 
 _LOOK = 0.05  # seconds between two looks at the queue of the old socket
@@ -62,9 +62,8 @@ class UserChange:
         self._drain(key, uid, old, self._loop.time() + _LONGEST)
 
     def _drain(self, key: str, uid: int, old: socket.socket, deadline: float) -> None:
-        poll = select.poll()
-        poll.register(old, select.POLLIN)
-        if poll.poll(0) and self._loop.time() < deadline and self._registry.groups.entry(key) is not None:
+        known = self._registry.groups.entry(key) is not None
+        if known and connection_waits(old) and self._loop.time() < deadline:
             self._loop.call_later(_LOOK, self._drain, key, uid, old, deadline)
             return
         self._retire(key, uid)

@@ -57,9 +57,7 @@ class GroupResources:
 
     def has_waiting(self) -> bool:
         """Whether a connection waits in the queue."""
-        poll = select.poll()
-        poll.register(self.listener, select.POLLIN)
-        return bool(poll.poll(0))
+        return connection_waits(self.listener)
 
     def close(self) -> None:
         """Close socket and scoreboard; the workers keep theirs."""
@@ -80,6 +78,16 @@ def backlog_for(registration: Registration, server: ServerOptions) -> int:
     """
     size = registration.options.max_request_queue_size or max(1, server.socket_backlog)
     return max(0, size - 1)
+
+
+def connection_waits(listener: socket.socket) -> bool:
+    """Whether a connection waits to be accepted.
+
+    :param listener: a listening socket.
+    """
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def queue_length(listener: socket.socket) -> Optional[int]:

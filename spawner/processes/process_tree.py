@@ -98,14 +98,12 @@ class ProcessTrees:
     @contextlib.contextmanager
     def new(self) -> Iterator[ProcessTree]:
         """A tree; the interpreter that is started within the block is its root. It ends if the block raises."""
-        with contextlib.ExitStack() as stack:
-            tree = ProcessTree(self, self._join_new(stack))
-            try:
+        with contextlib.ExitStack() as on_failure:
+            with contextlib.ExitStack() as membership:
+                tree = ProcessTree(self, self._join_new(membership))
+                on_failure.callback(self._end, tree, _MOST_ATTEMPTS)
                 yield tree
-            except BaseException:
-                stack.close()
-                self._end(tree, _MOST_ATTEMPTS)
-                raise
+            on_failure.pop_all()
 
     def _join_new(self, stack: contextlib.ExitStack) -> Optional[Cgroup]:
         """Make a cgroup and join it; None if the machine has as many as it may have: the session has to do."""

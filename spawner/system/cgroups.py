@@ -17,16 +17,24 @@ def own_cgroup() -> Optional[Path]:
     """The folder of this process's cgroup; None where the machine has no such cgroups or does not show them."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
-        lines = Path("/proc/self/cgroup").read_text(errors="surrogateescape").splitlines()
     except OSError:
         return None
-    path = next((line[3:] for line in lines if line.startswith("0::/")), None)
+    path = _path_of(os.getpid())
     mount = next((line.split() for line in mounts if " - cgroup2 " in line), None)
     if path is None or mount is None:
         return None
     root, point = mount[3], mount[4]
     inside = os.path.relpath(path, root)
     return None if inside.startswith("..") else Path(point) / inside
+
+
+def _path_of(pid: int) -> Optional[str]:
+    """The path of a process's cgroup as /proc has it; None if it has none of the second version."""
+    try:
+        lines = Path("/proc/%d/cgroup" % pid).read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    return next((line[3:] for line in lines if line.startswith("0::/")), None)
 
 
 def make_folder(instance: str) -> Optional[Path]:
@@ -82,13 +90,9 @@ class Cgroup:
     @classmethod
     def of_process(cls, pid: int, parent: Path) -> Optional[Cgroup]:
         """The one below `parent` that a process is in, if it is in one."""
-        try:
-            lines = Path("/proc/%d/cgroup" % pid).read_text(errors="surrogateescape").splitlines()
-        except OSError:
-            return None
-        name = next((line.rpartition("/")[2] for line in lines if line.startswith("0::/")), "")
-        folder = parent / name
-        return cls(folder) if name and "/%s/%s" % (parent.name, name) in "\n".join(lines) and folder.is_dir() else None
+        path = Path(_path_of(pid) or "/")
+        folder = parent / path.name
+        return cls(folder) if path.parent.name == parent.name and folder.is_dir() else None
 
     @contextlib.contextmanager
     def joined(self) -> Iterator[None]:
