@@ -25,7 +25,6 @@ from spawner.system import linux
 
 _NOT_EXECUTED = (126 << 8, 127 << 8)  # the statuses of shells and env(1) that could not execute a program
 _MOST_WARNINGS = 50  # of one release
-_LONGEST_WARNING = 2000  # characters
 
 
 class ProcessEventHandlers:
@@ -201,7 +200,6 @@ class ProcessEventHandlers:
             return
         if resources.tolerated_generation != process.generation:
             resources.tolerated_generation, resources.tolerated = process.generation, set()
-        text = text[:_LONGEST_WARNING]
         if text not in resources.tolerated and len(resources.tolerated) < _MOST_WARNINGS:
             resources.tolerated.add(text)
             line = "app warning of %s: %s" % (process.key, text)

@@ -31,7 +31,7 @@ class ErrorResponder:
         self._blocked_until: dict[int, float] = {}  # loop times by the inode of a listening socket
 
     def answer_waiting(
-        self, listener: socket.socket, answer: ErrorResponse, on_accepted: Callable[[int], None] = lambda count: None
+        self, listener: socket.socket, answer: ErrorResponse, on_accepted: Callable[[int], None]
     ) -> None:
         """Answer every connection that waits now.
 
