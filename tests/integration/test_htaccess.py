@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import pwd
 import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +76,21 @@ class Hosting:
 @pytest.fixture
 def hosting(httpd: CheckedHttpd) -> Hosting:
     return Hosting(httpd)
+
+
+@contextmanager
+def nobody_listens(listener: Path) -> Iterator[None]:
+    """Put a socket at which nobody listens in a socket's place; the name is never missing, so nobody mends it."""
+    kept = listener.with_name("kept.sock")
+    dead = listener.with_name("dead.sock")
+    os.link(listener, kept)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as unused:
+        unused.bind(str(dead))
+    os.replace(dead, listener)
+    try:
+        yield
+    finally:
+        os.replace(kept, listener)
 
 
 def uid(name: str) -> int:
@@ -379,13 +397,10 @@ def test_one_user_cannot_have_more_apps_than_the_administrator_allows(hosting: H
 
 
 def test_a_request_registers_an_unchanged_htaccess_once(hosting: Hosting, ada: AppFolder) -> None:
-    """The answer of the spawner is kept, so a socket that is away is not missed."""
+    """The answer of the spawner is kept, so a socket at which nobody listens is not noticed."""
     assert hosting.process(ADA)["user"] == ADA
-    os.rename(hosting.httpd.instance_folder() / "spawner.sock", hosting.httpd.instance_folder() / "away")
-    try:
+    with nobody_listens(hosting.httpd.instance_folder() / "spawner.sock"):
         assert hosting.httpd.get(path("/process"), f"{ADA}.example").json()["user"] == ADA
-    finally:
-        os.rename(hosting.httpd.instance_folder() / "away", hosting.httpd.instance_folder() / "spawner.sock")
 
 
 def test_a_tenant_who_changes_its_htaccess_with_each_request_is_slowed_down_alone(
