@@ -53,7 +53,7 @@ CGROUP_LIMITS = (MEMORY, PROCESSES, CPU_WEIGHT)
 class StartLimits:
     """What holds for one interpreter from its start.
 
-    :ivar limits: values for setrlimit(2), by directive.
+    :ivar limits: values of directives that setrlimit(2) enforces.
     :ivar cgroup: that it enters itself; None: the spawner has entered one for it.
     """
 
@@ -70,7 +70,7 @@ class StartLimits:
 def start_limits(options: AppOptions, cgroup: Optional[Path]) -> StartLimits:
     """What the directives say."""
     values = {
-        "PassengerAddressSpaceLimit": options.address_space_limit * MEGABYTE,
+        "PassengerAddressSpaceLimit": options.address_space_limit,
         "PassengerUserProcessLimit": options.user_process_limit,
         "PassengerAppFileDescriptorUlimit": options.app_file_descriptor_ulimit,
         "PassengerCpuTimeLimit": options.cpu_time_limit,

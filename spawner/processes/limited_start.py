@@ -22,11 +22,11 @@ _HIDDEN = "JUMPSEAT_VARIABLE_%d"
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _MOST_CAPABILITIES = 64
-_LIMITS = {
-    "PassengerUserProcessLimit": resource.RLIMIT_NPROC,
-    "PassengerAppFileDescriptorUlimit": resource.RLIMIT_NOFILE,
-    "PassengerCpuTimeLimit": resource.RLIMIT_CPU,
-    "PassengerAddressSpaceLimit": resource.RLIMIT_AS,  # the last one: this program needs some itself
+_LIMITS = {  # and the unit of the directive
+    "PassengerUserProcessLimit": (resource.RLIMIT_NPROC, 1),
+    "PassengerAppFileDescriptorUlimit": (resource.RLIMIT_NOFILE, 1),
+    "PassengerCpuTimeLimit": (resource.RLIMIT_CPU, 1),
+    "PassengerAddressSpaceLimit": (resource.RLIMIT_AS, 1_048_576),  # the last one: this program needs some itself
 }
 
 
@@ -51,14 +51,15 @@ def main(arguments: Sequence[str]) -> NoReturn:
         if orders["no_new_privileges"]:
             _step("PassengerNoNewPrivileges", _give_privileges_up)
         for directive in [one for one in _LIMITS if one in limits]:
-            _step("%s %d" % (directive, limits[directive]), _limit, _LIMITS[directive], limits[directive])
+            number, unit = _LIMITS[directive]
+            _step("%s %d" % (directive, limits[directive]), _limit, number, limits[directive] * unit)
         if orders["open_files"] is not None and "PassengerAppFileDescriptorUlimit" not in limits:
             _step("the limit of open files", _limit_softly, resource.RLIMIT_NOFILE, orders["open_files"])
         if orders["switch"]:
             _step("its user", _become, orders["uid"], orders["gid"], orders["groups"])
         _step("the app root %s" % orders["app_root"], os.chdir, orders["app_root"])
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and whoever is executed would, too
-            signal.signal(number, signal.SIG_DFL)
+        for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, and so by whoever is executed
+            signal.signal(ignored, signal.SIG_DFL)
         _step(command[0], os.execvpe, command[0], command, variables)
     except (OSError, ValueError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

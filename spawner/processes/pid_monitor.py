@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Callable, Optional
 
 from spawner.system import linux
@@ -79,7 +80,9 @@ class PidMonitor:
         self._on_exit()
 
     def _check_pid(self) -> None:
-        if linux.process_exists(self.pid) and linux.runs_as(self.pid, self._uid):
+        # A child of this process that is still root is about to become the user (limited_start.py).
+        is_it = linux.runs_as(self.pid, self._uid) or linux.is_child(self.pid, os.getpid(), 0)
+        if linux.process_exists(self.pid) and is_it:
             self._timer = self._loop.call_later(_POLL, self._check_pid)
         else:
             self._exited()
