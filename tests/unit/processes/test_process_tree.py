@@ -13,6 +13,7 @@ from typing import Any, Callable, Coroutine, Iterator, Optional
 
 import pytest
 
+from spawner.logs.log import Log
 from spawner.options import AppOptions
 from spawner.processes import process_tree
 from spawner.processes.app_cgroups import AppCgroups
