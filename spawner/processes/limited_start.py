@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     command, variables = arguments[1:], _shown_variables(os.environ)
     limits: Mapping[str, int] = orders["limits"]
     try:
-        _step("PassengerAppMemoryLimit, its cgroup", _join, orders["cgroup"])
+        _step("its cgroup", _join, orders["cgroup"])
         if orders["no_new_privileges"]:
             _step("PassengerNoNewPrivileges", _give_privileges_up)
         for directive in [one for one in _LIMITS if one in limits]:

@@ -93,7 +93,7 @@ class Greedy:
 def greedy(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> Iterator[Greedy]:
     found = Greedy(shared_httpd, shared_apps)
     found.add("free")
-    found.add("space", "PassengerAddressSpaceLimit 400")
+    found.add("space", "PassengerAddressSpaceLimit 200")
     found.add("files", "PassengerAppFileDescriptorUlimit 60")
     found.add("cpu", "PassengerCpuTimeLimit 1")
     found.add("whole", WHOLE_APP)
@@ -112,16 +112,16 @@ def _setuid_program(path: Path) -> None:
 
 def test_an_app_without_limits_can_do_what_the_others_cannot(greedy: Greedy) -> None:
     """So that the other tests show the limits and not the machine."""
-    assert greedy.ask("free", "/memory/500").text == "allocated"
+    assert greedy.ask("free", "/memory/250").text == "allocated"
     assert greedy.ask("free", "/files/100").text == "opened"
     assert greedy.status("free")["limits"] == {}
 
 
 def test_an_app_gets_no_more_address_space_than_it_may_have(greedy: Greedy) -> None:
     before = greedy.ask("space").text
-    assert greedy.ask("space", "/memory/500").text == "refused: MemoryError() after 0"
+    assert greedy.ask("space", "/memory/250").text == "refused: MemoryError() after 0"
     assert greedy.ask("space").text == before, "the worker lives on"
-    assert greedy.status("space")["limits"] == {"PassengerAddressSpaceLimit": {"value": 400, "without_effect": None}}
+    assert greedy.status("space")["limits"] == {"PassengerAddressSpaceLimit": {"value": 200, "without_effect": None}}
 
 
 def test_an_app_opens_no_more_files_than_it_may(greedy: Greedy) -> None:
@@ -192,7 +192,7 @@ def test_the_kernel_kills_a_process_of_an_app_that_needs_too_much_memory_and_the
     whole.httpd.logs.expect("JS3117")
     whole.httpd.logs.allow("JS2|JS3503")
     before = whole.ask("whole").text
-    assert whole.ask("whole", "/memory/500").status == 502
+    assert whole.ask("whole", "/memory/250").status == 502
     assert "PassengerAppMemoryLimit 150" in whole.httpd.logs.wait_for(f"JS3117: .*worker {before} of")
     assert whole.ask("whole").text != before
 
