@@ -160,7 +160,7 @@ def _limits(failure: StartFailure, facts: Mapping[str, str], options: AppOptions
     if options.address_space_limit and any(sign in text for sign in _NO_MEMORY):
         yield (
             "PassengerAddressSpaceLimit is %d MB. Libraries and the stacks of threads count completely: an app needs "
-            "several times the memory that it uses. PassengerMemoryLimit and PassengerAppMemoryLimit count what is used."
+            "several times the memory that it uses. PassengerAppMemoryLimit counts what the app uses."
             % options.address_space_limit
         )
     if any(sign in text for sign in _NO_PROCESS):

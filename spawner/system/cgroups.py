@@ -15,6 +15,7 @@ from spawner.errors import OperatorError
 _PROCESSES = "cgroup.procs"
 _OFFERED = "cgroup.controllers"
 _ENABLED = "cgroup.subtree_control"
+_TYPE = "cgroup.type"  # only the root has none
 _LEAF = "httpd"  # the cgroup for httpd itself, where one that has processes may have no controllers for others
 _SYSTEMD = "/run/systemd/system"  # exists where systemd runs (sd_booted(3))
 _UNITS = (".service", ".scope", ".slice")
@@ -102,29 +103,29 @@ def enable_controller(name: str, folder: Path) -> None:
         raise NoController(text % (name, base / _OFFERED, offered))
     try:
         if name not in _words(base / _ENABLED):
-            _enable_beside_processes(name, base)
+            _make_room(base)
+            (base / _ENABLED).write_text("+" + name)
         (folder / _ENABLED).write_text("+" + name)
     except OSError as error:
-        busy = "Apache's own processes are in it, and it is not delegated to Apache"
-        reason = busy if error.errno == errno.EBUSY else error.strerror or str(error)
         text = "the controller %r cannot be enabled in %s: %s"
-        raise NoController(text % (name, error.filename or base, reason)) from error
+        raise NoController(text % (name, error.filename or base, error.strerror or error)) from error
 
 
-def _enable_beside_processes(name: str, base: Path) -> None:
-    """:raises NoController: the cgroup is not ours.
+def _make_room(base: Path) -> None:
+    """See to it that a cgroup may have controllers for those below it. If it has processes, and is not the root, then
+    it may have either no controllers or, with those for threads, no more processes in the cgroups below it.
+
+    :raises NoController: it is not ours.
     :raises OSError: the kernel refuses.
     """
     is_ours = is_delegated(base)
     if not is_ours and os.path.exists(_SYSTEMD) and not os.path.ismount(base):
         raise NoController("systemd has not delegated the cgroup %s to Apache" % base)
-    try:
-        (base / _ENABLED).write_text("+" + name)
-    except OSError as error:
-        if error.errno != errno.EBUSY or not is_ours:
-            raise
+    if (base / _TYPE).exists() and _words(base / _PROCESSES):
+        if not is_ours:
+            text = "Apache's own processes are in the cgroup %s, and it is not delegated to Apache"
+            raise NoController(text % base)
         _move_processes(base, base / _LEAF)
-        (base / _ENABLED).write_text("+" + name)
 
 
 def _move_processes(base: Path, leaf: Path) -> None:
@@ -134,12 +135,13 @@ def _move_processes(base: Path, leaf: Path) -> None:
     """
     leaf.mkdir(exist_ok=True)
     for _ in range(_MOST_ROUNDS):
-        pids = Cgroup(base).pids()
+        pids = _words(base / _PROCESSES)
         if not pids:
             return
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
-                (leaf / _PROCESSES).write_text(str(pid))
+                (leaf / _PROCESSES).write_text(pid)
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(base))
 
 
 def _words(path: Path) -> list[str]:

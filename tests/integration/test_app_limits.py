@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,7 @@ class Greedy:
 
 
 @pytest.fixture(scope="module")
-def greedy(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> Iterator[Greedy]:
+def greedy(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> Greedy:
     found = Greedy(shared_httpd, shared_apps)
     found.add("free")
     found.add("space", "PassengerAddressSpaceLimit 200")
@@ -102,7 +101,7 @@ def greedy(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> Iterator[Gree
         found.add("privileges", "PassengerNoNewPrivileges on")
         _setuid_program(shared_apps.folder / "id-of-root")
     shared_httpd.start()
-    yield found
+    return found
 
 
 def _setuid_program(path: Path) -> None:
