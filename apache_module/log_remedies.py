@@ -135,8 +135,8 @@ REMEDIES: dict[int, str] = {
     "killed were answered 502 or cut.",
     3116: "The app starts too many processes or threads, or PassengerAppProcessLimit is too small: during a restart, "
     "the old and the new release count together.",
-    3117: "The app needs more than the directive allows. If it works normally, raise the value; for processor time, let "
-    "PassengerMaxRequests replace workers earlier.",
+    3117: "The app needs more than the directive allows. If the app works normally, raise the value. For processor "
+    "time, let PassengerMaxRequests replace workers earlier.",
     3501: "Do what the line says.",
     3503: "The process crashed (signal 6, 7, 8 or 11: see `coredumpctl`), the kernel killed it because memory was out "
     "(signal 9: see `dmesg`), or the app ended its process itself. If JS3117 stands before it, a limit has ended it. "

@@ -94,7 +94,8 @@ class ProcessStarter:
         process.facts, process.environment = launched.facts, launched.environment
         tree.session, tree.uid = launched.pid, launched.identity.uid
         process.tree = tree.acquire()
-        process.set_pid(launched.pid, linux.open_pidfd(launched.pid))
+        pidfd = linux.open_pidfd(launched.pid) if launched.becomes_user else None
+        process.set_pid(launched.pid, pidfd, launched.becomes_user)
         text = "started process %d: %s of %s, generation %d, user %s"
         values = (launched.pid, effect.kind.value, effect.key, effect.generation, launched.identity.user)
         self._log.info(3023, text % values)

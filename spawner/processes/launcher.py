@@ -57,6 +57,7 @@ class LaunchedProcess:
 
     :ivar line: the spawner's end of its control line.
     :ivar output: read end of its output pipe.
+    :ivar becomes_user: it is root, and becomes its user before it executes the interpreter.
     """
 
     pid: int
@@ -65,6 +66,7 @@ class LaunchedProcess:
     identity: Identity
     facts: tuple[tuple[str, str], ...]
     environment: Mapping[str, str]
+    becomes_user: bool = False
 
 
 def user_policy(registration: Registration, server: ServerOptions) -> UserPolicy:
@@ -187,7 +189,7 @@ class Launcher:
             theirs.close()
             if write_end >= 0:
                 os.close(write_end)
-        return LaunchedProcess(pid, ours, output, identity, facts, environment)
+        return LaunchedProcess(pid, ours, output, identity, facts, environment, limits.any)
 
     def _environment(self, registration: Registration, identity: Identity) -> dict[str, str]:
         return build_environment(
