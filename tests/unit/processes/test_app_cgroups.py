@@ -28,13 +28,13 @@ WANTED = AppOptions(app_memory_limit=100, app_process_limit=20, app_cpu_weight=5
 
 
 class Kernel:
-    """Folders that look like cgroups. `offered`: the controllers of Apache's own one."""
+    """Folders that look like cgroups."""
 
-    def __init__(self, root: Path, offered: str = "cpu memory pids") -> None:
+    def __init__(self, root: Path) -> None:
         self.base = root / "apache2.service"
         self.instance = self.base / "jumpseat-httpd-1"
         self.instance.mkdir(parents=True)
-        (self.base / "cgroup.controllers").write_text(offered + "\n")
+        (self.base / "cgroup.controllers").write_text("cpu memory pids\n")
         self.log = root / "log"
         self.loop = asyncio.new_event_loop()
         self.apps = AppCgroups(self.loop, Log(LogWriter.open(str(self.log))), self.instance)
@@ -43,10 +43,9 @@ class Kernel:
         """As at the start of an interpreter. The kernel makes the files of a new cgroup: here the test does."""
         first = self.apps.prepare(key, AppOptions())
         assert first.folder is not None
-        if "memory" in (self.base / "cgroup.controllers").read_text():
-            for name in ("memory.max", "memory.swap.max", "pids.max", "cpu.weight"):
-                if not (first.folder / name).exists():
-                    (first.folder / name).write_text("kernel's")
+        for name in ("memory.max", "memory.swap.max", "pids.max", "cpu.weight"):
+            if not (first.folder / name).exists():
+                (first.folder / name).write_text("kernel's")
         return self.apps.prepare(key, options)
 
     def read(self, app: AppCgroup) -> list[str]:
@@ -84,16 +83,15 @@ def test_two_apps_have_a_cgroup_each(kernel: Kernel) -> None:
     assert kernel.prepare(WANTED, "one").folder == kernel.prepare(WANTED, "one").folder
 
 
-def test_what_cannot_be_enforced_is_logged_once_until_it_changes(tmp_path: Path) -> None:
-    kernel = Kernel(tmp_path, "hugetlb")
+def test_what_cannot_be_enforced_is_logged_once_until_it_changes(kernel: Kernel) -> None:
+    (kernel.base / "cgroup.controllers").write_text("hugetlb\n")
     for _ in range(3):
-        app = kernel.prepare(AppOptions(app_memory_limit=100))
+        app = kernel.apps.prepare("shop", AppOptions(app_memory_limit=100))
         assert not app.limited
     reason = f"there is no controller 'memory' for Apache's cgroup ({kernel.base}/cgroup.controllers has: hugetlb)"
     assert app.without_effect == {"PassengerAppMemoryLimit": reason}
-    (line,) = kernel.log.read_text().splitlines()[:1]
+    (line,) = kernel.log.read_text().splitlines()
     assert f"JS3114: a limit has no effect: PassengerAppMemoryLimit of shop: {reason}; Delegate=cpu memory pids" in line
-    kernel.loop.close()
 
 
 def test_where_there_are_no_cgroups_the_app_starts_and_the_reason_is_said(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 
 from spawner.options import AppOptions, ServerOptions
 from spawner.pool.registration import Registration
-from spawner.processes.app_limits import limits_in_force, why_ended
+from spawner.processes.app_environment import CommandLine
+from spawner.processes.app_limits import StartLimits, limited_command, limits_in_force, why_ended
 from spawner.processes.launcher import Launcher
+from spawner.processes.users import own_identity
 from spawner.system.process_limits import InheritedLimits
 from tests.open_folders import APP_PYTHON
 
@@ -35,7 +38,7 @@ def raised(number):
 line.send(json.dumps({
     "limits": {n: resource.getrlimit(getattr(resource, "RLIMIT_" + n)) for n in ("AS", "NPROC", "NOFILE", "CPU")},
     "raised": [n for n in ("AS", "NPROC", "NOFILE", "CPU") if raised(getattr(resource, "RLIMIT_" + n))],
-    "privileges": [status[n] for n in ("NoNewPrivs", "CapBnd", "CapPrm", "CapEff")], "ignored": status["SigIgn"],
+    "privileges": [status[n] for n in ("NoNewPrivs", "CapBnd", "CapPrm", "CapEff")],
     "uids": os.getresuid(), "gids": os.getresgid(), "groups": os.getgroups(), "cwd": os.getcwd(),
     "sid": os.getsid(0) == os.getpid(), "umask": os.umask(0o22), "env": dict(os.environ),
     "fds": sorted(int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + fd)),
@@ -86,25 +89,30 @@ def test_every_limit_holds_and_the_app_cannot_raise_it(tmp_path: Path) -> None:
 
 def test_a_process_with_a_limit_is_started_like_every_other_one(tmp_path: Path) -> None:
     """Apart from the limit: the program that sets it leaves nothing of itself, and takes nothing from the app."""
-    hostile = {"LD_PRELOAD": "/no/such/library.so", "PYTHONHOME": "/nowhere", "odd name": "x=y", "BYTES": "\udcff"}
-    found = started(tmp_path, {**hostile, "PYTHONHOME": ""}, cpu_time_limit="50")
+    configured = {"LD_PRELOAD": "/no/such/library.so", "odd name": "x=y", "BYTES": "\udcff"}
+    found = started(tmp_path, configured, cpu_time_limit="50")
     assert found["uids"] == [OWNER] * 3
     assert found["gids"] == [OWNER if AS_ROOT else os.getegid()] * 3
     assert (found["cwd"], found["sid"], found["umask"]) == (str(tmp_path / "app"), True, 0o22)
     assert found["fds"] == [0, 1, 2, int(found["argv"][1])]
-    assert [found["env"][name] for name in ("LD_PRELOAD", "odd name", "BYTES")] == [
-        "/no/such/library.so", "x=y", "\udcff",
-    ]  # fmt: skip
+    assert {name: found["env"][name] for name in configured} == configured
     assert not [name for name in found["env"] if name.startswith("JUMPSEAT_")]
-    python_ignores = 1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1
-    assert int(found["ignored"], 16) & ~python_ignores == 0
     assert found["limits"]["NOFILE"][0] == 500, "as httpd had it"
 
 
 def test_variables_of_an_app_do_not_reach_the_program_that_sets_its_limits(tmp_path: Path) -> None:
-    """It runs with the spawner's rights, and PYTHONHOME would end it, as it ends every other Python."""
-    found = started(tmp_path, {"LD_BIND_NOT": "1", "PYTHONUSERBASE": "/x"}, user_process_limit="4000")
-    assert (found["env"]["LD_BIND_NOT"], found["env"]["PYTHONUSERBASE"]) == ("1", "/x")
+    """With this one, a program lists its libraries and ends: it must be env(1), as the user, and not ours, as root."""
+    with pytest.raises(AssertionError, match="libc") as caught:
+        started(tmp_path, {"LD_TRACE_LOADED_OBJECTS": "1"}, user_process_limit="4000")
+    assert "libm.so" not in str(caught.value), "Python's"
+
+
+def test_signals_that_python_ignores_are_not_ignored_in_the_app() -> None:
+    command = CommandLine(("/bin/grep", "SigIgn", "/proc/self/status"), {})
+    limits = StartLimits({"PassengerCpuTimeLimit": 50})
+    order = limited_command(command, limits, own_identity(), "/", None)
+    said = subprocess.run(order.argv, env=dict(order.environment), capture_output=True, text=True).stdout
+    assert int(said.split()[1], 16) & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1) == 0
 
 
 def test_without_new_privileges_no_program_gives_any(tmp_path: Path) -> None:
