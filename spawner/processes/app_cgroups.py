@@ -84,6 +84,11 @@ class AppCgroup:
         before, self._seen[name] = self._seen.get(name, now), now
         return max(0, now - before)
 
+    def count_kills(self) -> int:
+        """How many processes the kernel has killed for the app's limit: not for want of the machine's memory."""
+        at_limit, kills = self.count_new("memory.events", "oom"), self.count_new("memory.events", "oom_kill")
+        return kills if at_limit else 0
+
     def report_refused(self, now: float) -> int:
         """How many starts of processes the kernel has refused; 0: none, or it was told a short time ago."""
         self._refused += self.count_new("pids.events", "max")
@@ -104,34 +109,40 @@ class AppCgroups:
         self._loop = loop
         self._log = log
         self._apps: dict[str, AppCgroup] = {}
+        self._said: set[tuple[str, str]] = set()  # directives, and why they have no effect
         self._timer: Optional[asyncio.TimerHandle] = None
 
     def prepare(self, key: str, options: AppOptions) -> AppCgroup:
         """Set the limits of an app whose next interpreter is about to start. Those of running ones change with them.
 
-        What cannot be enforced is logged, once until it changes; the app starts without it.
+        What cannot be enforced is logged; the app starts without it.
         """
         app = self._find(key)
         self.look(app)  # for the limits that have held until now
         app.options = options
         app.make()
-        former, app.without_effect = app.without_effect, {}
+        app.without_effect = {}
         for limit in CGROUP_LIMITS:
             try:
-                self._set(app, limit)
+                app.set(limit, self._enable)
             except NoController as error:
                 if limit.value(options):
                     app.without_effect[limit.directive] = str(error)
-        for directive, reason in app.without_effect.items():
-            if former.get(directive) != reason:
-                text = "a limit has no effect: %s of %s: %s; %s"
-                self._log.warn(3114, text % (directive, key, reason, _REMEDY))
+                    self._say_without_effect(limit.directive, app, str(error))
         self.look(app)
         self._watch()
         return app
 
-    def _set(self, app: AppCgroup, limit: CgroupLimit) -> None:
-        app.set(limit, lambda name: enable_controller(name, app.folder.parent) if app.folder else None)
+    def _enable(self, controller: str) -> None:
+        if self.folder is not None:
+            enable_controller(controller, self.folder)
+
+    def _say_without_effect(self, directive: str, app: AppCgroup, reason: str) -> None:
+        """Once: what is in the way of one app is in the way of all."""
+        if (directive, reason) not in self._said:
+            self._said.add((directive, reason))
+            text = "a limit has no effect: %s, here of %s: %s; %s"
+            self._log.warn(3114, text % (directive, app.key, reason, _REMEDY))
 
     def _find(self, key: str) -> AppCgroup:
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:16]
@@ -147,7 +158,7 @@ class AppCgroups:
 
         :returns: how many of its processes it has killed.
         """
-        kills = app.count_new("memory.events", "oom_kill")
+        kills = app.count_kills()
         if kills and app.options.app_memory_limit:
             text = "out of memory by PassengerAppMemoryLimit %d: the kernel has killed %d processes of %s"
             self._log.warn(3115, text % (app.options.app_memory_limit, kills, app.key))
