@@ -99,7 +99,7 @@ soak: $(TEST_TOOLS) $(MODULE) bytecode ## the same for longer: 1,100 graceful re
 	FAULT_ROUNDS=10 $(BIN)/python -m pytest tests/faults
 
 provision-test: $(TEST_TOOLS) ## as root or with sudo: vagrant/provision.sh, make demo and the start of make test in bare Debian 12 trees
-	$(AS_ROOT) $(BIN)/python -B -m pytest -p no:cacheprovider tests/provision
+	$(AS_ROOT) $(BIN)/python -B -m pytest -p no:cacheprovider -n $(JOBS) --dist loadfile tests/provision
 
 bench: $(TEST_TOOLS) $(MODULE) bytecode ## measure hello world beside those peers that are installed (it names their packages)
 	@scripts/packages bench

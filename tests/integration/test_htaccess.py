@@ -396,8 +396,13 @@ def test_one_user_cannot_have_more_apps_than_the_administrator_allows(hosting: H
     assert hosting.process(ADA, "/one/process")["user"] == ADA
 
 
-def test_a_request_registers_an_unchanged_htaccess_once(hosting: Hosting, ada: AppFolder) -> None:
+def test_a_child_of_httpd_registers_an_unchanged_htaccess_once(hosting: Hosting) -> None:
     """The answer of the spawner is kept, so a socket at which nobody listens is not noticed."""
+    hosting.httpd.add("ServerLimit 1\nStartServers 1\nThreadsPerChild 8\nMaxRequestWorkers 8\nThreadLimit 8")
+    hosting.tenant(ADA)
+    hosting.write(ADA, f"PassengerAppRoot {hosting.app(ADA).root}")
+    hosting.httpd.logs.allow("AH10159")
+    hosting.httpd.start()
     assert hosting.process(ADA)["user"] == ADA
     with nobody_listens(hosting.httpd.instance_folder() / "spawner.sock"):
         assert hosting.httpd.get(path("/process"), f"{ADA}.example").json()["user"] == ADA

@@ -162,7 +162,7 @@ def running_tree(with_services: bool, checkout: str = "vagrant", mounts: Sequenc
         shutil.copytree(CHECKOUT, root / checkout, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
         if not with_services:
             _forbid_services(root)
-        binds = [*_bind_commands(root), *mounts]
+        binds = [*_bind_commands(root, checkout), *mounts]
         holder = subprocess.Popen(
             [*UNSHARE, "/bin/sh", "-ec", ENTER.format(root=shlex.quote(str(root)), binds="\n".join(binds)) + REAP],
             stdin=subprocess.PIPE,
@@ -200,7 +200,7 @@ def _cached_tree() -> Path:
 
 def _cache_folder() -> Path:
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jumpseat-tests"
-    (folder / "archives" / "partial").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -256,12 +256,17 @@ def _forbid_services(root: Path) -> None:
     policy.chmod(0o755)
 
 
-def _bind_commands(root: Path) -> list[str]:
-    """Mount what the tree shares with the machine: fetched packages, and what pip is configured to read."""
+def _bind_commands(root: Path, name: str) -> list[str]:
+    """Mount what the tree shares with the machine: fetched packages, and what pip is configured to read.
+
+    :param name: of the tree; apt lets one tree at a time use a folder of packages.
+    """
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
     hosts = Path("/etc/hosts").read_text(encoding="utf-8")
     (root / "etc/hosts").write_text(hosts.rstrip("\n") + "\n127.0.0.1 bare\n", encoding="utf-8")
-    commands = [_bind(_cache_folder() / "archives", root / "var/cache/apt/archives")]
+    archives = _cache_folder() / ("archives-" + name.replace("/", "-"))
+    (archives / "partial").mkdir(parents=True, exist_ok=True)
+    commands = [_bind(archives, root / "var/cache/apt/archives")]
     settings = _pip_settings()
     for path in sorted({path for value in settings.values() for path in re.findall(LOCAL_PATH, value)}):
         if Path(path).is_dir():
