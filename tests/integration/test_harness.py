@@ -150,8 +150,9 @@ def test_a_crash_of_the_parent_is_found(seeded: CheckedHttpd) -> None:
     assert any("was ended by SIGBUS" in line for line in checks.final())
 
 
-def test_a_sanitizer_line_on_stderr_is_found(seeded: CheckedHttpd) -> None:
+def test_a_sanitizer_line_on_stderr_is_found_and_no_test_can_allow_it(seeded: CheckedHttpd) -> None:
     checks = start(seeded)
+    seeded.logs.allow(".")
     with open(seeded.folder / "logs" / "stderr.log", "a") as stderr:
         stderr.write("==12==ERROR: AddressSanitizer: heap-use-after-free\n")
     assert "AddressSanitizer" in only(checks.final())

@@ -1,0 +1,219 @@
+"""A worker that answers what it must not, over HTTP/1.1 and HTTP/2: no client is deceived, and httpd goes on as before.
+
+HOSTILE_SEED repeats or changes the places at which answers are cut; a failure names it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+from functools import partial
+from typing import Callable, Iterator, NamedTuple, Sequence
+
+import pytest
+
+from support.applications import AppFolder
+from support.background import Background
+from support.client import Wire
+from support.cuts import SEED, WAYS
+from support.descriptors import growth, open_descriptors
+from support.hostile_answers import CASES, ENDLESS, SLOW_CASES
+from support.hostile_worker import Case, HostileWorker
+from support.hpack import status_of
+from support.http2 import DATA, END_STREAM, HEADERS, Http2Connection, StreamEnded
+from support.serving import CheckedHttpd
+from support.waiting import eventually
+
+PROTOCOLS = ("http-1", "http-2")
+#: How many requests with the same case are sent.
+RUNS = len(WAYS) * len(PROTOCOLS)
+NORMAL = (200, b"normal", True)
+
+
+class Seen(NamedTuple):
+    """What a client has seen: the status (0: none), the body as far as it came, and whether that is all."""
+
+    status: int
+    body: bytes
+    is_whole: bool
+
+
+@pytest.fixture(scope="module")
+def server(shared_httpd: CheckedHttpd, shared_probe: AppFolder) -> CheckedHttpd:
+    shared_httpd.module("http2")
+    # More workers than the requests of one test; small buffers, so that a client can be amid an answer.
+    shared_httpd.add("Protocols h2c http/1.1\nH2Direct on\nSendBufferSize 65536")
+    for host, directives in (
+        ("framed.example", ""),
+        ("plain.example", ""),
+        ("limited.example", "PassengerMaxRequestTime 1"),
+        ("plain-limited.example", "PassengerMaxRequestTime 1"),
+    ):
+        shared_httpd.site(host, shared_probe.public, f"{directives}\nPassengerAppGroupName {host}")
+    shared_httpd.start()
+    return shared_httpd
+
+
+@pytest.fixture(scope="module")
+def worker(server: CheckedHttpd) -> Iterator[HostileWorker]:
+    worker = HostileWorker(server, {**CASES, **SLOW_CASES, ENDLESS.name: ENDLESS}, "plain")
+    yield worker
+    worker.close()
+
+
+class Child(NamedTuple):
+    """The child of httpd that serves all of it, and the descriptors that it has without a request."""
+
+    pid: int
+    descriptors: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def child(server: CheckedHttpd, worker: HostileWorker) -> Child:
+    """After so many requests that all that is made when it is first needed is there."""
+    running = [Background(partial(ask_over, each, server, "/", "framed.example")) for each in PROTOCOLS * 8]
+    assert {each.result() for each in running} == {NORMAL}
+    (found,) = server.children("apache2")
+    eventually(lambda: not server.connections(), "the end of all connections")
+    return Child(found.pid, dict(open_descriptors(found.pid)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_answer_deceives_nobody(server: CheckedHttpd, worker: HostileWorker, child: Child, name: str) -> None:
+    check([CASES[name]], server, worker, child)
+
+
+def test_a_worker_that_does_not_go_on_keeps_nobody_longer_than_its_time(
+    server: CheckedHttpd, worker: HostileWorker, child: Child
+) -> None:
+    check(list(SLOW_CASES.values()), server, worker, child)
+
+
+def test_an_endless_answer_ends_when_its_client_leaves(
+    server: CheckedHttpd, worker: HostileWorker, child: Child
+) -> None:
+    with Wire(server.port, receive_buffer=4096) as wire:
+        wire.head(f"GET /{ENDLESS.name}/whole HTTP/1.1", host=ENDLESS.host)
+        assert wire.open_answer().read1()
+    connection = Http2Connection(server.port, 65535, 4096)
+    connection.ask("GET", f"/{ENDLESS.name}/whole", ENDLESS.host)
+    assert [connection.read().kind, connection.read().kind] == [HEADERS, DATA]
+    connection.close()
+    check_child(server, child)
+    assert worker.errors == []
+
+
+def check(cases: Sequence[Case], server: CheckedHttpd, worker: HostileWorker, child: Child) -> None:
+    """Ask for each of them, over each protocol and in each way, at once; then look whether all is as it was."""
+    for case in cases:
+        if case.logged:
+            server.logs.allow(f"JS{case.logged.rstrip('?')}:")
+    logged_before = {case.host: server.logs.text(f"{case.host}.log") for case in cases}
+    asked = [(case, way, protocol) for case in cases for way in WAYS for protocol in PROTOCOLS]
+    running = [Background(partial(ask_for, *each, server, worker)) for each in asked]
+    wrong = []
+    for (case, way, protocol), each in zip(asked, running):
+        seen = each.result()
+        if not case.outcome(*seen):
+            wrong.append(f"{case.name}, {way}, {protocol}: {seen.status} {seen.body[:100]!r} whole: {seen.is_whole}")
+    assert not wrong, f"HOSTILE_SEED={SEED}\n" + "\n".join(wrong)
+    assert worker.errors == []
+    check_logged(cases, server, logged_before)
+    check_child(server, child)
+
+
+def check_logged(cases: Sequence[Case], server: CheckedHttpd, before: dict[str, str]) -> None:
+    for host, text in before.items():
+        patterns = [case.logged for case in cases if case.host == host]
+        new = server.logs.text(f"{host}.log")[len(text) :]
+        numbers = re.findall(r"^.*:(?:error|warn)\].* JS(\d+):", new, re.MULTILINE)
+        surely = RUNS * sum(bool(pattern) and pattern[-1] != "?" for pattern in patterns)
+        most = RUNS * sum(map(bool, patterns))
+        assert surely <= len(numbers) <= most, f"HOSTILE_SEED={SEED}: {numbers}"
+        assert all(any(re.fullmatch(pattern.rstrip("?"), number) for pattern in patterns) for number in numbers)
+
+
+def check_child(server: CheckedHttpd, child: Child) -> None:
+    """The same child serves, and has what it had."""
+    for protocol in PROTOCOLS:
+        assert ask_over(protocol, server, "/", "framed.example") == NORMAL
+    assert [each.pid for each in server.children("apache2")] == [child.pid]
+
+    def grown() -> list[str]:
+        return growth(child.descriptors, open_descriptors(child.pid))  # type: ignore[arg-type]
+
+    eventually(lambda: not grown(), lambda: "\n".join(grown()), 10)
+
+
+def ask_for(case: Case, way: str, protocol: str, server: CheckedHttpd, worker: HostileWorker) -> Seen:
+    path = f"/{case.name}/{way.replace(' ', '-')}/{protocol}"
+    return ask_over(protocol, server, path, case.host, worker.amid_event(path).set)
+
+
+def ask_over(
+    protocol: str, server: CheckedHttpd, path: str, host: str, is_amid: Callable[[], None] = lambda: None
+) -> Seen:
+    ask = ask_http1 if protocol == "http-1" else ask_http2
+    return ask(server, path, host, is_amid)
+
+
+def ask_http1(server: CheckedHttpd, path: str, host: str, is_amid: Callable[[], None]) -> Seen:
+    """And ask again on the same connection, if that goes on."""
+    with Wire(server.port, receive_buffer=4096) as wire:
+        wire.head(f"GET {path} HTTP/1.1", host=host)
+        seen, goes_on = read_http1(wire, is_amid)
+        if goes_on and path != "/":
+            wire.head("GET / HTTP/1.1", host=host)
+            assert read_http1(wire, lambda: None)[0] == NORMAL, "the next answer on the connection"
+    return seen
+
+
+def read_http1(wire: Wire, is_amid: Callable[[], None]) -> tuple[Seen, bool]:
+    """What was seen, and whether the connection goes on."""
+    body = b""
+    try:
+        response = wire.open_answer()
+        assert not response.getheader("X-Injected")
+    except (http.client.HTTPException, ConnectionResetError):
+        return Seen(0, body, False), False
+    try:
+        while more := response.read1(65536):
+            is_amid()
+            body += more
+        left = response.length
+    except (http.client.HTTPException, ConnectionResetError, ValueError):
+        return Seen(response.status, body, False), False
+    is_amid()
+    return Seen(response.status, body, not left), not left and not response.will_close
+
+
+def ask_http2(server: CheckedHttpd, path: str, host: str, is_amid: Callable[[], None]) -> Seen:
+    """And ask again on the same connection, which goes on whatever has happened to the stream."""
+    connection = Http2Connection(server.port, 65535, 4096)
+    try:
+        connection.ask("GET", path, host)
+        seen = read_http2(connection, is_amid)
+        if path != "/":
+            connection.ask("GET", "/", host)
+            assert read_http2(connection, lambda: None) == NORMAL, "the next answer on the connection"
+    finally:
+        connection.close()
+    return seen
+
+
+def read_http2(connection: Http2Connection, is_amid: Callable[[], None]) -> Seen:
+    status, body = 0, b""
+    try:
+        while True:
+            came = connection.read()
+            if came.kind == HEADERS:
+                status = status_of(came.content)
+            else:
+                body += came.content
+                is_amid()
+            if came.flags & END_STREAM:
+                return Seen(status, body, True)
+            if came.kind == DATA and came.content:
+                connection.allow(len(came.content))
+    except StreamEnded:
+        return Seen(status, body, False)
