@@ -20,7 +20,7 @@ from support.descriptors import growth, open_descriptors
 from support.hostile_answers import CASES, ENDLESS, SLOW_CASES
 from support.hostile_worker import Case, HostileWorker
 from support.hpack import status_of
-from support.http2 import DATA, END_STREAM, HEADERS, Http2Connection, StreamEnded
+from support.http2 import DATA, END_STREAM, HEADERS, SMALL_WINDOW, Http2Connection, StreamEnded
 from support.serving import CheckedHttpd
 from support.waiting import eventually
 
@@ -95,7 +95,7 @@ def test_an_endless_answer_ends_when_its_client_leaves(
     with Wire(server.port, receive_buffer=4096) as wire:
         wire.head(f"GET /{ENDLESS.name}/whole HTTP/1.1", host=ENDLESS.host)
         assert wire.open_answer().read1()
-    connection = Http2Connection(server.port, 65535, 4096)
+    connection = Http2Connection(server.port, SMALL_WINDOW, 4096)
     connection.ask("GET", f"/{ENDLESS.name}/whole", ENDLESS.host)
     assert [connection.read().kind, connection.read().kind] == [HEADERS, DATA]
     connection.close()
@@ -147,19 +147,24 @@ def check_child(server: CheckedHttpd, child: Child) -> None:
 
 def ask_for(case: Case, way: str, protocol: str, server: CheckedHttpd, worker: HostileWorker) -> Seen:
     path = f"/{case.name}/{way.replace(' ', '-')}/{protocol}"
-    return ask_over(protocol, server, path, case.host, worker.amid_event(path).set)
+    return ask_over(protocol, server, path, case.host, worker.amid_event(path).set, case.client_buffer)
 
 
 def ask_over(
-    protocol: str, server: CheckedHttpd, path: str, host: str, is_amid: Callable[[], None] = lambda: None
+    protocol: str,
+    server: CheckedHttpd,
+    path: str,
+    host: str,
+    is_amid: Callable[[], None] = lambda: None,
+    client_buffer: int = 0,
 ) -> Seen:
     ask = ask_http1 if protocol == "http-1" else ask_http2
-    return ask(server, path, host, is_amid)
+    return ask(server, path, host, is_amid, client_buffer)
 
 
-def ask_http1(server: CheckedHttpd, path: str, host: str, is_amid: Callable[[], None]) -> Seen:
+def ask_http1(server: CheckedHttpd, path: str, host: str, is_amid: Callable[[], None], client_buffer: int) -> Seen:
     """And ask again on the same connection, if that goes on."""
-    with Wire(server.port, receive_buffer=4096) as wire:
+    with Wire(server.port, receive_buffer=client_buffer) as wire:
         wire.head(f"GET {path} HTTP/1.1", host=host)
         seen, goes_on = read_http1(wire, is_amid)
         if goes_on and path != "/":
@@ -187,9 +192,9 @@ def read_http1(wire: Wire, is_amid: Callable[[], None]) -> tuple[Seen, bool]:
     return Seen(response.status, body, not left), not left and not response.will_close
 
 
-def ask_http2(server: CheckedHttpd, path: str, host: str, is_amid: Callable[[], None]) -> Seen:
+def ask_http2(server: CheckedHttpd, path: str, host: str, is_amid: Callable[[], None], client_buffer: int) -> Seen:
     """And ask again on the same connection, which goes on whatever has happened to the stream."""
-    connection = Http2Connection(server.port, 65535, 4096)
+    connection = Http2Connection(server.port, SMALL_WINDOW, client_buffer)
     try:
         connection.ask("GET", path, host)
         seen = read_http2(connection, is_amid)
@@ -202,7 +207,7 @@ def ask_http2(server: CheckedHttpd, path: str, host: str, is_amid: Callable[[], 
 
 
 def read_http2(connection: Http2Connection, is_amid: Callable[[], None]) -> Seen:
-    status, body = 0, b""
+    status, body, taken = 0, b"", 0
     try:
         while True:
             came = connection.read()
@@ -213,7 +218,8 @@ def read_http2(connection: Http2Connection, is_amid: Callable[[], None]) -> Seen
                 is_amid()
             if came.flags & END_STREAM:
                 return Seen(status, body, True)
-            if came.kind == DATA and came.content:
-                connection.allow(len(came.content))
+            if len(body) - taken > SMALL_WINDOW // 2:
+                connection.allow(len(body) - taken)
+                taken = len(body)
     except StreamEnded:
         return Seen(status, body, False)

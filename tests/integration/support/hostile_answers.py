@@ -30,7 +30,7 @@ END = b"\0\0\0\0"
 ACKNOWLEDGED = b"Status: 102 Processing\r\n\r\n"
 PLAIN, LIMITED, PLAIN_LIMITED = "plain.example", "limited.example", "plain-limited.example"
 #: More than the module reads at once, and than sockets hold; its last byte differs from its first.
-LARGE = bytes(range(251)) * 40000
+LARGE = bytes(range(251)) * 8000
 GARBAGE = random.Random(1).randbytes(400)
 
 
@@ -250,7 +250,7 @@ DESCRIPTORS = [
     framed("a-descriptor-behind-the-end", either(complete(b""), cut(b"")), "2044?", END, passing(b"x", pipe_end)),
     Case("a-descriptor-before-the-head", complete(b"six"), "", (passing(HEAD, SIX), file(0, 3) + END)),
     framed("a-large-file", complete(LARGE), "", passing(file(0, len(LARGE)), file_of(LARGE)), END),
-    Case("a-file-cut-while-it-is-sent", cut(LARGE), "", (cut_a_file_that_is_sent,)),
+    Case("a-file-cut-while-it-is-sent", cut(LARGE), "", (cut_a_file_that_is_sent,), client_buffer=4096),
     Case("a-descriptor-in-plain-scgi", complete(b"abc"), "", (HEAD, passing(b"abc", *[SIX] * 3)), PLAIN),
 ]
 

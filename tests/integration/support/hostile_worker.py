@@ -54,13 +54,15 @@ Step = Union[bytes, Callable[[Answering], None]]
 @dataclass(frozen=True)
 class Case:
     """`outcome`: what the client may see; `logged`: the number of the line that httpd logs, `?` behind it where it
-    need not, nothing for none; `host`: the virtual host, which decides what the worker is asked for."""
+    need not, nothing for none; `host`: the virtual host, which decides what the worker is asked for; `client_buffer`:
+    bytes that the client's socket holds, 0 for the usual."""
 
     name: str
     outcome: Callable[[int, bytes, bool], bool]
     logged: str
     steps: tuple[Step, ...]
     host: str = "framed.example"
+    client_buffer: int = 0
 
 
 # -- what a worker can do beside sending bytes
