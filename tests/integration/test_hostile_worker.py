@@ -16,13 +16,12 @@ from support.applications import AppFolder
 from support.background import Background
 from support.client import Wire
 from support.cuts import SEED, WAYS
-from support.descriptors import growth, open_descriptors
 from support.hostile_answers import CASES, ENDLESS, SLOW_CASES
 from support.hostile_worker import Case, HostileWorker
 from support.hpack import status_of
 from support.http2 import DATA, END_STREAM, HEADERS, SMALL_WINDOW, Http2Connection, StreamEnded
+from support.httpd_child import HttpdChild, warm_child
 from support.serving import CheckedHttpd
-from support.waiting import eventually
 
 PROTOCOLS = ("http-1", "http-2")
 #: How many requests with the same case are sent.
@@ -61,36 +60,24 @@ def worker(server: CheckedHttpd) -> Iterator[HostileWorker]:
     worker.close()
 
 
-class Child(NamedTuple):
-    """The child of httpd that serves all of it, and the descriptors that it has without a request."""
-
-    pid: int
-    descriptors: dict[str, int]
-
-
 @pytest.fixture(scope="module")
-def child(server: CheckedHttpd, worker: HostileWorker) -> Child:
-    """After so many requests that all that is made when it is first needed is there."""
-    running = [Background(partial(ask_over, each, server, "/", "framed.example")) for each in PROTOCOLS * 8]
-    assert {each.result() for each in running} == {NORMAL}
-    (found,) = server.children("apache2")
-    eventually(lambda: not server.connections(), "the end of all connections")
-    return Child(found.pid, dict(open_descriptors(found.pid)))
+def child(server: CheckedHttpd, worker: HostileWorker) -> HttpdChild:
+    return warm_child(server, [partial(check_goes_on, each, server) for each in PROTOCOLS])
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_an_answer_deceives_nobody(server: CheckedHttpd, worker: HostileWorker, child: Child, name: str) -> None:
+def test_an_answer_deceives_nobody(server: CheckedHttpd, worker: HostileWorker, child: HttpdChild, name: str) -> None:
     check([CASES[name]], server, worker, child)
 
 
 def test_a_worker_that_does_not_go_on_keeps_nobody_longer_than_its_time(
-    server: CheckedHttpd, worker: HostileWorker, child: Child
+    server: CheckedHttpd, worker: HostileWorker, child: HttpdChild
 ) -> None:
     check(list(SLOW_CASES.values()), server, worker, child)
 
 
 def test_an_endless_answer_ends_when_its_client_leaves(
-    server: CheckedHttpd, worker: HostileWorker, child: Child
+    server: CheckedHttpd, worker: HostileWorker, child: HttpdChild
 ) -> None:
     with Wire(server.port, receive_buffer=4096) as wire:
         wire.head(f"GET /{ENDLESS.name}/whole HTTP/1.1", host=ENDLESS.host)
@@ -103,7 +90,7 @@ def test_an_endless_answer_ends_when_its_client_leaves(
     assert worker.errors == []
 
 
-def check(cases: Sequence[Case], server: CheckedHttpd, worker: HostileWorker, child: Child) -> None:
+def check(cases: Sequence[Case], server: CheckedHttpd, worker: HostileWorker, child: HttpdChild) -> None:
     """Ask for each of them, over each protocol and in each way, at once; then look whether all is as it was."""
     for case in cases:
         if case.logged:
@@ -133,16 +120,15 @@ def check_logged(cases: Sequence[Case], server: CheckedHttpd, before: dict[str, 
         assert all(any(re.fullmatch(pattern.rstrip("?"), number) for pattern in patterns) for number in numbers)
 
 
-def check_child(server: CheckedHttpd, child: Child) -> None:
+def check_child(server: CheckedHttpd, child: HttpdChild) -> None:
     """The same child serves, and has what it had."""
     for protocol in PROTOCOLS:
-        assert ask_over(protocol, server, "/", "framed.example") == NORMAL
-    assert [each.pid for each in server.children("apache2")] == [child.pid]
+        check_goes_on(protocol, server)
+    child.check_unchanged()
 
-    def grown() -> list[str]:
-        return growth(child.descriptors, open_descriptors(child.pid))  # type: ignore[arg-type]
 
-    eventually(lambda: not grown(), lambda: "\n".join(grown()), 10)
+def check_goes_on(protocol: str, server: CheckedHttpd) -> None:
+    assert ask_over(protocol, server, "/", "framed.example") == NORMAL
 
 
 def ask_for(case: Case, way: str, protocol: str, server: CheckedHttpd, worker: HostileWorker) -> Seen:

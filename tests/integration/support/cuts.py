@@ -19,7 +19,7 @@ SEED = int(os.environ.get("HOSTILE_SEED") or 1)
 #: Of more bytes than twice this, those in the middle go as one piece, or as large ones.
 _ENDS = 200
 _LARGEST_PIECE = 40
-#: Seconds that a peer may take for one piece. Who does not wait for its peer only cuts at fewer places.
+#: Seconds that a peer may take for one piece: if it takes longer, it sees two as one.
 _PATIENCE = 0.05
 
 
@@ -40,10 +40,10 @@ def pieces(data: bytes, way: str, name: str) -> Iterator[bytes]:
 
 
 def send_cut(connection: socket.socket, data: bytes, way: str, name: str) -> None:
-    """Send the pieces so that the peer can see each: over a Unix socket, it takes one before the next is sent."""
+    """Send the pieces; over a Unix socket, the peer has taken one before the next is sent."""
     for piece in pieces(data, way, name):
         connection.sendall(piece)
-        if way != "whole":
+        if way != "whole" and connection.family == socket.AF_UNIX:
             wait_until_taken(connection)
 
 
