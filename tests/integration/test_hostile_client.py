@@ -26,36 +26,19 @@ from support.cuts import SEED, WAYS, send_cut
 from support.hostile_requests import LAST, REQUESTS, UNFINISHED, HostileRequest
 from support.httpd_child import HttpdChild, warm_child
 from support.serving import CheckedHttpd
+from support.telling_apps import (
+    calls_of,
+    create_telling_app,
+    differences,
+    script_lines,
+    told_by_app,
+    told_by_script,
+)
 
 APPS = ("site.example", "streaming.example")
 PLAIN = "plain.example"
 #: The same on a port whose clients have little time, and may send any number of headers.
 HASTY = {"site.example": "hasty.example", "streaming.example": "hasty-streaming.example", PLAIN: "hasty-plain.example"}
-
-ENTRY = """
-    import json, os, urllib.parse
-
-    def application(environ, start_response):
-        with open("events/called", "a") as called:
-            called.write("called\\n")
-        body = environ["wsgi.input"].read()
-        texts = {name: value for name, value in environ.items() if isinstance(value, str)}
-        told = json.dumps([texts, body.decode("latin-1")]).encode()
-        reached = urllib.parse.quote(environ["REQUEST_URI"], encoding="latin-1")
-        start_response("200 OK", [("X-Reached", reached), ("Content-Length", str(len(told)))])
-        return [told]
-    """
-#: Tells its environment as it was given; no shell leaves a variable out of this.
-SCRIPT = """\
-    #!/bin/sh
-    printf 'Status: 200 OK\\r\\nX-Script: '
-    printf '%s' "$REQUEST_URI"
-    printf '\\r\\n\\r\\n'
-    cat /proc/$$/environ
-    exec cat > /dev/null
-    """
-#: What an app is not told, because it is about the connection; what a script is not told, because it is a secret.
-WITHHELD = {f"HTTP_{name}" for name in ("CONNECTION", "UPGRADE", "TRANSFER_ENCODING", "TE", "TRAILER", "AUTHORIZATION")}
 
 
 class Seen(NamedTuple):
@@ -65,25 +48,15 @@ class Seen(NamedTuple):
     reached: str | None
     body: bytes
 
-    def told(self) -> tuple[dict[str, str], bytes]:
-        """The environ and the request body that the app has seen."""
-        texts, body = json.loads(self.body)
-        return texts, body.encode("latin-1")
-
-    def environment(self) -> dict[str, str]:
-        """What the script was given."""
-        pairs = [pair.partition("=") for pair in self.body.decode("latin-1").split("\0") if pair]
-        return {name: value for name, _, value in pairs}
-
 
 @pytest.fixture(scope="module")
 def app(shared_apps: AppFolders) -> AppFolder:
-    return shared_apps.create(name="told", entry=ENTRY)
+    return create_telling_app(shared_apps, "told")
 
 
 @pytest.fixture(scope="module")
 def streaming_app(shared_apps: AppFolders) -> AppFolder:
-    return shared_apps.create(name="streaming", entry=ENTRY)
+    return create_telling_app(shared_apps, "streaming")
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +66,6 @@ def hasty_port(shared_httpd: CheckedHttpd) -> int:
 
 @pytest.fixture(scope="module")
 def server(shared_httpd: CheckedHttpd, app: AppFolder, streaming_app: AppFolder, hasty_port: int) -> CheckedHttpd:
-    script = app.write("script/told", SCRIPT)
-    script.chmod(0o755)
     shared_httpd.module("cgid")
     shared_httpd.add(f"ScriptSock {shared_httpd.folder}/run/cgid.sock\nListen 127.0.0.1:{hasty_port}")
     shared_httpd.add("PassengerMinInstances 2")
@@ -105,8 +76,7 @@ def server(shared_httpd: CheckedHttpd, app: AppFolder, streaming_app: AppFolder,
         shared_httpd.site(names["site.example"], app.public, directives, port)
         streaming = f"{directives}PassengerBufferUpload off"
         shared_httpd.site(names["streaming.example"], streaming_app.public, streaming, port)
-        plain = f'{directives}PassengerEnabled off\nScriptAlias "/" "{script}/"\n'
-        shared_httpd.site(names[PLAIN], app.public, plain, port)
+        shared_httpd.site(names[PLAIN], app.public, f"{directives}{script_lines(app)}", port)
     shared_httpd.start()
     return shared_httpd
 
@@ -197,32 +167,17 @@ def complaints(case: HostileRequest, answers: list[Seen], plain: list[Seen]) -> 
     if more:
         yield f"httpd by itself refuses {more}: it has answered {[each.status for each in plain]}"
     if case.reaches and answers and answers[0].status == 200:
-        environ, body = answers[0].told()
+        environ, body = told_by_app(answers[0].body)
         yield from (
             f"{name} is {environ.get(name)!r}" for name in case.environ if environ.get(name) != case.environ[name]
         )
         if body != case.body:
             yield f"the body is {body!r}"
-        yield from differences(environ, plain[0].environment()) if plain and plain[0].reached else ()
-
-
-def differences(environ: dict[str, str], plain: dict[str, str]) -> Iterator[str]:
-    """Between what an app and a script are told of the same request."""
-    names = {name for name in (*environ, *plain) if name.startswith("HTTP_")} - WITHHELD
-    for name in sorted(names | {"PATH_INFO", "QUERY_STRING", "REQUEST_METHOD", "SERVER_PROTOCOL", "CONTENT_TYPE"}):
-        mine, others = environ.get(name, ""), plain.get(name, "")
-        if mine != others and name != "HTTP_HOST":
-            yield f"{name} is {mine!r}, for a script {others!r}"
+        yield from differences(environ, told_by_script(plain[0].body)) if plain and plain[0].reached else ()
 
 
 def reached_by(answers: list[Seen]) -> list[str]:
     return [each.reached for each in answers if each.reached is not None]
-
-
-def calls_of(app: AppFolder) -> int:
-    """How many requests the app has been given, whatever has become of them."""
-    path = app.events / "called"
-    return path.read_text().count("\n") if path.exists() else 0
 
 
 def send(case: HostileRequest, way: str, host: str, port: int) -> list[Seen]:

@@ -1,7 +1,7 @@
 """The table of what a hostile client sends over HTTP/1: the bytes, and what of them may reach an app.
 
-`$HOST` stands for the virtual host. Behind each of them comes one more request, `LAST`, so that whatever a server takes for
-a request of its own is seen.
+`$HOST` stands for the virtual host. Behind each of them comes one more request, `LAST`, so that whatever a server takes
+for a request of its own is seen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: $HOST\r\n\r\n"
 @dataclass(frozen=True, eq=False)
 class HostileRequest:
     """`reaches`: the REQUEST_URI of each request that gets to the app, without `LAST`; `goes_on`: whether `LAST` gets
-    there too, None where it may; `environ`: values of the app's environ, None for names that it must not have; `body`: that it reads."""
+    there too, None where it may; `environ`: values of the app's environ, None for names that it must not have; `body`:
+    that it reads."""
 
     name: str
     sent: bytes
@@ -185,40 +186,45 @@ LINES = [
 ]
 
 
-def path(name: str, target: bytes, path_info: str | None = None) -> HostileRequest:
-    """`path_info`: what the app gets; None: the target is refused, and the connection may end."""
-    sent = request(target=target)
+#: Over any protocol: a name, the target, and the path that the app gets (None: it is refused).
+TARGETS: list[tuple[str, bytes, str | None]] = [
+    ("an-encoded-slash", b"/a%2fb", None),
+    ("an-encoded-slash-in-capitals", b"/a%2Fb", None),
+    ("an-encoded-nul", b"/a%00b", None),
+    ("a-percent-sign-alone", b"/a%", None),
+    ("a-percent-sign-before-letters", b"/a%zzb", None),
+    ("up-beyond-the-root", b"/../../etc/passwd", None),
+    ("up-beyond-the-root-encoded", b"/%2e%2e/%2e%2e/etc/passwd", None),
+    ("up-beyond-the-root-half-encoded", b"/.%2e/.%2e/etc/passwd", None),
+    ("a-way-up", b"/a/../b", "/b"),
+    ("a-way-up-encoded", b"/a/%2e%2e/b", "/b"),
+    ("a-dot", b"/a/./b", "/a/b"),
+    ("slashes", b"/a///b", "/a/b"),
+    ("slashes-at-the-begin", b"//a", "/a"),
+    ("dots-that-are-a-name", b"/a/.../b", "/a/.../b"),
+    ("a-backslash", b"/a%5c..%5cb", "/a\\..\\b"),
+    ("encoded-twice", b"/a%252fb", "/a%2fb"),
+    ("an-overlong-encoding", b"/a%c0%afb", "/a\xc0\xafb"),
+    ("bytes-beyond-ascii", b"/a\xfcb", "/a\xfcb"),
+    ("a-line-end-encoded", b"/a%0d%0aX-Injected:%20b", "/a\r\nX-Injected: b"),
+    ("a-semicolon", b"/a;b=c/d", "/a;b=c/d"),
+    ("a-question-mark-twice", b"/a?b?c", "/a"),
+    ("a-dot-behind-the-query", b"/a?../b", "/a"),
+    ("a-fragment", b"/a#b", None),
+    ("another-scheme", b"ftp://$HOST/a", None),
+    ("no-slash", b"a/b", None),
+]
+
+
+def target(name: str, sent: bytes, path_info: str | None) -> HostileRequest:
+    """A refused one may end the connection."""
     if path_info is None:
-        return HostileRequest(name, sent, goes_on=None)
-    return HostileRequest(name, sent, (target.decode("latin-1"),), True, {"PATH_INFO": path_info})
+        return HostileRequest(name, request(target=sent), goes_on=None)
+    return HostileRequest(name, request(target=sent), (sent.decode("latin-1"),), True, {"PATH_INFO": path_info})
 
 
 PATHS = [
-    path("an-encoded-slash", b"/a%2fb"),
-    path("an-encoded-slash-in-capitals", b"/a%2Fb"),
-    path("an-encoded-nul", b"/a%00b"),
-    path("a-percent-sign-alone", b"/a%"),
-    path("a-percent-sign-before-letters", b"/a%zzb"),
-    path("up-beyond-the-root", b"/../../etc/passwd"),
-    path("up-beyond-the-root-encoded", b"/%2e%2e/%2e%2e/etc/passwd"),
-    path("up-beyond-the-root-half-encoded", b"/.%2e/.%2e/etc/passwd"),
-    path("a-way-up", b"/a/../b", "/b"),
-    path("a-way-up-encoded", b"/a/%2e%2e/b", "/b"),
-    path("a-dot", b"/a/./b", "/a/b"),
-    path("slashes", b"/a///b", "/a/b"),
-    path("slashes-at-the-begin", b"//a", "/a"),
-    path("dots-that-are-a-name", b"/a/.../b", "/a/.../b"),
-    path("a-backslash", b"/a%5c..%5cb", "/a\\..\\b"),
-    path("encoded-twice", b"/a%252fb", "/a%2fb"),
-    path("an-overlong-encoding", b"/a%c0%afb", "/a\xc0\xafb"),
-    path("bytes-beyond-ascii", b"/a\xfcb", "/a\xfcb"),
-    path("a-line-end-encoded", b"/a%0d%0aX-Injected:%20b", "/a\r\nX-Injected: b"),
-    path("a-semicolon", b"/a;b=c/d", "/a;b=c/d"),
-    path("a-question-mark-twice", b"/a?b?c", "/a"),
-    path("a-dot-behind-the-query", b"/a?../b", "/a"),
-    path("a-fragment", b"/a#b"),
-    path("another-scheme", b"ftp://$HOST/a"),
-    path("no-slash", b"a/b"),
+    *(target(*each) for each in TARGETS),
     HostileRequest("a-target-with-a-host", request(target=b"http://$HOST/a?b"), ("/a?b",), True, {"PATH_INFO": "/a"}),
     HostileRequest("a-tunnel", request(target=b"$HOST:22", method=b"CONNECT"), goes_on=True),
     HostileRequest("trace", request(method=b"TRACE"), goes_on=True),

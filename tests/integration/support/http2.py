@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import Iterable, NamedTuple
+from typing import Callable, Iterable, NamedTuple
 
 from support.certificates import trusting
 from support.hpack import Fields, encoded, status_of
@@ -52,6 +52,8 @@ class Http2Connection:
     ) -> None:
         """`window`: bytes that may come on each stream; `silence`: seconds without a byte after which reading fails."""
         self._silence = silence
+        #: How bytes are sent.
+        self.write: Callable[[socket.socket, bytes], None] = lambda to, data: to.sendall(data)
         self._connect(port, receive_buffer)
         if tls:
             self._begin_tls()
@@ -94,6 +96,13 @@ class Http2Connection:
         pseudo = ((":method", method), (":scheme", "http"), (":path", target), (":authority", host))
         flags = END_HEADERS | (0 if has_body else END_STREAM)
         self._send(frame(HEADERS, flags, self._stream, encoded((*pseudo, *fields))))
+
+    def ask_exactly(self, first: bytes, stream: int) -> None:
+        """Send frames as they are; from here on, this is the present stream."""
+        self._stream = stream
+        self._early = []
+        self.is_amid_answer = False
+        self._send(first)
 
     def send_body(self, pieces: Iterable[bytes], ends: bool = True) -> None:
         """Send as the server's windows allow; no more when it has answered before it has all."""
@@ -221,7 +230,7 @@ class Http2Connection:
         self._buffer += more
 
     def _send(self, data: bytes) -> None:
-        self.socket.sendall(data)
+        self.write(self.socket, data)
 
     def close(self) -> None:
         self.socket.close()

@@ -27,7 +27,8 @@ class HttpdChild:
     descriptors: Counter[str]
 
     def check_unchanged(self) -> None:
-        assert [each.pid for each in serving_children(self.server)] == [self.pid]
+        found = [each.pid for each in serving_children(self.server)]
+        assert found == [self.pid], f"the children of httpd are {found}, and were [{self.pid}]"
         eventually(
             lambda: not self._grown(), lambda: "descriptors to be closed:\n" + "\n".join(self._grown()), _CLOSING
         )
