@@ -33,7 +33,9 @@ SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 @dataclass(frozen=True, eq=False)
 class HostileStream:
     """A request: its fields, its body in frames, the fields behind the body. `reaches`: the REQUEST_URI that gets to
-    the app; None: none does. `environ` and `body`: what the app sees, None for names that it must not have."""
+    the app; None: none does. `environ` and `body`: what the app sees, None for names that it must not have.
+    `begins`: what an app is called with can be complete before the fault comes; the client gets no answer all the same.
+    """
 
     name: str
     fields: Fields
@@ -42,6 +44,7 @@ class HostileStream:
     reaches: str | None = None
     environ: Mapping[str, str | None] = field(default_factory=dict)
     body: bytes = b""
+    begins: bool = False
 
     def sent(self, host: str) -> bytes:
         fields = [(name, value.replace(HOST, host)) for name, value in self.fields]
@@ -82,9 +85,11 @@ def taken(name: str, *fields: tuple[str, str], first: Fields | None = None, **en
     )
 
 
-def posted(name: str, frames: Sequence[bytes], *fields: tuple[str, str], trailers: Fields = ()) -> HostileStream:
+def posted(
+    name: str, frames: Sequence[bytes], *fields: tuple[str, str], trailers: Fields = (), begins: bool = False
+) -> HostileStream:
     """It is refused."""
-    return HostileStream(name, [*pseudo("POST"), *fields], frames, trailers)
+    return HostileStream(name, [*pseudo("POST"), *fields], frames, trailers, begins=begins)
 
 
 NAMES = [
@@ -150,8 +155,8 @@ PSEUDO = [
 
 BODIES = [
     posted("less-than-its-length", [b"abc"], ("content-length", "5")),
-    posted("more-than-its-length", [b"abcdefg"], ("content-length", "5")),
-    posted("more-than-nothing", [b"abc"], ("content-length", "0")),
+    posted("more-than-its-length", [b"abcdefg"], ("content-length", "5"), begins=True),
+    posted("more-than-nothing", [b"abc"], ("content-length", "0"), begins=True),
     posted("two-lengths", [b"abc"], ("content-length", "3"), ("content-length", "4")),
     posted("length-with-a-sign", [b"abc"], ("content-length", "+3")),
     posted("length-beyond-all-numbers", [b"abc"], ("content-length", "99999999999999999999")),

@@ -11,7 +11,7 @@ from support.hpack import Fields, encoded, status_of
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, END_HEADERS, ACKNOWLEDGE = 1, 4, 1
-REFUSED_STREAM = 7
+REFUSED_STREAM, CANCEL = 7, 8
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTING_TABLE_SIZE, SETTING_PUSH, SETTING_WINDOW = 1, 2, 4
 #: Bytes that a peer may send before it is given more: what it is without a word, and as much as no test sends.
@@ -157,6 +157,10 @@ class Http2Connection:
         """Let the server send so many bytes more, on the present stream and on the connection."""
         for stream in (0, self._stream):
             self._send(frame(WINDOW_UPDATE, 0, stream, struct.pack(">I", count)))
+
+    def reset(self) -> None:
+        """Take the present stream back."""
+        self._send(frame(RST_STREAM, 0, self._stream, struct.pack(">I", CANCEL)))
 
     def ping(self) -> None:
         """Return when the server has taken in all that was sent before."""

@@ -12,6 +12,12 @@ from support.descriptors import growth, open_descriptors
 from support.httpd import Httpd
 from support.waiting import eventually
 
+#: One child, whatever is asked of it: httpd starts more when many connections are about to end.
+ONE_CHILD = """\
+ServerLimit 1
+MaxRequestWorkers 64
+MinSpareThreads 1
+"""
 #: Requests at once after which all is there that is made when it is first needed.
 _WARM = 16
 #: Seconds in which what is closing has to be closed; a deadline, which only a leak makes use of.
