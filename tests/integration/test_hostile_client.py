@@ -24,7 +24,7 @@ from support.background import Background
 from support.client import Answer, Wire
 from support.cuts import SEED, WAYS, send_cut
 from support.hostile_requests import LAST, REQUESTS, UNFINISHED, HostileRequest
-from support.httpd_child import HttpdChild, warm_child
+from support.httpd_child import ONE_CHILD, HttpdChild, warm_child
 from support.serving import CheckedHttpd
 from support.telling_apps import (
     calls_of,
@@ -68,7 +68,7 @@ def hasty_port(shared_httpd: CheckedHttpd) -> int:
 def server(shared_httpd: CheckedHttpd, app: AppFolder, streaming_app: AppFolder, hasty_port: int) -> CheckedHttpd:
     shared_httpd.module("cgid")
     shared_httpd.add(f"ScriptSock {shared_httpd.folder}/run/cgid.sock\nListen 127.0.0.1:{hasty_port}")
-    shared_httpd.add("PassengerMinInstances 2")
+    shared_httpd.add(f"PassengerMinInstances 2\n{ONE_CHILD}")
     for names, port, directives in (
         ({name: name for name in HASTY}, None, ""),
         (HASTY, hasty_port, "Timeout 1\nLimitRequestFields 0\n"),

@@ -20,7 +20,7 @@ from support.hostile_answers import CASES, ENDLESS, SLOW_CASES
 from support.hostile_worker import Case, HostileWorker
 from support.hpack import status_of
 from support.http2 import DATA, END_STREAM, HEADERS, SMALL_WINDOW, Http2Connection, StreamEnded
-from support.httpd_child import HttpdChild, warm_child
+from support.httpd_child import ONE_CHILD, HttpdChild, warm_child
 from support.serving import CheckedHttpd
 
 PROTOCOLS = ("http-1", "http-2")
@@ -42,6 +42,7 @@ def server(shared_httpd: CheckedHttpd, shared_probe: AppFolder) -> CheckedHttpd:
     shared_httpd.module("http2")
     # More workers than the requests of one test; small buffers, so that a client can be amid an answer.
     shared_httpd.add("Protocols h2c http/1.1\nH2Direct on\nSendBufferSize 65536")
+    shared_httpd.add(ONE_CHILD)
     for host, directives in (
         ("framed.example", ""),
         ("plain.example", ""),
