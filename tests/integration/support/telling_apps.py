@@ -27,14 +27,14 @@ ENTRY = """
         start_response("200 OK", [("X-Reached", reached), ("Content-Length", str(len(told)))])
         return [told]
     """
-#: Its answer: its environment, as it was given; no shell leaves a variable out of this.
+#: Its answer: its environment. It takes the body first, or httpd would fail to give it.
 SCRIPT = """\
     #!/bin/sh
     printf 'Status: 200 OK\\r\\nX-Script: '
     printf '%s' "$REQUEST_URI"
     printf '\\r\\n\\r\\n'
-    cat /proc/$$/environ
-    exec cat > /dev/null
+    cat > /dev/null
+    exec cat /proc/self/environ
     """
 #: What an app is not told, because it is about the connection; what a script is not told, because it is a secret.
 _WITHHELD = {
