@@ -34,7 +34,7 @@ SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 class HostileStream:
     """A request: its fields, its body in frames, the fields behind the body. `reaches`: the REQUEST_URI that gets to
     the app; None: none does. `environ` and `body`: what the app sees, None for names that it must not have.
-    `begins`: what an app is called with can be complete before the fault comes; the client gets no answer all the same.
+    `begins`: what announces its own end is complete before the fault comes, and may be answered until then.
     """
 
     name: str
@@ -85,11 +85,15 @@ def taken(name: str, *fields: tuple[str, str], first: Fields | None = None, **en
     )
 
 
-def posted(
-    name: str, frames: Sequence[bytes], *fields: tuple[str, str], trailers: Fields = (), begins: bool = False
-) -> HostileStream:
+def posted(name: str, frames: Sequence[bytes], *fields: tuple[str, str], trailers: Fields = ()) -> HostileStream:
     """It is refused."""
-    return HostileStream(name, [*pseudo("POST"), *fields], frames, trailers, begins=begins)
+    return HostileStream(name, [*pseudo("POST"), *fields], frames, trailers)
+
+
+def overlong(name: str, length: str, body: bytes) -> HostileStream:
+    """It is refused when the first byte beyond the length comes."""
+    fields = [*pseudo("POST"), ("content-length", length)]
+    return HostileStream(name, fields, [b"abcdefg"], body=body, begins=True)
 
 
 NAMES = [
@@ -155,8 +159,8 @@ PSEUDO = [
 
 BODIES = [
     posted("less-than-its-length", [b"abc"], ("content-length", "5")),
-    posted("more-than-its-length", [b"abcdefg"], ("content-length", "5"), begins=True),
-    posted("more-than-nothing", [b"abc"], ("content-length", "0"), begins=True),
+    overlong("more-than-its-length", "5", b"abcde"),
+    overlong("more-than-nothing", "0", b""),
     posted("two-lengths", [b"abc"], ("content-length", "3"), ("content-length", "4")),
     posted("length-with-a-sign", [b"abc"], ("content-length", "+3")),
     posted("length-beyond-all-numbers", [b"abc"], ("content-length", "99999999999999999999")),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Counter, Sequence
 
-import psutil
-
 from support.background import Background
 from support.descriptors import growth, open_descriptors
 from support.httpd import Httpd
@@ -26,7 +24,7 @@ _CLOSING = 10.0
 
 @dataclass
 class HttpdChild:
-    """The only child of a server, and the descriptors that it has without a connection."""
+    """The only child of a server (see ONE_CHILD), and the descriptors that it has without a connection."""
 
     server: Httpd
     pid: int
@@ -34,9 +32,10 @@ class HttpdChild:
 
     def check_unchanged(self) -> None:
         """What has changed is told once: the next test is judged by itself."""
-        found, before = [each.pid for each in serving_children(self.server)], self.pid
-        self.pid = found[0]
-        assert found == [before], f"the children of httpd are {found}, and were [{before}]"
+        if not open_descriptors(self.pid):
+            ended = self.pid
+            (self.pid,) = serving_children(self.server)
+            raise AssertionError(f"httpd's child {ended} has ended")
         try:
             eventually(
                 lambda: not self._grown(), lambda: "\n".join(["descriptors to close:", *self._grown()]), _CLOSING
@@ -49,9 +48,9 @@ class HttpdChild:
         return growth(self.descriptors, open_descriptors(self.pid))
 
 
-def serving_children(server: Httpd) -> list[psutil.Process]:
+def serving_children(server: Httpd) -> list[int]:
     """Without the one that starts scripts (mod_cgid), which has one thread."""
-    return [each for each in server.children("apache2") if each.num_threads() > 1]
+    return [each.pid for each in server.children("apache2") if each.num_threads() > 1]
 
 
 def warm_child(server: Httpd, asks: Sequence[Callable[[], object]]) -> HttpdChild:
@@ -60,5 +59,5 @@ def warm_child(server: Httpd, asks: Sequence[Callable[[], object]]) -> HttpdChil
     for each in running:
         each.result()
     eventually(lambda: not server.connections(), "the end of all connections")
-    (found,) = serving_children(server)
-    return HttpdChild(server, found.pid, open_descriptors(found.pid))
+    (pid,) = serving_children(server)
+    return HttpdChild(server, pid, open_descriptors(pid))
