@@ -23,6 +23,11 @@ _OWN_SIGNALS = ["handle_segv=0", "handle_sigbus=0", "handle_abort=0", "handle_si
 #: What httpd, APR, OpenSSL and Python keep until they end is no leak of ours, and what the module has is in pools. The
 #: tests of the C core, which have no httpd, look for leaks.
 _OPTIONS = ["detect_leaks=0", "detect_stack_use_after_return=1", "strict_string_checks=1", "disable_coredump=0"]
+#: Little of what is freed is kept: some tests look at how a process grows.
+_OPTIONS += ["quarantine_size_mb=1", "thread_local_quarantine_size_kb=16"]
+
+#: How many times as much memory a process may take: that which its allocator holds is more.
+MEMORY_FACTOR = 3 if ARE_ON else 1
 
 
 @functools.lru_cache(maxsize=None)
