@@ -37,14 +37,14 @@ $(ENVIRONMENT) $(MODULE) $(SANITIZED_MODULE) $(TEST_TOOLS): export TMPDIR = $(CU
 test lint types unit integration faults soak provision-test: export LC_ALL := C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration faults soak provision-test bench bench-memory install uninstall generate clean
+.PHONY: help setup bytecode demo test lint types unit integration faults soak provision-test bench bench-memory install uninstall generate clean
 
 help: ## list the commands
 	@echo "Jumpseat: Python apps in Apache httpd. Commands:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 	@echo "Variables: PYTHON=$(PYTHON) (the interpreter to build for), PORT=$(PORT) (of the demo), SANITIZE=1 (tests with sanitizers)"
 
-setup: $(MODULE) ## install what is missing, make .venv, build the module
+setup: $(MODULE) bytecode ## install what is missing, make .venv, build the module
 
 $(ENVIRONMENT): setup.py pyproject.toml spawner/version.py
 	@scripts/packages build
@@ -63,6 +63,10 @@ $(MODULE): $(ENVIRONMENT) $(module_sources)
 $(SANITIZED_MODULE): $(ENVIRONMENT) $(module_sources)
 	$(BIN)/python -m apache_module.build --sanitize --output build/sanitized
 	@touch $@
+
+# Spawner and loaders are started often, and the environment may forbid Python to keep what it has compiled.
+bytecode: $(ENVIRONMENT)
+	@$(BIN)/python -m compileall -q spawner
 
 $(TEST_TOOLS): $(ENVIRONMENT)
 	@scripts/packages test
@@ -89,26 +93,26 @@ lint: $(TEST_TOOLS) ## check style, shell scripts, generated files and the Vagra
 types: $(TEST_TOOLS) ## check the types
 	$(BIN)/mypy
 
-unit: $(TEST_TOOLS) $(MODULE) ## run the tests that need no httpd
+unit: $(TEST_TOOLS) $(MODULE) bytecode ## run the tests that need no httpd
 	$(BIN)/python -m pytest -n $(JOBS) --timeout 120 tests/unit tests/conformance
 
-integration: $(TEST_TOOLS) $(TESTED_MODULE) ## run the tests that start an httpd
+integration: $(TEST_TOOLS) $(TESTED_MODULE) bytecode ## run the tests that start an httpd
 	$(BIN)/python -m pytest -n $(INTEGRATION_JOBS) tests/integration
 
-faults: $(TEST_TOOLS) $(TESTED_MODULE) ## break things while requests come in; says how many were sent, failed and late
+faults: $(TEST_TOOLS) $(TESTED_MODULE) bytecode ## break things while requests come in; says how many were sent, failed and late
 	$(BIN)/python -m pytest -n $(JOBS) tests/faults
 
-soak: $(TEST_TOOLS) $(TESTED_MODULE) ## the same for longer: 1,100 graceful restarts, 100 touches, 1,000 forks, minutes of random faults (FAULT_SEED=)
+soak: $(TEST_TOOLS) $(TESTED_MODULE) bytecode ## the same for longer: 1,100 graceful restarts, 100 touches, 1,000 forks, minutes of random faults (FAULT_SEED=)
 	FAULT_ROUNDS=10 $(BIN)/python -m pytest tests/faults
 
 provision-test: $(TEST_TOOLS) ## as root or with sudo: vagrant/provision.sh, make demo and the start of make test in bare Debian 12 trees
 	$(AS_ROOT) $(BIN)/python -B -m pytest -p no:cacheprovider tests/provision
 
-bench: $(TEST_TOOLS) $(MODULE) ## measure hello world beside those peers that are installed (it names their packages)
+bench: $(TEST_TOOLS) $(MODULE) bytecode ## measure hello world beside those peers that are installed (it names their packages)
 	@scripts/packages bench
 	$(BIN)/python -m bench.run
 
-bench-memory: $(TEST_TOOLS) $(MODULE) ## measure what each added worker of a Django site costs, beside the installed peers
+bench-memory: $(TEST_TOOLS) $(MODULE) bytecode ## measure what each added worker of a Django site costs, beside the installed peers
 	@scripts/packages bench
 	$(BIN)/python -m bench.memory
 

@@ -44,8 +44,8 @@ class FileOwners:
 
     :ivar entry: the entry file by lstat.
     :ivar entry_target: the entry file by stat.
-    :ivar components: every symbolic link on the path of the app root, then the real app root and the folders between
-        it and the entry file.
+    :ivar components: every folder and symbolic link on the path of the app root, it included, and those between it and
+        the entry file.
     """
 
     entry: PathComponent
@@ -111,8 +111,8 @@ def _choose_user(policy: UserPolicy, files: FileOwners, users: UserDatabase) -> 
 def _require_one_owner(files: FileOwners, users: UserDatabase) -> None:
     """Refuse an entry file when another user owns a folder or link on its path.
 
-    The owner of the folder decides what `import` finds, and the owner of a link decides what it points at. Either of
-    them could run code as the entry file's owner.
+    The owner of the app root decides what `import` finds, the owner of a link what it points at, and the owner of a
+    folder above them can exchange both between this look and the start. Each could run code as the entry file's owner.
     """
     owner = files.entry.uid
     if files.entry_target.uid != owner:
@@ -213,8 +213,7 @@ def file_owners(app_root: str, startup_file: str) -> FileOwners:
     """
     entry = os.path.join(app_root, startup_file)
     components: list[PathComponent] = []
-    real_root = resolve("/", app_root, components, links_only=True)
-    components.append(path_component(real_root))
+    real_root = resolve("/", app_root, components, links_only=False)
     folder, name = os.path.split(startup_file)
     real_folder = resolve("/" if os.path.isabs(folder) else real_root, folder, components, links_only=False)
     resolve(real_folder, name, components, links_only=True)

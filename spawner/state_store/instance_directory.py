@@ -14,6 +14,7 @@ import secrets
 import shutil
 import socket
 import stat
+import sys
 from pathlib import Path
 from typing import Callable
 
@@ -26,6 +27,7 @@ from spawner.version import VERSION
 
 _COPIED = (loaders, shared)  # packages; they lie beside each other in the folder, too: one imports the other
 _ENDINGS = (".py",)  # of the copied files
+_BYTECODE = "__pycache__"  # is copied too, if it is there: interpreters of the same version then start sooner
 _NAME = re.compile(r"httpd-([0-9]+)(-[0-9a-f]+)?")  # of an instance folder, made by config/instance.c
 _LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))
 
@@ -177,10 +179,12 @@ class InstanceDirectory:
         _make_folder(copy, 0o755)
         for entry in sorted(source.iterdir()):
             target = os.path.join(copy, entry.name)
-            if entry.is_dir() and entry.name != "__pycache__":
+            if entry.name == _BYTECODE:
+                _copy_bytecode(entry, target)
+            elif entry.is_dir():
                 self._copy_folder(entry, target)
             elif entry.suffix in _ENDINGS:
-                _write(target, entry.read_bytes())
+                _copy_file(entry, target)
                 self._copies.append(target)
 
     def _check_socket_path(self) -> None:
@@ -290,6 +294,20 @@ def _check_mode(path: str, status: os.stat_result) -> None:
             "%s has mode %03o, so that others may replace what is in it: chmod go-w it or choose another "
             "PassengerInstanceRegistryDir" % (path, stat.S_IMODE(status.st_mode))
         )
+
+
+def _copy_bytecode(source: Path, copy: str) -> None:
+    """Copy what Python of the spawner's version has compiled. It may be missing, and nobody misses it later."""
+    _make_folder(copy, 0o755)
+    for entry in source.glob("*.%s.pyc" % sys.implementation.cache_tag):
+        _copy_file(entry, os.path.join(copy, entry.name))
+
+
+def _copy_file(source: Path, copy: str) -> None:
+    """Copy a file and its times: by them Python sees whether the bytecode belongs to the source."""
+    _write(copy, source.read_bytes())
+    status = source.stat()
+    os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _write(path: str, data: bytes) -> None:

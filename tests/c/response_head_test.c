@@ -44,6 +44,9 @@ static void describe(const passenger_response_head *head, outcome *got)
     if (head->error_id[0] != '\0') {
         used += (size_t)snprintf(got->text + used, sizeof(got->text) - used, "|error id %s", head->error_id);
     }
+    if (head->asks_for_chunks) {
+        used += (size_t)snprintf(got->text + used, sizeof(got->text) - used, "|chunked");
+    }
     if (head->content_length >= 0) {
         snprintf(got->text + used, sizeof(got->text) - used, "|length=%lld", (long long)head->content_length);
     }
@@ -132,7 +135,7 @@ static void check_head(const vector *row)
 
 TEST(heads_are_read_as_the_shared_table_says)
 {
-    vectors_each(VECTORS "/response_heads.tsv", check_head, 70);
+    vectors_each(VECTORS "/response_heads.tsv", check_head, 78);
 }
 
 TEST(what_follows_the_head_is_left_alone)
@@ -187,12 +190,13 @@ TEST(every_refusal_has_a_text)
 #define ACK "Status: 102 Processing\r\n"
 #define ROUTE "0123456789abcdef"
 #define ERROR_ID "Error id: 1f2e3d4c\r\n"
+#define CHUNKS "Send chunked: yes\r\n"
 
 TEST(random_bytes_end_in_the_same_state_however_they_are_split)
 {
     static const char *const pieces[] = {"Status: ", "200", " OK", "\r\n", "\r", "\n", "A: b", "Content-Length: 5", ":",
                                          " ", "Connection: x", "x", "\t", "\x7f", "100 Continue", "Status: 204 N\r\n",
-                                         "Status: 500 No\r\n", ERROR_ID, ACK, "Route: " ROUTE "\r\n"};
+                                         "Status: 500 No\r\n", ERROR_ID, CHUNKS, ACK, "Route: " ROUTE "\r\n"};
     unsigned state = 20260104;
     for (int round = 0; round < 30000; round++) {
         char bytes[256];

@@ -107,6 +107,13 @@ def test_an_answer_without_a_length_is_chunked(server: CheckedHttpd) -> None:
     assert (answer.header("Transfer-Encoding"), len(answer.body)) == ("chunked", 100000)
 
 
+def test_an_app_that_chunks_a_short_body_itself_is_answered_in_chunks(server: CheckedHttpd) -> None:
+    server.logs.expect("the app sets Transfer-Encoding and chunks its body itself")
+    answer = ask(server, headers=[["Transfer-Encoding", "chunked"]], body=["3\r\none\r\n0\r\n\r\n"])
+    assert (answer.header("Transfer-Encoding"), answer.header("Content-Length")) == ("chunked", None)
+    assert answer.text == "one"
+
+
 def test_an_old_client_gets_an_answer_without_chunks(server: CheckedHttpd) -> None:
     with Wire(server.port) as wire:
         wire.head(f"GET {path('/big', size=100000)} HTTP/1.0")

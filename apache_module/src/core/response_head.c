@@ -180,8 +180,9 @@ static passenger_head_status parse_interim_line(passenger_response_head *head, s
     return refuse(head, PASSENGER_HEAD_BAD_INTERIM, line, length);
 }
 
-/* Whether the line at [start, end) is `Error id: ` with eight lowercase hexadecimal digits, which are copied. An app
- * cannot send such a header: a name with a space is no token. */
+/* The line that may follow the status. No app can send such a header: a name with a space is no token. */
+
+/* Whether the line at [start, end) is `Error id: ` with eight lowercase hexadecimal digits, which are copied. */
 static int parse_error_id(passenger_response_head *head, size_t start, size_t end)
 {
     static const char prefix[] = "Error id: ";
@@ -197,6 +198,26 @@ static int parse_error_id(passenger_response_head *head, size_t start, size_t en
         }
     }
     memcpy(head->error_id, id, PASSENGER_ERROR_ID_LENGTH);
+    return 1;
+}
+
+static int parse_wish_for_chunks(passenger_response_head *head, size_t start, size_t end)
+{
+    static const char text[] = "Send chunked: yes";
+    head->asks_for_chunks = end - start == sizeof(text) - 1 && memcmp(head->bytes + start, text, end - start) == 0;
+    return head->asks_for_chunks;
+}
+
+/* Whether the line at [start, end) is one of these, the only one. */
+static int parse_line_about_response(passenger_response_head *head, size_t start, size_t end)
+{
+    if (start != head->headers_start || head->interim != PASSENGER_HEAD_MORE || head->error_id[0] != '\0'
+        || head->asks_for_chunks) {
+        return 0;
+    }
+    if (!parse_error_id(head, start, end) && !parse_wish_for_chunks(head, start, end)) {
+        return 0;
+    }
     head->headers_start = head->used;
     return 1;
 }
@@ -265,8 +286,7 @@ static passenger_head_status parse_line(passenger_response_head *head)
         trim(head->bytes, &start, &end);
         return parse_status(head, start, end);
     }
-    if (start == head->headers_start && head->interim == PASSENGER_HEAD_MORE && head->error_id[0] == '\0'
-        && parse_error_id(head, start, end)) {
+    if (parse_line_about_response(head, start, end)) {
         return PASSENGER_HEAD_MORE;
     }
     if (end > start) {

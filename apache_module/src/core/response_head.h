@@ -60,6 +60,7 @@ typedef struct passenger_response_head {
     passenger_head_status interim; /* CONTINUE, ACKNOWLEDGED or TOO_LATE in lines of such a head; else MORE */
     char route[PASSENGER_ROUTE_SIZE];              /* of the worker's own socket, by its `102`; empty: it has none */
     char error_id[PASSENGER_ERROR_ID_LENGTH + 1];  /* when worker or spawner answer an error; empty: the app answers */
+    int asks_for_chunks;           /* the client is to get the body in chunks, also when all of it is there at once */
 
     int status;                    /* Invariant: 200 to 599 once COMPLETE */
     int64_t content_length;        /* -1: not given */

@@ -91,6 +91,10 @@ static void begin_response(passenger_response_parser *parser)
     set_response(r, &parser->head);
     parser->is_bodyless = r->header_only || AP_STATUS_IS_HEADER_ONLY(r->status);
     parser->expected = parser->is_bodyless ? -1 : parser->head.content_length;
+    if (parser->head.asks_for_chunks && !parser->is_bodyless) {
+        /* httpd computes a Content-Length only when nothing, not even this, goes out before the end. */
+        APR_BRIGADE_INSERT_TAIL(parser->brigade, apr_bucket_flush_create(r->connection->bucket_alloc));
+    }
 }
 
 static void feed_head(passenger_response_parser *parser, const char **bytes, size_t *length)

@@ -22,6 +22,7 @@ class Answer:
     :ivar complete: whether the end frame came (always true for a plain answer).
     :ivar frames: kind and size of each frame.
     :ivar error_id: of an error that the worker itself answers; else empty.
+    :ivar asks_for_chunks: whether the client is to get the body in chunks.
     :ivar interims: the interim heads before the response.
     """
 
@@ -31,6 +32,7 @@ class Answer:
     complete: bool = False
     frames: list[tuple[str, int]] = field(default_factory=list)
     error_id: str = ""
+    asks_for_chunks: bool = False
     interims: list[str] = field(default_factory=list)
 
     @property
@@ -152,6 +154,7 @@ class Exchange:
         head, self._buffer = read
         answer.status, answer.headers = head.status, head.headers
         answer.error_id, answer.interims = head.error_id, head.interims
+        answer.asks_for_chunks = head.asks_for_chunks
         if self._framed:
             self._read_frames(answer)
         else:

@@ -43,6 +43,7 @@ class Head:
     status: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
     error_id: str = ""
+    asks_for_chunks: bool = False
     length: int | None = None
     interims: list[str] = field(default_factory=list)
 
@@ -51,6 +52,7 @@ class Head:
         kept = [(name, value) for name, value in self.headers if name.lower() not in _DROPPED]
         parts = [self.status.strip(), *(f"{name}={value.strip(BLANKS)}" for name, value in kept)]
         parts += [f"error id {self.error_id}"] * bool(self.error_id)
+        parts += ["chunked"] * self.asks_for_chunks
         parts += [f"length={self.length}"] * (self.length is not None)
         return "".join(f"{interim} " for interim in self.interims) + "|".join(parts)
 
@@ -129,6 +131,9 @@ def _read_final(head: Head, lines: list[bytes]) -> None:
     error_id = _ERROR_ID.match(rest[0]) if rest and status >= b"4" else None
     if error_id is not None:
         head.error_id = error_id[1].decode()
+        rest = rest[1:]
+    elif rest[:1] == [b"Send chunked: yes"]:
+        head.asks_for_chunks = True
         rest = rest[1:]
     for line in rest:
         _read_header(head, line)

@@ -33,9 +33,15 @@ def test_a_body_that_the_app_chunks_arrives_without_its_chunks(probe: Process, v
     assert answer.headers == [("X-Kept", "1")]
 
 
-def test_a_list_of_chunks_is_sent_with_the_length_of_the_body(probe: Process) -> None:
-    answer = answer_of(probe, [WHOLE[:20], WHOLE[20:]], path="/spec")
-    assert (answer.header("Content-Length"), answer.body, answer.complete) == ("13", BODY, True)
+@pytest.mark.parametrize("path", ["/spec", "/spec_stream"])
+def test_the_module_is_asked_to_send_the_body_in_chunks(probe: Process, path: str) -> None:
+    answer = answer_of(probe, [WHOLE[:20], WHOLE[20:]], path=path)
+    assert (answer.asks_for_chunks, answer.headers, answer.body, answer.complete) == (True, [], BODY, True)
+
+
+def test_a_plain_peer_gets_the_length_of_a_list_of_chunks(probe: Process) -> None:
+    answer = answer_of(probe, [WHOLE[:20], WHOLE[20:]], path="/spec", framed=False)
+    assert (answer.asks_for_chunks, answer.header("Content-Length"), answer.body) == (False, "13", BODY)
 
 
 @pytest.mark.parametrize("framed", [True, False])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 import pytest
 
@@ -147,9 +147,10 @@ def test_the_components_of_an_app_name_every_link_and_the_real_folders(tmp_path:
     found = file_owners(str(tmp_path / "current"), "web/entry.py")
     assert found.entry.is_link
     assert not found.entry_target.is_link
-    ours = [component for component in found.components if str(tmp_path) in component.path]
+    ours = [component for component in found.components if component.path.startswith(f"{tmp_path}/")]
     assert [(os.path.relpath(component.path, tmp_path), component.is_link) for component in ours] == [
         ("current", True),
+        ("releases", False),
         ("releases/1", False),
         ("releases/1/web", False),
         ("releases/1/web/entry.py", True),
@@ -162,11 +163,69 @@ def test_a_subfolder_that_is_a_link_is_followed_to_the_folder_it_names(tmp_path:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "web").symlink_to("../elsewhere")
     found = file_owners(str(tmp_path / "app"), "web/entry.py")
-    assert [component.path for component in found.components if component.path.startswith(str(tmp_path))] == [
+    assert [component.path for component in found.components if component.path.startswith(f"{tmp_path}/")] == [
         str(tmp_path / "app"),
         str(tmp_path / "app" / "web"),
         str(tmp_path / "elsewhere"),
     ]
+
+
+@pytest.mark.needs_root
+def test_a_tenant_that_exchanges_folders_between_two_looks_never_becomes_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each look there is a folder of the tenant, or a link of it to a folder of the other: in all orders."""
+    homes = {owner: tmp_path / str(owner) for owner in (ALICE, BOB)}
+    for home in homes.values():
+        (home / "sites" / "shop").mkdir(parents=True)
+        (home / "sites" / "shop" / "passenger_wsgi.py").touch()
+    (homes[ALICE] / "link").symlink_to(homes[BOB] / "sites")
+    for owner, home in homes.items():
+        for path in (home, *home.rglob("*")):
+            os.chown(path, owner, owner, follow_symlinks=False)
+    folder = Exchanged(homes[ALICE] / "sites", homes[ALICE] / "link")
+    monkeypatch.setattr("spawner.system.paths.os", folder)
+    for looks in range(1 << 8):
+        folder.looks = looks
+        try:
+            user = chosen(UserPolicy(), file_owners(str(homes[ALICE] / "sites" / "shop"), "passenger_wsgi.py"))[0]
+        except (OSError, UserRefused):
+            continue
+        assert user == "alice"
+
+
+class Exchanged:
+    """In place of the module `os`: two names are exchanged before looks at what lies below one of them.
+
+    :ivar looks: a bit for each of the next looks, the lowest first: whether the second is then in the place of the
+        first.
+    """
+
+    def __init__(self, first: Path, second: Path) -> None:
+        self._first, self._second = first, second
+        self._is_exchanged = False
+        self.looks = 0
+
+    def __getattr__(self, name: str) -> Any:
+        original = getattr(os, name)
+        return self._look(original) if name in ("lstat", "stat", "readlink") else original
+
+    def _look(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def look(path: str) -> Any:
+            if path.startswith(str(self._first)):
+                self._exchange(bool(self.looks & 1))
+                self.looks >>= 1
+            return function(path)
+
+        return look
+
+    def _exchange(self, wanted: bool) -> None:
+        if wanted != self._is_exchanged:
+            away = self._first.with_name("away")
+            self._first.rename(away)
+            self._second.rename(self._first)
+            away.rename(self._second)
+            self._is_exchanged = wanted
 
 
 def test_a_missing_entry_file_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
+import re
 import socket
 import stat
 import subprocess
@@ -17,6 +19,7 @@ from spawner.errors import OperatorError
 from spawner.options import AppOptions, ServerOptions
 from spawner.pool.registration import Registration
 from spawner.processes.group_resources import backlog_for
+from spawner.shared import constants
 from spawner.state_store.instance_directory import InstanceDirectory, remove_stale_instances
 
 
@@ -36,6 +39,16 @@ def test_what_a_cleaner_has_taken_is_missed_and_made_anew(tmp_path: Path) -> Non
     assert sorted(instance.missing_files()) == sorted([*taken, instance.apps])
     instance.create("/etc/apache2", 1.0)
     assert instance.missing_files() == []
+
+
+def test_an_interpreter_of_the_spawner_s_version_need_not_compile_the_loaders(tmp_path: Path) -> None:
+    py_compile.compile(constants.__file__, doraise=True)
+    instance = make(tmp_path)
+    instance.create("/etc/apache2", 1.0)
+    command = [sys.executable, "-v", "-c", "import constants"]
+    folder = os.path.join(instance.folder, "shared")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert re.search(r"constants\.[a-z0-9-]+\.pyc matches .*constants\.py\n", done.stderr)
 
 
 def test_the_folder_is_the_same_under_every_umask(tmp_path: Path) -> None:

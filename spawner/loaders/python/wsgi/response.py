@@ -85,6 +85,8 @@ class Response:
         self.bodiless = self._is_head_request or head.bodiless
         self._remaining = None if self.bodiless else head.length
         self._chunks = ChunkedDecoder() if head.chunked and not self.bodiless else None
+        if self._chunks is not None and self.framed:
+            head.ask_for_chunks()
 
     @property
     def chunked_by_app(self) -> bool:
@@ -159,7 +161,7 @@ class Response:
         return decoded
 
     def _decode_all(self, chunks: ChunkedDecoder, body: bytes) -> bytes:
-        """The same for the whole body: it has a length after this."""
+        """The same for the whole body: its length is known after this."""
         decoded = self._decode(chunks, body)
         self._check_end(chunks)
         self._chunks = None

@@ -38,7 +38,7 @@ class ResponseHead:
     out-of-band work.
     """
 
-    __slots__ = ("_lines", "bodiless", "chunked", "code", "length", "wants_out_of_band_work")
+    __slots__ = ("_for_chunks", "_lines", "bodiless", "chunked", "code", "length", "wants_out_of_band_work")
 
     def __init__(
         self, code: int, lines: bytes, length: Optional[int], chunked: bool, wants_out_of_band_work: bool
@@ -49,14 +49,24 @@ class ResponseHead:
         self.bodiless = code in _BODILESS
         self.wants_out_of_band_work = wants_out_of_band_work
         self._lines = lines
+        self._for_chunks = False
+
+    def ask_for_chunks(self) -> None:
+        """Ask the peer to send the body in chunks, in a line that no app can write; no length is computed then."""
+        self._for_chunks = True
+        self._insert(b"Send chunked: yes")
 
     def add_error_id(self, error_id: str) -> None:
         """Add the id that the log has, in a line that no app can write: its name cannot be a header's."""
-        self._lines = self._lines.replace(b"\r\n", b"\r\nError id: %s\r\n" % error_id.encode("ascii"), 1)
+        self._insert(b"Error id: " + error_id.encode("ascii"))
+
+    def _insert(self, line: bytes) -> None:
+        """Insert a line behind the status."""
+        self._lines = self._lines.replace(b"\r\n", b"\r\n%s\r\n" % line, 1)
 
     def encode(self, computed_length: Optional[int] = None) -> bytes:
         """Return the bytes up to the empty line, with a Content-Length of `computed_length` bytes if it is given."""
-        if computed_length is None:
+        if computed_length is None or self._for_chunks:
             return self._lines + b"\r\n"
         return b"%sContent-Length: %d\r\n\r\n" % (self._lines, computed_length)
 
