@@ -3,6 +3,7 @@
 PYTHON ?= /usr/bin/python3
 PORT ?= 8080
 SANITIZE ?=
+EVERY_INTERPRETER ?=
 JOBS ?= 2
 # These tests mostly wait.
 INTEGRATION_JOBS ?= 4
@@ -30,7 +31,7 @@ AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo 2>/d
 
 module_sources := $(wildcard apache_module/*.py) $(shell find apache_module/src -name "*.[ch]")
 
-export PYTHON SANITIZE
+export PYTHON SANITIZE EVERY_INTERPRETER
 # /tmp may be small: what pip and the compiler write meanwhile goes into the environment.
 $(ENVIRONMENT) $(MODULE) $(SANITIZED_MODULE) $(TEST_TOOLS): export TMPDIR = $(CURDIR)/$(SCRATCH)
 # What tests and tools print and read does not follow the user's language.
@@ -42,7 +43,7 @@ test lint types unit integration faults soak provision-test: export LC_ALL := C.
 help: ## list the commands
 	@echo "Jumpseat: Python apps in Apache httpd. Commands:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
-	@echo "Variables: PYTHON=$(PYTHON) (the interpreter to build for), PORT=$(PORT) (of the demo), SANITIZE=1 (tests with sanitizers)"
+	@echo "Variables: PYTHON=$(PYTHON) (the interpreter to build for), PORT=$(PORT) (of the demo), SANITIZE=1 (tests with sanitizers), EVERY_INTERPRETER=1 (tests of the loader)"
 
 setup: $(MODULE) bytecode ## install what is missing, make .venv, build the module
 

@@ -13,6 +13,9 @@ PROCESS_LIMIT = 65535
 THREAD_LIMIT = 1024  # of a worker
 MEGABYTE_LIMIT = 16777216
 SECONDS_LIMIT = 604800
+DESCRIPTOR_LIMIT = 1048576  # the kernel's own (fs.nr_open)
+PID_LIMIT = 4194304  # the kernel's own
+CPU_WEIGHT_LIMIT = 10000  # the kernel's own
 
 # What the spawner runs commands for (docs/hooks.md).
 HOOKS = ("attached_process", "detached_process", "spawn_failed", "queue_full_error", "max_request_time_reached")
@@ -362,6 +365,114 @@ DIRECTIVES: tuple[Directive, ...] = (
         unit="MB",
         on_wire=True,
         difference=_ALSO_HTACCESS,
+    ),
+    # What the kernel allows an app (docs/decisions/029-limits-per-app.md)
+    Directive(
+        "AddressSpaceLimit",
+        Kind.INTEGER,
+        _A,
+        0,
+        "How much address space each process of the app may have (RLIMIT_AS). It is more than the memory that the "
+        "process uses: libraries, and 8 MB for the stack of each thread, count completely. What asks for more fails; "
+        "in Python it is a MemoryError. In MB of 1,048,576 bytes. 0: no limit.",
+        maximum=MEGABYTE_LIMIT,
+        unit="MB",
+        on_wire=True,
+        respawn=True,
+        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+    ),
+    Directive(
+        "UserProcessLimit",
+        Kind.INTEGER,
+        _A,
+        0,
+        "How many processes and threads the user of the app may have (RLIMIT_NPROC) when a process of the app starts "
+        "another one. The kernel counts all processes of this user on the machine, also those of other apps and of "
+        "logins. Better use PassengerAppProcessLimit, which counts the app only. 0: no limit.",
+        maximum=PID_LIMIT,
+        unit="processes",
+        on_wire=True,
+        respawn=True,
+        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+    ),
+    Directive(
+        "AppFileDescriptorUlimit",
+        Kind.INTEGER,
+        _A,
+        0,
+        "How many files, sockets and pipes each process of the app may have open (RLIMIT_NOFILE). 0: as many as Apache "
+        "(LimitNOFILE of its unit).",
+        maximum=DESCRIPTOR_LIMIT,
+        unit="descriptors",
+        on_wire=True,
+        respawn=True,
+        difference="Passenger has it for Nginx only. " + _ALSO_HTACCESS,
+    ),
+    Directive(
+        "CpuTimeLimit",
+        Kind.INTEGER,
+        _A,
+        0,
+        "How much processor time each process of the app may use in its whole life (RLIMIT_CPU). Time in which it "
+        "waits does not count. At the limit, the kernel ends it with SIGXCPU, even while it is serving; if it ignores "
+        "that, with SIGKILL 5 seconds later. Its requests are answered 502. PassengerMaxRequests replaces workers "
+        "earlier, without a loss. 0: no limit.",
+        unit="seconds",
+        on_wire=True,
+        respawn=True,
+        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+    ),
+    Directive(
+        "AppMemoryLimit",
+        Kind.INTEGER,
+        _A,
+        0,
+        "How much memory all processes of the app may have together, with those that the app starts and those of an "
+        "old release during a restart (memory.max of its cgroup; nothing is swapped out). If they need more, the "
+        "kernel kills one of them. It needs cgroups of version 2 ([shared-hosting.md](shared-hosting.md#cgroups)). In "
+        "MB of 1,048,576 bytes. 0: no limit.",
+        maximum=MEGABYTE_LIMIT,
+        unit="MB",
+        on_wire=True,
+        respawn=True,
+        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+    ),
+    Directive(
+        "AppCpuWeight",
+        Kind.INTEGER,
+        _A,
+        0,
+        "The share of the processors that the app gets while others need them, too, compared with theirs (cpu.weight "
+        "of its cgroup). An app without this directive has 100. It needs cgroups of version 2. 0: the default.",
+        maximum=CPU_WEIGHT_LIMIT,
+        on_wire=True,
+        respawn=True,
+        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+    ),
+    Directive(
+        "AppProcessLimit",
+        Kind.INTEGER,
+        _A,
+        0,
+        "How many processes and threads the app may have together: preloader, workers, what they start, and those of "
+        "an old release during a restart (pids.max of its cgroup). It needs cgroups of version 2. 0: no limit.",
+        maximum=PID_LIMIT,
+        unit="processes",
+        on_wire=True,
+        respawn=True,
+        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+    ),
+    Directive(
+        "NoNewPrivileges",
+        Kind.FLAG,
+        _A,
+        False,
+        "With On, no process of the app gets more rights by executing a program that is setuid, setgid or has "
+        "capabilities, such as `sudo`, `su`, `ping` or a setgid `sendmail`. An app that sends mails by such a "
+        "`sendmail` fails then; let it use SMTP.",
+        on_wire=True,
+        respawn=True,
+        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
     ),
     Directive(
         "PreStart",

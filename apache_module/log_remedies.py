@@ -129,9 +129,18 @@ REMEDIES: dict[int, str] = {
     "`cat /proc/PID/stack` as root shows where.",
     3112: _DEFECT,
     3113: _DEFECT,
+    3114: "The app runs without this limit. The line has the reason. See "
+    "[shared-hosting.md](shared-hosting.md#cgroups).",
+    3115: "The app needs too much memory, or PassengerAppMemoryLimit is too small. The requests of a worker that was "
+    "killed were answered 502 or cut.",
+    3116: "The app starts too many processes or threads, or PassengerAppProcessLimit is too small: during a restart, "
+    "the old and the new release count together.",
+    3117: "The app needs more than the directive allows. If the app works normally, raise the value. For processor "
+    "time, let PassengerMaxRequests replace workers earlier.",
     3501: "Do what the line says.",
     3503: "The process crashed (signal 6, 7, 8 or 11: see `coredumpctl`), the kernel killed it because memory was out "
-    "(signal 9: see `dmesg`), or the app ended its process itself. Another worker is started.",
+    "(signal 9: see `dmesg`), or the app ended its process itself. If JS3117 stands before it, a limit has ended it. "
+    "With PassengerCpuTimeLimit, signal 9 can also mean that the app ignores SIGXCPU. Another worker is started.",
     3511: "The pool was full, and another app needed a worker. If it happens often, raise PassengerMaxPoolSize.",
     3513: "The line has the step, the reason and the error id. The lines below it have the app's traceback. See "
     "[error-pages.md](error-pages.md#the-steps-of-a-start).",

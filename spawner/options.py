@@ -88,6 +88,14 @@ class AppOptions:
     :ivar max_requests: PassengerMaxRequests. In requests.
     :ivar memory_limit: PassengerMemoryLimit. In MB.
     :ivar hard_memory_limit: PassengerHardMemoryLimit. In MB.
+    :ivar address_space_limit: PassengerAddressSpaceLimit. In MB.
+    :ivar user_process_limit: PassengerUserProcessLimit. In processes.
+    :ivar app_file_descriptor_ulimit: PassengerAppFileDescriptorUlimit. In descriptors.
+    :ivar cpu_time_limit: PassengerCpuTimeLimit. In seconds.
+    :ivar app_memory_limit: PassengerAppMemoryLimit. In MB.
+    :ivar app_cpu_weight: PassengerAppCpuWeight.
+    :ivar app_process_limit: PassengerAppProcessLimit. In processes.
+    :ivar no_new_privileges: PassengerNoNewPrivileges.
     :ivar max_request_queue_size: PassengerMaxRequestQueueSize. In requests.
     :ivar sticky_sessions: PassengerStickySessions.
     :ivar friendly_error_pages: PassengerFriendlyErrorPages.
@@ -116,6 +124,14 @@ class AppOptions:
     max_requests: int = 0
     memory_limit: int = 0
     hard_memory_limit: int = 0
+    address_space_limit: int = 0
+    user_process_limit: int = 0
+    app_file_descriptor_ulimit: int = 0
+    cpu_time_limit: int = 0
+    app_memory_limit: int = 0
+    app_cpu_weight: int = 0
+    app_process_limit: int = 0
+    no_new_privileges: bool = False
     max_request_queue_size: int = 100
     sticky_sessions: bool = False
     friendly_error_pages: bool = False
@@ -152,6 +168,14 @@ class AppOptions:
             max_requests=_integer(fields, "max_requests", 0, 0, 2147483647),
             memory_limit=_integer(fields, "memory_limit", 0, 0, 16777216),
             hard_memory_limit=_integer(fields, "hard_memory_limit", 0, 0, 16777216),
+            address_space_limit=_integer(fields, "address_space_limit", 0, 0, 16777216),
+            user_process_limit=_integer(fields, "user_process_limit", 0, 0, 4194304),
+            app_file_descriptor_ulimit=_integer(fields, "app_file_descriptor_ulimit", 0, 0, 1048576),
+            cpu_time_limit=_integer(fields, "cpu_time_limit", 0, 0, 2147483647),
+            app_memory_limit=_integer(fields, "app_memory_limit", 0, 0, 16777216),
+            app_cpu_weight=_integer(fields, "app_cpu_weight", 0, 0, 10000),
+            app_process_limit=_integer(fields, "app_process_limit", 0, 0, 4194304),
+            no_new_privileges=_flag(fields, "no_new_privileges", False),
             max_request_queue_size=_integer(fields, "max_request_queue_size", 100, 0, 2147483647),
             sticky_sessions=_flag(fields, "sticky_sessions", False),
             friendly_error_pages=_flag(
@@ -180,6 +204,14 @@ class AppOptions:
             self.user,
             self.group,
             self.max_requests,
+            self.address_space_limit,
+            self.user_process_limit,
+            self.app_file_descriptor_ulimit,
+            self.cpu_time_limit,
+            self.app_memory_limit,
+            self.app_cpu_weight,
+            self.app_process_limit,
+            self.no_new_privileges,
             self.sticky_sessions,
             self.friendly_error_pages,
         )

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from tests.open_folders import make_open_folder
 
+ROOT = Path(__file__).resolve().parents[1]
+LOADERS = [str(ROOT / "spawner" / part) for part in ("loaders", "shared")]
 _OLDEST = (3, 6)
 _ASK = "import sys; print(sys.implementation.name, '%d %d %d' % sys.version_info[:3])"
 
@@ -26,6 +28,22 @@ def find_interpreters() -> dict[str, str]:
         if name is not None:
             found.setdefault(name, path)
     return dict(sorted(found.items(), key=lambda item: [int(part) for part in _version_part(item[0])]))
+
+
+@functools.lru_cache(maxsize=None)
+def interpreters_to_test() -> dict[str, str]:
+    """Return those in which all tests of a loader run: the oldest, the newest, and that of the tests.
+
+    With EVERY_INTERPRETER=1 all that `find_interpreters` finds. The loaders are compiled for each of them.
+    """
+    found = find_interpreters()
+    names = list(found)
+    if os.environ.get("EVERY_INTERPRETER") != "1":
+        names = [name for name in names if name in (names[0], names[-1], _name_of(sys.executable))]
+    for name in names:
+        # Where the checkout cannot be written to, each process compiles them itself.
+        subprocess.run([found[name], "-m", "compileall", "-q", *LOADERS], stdout=subprocess.DEVNULL, check=False)
+    return {name: found[name] for name in names}
 
 
 def _candidates() -> list[str]:

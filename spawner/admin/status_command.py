@@ -13,7 +13,9 @@ from typing import Any, Callable, Optional
 from spawner.admin.command import Arguments, Caller, SendProgress
 from spawner.admin.process_usage import UsageReader
 from spawner.admin.selection import AppSelection
+from spawner.options import AppOptions
 from spawner.pool.pool import Pool
+from spawner.processes.app_limits import limits_in_force
 from spawner.processes.app_process import AppRegistry
 from spawner.processes.group_resources import GroupResources, queue_length
 from spawner.processes.import_warnings import ImportWarnings
@@ -92,7 +94,7 @@ class StatusCommand:
     def _add_resources(self, entry: dict[str, Any]) -> None:
         resources = self._registry.groups.handle(entry["name"])
         entry["user"] = resources.user or None if resources is not None else None
-        self._add_import_warnings(entry, resources)
+        self._add_configured(entry, resources)
         entry["requests_waiting"] = resources is not None and resources.has_waiting()
         entry["requests_in_queue"] = queue_length(resources.listener) if resources is not None else None
         for process in entry["processes"]:
@@ -100,8 +102,10 @@ class StatusCommand:
             process["cpu_percent"] = usage.cpu_percent if usage is not None else None
             process["memory"] = usage.memory() if usage is not None else None
 
-    def _add_import_warnings(self, entry: dict[str, Any], resources: Optional[GroupResources]) -> None:
+    def _add_configured(self, entry: dict[str, Any], resources: Optional[GroupResources]) -> None:
+        """What is said of the app's import, and of its limits, as they are configured now."""
         group = self._registry.groups.entry(entry["name"])
-        known = group.registration.options.known_import_warnings if group is not None else None
+        options = group.registration.options if group is not None else AppOptions()
         warnings = resources.import_warnings if resources is not None else ImportWarnings()
-        entry["warnings"], entry["known_warnings"] = warnings.shown(known)
+        entry["warnings"], entry["known_warnings"] = warnings.shown(options.known_import_warnings)
+        entry["limits"] = limits_in_force(options, resources.without_effect if resources is not None else {})

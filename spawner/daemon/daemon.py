@@ -42,6 +42,7 @@ from spawner.options import ServerOptions
 from spawner.pages.error_responder import ErrorResponder
 from spawner.pages.restart_error_file import RestartErrorFiles
 from spawner.pool.pool import Pool
+from spawner.processes.app_cgroups import AppCgroups
 from spawner.processes.app_process import AppRegistry
 from spawner.processes.helper_process import HelperProcesses
 from spawner.processes.hooks import Hooks
@@ -116,7 +117,7 @@ class Daemon:
         self._stacks = StackCapture(loop, self._registry, self._instance.folder)
         dispatch = self._dispatcher.dispatch
         self._start_timeouts = StartTimeouts(loop, self._pool, self._registry, self._stacks, dispatch)
-        self._trees = ProcessTrees(loop, cgroups.make_folder(self._instance.name))
+        self._trees = ProcessTrees(loop, AppCgroups(loop, log, cgroups.make_folder(self._instance.name)))
         self._factory = self._make_factory()
         self._starter = self._make_starter(limits)
         self._group_effects = self._make_group_effects()
@@ -213,6 +214,7 @@ class Daemon:
             self._error_responder,
             self._descriptors,
             self._settings.accept_plain_scgi,
+            self._trees.apps.forget,
         )
 
     def _connect_dispatcher(self) -> None:

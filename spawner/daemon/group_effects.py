@@ -38,6 +38,7 @@ class GroupEffects:
 
     :param registry: the resources of groups are attached to it and detached.
     :param plain_scgi: whether workers answer SCGI clients that do not know the app's token.
+    :param forget_limits: called with the key of a group that is dropped.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class GroupEffects:
         error_responder: ErrorResponder,
         descriptors: DescriptorExhaustion,
         plain_scgi: bool,
+        forget_limits: Callable[[str], None],
     ) -> None:
         self._loop = loop
         self._pool = pool
@@ -67,6 +69,7 @@ class GroupEffects:
         self._error_responder = error_responder
         self._descriptors = descriptors
         self._plain_scgi = plain_scgi
+        self._forget_limits = forget_limits
         self.handlers: Mapping[type, EffectHandler] = {
             effects.CreateGroup: self._create_group,
             effects.UpdateGroup: self._update_group,
@@ -141,6 +144,7 @@ class GroupEffects:
         resources = self._registry.groups.detach(effect.key)
         self._restart_watch.unwatch(effect.key)
         self._restarts.group_removed(effect.key)
+        self._forget_limits(effect.key)
         if resources is None:
             return
         if resources.queue_watched:

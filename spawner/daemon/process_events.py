@@ -13,6 +13,7 @@ from spawner.logs.log import Log
 from spawner.pool.pool import Pool
 from spawner.pool.process import LINGER_SECONDS, describe_status
 from spawner.pool.states import ProcessKind
+from spawner.processes.app_limits import why_ended
 from spawner.processes.app_process import AppProcess, AppRegistry
 from spawner.processes.group_resources import GroupResources
 from spawner.processes.import_warnings import ImportWarnings
@@ -217,14 +218,24 @@ class ProcessEventHandlers:
         self._before_exit()
         self._start_timeouts.forget(process.process_id)
         entry = self._registry.processes.entry(process.process_id)
+        limit = self._limit_that_ended(process, status)
         if entry is None or not entry.starting or entry.killed:
+            if limit and entry is not None and not entry.killed:
+                self._log.warn(3117, "a limit has ended a process: %s: %s" % (entry.title, limit))
             self._dispatch(self._pool.process_exited, process.process_id, status)
             return
-        step, summary = entry.start_step, "the process ended (%s) before it was up" % describe_status(status)
+        status_text = "; ".join(part for part in (describe_status(status), limit) if part)
+        step, summary = entry.start_step, "the process ended (%s) before it was up" % status_text
         if not process.hello_received and status in _NOT_EXECUTED:
             interpreter = dict(process.facts).get("interpreter", "the interpreter")
             step, summary = start_steps.EXECUTE, "%s could not be executed" % interpreter
         self._dispatch(self._pool.start_failed, process.process_id, process.failure(step, summary))
+
+    def _limit_that_ended(self, process: AppProcess, status: Optional[int]) -> str:
+        """Which directive has ended a process; empty: none."""
+        group = self._registry.groups.entry(process.key)
+        kills = process.tree.count_oom_kills() if process.tree is not None else 0
+        return why_ended(status, group.registration.options, kills) if group is not None else ""
 
     def on_protocol_error(self, process: AppProcess, reason: str) -> None:
         """A process that breaks the protocol cannot be relied on: it is killed."""

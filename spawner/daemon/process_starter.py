@@ -21,6 +21,7 @@ from spawner.processes.process_tree import ProcessTrees
 from spawner.shared import start_steps
 from spawner.start_failure import StartFailure
 from spawner.state_store.instance_directory import InstanceDirectory
+from spawner.system import linux
 
 _RETRY = 1.0  # seconds until a start is tried again that found no descriptors
 
@@ -75,15 +76,17 @@ class ProcessStarter:
     def _start_process(self, effect: effects.StartProcess) -> None:
         if self._must_wait(effect.process_id, effect):
             return
+        registration = self._registry.groups.entries[effect.key].registration
+        resources = self._registry.groups.handles[effect.key]
+        app = self._trees.apps.prepare(effect.key, registration.options)
+        resources.without_effect = app.without_effect
         try:
-            with self._trees.new() as tree:
-                launched = self._launcher.launch(
-                    self._registry.groups.entries[effect.key].registration, self._pool.server
-                )
+            with self._trees.new(app) as tree:
+                entered = tree.cgroup.folder if tree.cgroup is not None and app.limited else None
+                launched = self._launcher.launch(registration, self._pool.server, entered)
         except StartError as error:
             self._dispatch(self._pool.start_failed, effect.process_id, error.failure)
             return
-        resources = self._registry.groups.handles[effect.key]
         former = resources.uid
         resources.user, resources.uid = launched.identity.user, launched.identity.uid
         entry = self._registry.processes.entries[effect.process_id]
@@ -91,7 +94,8 @@ class ProcessStarter:
         process.facts, process.environment = launched.facts, launched.environment
         tree.session, tree.uid = launched.pid, launched.identity.uid
         process.tree = tree.acquire()
-        process.set_pid(launched.pid)
+        pidfd = linux.open_pidfd(launched.pid) if launched.becomes_user else None
+        process.set_pid(launched.pid, pidfd, launched.becomes_user)
         text = "started process %d: %s of %s, generation %d, user %s"
         values = (launched.pid, effect.kind.value, effect.key, effect.generation, launched.identity.user)
         self._log.info(3023, text % values)

@@ -14,6 +14,7 @@ from spawner.daemon.start_timeouts import StartTimeouts
 from spawner.logs.log import Log
 from spawner.pool.pool import Pool
 from spawner.pool.states import ProcessState
+from spawner.processes.app_cgroups import AppCgroup
 from spawner.processes.app_process import AppRegistry
 from spawner.processes.group_resources import GroupResources
 from spawner.processes.process_tree import ProcessTree, ProcessTrees
@@ -129,18 +130,20 @@ class Recovery:
         self._registry.groups.attach(key, resources)
         restart_dir = registration.options.restart_dir
         self._restart_watch.watch(key, registration.app_root, restart_dir, found.always_restart)
+        app = self._trees.apps.prepare(key, registration.options)
+        resources.without_effect = app.without_effect
         for process in found.processes:
-            self._recover_process(resources, process)
+            self._recover_process(resources, process, app)
         return True
 
-    def _recover_process(self, resources: GroupResources, found: RecoveredProcess) -> None:
+    def _recover_process(self, resources: GroupResources, found: RecoveredProcess, app: AppCgroup) -> None:
         entry = found.entry
         age = linux.age_of(entry.pid) if entry.pid and not entry.starting else None
         entry.started -= age or 0.0
         self._pool.adopt_process(entry)
         process = self._factory.add(entry, found.identity, found.line, found.output)
         process.routes = found.routes
-        process.tree = self._trees.find(entry.pid, found.identity.uid, self._known_trees).acquire()
+        process.tree = self._trees.find(entry.pid, found.identity.uid, self._known_trees, app).acquire()
         resources.user, resources.uid = found.identity.user, found.identity.uid
         process.hello_received = entry.state is not ProcessState.SPAWNED
         process.loaded = entry.state not in (ProcessState.SPAWNED, ProcessState.LOADING)

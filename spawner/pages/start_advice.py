@@ -15,6 +15,8 @@ _KEY_ERROR = re.compile(r"KeyError: '([A-Z][A-Z0-9_]+)'")
 _NOT_PERMITTED = re.compile(r"PermissionError: .*?: '([^']+)'")
 _CANNOT_ENTER = re.compile(r"user (\S+) cannot enter the folder (.+)\Z")
 _REFUSED = ("Connection refused", "could not connect to server", "Can't connect to", "OperationalError")
+_NO_MEMORY = ("MemoryError", "Cannot allocate memory", "cannot allocate memory", "failed to map segment")
+_NO_PROCESS = ("Resource temporarily unavailable", "can't start new thread", "BlockingIOError", "pthread_create")
 _BINARY = ("cannot open shared object file", "undefined symbol", "invalid ELF header", "GLIBC_")
 
 
@@ -152,6 +154,46 @@ def _ended(failure: StartFailure, facts: Mapping[str, str], options: AppOptions)
         yield "The process printed nothing. Does the app, or a file that Python runs at its start, call os._exit()?"
 
 
+def _limits(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
+    """Where a directive may be the reason, it is named with its value."""
+    text = "%s\n%s" % (failure.summary, failure.detail)
+    if options.address_space_limit and any(sign in text for sign in _NO_MEMORY):
+        yield (
+            "PassengerAddressSpaceLimit is %d MB. Libraries and the stacks of threads count completely: an app needs "
+            "several times the memory that it uses. PassengerAppMemoryLimit counts what the app uses."
+            % options.address_space_limit
+        )
+    if any(sign in text for sign in _NO_PROCESS):
+        yield from _process_limits(options)
+    if options.cpu_time_limit and ("PassengerCpuTimeLimit" in text or "signal 9" in text):
+        yield (
+            "PassengerCpuTimeLimit is %d seconds. It counts from the start of each process, its import included."
+            % options.cpu_time_limit
+        )
+    if options.app_memory_limit and "signal 9" in text:
+        yield (
+            "PassengerAppMemoryLimit is %d MB for all processes of the app together, those of an old release included."
+            % options.app_memory_limit
+        )
+    if options.app_file_descriptor_ulimit and "Too many open files" in text:
+        yield "PassengerAppFileDescriptorUlimit is %d for each process." % options.app_file_descriptor_ulimit
+    if options.no_new_privileges and "Operation not permitted" in text:
+        yield "PassengerNoNewPrivileges is on: programs like sudo and a setgid sendmail get no rights from the app."
+
+
+def _process_limits(options: AppOptions) -> Iterator[str]:
+    if options.app_process_limit:
+        yield (
+            "PassengerAppProcessLimit is %d. Threads count, and during a restart the old and the new release do "
+            "together." % options.app_process_limit
+        )
+    if options.user_process_limit:
+        yield (
+            "PassengerUserProcessLimit is %d. It counts all processes and threads of the user on this machine; "
+            "PassengerAppProcessLimit counts those of the app." % options.user_process_limit
+        )
+
+
 def _services(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     if any(text in failure.summary for text in _REFUSED):
         yield "Does the service that the app connects to run? Does the app use the right address and password?"
@@ -180,6 +222,7 @@ _RULES: tuple[_Rule, ...] = (
     _interpreter,
     _login_shell,
     _time_out,
+    _limits,
     _ended,
     _services,
     _binaries,

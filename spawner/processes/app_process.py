@@ -156,14 +156,15 @@ class AppProcess:
         """Whether it is known not to have ended."""
         return self._pid_monitor.alive
 
-    def set_pid(self, pid: int, pidfd: Optional[int] = None) -> None:
+    def set_pid(self, pid: int, pidfd: Optional[int] = None, becomes_user: bool = False) -> None:
         """Set the pid; from now on the end of the process is noticed.
 
         :param pidfd: of that process, owned from now on; None: opened here.
+        :param becomes_user: it is a child of this process, and still root.
         """
         if pid != self.pid:
             self._cancel_status_timer()
-            self._pid_monitor.set_pid(pid, pidfd)
+            self._pid_monitor.set_pid(pid, pidfd, becomes_user)
             self.output.pid = pid
             self._events.on_pid_changed(self)
 

@@ -40,6 +40,7 @@ class GroupResources:
     :ivar user: the user that its last process was started as; empty before the first.
     :ivar import_warnings: what its import left that forks cannot share.
     :ivar tolerated: what its workers of `tolerated_generation` do against PEP 3333, as far as it was logged.
+    :ivar without_effect: why a limit of the app has no effect, by directive.
     :ivar queue_watched: whether the spawner waits for connections in the queue, because no worker accepts them.
     """
 
@@ -54,6 +55,7 @@ class GroupResources:
     import_warnings: ImportWarnings = ImportWarnings()
     tolerated: set[str] = field(default_factory=set)
     tolerated_generation: int = 0
+    without_effect: dict[str, str] = field(default_factory=dict)
 
     def has_waiting(self) -> bool:
         """Whether a connection waits in the queue."""

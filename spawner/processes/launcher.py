@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from dataclasses import dataclass
-from typing import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Mapping, Optional
 
 from spawner.errors import JumpseatError
 from spawner.loader_table import loader_of
@@ -20,6 +21,7 @@ from spawner.processes.app_environment import (
     kept_names,
     login_shell,
 )
+from spawner.processes.app_limits import StartLimits, limited_command, start_limits
 from spawner.processes.tenants import require_tenants_app, require_tenants_identity
 from spawner.processes.users import (
     SystemUsers,
@@ -55,6 +57,7 @@ class LaunchedProcess:
 
     :ivar line: the spawner's end of its control line.
     :ivar output: read end of its output pipe.
+    :ivar becomes_user: it is root, and becomes its user before it executes the interpreter.
     """
 
     pid: int
@@ -63,6 +66,7 @@ class LaunchedProcess:
     identity: Identity
     facts: tuple[tuple[str, str], ...]
     environment: Mapping[str, str]
+    becomes_user: bool = False
 
 
 def user_policy(registration: Registration, server: ServerOptions) -> UserPolicy:
@@ -126,9 +130,12 @@ class Launcher:
         self._server_software = server_software
         self._limits = limits
 
-    def launch(self, registration: Registration, server: ServerOptions) -> LaunchedProcess:
+    def launch(
+        self, registration: Registration, server: ServerOptions, cgroup: Optional[Path] = None
+    ) -> LaunchedProcess:
         """Start a process that is to load an app.
 
+        :param cgroup: that it has to enter itself.
         :raises StartError: it cannot be started; nothing is left behind.
         """
         identity = identity_for(registration, server)
@@ -142,13 +149,19 @@ class Launcher:
         if unreachable is not None:
             raise StartError(StartFailure(start_steps.EXECUTE, unreachable, "", facts))
         try:
-            return self._start(registration, identity, interpreter, facts)
+            limits = start_limits(registration.options, cgroup)
+            return self._start(registration, identity, interpreter, facts, limits)
         except OSError as error:
             summary = "%s could not be executed: %s" % (error.filename or interpreter, error.strerror or error)
             raise StartError(StartFailure(start_steps.EXECUTE, summary, "", facts)) from error
 
     def _start(
-        self, registration: Registration, identity: Identity, interpreter: str, facts: tuple[tuple[str, str], ...]
+        self,
+        registration: Registration,
+        identity: Identity,
+        interpreter: str,
+        facts: tuple[tuple[str, str], ...],
+        limits: StartLimits,
     ) -> LaunchedProcess:
         ours, theirs = control_line()
         output, write_end = -1, -1
@@ -159,7 +172,13 @@ class Launcher:
             arguments = [interpreter, program, str(theirs.fileno()), title]
             environment = self._environment(registration, identity)
             command = self._command(registration, identity, arguments, environment)
-            pid = _execute(command, registration.app_root, identity, theirs.fileno(), write_end)
+            if limits.any:
+                open_files = self._limits.open_files
+                command = limited_command(command, limits, identity, registration.app_root, open_files)
+                pid = _execute(command, "/", replace(identity, switch=False), theirs.fileno(), write_end)
+            else:
+                command = CommandLine(self._limits.with_open_files_limit(command.argv), command.environment)
+                pid = _execute(command, registration.app_root, identity, theirs.fileno(), write_end)
             linux.set_oom_score_adj(self._limits.oom_score_adj, pid)
         except BaseException:
             ours.close()
@@ -170,7 +189,7 @@ class Launcher:
             theirs.close()
             if write_end >= 0:
                 os.close(write_end)
-        return LaunchedProcess(pid, ours, output, identity, facts, environment)
+        return LaunchedProcess(pid, ours, output, identity, facts, environment, limits.any)
 
     def _environment(self, registration: Registration, identity: Identity) -> dict[str, str]:
         return build_environment(
@@ -188,8 +207,7 @@ class Launcher:
         options = registration.options
         kept = kept_names(options.app_env, registration.base_uri, self._server_software, registration.environment)
         shell = login_shell(identity, options.load_shell_envvars)
-        command = build_command(arguments, environment, kept, registration.app_root, shell)
-        return CommandLine(self._limits.with_open_files_limit(command.argv), command.environment)
+        return build_command(arguments, environment, kept, registration.app_root, shell)
 
 
 def control_line() -> tuple[socket.socket, socket.socket]:
@@ -213,18 +231,18 @@ def set_up_line(line: socket.socket) -> None:
     refuse_descriptors(line)
 
 
-def _execute(command: CommandLine, app_root: str, identity: Identity, line: int, output: int) -> int:
-    """Fork and exec; the child enters the app root with its user's rights.
+def _execute(command: CommandLine, folder: str, identity: Identity, line: int, output: int) -> int:
+    """Fork and exec; the child enters the folder with its user's rights.
 
     :returns: the pid.
     :raises OSError: the child could not become the user, enter the folder or execute the program.
     """
-    # The child enters the app root before it becomes the user, so the rights to files are dropped here already.
+    # The child enters the folder before it becomes the user, so the rights to files are dropped here already.
     with file_system_identity(identity):
         process = subprocess.Popen(
             command.argv,
             env=command.environment,
-            cwd=app_root,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Callable, Optional
 
 from spawner.system import linux
@@ -26,14 +27,17 @@ class PidMonitor:
         self.pid = 0
         self.pidfd: Optional[int] = None
         self.session = 0  # 0: not known
+        self._becomes_user = False
 
-    def set_pid(self, pid: int, pidfd: Optional[int]) -> None:
+    def set_pid(self, pid: int, pidfd: Optional[int], becomes_user: bool = False) -> None:
         """Watch this process from now on, and no other.
 
         :param pidfd: of this process, owned from now on; None: opened here.
+        :param becomes_user: it is a child of this process, and still root (limited_start.py).
         """
         self.close()
         self.pid = pid
+        self._becomes_user = becomes_user
         self.session = linux.session_of(pid)
         self.pidfd = pidfd if pidfd is not None else self._open_pidfd()
         if self.pidfd is not None:
@@ -78,8 +82,14 @@ class PidMonitor:
             self._loop.remove_reader(self.pidfd)
         self._on_exit()
 
+    def _is_it(self) -> bool:
+        if linux.runs_as(self.pid, self._uid):
+            self._becomes_user = False
+            return True
+        return self._becomes_user and linux.is_child(self.pid, os.getpid(), 0)
+
     def _check_pid(self) -> None:
-        if linux.process_exists(self.pid) and linux.runs_as(self.pid, self._uid):
+        if linux.process_exists(self.pid) and self._is_it():
             self._timer = self._loop.call_later(_POLL, self._check_pid)
         else:
             self._exited()

@@ -1,8 +1,8 @@
 """Everything that an interpreter of an app has started, whatever it did to get out of sight: it ends with the app.
 
-Where the machine has cgroups of the second version and lets us use them, each interpreter starts in one of its own, and
-the kernel ends all that is in it. Elsewhere the process groups of its session are ended; a process that has made a
-session of its own is out of reach until httpd ends.
+Where the machine has cgroups of the second version and lets us use them, each interpreter starts in one of its own,
+below that of its app, and the kernel ends all that is in it. Elsewhere the process groups of its session are ended; a
+process that has made a session of its own is out of reach until httpd ends.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Iterator, Optional
 
 import psutil
 
+from spawner.processes.app_cgroups import AppCgroup, AppCgroups
 from spawner.system import linux
 from spawner.system.cgroups import Cgroup
 
@@ -30,13 +31,15 @@ class ProcessTree:
 
     Invariant: `_holders` is how many AppProcesses and stray workers belong to it.
 
+    :ivar app: the cgroup of its app; None: it is not known.
     :ivar session: of the interpreter, which was started in one of its own; 0: not known yet.
     :ivar uid: of its user.
     :ivar has_served: whether a process of it has come up: what it has started gets some time to end.
     """
 
-    def __init__(self, trees: ProcessTrees, cgroup: Optional[Cgroup]) -> None:
+    def __init__(self, trees: ProcessTrees, cgroup: Optional[Cgroup], app: Optional[AppCgroup] = None) -> None:
         self.cgroup = cgroup
+        self.app = app
         self.session = 0
         self.uid = -1
         self.has_served = False
@@ -61,6 +64,7 @@ class ProcessTree:
         """
         if self.cgroup is not None:
             if self.cgroup.remove():
+                self._trees.remove_app_cgroup(self.cgroup)
                 return True
             self.cgroup.kill()
             return False
@@ -69,6 +73,10 @@ class ProcessTree:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
         return not groups
+
+    def count_oom_kills(self) -> int:
+        """How many processes of the app the kernel has killed for PassengerAppMemoryLimit since this was asked last."""
+        return self._trees.apps.look(self.app) if self.app is not None else 0
 
     def is_empty(self) -> bool:
         """Whether nothing is left."""
@@ -87,40 +95,47 @@ class ProcessTree:
 class ProcessTrees:
     """All of them.
 
-    :param folder: the cgroup of the instance; None where there is none.
+    :param apps: the cgroups of the apps.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, folder: Optional[Path]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, apps: AppCgroups) -> None:
+        self.apps = apps
         self._loop = loop
-        self._folder = folder
+        self._folder = apps.folder
         self._ending: dict[ProcessTree, asyncio.TimerHandle] = {}
 
     @contextlib.contextmanager
-    def new(self) -> Iterator[ProcessTree]:
-        """A tree; the interpreter that is started within the block is its root. It ends if the block raises."""
+    def new(self, app: AppCgroup) -> Iterator[ProcessTree]:
+        """A tree; the interpreter that is started within the block is its root. It ends if the block raises.
+
+        Where the app has limits, the interpreter has to enter the cgroup itself (`StartLimits.cgroup`): within the
+        block this process would count against them.
+        """
         with contextlib.ExitStack() as on_failure:
             with contextlib.ExitStack() as membership:
-                tree = ProcessTree(self, self._join_new(membership))
+                tree = ProcessTree(self, self._join_new(app, membership), app)
                 on_failure.callback(self._end, tree, _MOST_ATTEMPTS)
                 yield tree
             on_failure.pop_all()
 
-    def _join_new(self, stack: contextlib.ExitStack) -> Optional[Cgroup]:
+    def _join_new(self, app: AppCgroup, stack: contextlib.ExitStack) -> Optional[Cgroup]:
         """Make a cgroup and join it; None if the machine has as many as it may have: the session has to do."""
-        if self._folder is None:
+        folder = app.make()
+        if folder is None:
             return None
         try:
-            cgroup = Cgroup.make(self._folder)
+            cgroup = Cgroup.make(folder)
         except OSError:
             return None
         try:
-            stack.enter_context(cgroup.joined())
+            if not app.limited:
+                stack.enter_context(cgroup.joined())
         except OSError:
             cgroup.remove()
             return None
         return cgroup
 
-    def find(self, pid: int, uid: int, known: dict[Path | int, ProcessTree]) -> ProcessTree:
+    def find(self, pid: int, uid: int, known: dict[Path | int, ProcessTree], app: AppCgroup) -> ProcessTree:
         """The tree of a process that an earlier spawner has started.
 
         :param pid: 0: it is not known.
@@ -131,7 +146,7 @@ class ProcessTrees:
         session = 0
         with contextlib.suppress(OSError):
             session = os.getsid(pid) if pid else 0
-        tree = ProcessTree(self, cgroup)
+        tree = ProcessTree(self, cgroup, app)
         if cgroup is not None or session:
             tree = known.setdefault(session if cgroup is None else cgroup.folder, tree)
         tree.session, tree.uid, tree.has_served = session, uid, True
@@ -151,9 +166,12 @@ class ProcessTrees:
     def _cgroups(self) -> list[Cgroup]:
         if self._folder is None:
             return []
-        with contextlib.suppress(OSError):
-            return [Cgroup(folder) for folder in self._folder.iterdir() if folder.is_dir()]
-        return []
+        return [Cgroup(folder) for folder in self._folder.glob("app-*/*/")]
+
+    def remove_app_cgroup(self, cgroup: Cgroup) -> None:
+        """An interpreter's cgroup is gone: that of its app goes with the last one."""
+        if cgroup.folder.parent != self._folder:
+            Cgroup(cgroup.folder.parent).remove()
 
     def end(self, tree: ProcessTree) -> None:
         """End what is left of a tree: at once if the app has not come up, else after a while."""
@@ -169,6 +187,7 @@ class ProcessTrees:
 
     def close(self) -> None:
         """httpd has ended: kill everything at once, that of earlier spawners included, and remove the cgroups."""
+        self.apps.close()
         for timer in self._ending.values():
             timer.cancel()
         self._ending.clear()
@@ -181,4 +200,7 @@ class ProcessTrees:
         :returns: whether all are gone.
         """
         gone = [cgroup.remove() for cgroup in self._cgroups()]
-        return all(gone) and (self._folder is None or Cgroup(self._folder).remove())
+        if self._folder is None or not all(gone):
+            return all(gone)
+        apps = [Cgroup(folder).remove() for folder in self._folder.glob("app-*/")]
+        return all(apps) and Cgroup(self._folder).remove()

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import signal
 from pathlib import Path
 from typing import Iterator, Optional
 
+from spawner.errors import OperatorError
+
 _PROCESSES = "cgroup.procs"
+_OFFERED = "cgroup.controllers"
+_ENABLED = "cgroup.subtree_control"
+_TYPE = "cgroup.type"  # only the root has none
+_LEAF = "httpd"  # the cgroup for httpd itself, where one that has processes may have no controllers for others
+_SYSTEMD = "/run/systemd/system"  # exists where systemd runs (sd_booted(3))
+_UNITS = (".service", ".scope", ".slice")
+_MOST_ROUNDS = 10  # of moving httpd's processes, which may fork meanwhile
 _numbers = itertools.count(1)
 
 
@@ -46,10 +56,11 @@ def make_folder(instance: str) -> Optional[Path]:
     own = own_cgroup()
     if own is None:
         return None
-    folder = own / ("jumpseat-" + instance)
+    base = own.parent if own.suffix not in _UNITS and is_delegated(own.parent) else own
+    folder = base / ("jumpseat-" + instance)
     try:
         folder.mkdir(exist_ok=True)
-        _remove_stale(own)
+        _remove_stale(base)
         return folder if os.access(folder / _PROCESSES, os.W_OK) else None
     except OSError:
         return None
@@ -60,8 +71,84 @@ def _remove_stale(own: Path) -> None:
     for folder in own.glob("jumpseat-httpd-*"):
         if not os.path.exists("/proc/" + folder.name.split("-")[2]):
             with contextlib.suppress(OSError):  # its spawner may be about to do the same
-                for each in [*folder.glob("*/"), folder]:
+                for each in [*folder.glob("*/*/"), *folder.glob("*/"), folder]:
                     Cgroup(each).remove()
+
+
+def is_delegated(folder: Path) -> bool:
+    """Whether systemd leaves a cgroup, and all that is below it, to us (Delegate=, systemd.resource-control(5))."""
+    for name in ("user.delegate", "trusted.delegate"):
+        with contextlib.suppress(OSError):
+            if os.getxattr(folder, name) == b"1":
+                return True
+    return False
+
+
+class NoController(OperatorError):
+    """A controller cannot be used; the message says why."""
+
+
+def enable_controller(name: str, folder: Path) -> None:
+    """Have the cgroups below the one of an instance get a controller: memory, pids or cpu.
+
+    If httpd's own processes are in the way and the cgroup is delegated to httpd, they move to one below it.
+
+    :param folder: of the instance.
+    :raises NoController: it cannot be used; the message says why.
+    """
+    base = folder.parent
+    if name not in _words(base / _OFFERED):
+        offered = " ".join(_words(base / _OFFERED)) or "none"
+        text = "there is no controller %r for Apache's cgroup (%s has: %s)"
+        raise NoController(text % (name, base / _OFFERED, offered))
+    try:
+        if name not in _words(base / _ENABLED):
+            _make_room(base)
+            (base / _ENABLED).write_text("+" + name)
+        (folder / _ENABLED).write_text("+" + name)
+    except OSError as error:
+        text = "the controller %r cannot be enabled in %s: %s"
+        raise NoController(text % (name, error.filename or base, error.strerror or error)) from error
+
+
+def _make_room(base: Path) -> None:
+    """See to it that a cgroup may have controllers for those below it. If it has processes, and is not the root, then
+    it may have either no controllers or, with those for threads, no more processes in the cgroups below it.
+
+    :raises NoController: it is not ours.
+    :raises OSError: the kernel refuses.
+    """
+    is_ours = is_delegated(base)
+    if not is_ours and os.path.exists(_SYSTEMD) and not os.path.ismount(base):
+        raise NoController("systemd has not delegated the cgroup %s to Apache" % base)
+    if (base / _TYPE).exists() and _words(base / _PROCESSES):
+        if not is_ours:
+            text = "Apache's own processes are in the cgroup %s, and it is not delegated to Apache"
+            raise NoController(text % base)
+        _move_processes(base, base / _LEAF)
+
+
+def _move_processes(base: Path, leaf: Path) -> None:
+    """Move all processes of a cgroup to one below it.
+
+    :raises OSError: that is not possible.
+    """
+    leaf.mkdir(exist_ok=True)
+    for _ in range(_MOST_ROUNDS):
+        pids = _words(base / _PROCESSES)
+        if not pids:
+            return
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                (leaf / _PROCESSES).write_text(pid)
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(base))
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii").split()
+    except OSError:
+        return []
 
 
 class Cgroup:
@@ -89,10 +176,10 @@ class Cgroup:
 
     @classmethod
     def of_process(cls, pid: int, parent: Path) -> Optional[Cgroup]:
-        """The one below `parent` that a process is in, if it is in one."""
-        path = Path(_path_of(pid) or "/")
-        folder = parent / path.name
-        return cls(folder) if path.parent.name == parent.name and folder.is_dir() else None
+        """The one below `parent`, at any depth, that a process is in, if it is in one."""
+        _, separator, inside = (_path_of(pid) or "/").partition("/%s/" % parent.name)
+        folder = parent / inside
+        return cls(folder) if separator and inside and folder.is_dir() else None
 
     @contextlib.contextmanager
     def joined(self) -> Iterator[None]:
@@ -100,11 +187,14 @@ class Cgroup:
 
         :raises OSError: it cannot be joined.
         """
+        home = own_cgroup()
+        if home is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "the own cgroup")
         (self.folder / _PROCESSES).write_text("0")
         try:
             yield
         finally:
-            (self.folder.parent.parent / _PROCESSES).write_text("0")
+            (home / _PROCESSES).write_text("0")
 
     def pids(self) -> list[int]:
         """The processes that are in it, as far as this process can see them."""

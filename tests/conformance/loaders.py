@@ -12,7 +12,7 @@ import pytest
 import spawner
 from spawner.loader_table import CAPABILITIES, LOADERS
 from spawner.loaders import python as python_loader
-from tests.interpreters import find_interpreters
+from tests.interpreters import interpreters_to_test
 
 APPS = Path(__file__).parent / "apps"
 START = str(Path(python_loader.__file__).with_name("start.py"))  # the Python loader
@@ -55,7 +55,7 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
         ours = ABILITIES - CAPABILITIES.keys() | LOADERS["wsgi"].capabilities
         apps, plain = APPS / "python", frozenset(("threads", "cancel"))
         return [
-            *(LoaderUnderTest(name, (path, START), apps, ours) for name, path in find_interpreters().items()),
+            *(LoaderUnderTest(name, (path, START), apps, ours) for name, path in interpreters_to_test().items()),
             LoaderUnderTest("plain", (sys.executable, str(PLAIN)), apps, plain),
         ]
     missing = frozenset(filter(None, config.getoption("--without").split(",")))

@@ -103,9 +103,17 @@ def test_friendly_error_pages_are_on_in_development_unless_configured() -> None:
     assert not AppOptions.from_wire({"app_env": "development", "friendly_error_pages": "0"}).friendly_error_pages
 
 
+LIMITS = """address_space_limit user_process_limit app_file_descriptor_ulimit cpu_time_limit app_memory_limit
+app_cpu_weight app_process_limit no_new_privileges""".split()
+
+
 @pytest.mark.parametrize(
-    "change", [{"python": "/x"}, {"app_env": "y"}, {"user": "z"}, {"group": "z"}, {"spawn_method": "direct"}]
-)
+    "change",
+    [
+        {"python": "/x"}, {"app_env": "y"}, {"user": "z"}, {"group": "z"}, {"spawn_method": "direct"},
+        *[{name: "1"} for name in LIMITS],
+    ],
+)  # fmt: skip
 def test_what_an_app_process_was_started_with_is_in_the_respawn_key(change: dict[str, str]) -> None:
     assert AppOptions.from_wire(change).respawn_key() != AppOptions().respawn_key()
 

@@ -1,9 +1,9 @@
-"""The instances that run: that each answers, and is of this version."""
+"""The instances that run: that each answers, is of this version, and can enforce the limits of its apps."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Any, Iterable, Iterator, Sequence
 
 from spawner.cli.admin_client import ask
 from spawner.cli.checks.findings import ERROR, OK, WARNING, Finding
@@ -28,14 +28,20 @@ class Running:
             text = "none runs in %s" % " or ".join(str(folder) for folder in self._folders)
             yield Finding(WARNING, "instances", text, "start Apache; if no instance runs then, see its error log")
         for instance in found:
-            yield _look_at(instance)
+            yield from _look_at(instance)
 
 
-def _look_at(instance: Instance) -> Finding:
+def _look_at(instance: Instance) -> Iterator[Finding]:
     try:
         answer = ask(instance.admin_socket, "status")
     except NoAnswer as error:
-        return Finding(ERROR, instance.name, error.format_message(), "see Apache's error log")
+        yield Finding(ERROR, instance.name, error.format_message(), "see Apache's error log")
+        return
+    yield _whole(instance, answer)
+    yield from limits_without_effect(instance.name, answer["groups"])
+
+
+def _whole(instance: Instance, answer: dict[str, Any]) -> Finding:
     version = answer["instance"]["version"]
     if version != VERSION:
         text = "version %s runs, %s is installed" % (version, VERSION)
@@ -45,3 +51,18 @@ def _look_at(instance: Instance) -> Finding:
         text = "it runs; the last start of these apps failed: %s" % ", ".join(failed)
         return Finding(WARNING, instance.name, text, "jumpseat status shows why")
     return Finding(OK, instance.name, "it runs and answers")
+
+
+def limits_without_effect(name: str, groups: Iterable[dict[str, Any]]) -> Iterator[Finding]:
+    """Each directive that the machine does not enforce, once, whatever apps have it.
+
+    :param groups: as `status` describes them.
+    """
+    reasons: dict[tuple[str, str], None] = {}
+    for group in groups:
+        for directive, limit in group.get("limits", {}).items():
+            if limit["without_effect"]:
+                reasons[directive, limit["without_effect"]] = None
+    for directive, reason in reasons:
+        remedy = "delegate cgroups to Apache: docs/shared-hosting.md (cgroups)"
+        yield Finding(WARNING, name, "%s has no effect: %s" % (directive, reason), remedy)

@@ -128,8 +128,20 @@ def render(answer: dict[str, Any], now: Optional[float] = None) -> Iterable[Rend
         if group.get("known_warnings"):
             known = "After loading: %s known" % counted(len(group["known_warnings"]), "warning")
             yield Padding(Text(known, style="dim"), (0, 0, 0, 2), expand=False)
+        if group.get("limits"):
+            yield Padding(_limits(group["limits"]), (0, 0, 0, 2), expand=False)
         if group["processes"]:
             yield Padding(_processes(group["processes"]), (0, 0, 0, 2), expand=False)
+
+
+def _limits(limits: dict[str, Any]) -> Text:
+    """The limits of the app, and which of them the machine does not enforce."""
+    shown = {name: "on" if limit["value"] is True else str(limit["value"]) for name, limit in limits.items()}
+    page = Text("Limits: " + ", ".join("%s %s" % pair for pair in shown.items()), style="dim")
+    for name, limit in limits.items():
+        if limit["without_effect"]:
+            page.append("\n%s has no effect: %s" % (name, printable(limit["without_effect"])), style="yellow")
+    return page
 
 
 def _head(answer: dict[str, Any], now: float) -> Text:

@@ -66,6 +66,19 @@ def test_output_that_is_no_terminal_has_neither_colours_nor_folded_lines(
     assert [line for line in output.splitlines() if line != line.rstrip()] == []
 
 
+def test_the_limits_of_an_app_are_shown_with_why_one_has_no_effect(
+    registry: Registry, answer: dict[str, Any], as_line: AsLine
+) -> None:
+    answer["groups"][0]["limits"] = {
+        "PassengerAppMemoryLimit": {"value": 512, "without_effect": "no controller"},
+        "PassengerNoNewPrivileges": {"value": True, "without_effect": None},
+    }
+    registry.add("httpd-1", as_line(answer))
+    output = run(registry).output
+    assert "Limits: PassengerAppMemoryLimit 512, PassengerNoNewPrivileges on\n" in output
+    assert "PassengerAppMemoryLimit has no effect: no controller\n" in output
+
+
 def test_a_failed_start_is_told_with_step_summary_and_traceback(
     registry: Registry, answer: dict[str, Any], as_line: AsLine
 ) -> None:

@@ -16,7 +16,7 @@ from spawner.cli.checks.confinement import PrivateFolders, SecurityModule
 from spawner.cli.checks.findings import ERROR, OK, WARNING, Check, Finding
 from spawner.cli.checks.folders import RegistryFolders, SpawnerConfiguration
 from spawner.cli.checks.installation import Packages, Permissions
-from spawner.cli.checks.running import Running
+from spawner.cli.checks.running import Running, limits_without_effect
 from spawner.cli.commands.validate_install import exit_status, validate
 from spawner.cli.main import jumpseat
 
@@ -141,6 +141,17 @@ def test_packages_that_everybody_may_change_are_an_error(tmp_path: Path) -> None
     assert levels(Permissions(tmp_path))["packages' rights"] == OK
     (tmp_path / "spawner").chmod(0o777)
     assert levels(Permissions(tmp_path))["packages' rights"] == ERROR
+
+
+def test_a_limit_that_the_machine_does_not_enforce_is_a_warning_and_comes_once() -> None:
+    limits = {
+        "PassengerAppMemoryLimit": {"value": 100, "without_effect": "no controller"},
+        "PassengerCpuTimeLimit": {"value": 5, "without_effect": None},
+    }
+    (finding,) = limits_without_effect("httpd-1", [{"limits": limits}, {"limits": limits}, {"limits": {}}, {}])
+    assert (finding.level, finding.subject) == (WARNING, "httpd-1")
+    assert finding.told == "PassengerAppMemoryLimit has no effect: no controller"
+    assert "docs/shared-hosting.md" in finding.remedy
 
 
 def test_an_instance_that_does_not_answer_is_an_error(registry: Registry) -> None:

@@ -11,15 +11,15 @@ import pytest
 
 from tests.conformance.harness.loader_process import Group, Preloader, Process
 from tests.conformance.loaders import START
-from tests.interpreters import find_interpreters
+from tests.interpreters import interpreters_to_test
 
-INTERPRETERS = find_interpreters()
+INTERPRETERS = interpreters_to_test()
 APPS = Path(__file__).parent / "apps"
 
 
 @pytest.fixture(scope="session", params=INTERPRETERS)
 def python(request: pytest.FixtureRequest) -> str:
-    """Each interpreter of this machine in turn."""
+    """Each interpreter that is tested in turn."""
     return INTERPRETERS[request.param]
 
 

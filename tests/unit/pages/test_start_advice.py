@@ -80,3 +80,33 @@ def test_a_login_shell_that_is_not_used_is_not_suspected() -> None:
 )
 def test_the_next_try_is_told(seconds: int | None, words: str) -> None:
     assert words in retry_sentence(seconds)
+
+
+LIMITS = AppOptions(
+    address_space_limit=64,
+    user_process_limit=5,
+    app_file_descriptor_ulimit=20,
+    cpu_time_limit=3,
+    app_memory_limit=100,
+    app_process_limit=7,
+    no_new_privileges=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("summary", "advised"),
+    [
+        ("MemoryError", "PassengerAddressSpaceLimit is 64 MB"),
+        ("ImportError: libx.so: failed to map segment from shared object", "PassengerAddressSpaceLimit is 64 MB"),
+        ("BlockingIOError: [Errno 11] Resource temporarily unavailable", "PassengerUserProcessLimit is 5"),
+        ("RuntimeError: can't start new thread", "PassengerAppProcessLimit is 7"),
+        ("OSError: [Errno 24] Too many open files: 'x'", "PassengerAppFileDescriptorUlimit is 20"),
+        ("the process ended (signal 24; PassengerCpuTimeLimit 3: ...) before it was up", "PassengerCpuTimeLimit is 3"),
+        ("the process ended (signal 9) before it was up", "PassengerAppMemoryLimit is 100 MB"),
+        ("PermissionError: [Errno 1] Operation not permitted", "PassengerNoNewPrivileges is on"),
+    ],
+)
+def test_a_limit_that_may_be_the_reason_is_named_and_only_where_it_is_set(summary: str, advised: str) -> None:
+    failure = StartFailure(IMPORT, summary, "", FACTS)
+    assert advised in "\n".join(advice(failure, LIMITS))
+    assert advised.split(" is ")[0] not in "\n".join(advice(failure, AppOptions()))

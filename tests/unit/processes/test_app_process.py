@@ -252,6 +252,26 @@ def test_a_pid_that_is_another_user_s_by_now_is_neither_waited_for_nor_killed() 
     run(test)
 
 
+@pytest.mark.needs_root
+def test_without_pidfds_a_process_that_is_about_to_become_its_user_has_not_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(linux, "open_pidfd", lambda pid: None)
+
+    async def test() -> None:
+        with subprocess.Popen(["sleep", "60"]) as child:
+            async with ends(ProcessKind.PRELOADER, os.getuid() + 1) as both:
+                both.process.set_pid(child.pid, None, becomes_user=True)
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                assert both.recorded.events == []
+                child.kill()
+                child.wait()
+                await both.until("ended")
+
+    run(test)
+
+
 def test_a_given_pidfd_counts_and_not_the_pid() -> None:
     async def test() -> None:
         with subprocess.Popen(["sleep", "60"]) as gone, subprocess.Popen(["sleep", "60"]) as other:

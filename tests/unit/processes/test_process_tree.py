@@ -13,7 +13,10 @@ from typing import Any, Callable, Coroutine, Iterator, Optional
 
 import pytest
 
+from spawner.logs.log import Log
+from spawner.options import AppOptions
 from spawner.processes import process_tree
+from spawner.processes.app_cgroups import AppCgroups
 from spawner.processes.process_tree import ProcessTree, ProcessTrees
 from spawner.system import cgroups, linux
 from spawner.system.cgroups import Cgroup
@@ -52,8 +55,13 @@ def play(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(act(), 30))
 
 
+def make_trees(folder: Optional[Path]) -> ProcessTrees:
+    loop = asyncio.get_running_loop()
+    return ProcessTrees(loop, AppCgroups(loop, Log(), folder))
+
+
 def begin(trees: ProcessTrees, program: str) -> tuple[ProcessTree, "subprocess.Popen[bytes]"]:
-    with trees.new() as tree:
+    with trees.new(trees.apps.prepare("shop", AppOptions())) as tree:
         child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, start_new_session=True)
     tree.session, tree.uid = child.pid, os.getuid()
     assert child.stdout is not None
@@ -79,7 +87,7 @@ def test_what_is_left_of_an_app_that_did_not_come_up_is_ended_at_once(
     with_cgroup: bool, folder: Optional[Path]
 ) -> None:
     async def act() -> None:
-        trees = ProcessTrees(asyncio.get_running_loop(), folder if with_cgroup else None)
+        trees = make_trees(folder if with_cgroup else None)
         tree, child = begin(trees, LEAVES_A_CHILD)
         tree.release()
         await is_over(child)
@@ -95,7 +103,7 @@ def test_a_process_that_forks_into_new_sessions_all_the_time_does_not_get_out_of
         pytest.skip("this machine lets us have no cgroup")
 
     async def act() -> None:
-        trees = ProcessTrees(asyncio.get_running_loop(), folder)
+        trees = make_trees(folder)
         tree, child = begin(trees, RESTLESS)
         tree.release()
         await is_over(child)
@@ -110,7 +118,7 @@ def test_what_a_worker_has_started_gets_some_time_to_end(
     monkeypatch.setattr(process_tree, "GRACE", 0.3)
 
     async def act() -> None:
-        trees = ProcessTrees(asyncio.get_running_loop(), folder)
+        trees = make_trees(folder)
         tree, child = begin(trees, LEAVES_A_CHILD)
         tree.has_served = True
         tree.release()
@@ -123,7 +131,7 @@ def test_what_a_worker_has_started_gets_some_time_to_end(
 
 def test_a_tree_goes_when_the_last_of_its_processes_goes(folder: Optional[Path]) -> None:
     async def act() -> None:
-        trees = ProcessTrees(asyncio.get_running_loop(), folder)
+        trees = make_trees(folder)
         tree, child = begin(trees, LEAVES_A_CHILD)
         tree.acquire()
         tree.release()
@@ -143,14 +151,14 @@ def test_the_next_spawner_finds_the_trees_and_ends_those_that_nothing_belongs_to
     monkeypatch.setattr(process_tree, "GRACE", 0.0)
 
     async def act() -> None:
-        loop = asyncio.get_running_loop()
-        before = ProcessTrees(loop, folder)
+        before = make_trees(folder)
         kept, child = begin(before, "print('begun', flush=True); import time; time.sleep(600)")
         other, left = begin(before, LEAVES_A_CHILD)
-        after = ProcessTrees(loop, folder)
+        after = make_trees(folder)
+        app = after.apps.prepare("shop", AppOptions())
         known: dict[Path | int, ProcessTree] = {}
-        found = after.find(child.pid, os.getuid(), known).acquire()
-        assert after.find(child.pid, os.getuid(), known) is found
+        found = after.find(child.pid, os.getuid(), known, app).acquire()
+        assert after.find(child.pid, os.getuid(), known, app) is found
         assert found.cgroup is not None
         assert kept.cgroup is not None
         assert found.cgroup.folder == kept.cgroup.folder
@@ -168,7 +176,7 @@ def test_the_next_spawner_finds_the_trees_and_ends_those_that_nothing_belongs_to
 
 def test_at_the_end_everything_goes(folder: Optional[Path]) -> None:
     async def act() -> None:
-        trees = ProcessTrees(asyncio.get_running_loop(), folder)
+        trees = make_trees(folder)
         tree, child = begin(trees, LEAVES_A_CHILD)
         tree.has_served = True
         tree.release()
@@ -187,8 +195,8 @@ def test_at_the_end_everything_goes(folder: Optional[Path]) -> None:
 def test_a_start_that_fails_leaves_no_cgroup_and_this_process_where_it_was(folder: Optional[Path]) -> None:
     async def act() -> None:
         before = Path("/proc/self/cgroup").read_text()
-        trees = ProcessTrees(asyncio.get_running_loop(), folder)
-        with contextlib.suppress(FileNotFoundError), trees.new():
+        trees = make_trees(folder)
+        with contextlib.suppress(FileNotFoundError), trees.new(trees.apps.prepare("shop", AppOptions())):
             subprocess.Popen(["/no/such/program"])
         assert Path("/proc/self/cgroup").read_text() == before
         assert folder is None or list(folder.glob("*/")) == []
@@ -198,7 +206,7 @@ def test_a_start_that_fails_leaves_no_cgroup_and_this_process_where_it_was(folde
 
 def test_without_cgroups_a_session_of_another_user_is_left_alone() -> None:
     async def act() -> None:
-        trees = ProcessTrees(asyncio.get_running_loop(), None)
+        trees = make_trees(None)
         tree, child = begin(trees, LEAVES_A_CHILD)
         tree.uid = os.getuid() + 1
         assert tree.is_empty()

@@ -65,6 +65,14 @@ typedef struct {
     int max_requests;
     int memory_limit;
     int hard_memory_limit;
+    int address_space_limit;
+    int user_process_limit;
+    int app_file_descriptor_ulimit;
+    int cpu_time_limit;
+    int app_memory_limit;
+    int app_cpu_weight;
+    int app_process_limit;
+    int no_new_privileges;
     int max_request_queue_size;
     int max_request_queue_time;
     int max_request_time;
@@ -251,6 +259,46 @@ static inline int passenger_dir_memory_limit(const passenger_dir_options *option
 static inline int passenger_dir_hard_memory_limit(const passenger_dir_options *options)
 {
     return options->hard_memory_limit == PASSENGER_UNSET ? 0 : options->hard_memory_limit;
+}
+
+static inline int passenger_dir_address_space_limit(const passenger_dir_options *options)
+{
+    return options->address_space_limit == PASSENGER_UNSET ? 0 : options->address_space_limit;
+}
+
+static inline int passenger_dir_user_process_limit(const passenger_dir_options *options)
+{
+    return options->user_process_limit == PASSENGER_UNSET ? 0 : options->user_process_limit;
+}
+
+static inline int passenger_dir_app_file_descriptor_ulimit(const passenger_dir_options *options)
+{
+    return options->app_file_descriptor_ulimit == PASSENGER_UNSET ? 0 : options->app_file_descriptor_ulimit;
+}
+
+static inline int passenger_dir_cpu_time_limit(const passenger_dir_options *options)
+{
+    return options->cpu_time_limit == PASSENGER_UNSET ? 0 : options->cpu_time_limit;
+}
+
+static inline int passenger_dir_app_memory_limit(const passenger_dir_options *options)
+{
+    return options->app_memory_limit == PASSENGER_UNSET ? 0 : options->app_memory_limit;
+}
+
+static inline int passenger_dir_app_cpu_weight(const passenger_dir_options *options)
+{
+    return options->app_cpu_weight == PASSENGER_UNSET ? 0 : options->app_cpu_weight;
+}
+
+static inline int passenger_dir_app_process_limit(const passenger_dir_options *options)
+{
+    return options->app_process_limit == PASSENGER_UNSET ? 0 : options->app_process_limit;
+}
+
+static inline int passenger_dir_no_new_privileges(const passenger_dir_options *options)
+{
+    return options->no_new_privileges == PASSENGER_UNSET ? 0 : options->no_new_privileges;
 }
 
 static inline int passenger_dir_max_request_queue_size(const passenger_dir_options *options)
