@@ -21,6 +21,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 ENVIRONMENT := $(VENV)/.environment
 MODULE := $(VENV)/.module
+SANITIZED_MODULE := $(VENV)/.module-sanitized
+# What tests load. The ordinary module is built too: some tests look at it.
+TESTED_MODULE := $(MODULE) $(if $(filter 1,$(SANITIZE)),$(SANITIZED_MODULE))
 TEST_TOOLS := $(VENV)/.test-tools
 SCRATCH := $(VENV)/tmp
 
@@ -30,7 +33,7 @@ module_sources := $(wildcard apache_module/*.py) $(shell find apache_module/src 
 
 export PYTHON SANITIZE EVERY_INTERPRETER
 # /tmp may be small: what pip and the compiler write meanwhile goes into the environment.
-$(ENVIRONMENT) $(MODULE) $(TEST_TOOLS): export TMPDIR = $(CURDIR)/$(SCRATCH)
+$(ENVIRONMENT) $(MODULE) $(SANITIZED_MODULE) $(TEST_TOOLS): export TMPDIR = $(CURDIR)/$(SCRATCH)
 # What tests and tools print and read does not follow the user's language.
 test lint types unit integration faults soak provision-test: export LC_ALL := C.UTF-8
 
@@ -40,7 +43,7 @@ test lint types unit integration faults soak provision-test: export LC_ALL := C.
 help: ## list the commands
 	@echo "Jumpseat: Python apps in Apache httpd. Commands:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
-	@echo "Variables: PYTHON=$(PYTHON) (the interpreter to build for), PORT=$(PORT) (of the demo), SANITIZE=1 (tests of the C core), EVERY_INTERPRETER=1 (tests of the loader)"
+	@echo "Variables: PYTHON=$(PYTHON) (the interpreter to build for), PORT=$(PORT) (of the demo), SANITIZE=1 (tests with sanitizers), EVERY_INTERPRETER=1 (tests of the loader)"
 
 setup: $(MODULE) bytecode ## install what is missing, make .venv, build the module
 
@@ -57,6 +60,11 @@ $(MODULE): $(ENVIRONMENT) $(module_sources)
 	$(BIN)/python -m apache_module.build
 	@touch $@
 
+# In a folder of its own, so that neither module is ever taken for the other.
+$(SANITIZED_MODULE): $(ENVIRONMENT) $(module_sources)
+	$(BIN)/python -m apache_module.build --sanitize --output build/sanitized
+	@touch $@
+
 # Spawner and loaders are started often, and the environment may forbid Python to keep what it has compiled.
 bytecode: $(ENVIRONMENT)
 	@$(BIN)/python -m compileall -q spawner
@@ -69,7 +77,7 @@ $(TEST_TOOLS): $(ENVIRONMENT)
 demo: setup ## serve the sample app on 127.0.0.1:8080 (PORT=) in the foreground; Ctrl-C ends it
 	@PORT=$(PORT) exec scripts/demo
 
-test: $(TEST_TOOLS) $(MODULE) ## set up, then lint, types and all tests
+test: $(TEST_TOOLS) $(TESTED_MODULE) ## set up, then lint, types and all tests
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory unit
@@ -89,13 +97,13 @@ types: $(TEST_TOOLS) ## check the types
 unit: $(TEST_TOOLS) $(MODULE) bytecode ## run the tests that need no httpd
 	$(BIN)/python -m pytest -n $(JOBS) --timeout 120 tests/unit tests/conformance
 
-integration: $(TEST_TOOLS) $(MODULE) bytecode ## run the tests that start an httpd
+integration: $(TEST_TOOLS) $(TESTED_MODULE) bytecode ## run the tests that start an httpd
 	$(BIN)/python -m pytest -n $(INTEGRATION_JOBS) tests/integration
 
-faults: $(TEST_TOOLS) $(MODULE) bytecode ## break things while requests come in; says how many were sent, failed and late
+faults: $(TEST_TOOLS) $(TESTED_MODULE) bytecode ## break things while requests come in; says how many were sent, failed and late
 	$(BIN)/python -m pytest -n $(JOBS) tests/faults
 
-soak: $(TEST_TOOLS) $(MODULE) bytecode ## the same for longer: 1,100 graceful restarts, 100 touches, 1,000 forks, minutes of random faults (FAULT_SEED=)
+soak: $(TEST_TOOLS) $(TESTED_MODULE) bytecode ## the same for longer: 1,100 graceful restarts, 100 touches, 1,000 forks, minutes of random faults (FAULT_SEED=)
 	FAULT_ROUNDS=10 $(BIN)/python -m pytest tests/faults
 
 provision-test: $(TEST_TOOLS) ## as root or with sudo: vagrant/provision.sh, make demo and the start of make test in bare Debian 12 trees

@@ -32,7 +32,7 @@ MODULE_FILE = "mod_passenger.so"
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 HARDENING = ["-O2", "-g", "-fstack-protector-strong", "-fstack-clash-protection"]
 HARDENING += ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
-SANITIZERS = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+SANITIZERS = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 # nodelete: the object is never unloaded. The parent's handles, fork handler and Python outlive each restart of httpd.
 LINKING = ["-shared", "-Wl,-z,nodelete", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]
 

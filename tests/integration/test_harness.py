@@ -150,11 +150,20 @@ def test_a_crash_of_the_parent_is_found(seeded: CheckedHttpd) -> None:
     assert any("was ended by SIGBUS" in line for line in checks.final())
 
 
-def test_a_sanitizer_line_on_stderr_is_found(seeded: CheckedHttpd) -> None:
+def test_a_sanitizer_line_on_stderr_is_found_and_no_test_can_allow_it(seeded: CheckedHttpd) -> None:
     checks = start(seeded)
+    seeded.logs.allow(".")
     with open(seeded.folder / "logs" / "stderr.log", "a") as stderr:
         stderr.write("==12==ERROR: AddressSanitizer: heap-use-after-free\n")
     assert "AddressSanitizer" in only(checks.final())
+
+
+def test_a_report_of_a_sanitizer_is_found_and_no_test_can_allow_it(seeded: CheckedHttpd) -> None:
+    checks = start(seeded)
+    (seeded.reports / "address.12").write_text("ERROR: AddressSanitizer: heap-use-after-free\n")
+    seeded.logs.allow(".")
+    assert "AddressSanitizer" in only(checks.between_tests())
+    assert checks.final() == []
 
 
 def test_a_server_that_cannot_start_says_why(seeded: CheckedHttpd) -> None:

@@ -36,15 +36,14 @@ void passenger_message_add_number(passenger_message *message, const char *name, 
     passenger_message_add(message, name, apr_psprintf(message->pool, "%" APR_INT64_T_FMT, number));
 }
 
-passenger_field *passenger_message_find(const passenger_message *message, int start, const char *name)
+int passenger_message_has(const passenger_message *message, const char *name)
 {
-    for (int index = start; index < message->fields->nelts; index++) {
-        passenger_field *field = &APR_ARRAY_IDX(message->fields, index, passenger_field);
-        if (strcmp(field->name, name) == 0) {
-            return field;
+    for (int index = 0; index < message->fields->nelts; index++) {
+        if (strcmp(APR_ARRAY_IDX(message->fields, index, passenger_field).name, name) == 0) {
+            return 1;
         }
     }
-    return NULL;
+    return 0;
 }
 
 const char *passenger_message_encode(const passenger_message *message, size_t limit, size_t *length)

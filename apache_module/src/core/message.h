@@ -30,9 +30,8 @@ void passenger_message_add(passenger_message *message, const char *name, const c
 /* Adds a field whose value is a decimal number. */
 void passenger_message_add_number(passenger_message *message, const char *name, apr_int64_t number);
 
-/* The first field of that name among those from the place `start` on, or NULL. Valid until the next field is added. The
- * caller may set its value. */
-passenger_field *passenger_message_find(const passenger_message *message, int start, const char *name);
+/* Whether there is a field of that name. Looks at all fields, so it is not for the many names that a client sends. */
+int passenger_message_has(const passenger_message *message, const char *name);
 
 /* The netstring, in the message's pool, and its length. NULL when it would be longer than `limit` (one of
  * netstring.h). */

@@ -2,6 +2,7 @@
 
 #include <http_core.h>
 #include <http_protocol.h>
+#include <apr_hash.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 
@@ -116,22 +117,25 @@ static const char *variable_of_header(apr_pool_t *pool, const char *name)
 }
 
 /* Repeated headers become one list (RFC 9110, section 5.3); cookies are joined in their own way (RFC 6265bis). Over
- * HTTP/1, httpd has joined the lines before, those of cookies with a comma too: here they come as one. */
+ * HTTP/1, httpd has joined the lines before, those of cookies with a comma too: here they come as one. Variables that are
+ * there already are found by a hash: LimitRequestFields 0 lets a client send a hundred thousand headers. */
 static void add_headers(request_rec *r, passenger_message *head)
 {
     const apr_array_header_t *headers = apr_table_elts(r->headers_in);
-    int start = head->fields->nelts;
+    apr_hash_t *places = apr_hash_make(r->pool);   /* of each variable in `fields`, from 1 on */
     for (int index = 0; index < headers->nelts; index++) {
         const apr_table_entry_t *header = &APR_ARRAY_IDX(headers, index, apr_table_entry_t);
         const char *variable = variable_of_header(r->pool, header->key);
         if (variable == NULL) {
             continue;
         }
-        passenger_field *known = passenger_message_find(head, start, variable);
-        if (known == NULL) {
+        apr_size_t place = (apr_size_t)apr_hash_get(places, variable, APR_HASH_KEY_STRING);
+        if (place == 0) {
             passenger_message_add(head, variable, header->val);
+            apr_hash_set(places, variable, APR_HASH_KEY_STRING, (void *)(apr_size_t)head->fields->nelts);
             continue;
         }
+        passenger_field *known = &APR_ARRAY_IDX(head->fields, (int)place - 1, passenger_field);
         const char *separator = strcmp(variable, "HTTP_COOKIE") == 0 ? "; " : ", ";
         known->value = apr_pstrcat(r->pool, known->value, separator, header->val, NULL);
         known->value_length = strlen(known->value);
@@ -155,7 +159,7 @@ static int is_reserved(const char *name)
 static int is_missing_identity(const char *name, passenger_message *head)
 {
     static const char *const identity[] = {"AUTH_TYPE", "REMOTE_HOST", "REMOTE_USER", NULL};
-    return is_one_of(name, identity, 0) && passenger_message_find(head, 0, name) == NULL;
+    return is_one_of(name, identity, 0) && !passenger_message_has(head, name);
 }
 
 static void add_modules_variables(request_rec *r, passenger_message *head)

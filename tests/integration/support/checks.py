@@ -10,6 +10,7 @@ from typing import Callable, Counter
 
 from support.descriptors import growth, open_descriptors
 from support.httpd import Httpd
+from support.sanitizers import take_reports
 from support.waiting import eventually
 
 #: Descriptors that the spawner may hold for each live app process (control line, output pipe, pidfd, a pipe in
@@ -59,7 +60,7 @@ class Checks:
     def between_tests(self) -> list[str]:
         """For a server that serves several tests."""
         self.server.logs.wait_for_expected(self.timeout)
-        found = [*self.server.logs.complaints(), *self._grown(), *self._crashes()]
+        found = [*self.server.logs.complaints(), *self._grown(), *self._crashes(), *take_reports(self.server.reports)]
         self.server.logs.forget_expectations()
         return found
 
@@ -72,7 +73,7 @@ class Checks:
             for folder in self._folders()
             for path in sorted(folder.rglob("*"))
         ]
-        return found + self.server.logs.complaints() + self._crashes()
+        return found + self.server.logs.complaints() + self._crashes() + take_reports(self.server.reports)
 
     def _folders(self) -> list[Path]:
         return [self.server.run_folder, self.server.folder / "buffer"]

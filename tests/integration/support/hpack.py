@@ -21,8 +21,20 @@ def encoded(fields: Fields) -> bytes:
 
 
 def _spelled(text: str) -> bytes:
-    assert len(text) < 127
-    return bytes([len(text)]) + text.encode()
+    """Each character is a byte."""
+    return _length(len(text)) + text.encode("latin-1")
+
+
+def _length(number: int) -> bytes:
+    """A number behind one bit (section 5.1)."""
+    if number < 127:
+        return bytes([number])
+    number -= 127
+    more = b""
+    while number > 127:
+        more += bytes([number & 127 | 128])
+        number >>= 7
+    return bytes([127]) + more + bytes([number])
 
 
 def status_of(block: bytes) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import Iterable, NamedTuple
+from typing import Callable, Iterable, NamedTuple
 
 from support.certificates import trusting
 from support.hpack import Fields, encoded, status_of
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, END_HEADERS, ACKNOWLEDGE = 1, 4, 1
-REFUSED_STREAM = 7
+REFUSED_STREAM, CANCEL = 7, 8
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTING_TABLE_SIZE, SETTING_PUSH, SETTING_WINDOW = 1, 2, 4
 #: Bytes that a peer may send before it is given more: what it is without a word, and as much as no test sends.
@@ -52,6 +52,8 @@ class Http2Connection:
     ) -> None:
         """`window`: bytes that may come on each stream; `silence`: seconds without a byte after which reading fails."""
         self._silence = silence
+        #: How bytes are sent.
+        self.write: Callable[[socket.socket, bytes], None] = lambda to, data: to.sendall(data)
         self._connect(port, receive_buffer)
         if tls:
             self._begin_tls()
@@ -94,6 +96,13 @@ class Http2Connection:
         pseudo = ((":method", method), (":scheme", "http"), (":path", target), (":authority", host))
         flags = END_HEADERS | (0 if has_body else END_STREAM)
         self._send(frame(HEADERS, flags, self._stream, encoded((*pseudo, *fields))))
+
+    def ask_exactly(self, first: bytes, stream: int) -> None:
+        """Send frames as they are; from here on, this is the present stream."""
+        self._stream = stream
+        self._early = []
+        self.is_amid_answer = False
+        self._send(first)
 
     def send_body(self, pieces: Iterable[bytes], ends: bool = True) -> None:
         """Send as the server's windows allow; no more when it has answered before it has all."""
@@ -148,6 +157,10 @@ class Http2Connection:
         """Let the server send so many bytes more, on the present stream and on the connection."""
         for stream in (0, self._stream):
             self._send(frame(WINDOW_UPDATE, 0, stream, struct.pack(">I", count)))
+
+    def reset(self) -> None:
+        """Take the present stream back."""
+        self._send(frame(RST_STREAM, 0, self._stream, struct.pack(">I", CANCEL)))
 
     def ping(self) -> None:
         """Return when the server has taken in all that was sent before."""
@@ -221,7 +234,7 @@ class Http2Connection:
         self._buffer += more
 
     def _send(self, data: bytes) -> None:
-        self.socket.sendall(data)
+        self.write(self.socket, data)
 
     def close(self) -> None:
         self.socket.close()

@@ -20,6 +20,7 @@ from support.configuration import Configuration, Site, server_identity
 from support.connections import accepted_connections, queued_connections, threads_at_work
 from support.log_checker import LogChecker
 from support.ports import Port
+from support.sanitizers import environment, make_report_folder
 from support.supervised_process import SupervisedProcess
 from support.waiting import DeadlinePassed, eventually
 from tests.open_folders import make_open_folder
@@ -44,6 +45,7 @@ class Httpd:
         self.user = user
         for name in ("logs", "run", "buffer", "apps"):
             (self.folder / name).mkdir()
+        self.reports = make_report_folder(self.folder)
         self._set_owners()
         self._port = Port()
         self.port = self._port.number
@@ -117,10 +119,8 @@ class Httpd:
         self._wait_until_running(0)
         return self
 
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        passed_on = {name: value for name, value in os.environ.items() if "SAN_OPTIONS" in name or name == "LD_PRELOAD"}
-        return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **passed_on}
+    def _environment(self) -> dict[str, str]:
+        return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **environment(self.reports)}
 
     def _wait_until_running(self, times_before: int) -> None:
         def ready() -> bool:

@@ -16,6 +16,8 @@ ALWAYS_WRONG = re.compile(
     r"AH0005[0-2]:|Sanitizer|runtime error:|Traceback \(most recent|Fatal Python error|"
     r"Segmentation fault|free\(\): |malloc\(\): |double free"
 )
+#: A report of a sanitizer that has not gone into a file of its own. No test can declare one.
+NEVER_RIGHT = re.compile(r"Sanitizer|runtime error:")
 #: How the further lines of a message begin.
 CONTINUED = "    "
 #: Lines that repeat what a hosted app has written; they are the app's own matter.
@@ -102,6 +104,7 @@ class LogChecker:
         if not SERIOUS.search(line) and not ALWAYS_WRONG.search(line):
             return
         declared = [pattern for pattern in self._required + self._allowed if pattern.search(line)]
+        declared = [] if NEVER_RIGHT.search(line) else declared
         self._seen.extend(declared)
         self._declared_before = bool(declared)
         if not declared:

@@ -12,11 +12,16 @@ import sysconfig
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
+from support.sanitizers import ARE_ON, MODULE_FOLDER
 from tests.open_folders import everybody_can_read, let_everybody_read, make_open_folder
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PARTS = ("apache_module", "spawner", "conf.d")  # what runs in an httpd
-BUILD = "import sys; from apache_module.build import build; build(sys.argv[1], site_packages=sys.argv[2:])"
+BUILD = """\
+import sys
+from apache_module.build import build
+build(sys.argv[1], sys.argv[2] == "True", sys.argv[3:])
+"""
 
 
 def module_config_lines(user: str = "") -> str:
@@ -24,7 +29,7 @@ def module_config_lines(user: str = "") -> str:
 
     Where only its owner can reach the checkout, the first call for another user takes as long as a build.
     """
-    parts = [REPOSITORY / name for name in ("build/mod_passenger.so", "spawner/__init__.py")]
+    parts = [REPOSITORY / name for name in (f"{MODULE_FOLDER}/mod_passenger.so", "spawner/__init__.py")]
     needed = [*parts, Path(sysconfig.get_path("purelib"))]
     if not user or all(map(everybody_can_read, needed)):
         return _lines_of_the_checkout()
@@ -44,7 +49,7 @@ def _open_copy() -> Path:
                 target = copy / "site-packages" / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(str(needed.locate_file(file)), target)
-    command = [sys.executable, "-c", BUILD, str(copy), str(copy / "site-packages")]
+    command = [sys.executable, "-c", BUILD, str(copy), str(ARE_ON), str(copy / "site-packages")]
     subprocess.run(command, check=True, cwd=copy, timeout=400)
     let_everybody_read(copy)
     return copy / "mod_passenger.so"
@@ -62,12 +67,15 @@ def _needed_distributions(name: str) -> dict[str, Distribution]:
 
 @functools.lru_cache(maxsize=None)
 def _lines_of_the_checkout() -> str:
-    """What `jumpseat module-config` prints. Raises RuntimeError with its words when there is no built module."""
+    """What `jumpseat module-config` prints. Raises RuntimeError with its words when there is no built module.
+
+    With the sanitizers it is another module of the same checkout, built by `make`.
+    """
     command = [_jumpseat(), "module-config"]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=REPOSITORY)
     if answer.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed; run `make setup` first:\n{answer.stderr}")
-    return answer.stdout
+    return answer.stdout.replace(f"{REPOSITORY}/build/", f"{REPOSITORY}/{MODULE_FOLDER}/")
 
 
 def _jumpseat() -> str:

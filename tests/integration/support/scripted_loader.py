@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Callable
 
 from spawner.shared import wire
 from spawner.shared.constants import CONTROL_MESSAGE_LIMIT, REQUEST_HEAD_LIMIT
@@ -18,6 +19,7 @@ from support.waiting import TIMEOUT
 
 TOKEN = "the group's secret"
 _MOST_DESCRIPTORS = 8
+_QUEUE = 64
 
 
 @dataclass
@@ -87,11 +89,18 @@ class Exchange:
 class ScriptedLoader:
     """Takes the place of the spawner of a running httpd for all groups that are registered from now on.
 
-    `capabilities`: the field of that name in its answers; None: it has none.
+    `capabilities`: the field of that name in its answers; None: it has none. `capabilities_of`: what it is instead for
+    the group of that name; None: nothing else.
     """
 
-    def __init__(self, httpd: Httpd, capabilities: str | None = "") -> None:
+    def __init__(
+        self,
+        httpd: Httpd,
+        capabilities: str | None = "",
+        capabilities_of: Callable[[str], str | None] = lambda group: None,
+    ) -> None:
         self.capabilities = capabilities
+        self._capabilities_of = capabilities_of
         self.registrations = 0
         httpd.wait_for_spawner()
         self._folder = httpd.folder
@@ -107,7 +116,7 @@ class ScriptedLoader:
         listener = socket.socket(socket.AF_UNIX, kind)
         listener.settimeout(TIMEOUT if kind == socket.SOCK_STREAM else None)
         listener.bind(str(path))
-        listener.listen(8)
+        listener.listen(_QUEUE)
         of_httpd = (self._folder / "buffer").stat()
         os.chown(path, of_httpd.st_uid, of_httpd.st_gid)
         return listener
@@ -118,6 +127,7 @@ class ScriptedLoader:
         self._listener = self._listen(socket.SOCK_STREAM, self.socket_path)
 
     def _close_socket(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # ends an accept() of another thread
         self._listener.close()
         self.socket_path.unlink()
 
@@ -136,18 +146,25 @@ class ScriptedLoader:
             while True:
                 line, _ = self._registrar.accept()
                 with line:
-                    line.recv(CONTROL_MESSAGE_LIMIT)
+                    group = dict(wire.decode_text(line.recv(CONTROL_MESSAGE_LIMIT))).get("group", "")
                     self.registrations += 1
                     answer = [("type", "registered"), ("socket", str(self.socket_path)), ("app_token", TOKEN)]
-                    if self.capabilities is not None:
-                        answer.append(("capabilities", self.capabilities))
+                    others = self._capabilities_of(group)
+                    capabilities = self.capabilities if others is None else others
+                    if capabilities is not None:
+                        answer.append(("capabilities", capabilities))
                     line.send(wire.encode_text(answer))
 
     def accept(self) -> Exchange:
         """The next request, as far as its head."""
+        exchange = self.accept_connection()
+        exchange.read_head()
+        return exchange
+
+    def accept_connection(self) -> Exchange:
+        """The next connection, whose head has yet to be read."""
         exchange = Exchange(self._listener.accept()[0])
         exchange.connection.settimeout(TIMEOUT)
-        exchange.read_head()
         return exchange
 
     def has_connection(self) -> bool:

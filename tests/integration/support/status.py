@@ -11,6 +11,7 @@ from typing import Any
 
 from support.httpd import Httpd
 from support.module_lines import REPOSITORY
+from support.sanitizers import environment
 from support.waiting import TIMEOUT, eventually
 
 #: A restart waits so long in all for workers that retire; then they do not count any more (docs/survival.md).
@@ -31,7 +32,7 @@ def run_command(
         text=True,
         timeout=60,
         user=user or None,
-        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "COLUMNS": "200"},
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "COLUMNS": "200", **environment(server.reports)},
     )
 
 
