@@ -451,3 +451,34 @@ def test_what_happens_now_and_then_lets_no_folder_rest(tmp_path: Path, monkeypat
         assert folders.watches(scene.app / "tmp")
 
     play(tmp_path, act, inotify=False)
+
+
+class LateFolders(CountedFolders):
+    """Something happens in a folder in the moment before it is watched, so that no event tells of it."""
+
+    def __init__(self, folder: Path, happens: Callable[[], None]) -> None:
+        super().__init__()
+        self._folder = folder
+        self._happens = happens
+
+    def add(self, folder: str, on_change: Callable[[bool], None]) -> Optional[int]:
+        if folder == str(self._folder):
+            self._happens()
+        return super().add(folder, on_change)
+
+
+@pytest.mark.parametrize("name", ["restart.txt", "always_restart.txt"])
+def test_what_happens_just_before_a_folder_is_watched_is_found_by_looking_after_that(tmp_path: Path, name: str) -> None:
+    async def act(scene: Scene) -> None:
+        told: list[bool] = []
+        scene.watch._on_always_restart = lambda _, on: told.append(on)
+        folders = LateFolders(scene.app / "tmp", (scene.app / "tmp" / name).touch)
+        scene.watch._events = folders
+        (scene.app / "tmp").rmdir()
+        start(scene)
+        (scene.app / "tmp").mkdir()
+        folders.fire(scene.app, 1)
+        await asyncio.sleep(0.05)
+        assert (scene.restarts, told) == ((["app"], []) if name == "restart.txt" else ([], [True]))
+
+    play(tmp_path, act, inotify=False)
