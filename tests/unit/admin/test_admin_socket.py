@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import select
 import socket
 import time
 from pathlib import Path
@@ -175,3 +177,70 @@ def test_another_user_has_a_command_now_and_then_only(tmp_path: Path, monkeypatc
     answers = ask(tmp_path, *[b'{"command": "echo"}'] * 5)
     assert [answer["privileged"] for answer in answers] == [False] * 5
     assert time.monotonic() - before >= 0.19
+
+
+def test_all_other_users_together_have_so_many_connections_and_no_more_and_root_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = iter([*range(1001, 1258), 0])
+    monkeypatch.setattr(admin_socket, "peer_uid", lambda _: next(users))
+
+    async def talk(path: str, _: Waiting) -> bytes:
+        lines = [await asyncio.open_unix_connection(path) for _ in range(257)]
+        too_many = await lines[256][0].read()
+        lines.append(await asyncio.open_unix_connection(path))
+        answers = b""
+        for reader, writer in (lines[255], lines[257]):
+            writer.write(b'{"command": "echo"}\n')
+            answers += await reader.readline()
+        for _, writer in lines:
+            writer.close()
+            await writer.wait_closed()
+        return too_many + answers
+
+    answers = [json.loads(line) for line in with_admin(tmp_path, talk).splitlines()]
+    assert [(answer["uid"], answer["privileged"]) for answer in answers] == [(1256, False), (0, True)]
+
+
+def test_a_command_has_its_time_as_a_whole_however_many_parts_it_comes_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_socket, "_TIMEOUT", 0.1)
+
+    async def talk(path: str, _: Waiting) -> bytes:
+        reader, writer = await asyncio.open_unix_connection(path)
+        closed, parts = asyncio.ensure_future(reader.read()), 0
+        while not closed.done() and parts < 100:
+            writer.write(b" ")
+            parts += 1
+            await asyncio.wait([closed], timeout=0.02)
+        writer.close()
+        assert parts < 50
+        return await closed
+
+    assert with_admin(tmp_path, talk) == b""
+
+
+def test_an_answer_has_its_time_as_a_whole_however_little_of_it_the_client_takes_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_socket, "_TIMEOUT", 0.1)
+
+    async def talk(path: str, _: Waiting) -> bool:
+        loop, line = asyncio.get_running_loop(), socket.socket(socket.AF_UNIX)
+        with line:
+            line.setblocking(False)
+            await loop.sock_connect(line, path)
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):  # the answers are not read, soon nothing is
+                while True:
+                    line.send(b'{"command": "steps", "steps": 100000}\n')
+            hung_up = select.poll()
+            hung_up.register(line, 0)
+            for _ in range(200):
+                await asyncio.sleep(0.02)
+                line.recv(512)
+                if hung_up.poll(0):
+                    return True
+        return False
+
+    assert with_admin(tmp_path, talk)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
@@ -13,9 +15,10 @@ import pytest
 from click.testing import CliRunner, Result
 from instance_registry import Registry
 
+from spawner.cli.admin_client import follow
 from spawner.cli.arguments import app_from_menu, apps_around, apps_at_path, apps_with_root_prefix
 from spawner.cli.main import jumpseat
-from spawner.cli.program import NoSuchApp
+from spawner.cli.program import NoSuchApp, NotInTime
 
 AsLine = Callable[[dict[str, Any]], bytes]
 KEY = "/var/www/shop (production)"
@@ -98,6 +101,32 @@ def test_a_wait_that_is_over_ends_with_3(registry: Registry, answer: dict[str, A
         listener.close()
     assert result.exit_code == 3
     assert "the restart continues" in result.stderr
+
+
+def test_the_time_of_a_wait_is_that_of_the_whole_answer_however_many_steps_come(registry: Registry) -> None:
+    folder = registry.add("httpd-1")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(folder / "admin.sock"))
+    listener.listen()
+    told: list[dict[str, Any]] = []
+
+    def talk() -> None:
+        line, _ = listener.accept()
+        with line, contextlib.suppress(OSError):  # the client leaves
+            for number in range(200):
+                line.sendall(b'{"progress": {"step": %d}}\n' % number)
+                time.sleep(0.01)
+            line.sendall(b'{"ok": true}\n')
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        with pytest.raises(NotInTime):
+            follow(folder / "admin.sock", "restart_app", told.append, 0.15)
+    finally:
+        thread.join()
+        listener.close()
+    assert len(told) < 100
 
 
 @pytest.mark.parametrize("arguments", [["/srv"], ["--name", "other"], []])
