@@ -210,13 +210,15 @@ def test_a_command_has_its_time_as_a_whole_however_many_parts_it_comes_in(
     async def talk(path: str, _: Waiting) -> bytes:
         reader, writer = await asyncio.open_unix_connection(path)
         closed, parts = asyncio.ensure_future(reader.read()), 0
-        while not closed.done() and parts < 100:
+        while not closed.done() and parts < 500:
             writer.write(b" ")
             parts += 1
             await asyncio.wait([closed], timeout=0.02)
         writer.close()
-        assert parts < 50
-        return await closed
+        assert parts < 500
+        with contextlib.suppress(ConnectionResetError):  # what was sent last is not read
+            return await closed
+        return b""
 
     assert with_admin(tmp_path, talk) == b""
 
