@@ -246,3 +246,36 @@ def test_an_answer_has_its_time_as_a_whole_however_little_of_it_the_client_takes
         return False
 
     assert with_admin(tmp_path, talk)
+
+
+def test_a_line_without_an_end_ends_the_connection_and_a_long_command_does_not(tmp_path: Path) -> None:
+    async def talk(path: str, _: Waiting) -> dict[str, Any]:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(json.dumps({"command": "echo", "x": "x" * 60_000}).encode() + b"\n")
+        answer: dict[str, Any] = json.loads(await reader.readuntil(b"}\n"))
+        writer.write(b"x" * 80_000)
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        return answer
+
+    assert with_admin(tmp_path, talk)["ok"]
+
+
+def test_what_comes_behind_a_command_that_is_carried_out_is_kept_up_to_a_bound(tmp_path: Path) -> None:
+    async def talk(path: str, waiting: Waiting) -> int:
+        loop, line = asyncio.get_running_loop(), socket.socket(socket.AF_UNIX)
+        with line:
+            line.setblocking(False)
+            await loop.sock_connect(line, path)
+            await loop.sock_sendall(line, b'{"command": "wait"}\n')
+            await waiting.started.wait()
+            taken = 0
+            with contextlib.suppress(asyncio.TimeoutError):
+                while taken < 10_000_000:
+                    await asyncio.wait_for(loop.sock_sendall(line, b"x" * 4096), 0.2)
+                    taken += 4096
+        return taken
+
+    in_kernel = 300_000  # what a pair of sockets holds, and some more
+    assert with_admin(tmp_path, talk) < 65_536 + 4096 + in_kernel
