@@ -53,7 +53,8 @@ class Scene:
         note = self.done.append
         self.registry: Any = Registry()
         self.registry.processes.attach(7, Worker(self.done, alive))
-        self.registry.groups.attach("app", SimpleNamespace(scoreboard=SimpleNamespace(clear=lambda n: note("clear %d" % n))))
+        scoreboard = SimpleNamespace(clear=lambda number: note("clear %d" % number))
+        self.registry.groups.attach("app", SimpleNamespace(scoreboard=scoreboard))
         starter: Any = SimpleNamespace(
             cancel=lambda number: note("cancel %d" % number), forget=lambda number: note("forget %d" % number)
         )
@@ -82,8 +83,6 @@ def test_nothing_of_a_process_that_is_forgotten_is_left(alive: bool) -> None:
     assert not scene.registry.processes.handles
 
 
-@pytest.mark.parametrize(
-    "effect", [effects.Retire(8, 0.0), effects.Terminate(8, "why"), effects.Kill(8, "why")], ids=lambda one: type(one).__name__
-)
+@pytest.mark.parametrize("effect", [effects.Retire(8), effects.Terminate(8, "why"), effects.Kill(8, "why")], ids=repr)
 def test_a_process_that_is_still_to_be_started_is_not_started(effect: effects.Effect) -> None:
     assert Scene().carry_out(effect) == ["cancel 8"]

@@ -217,12 +217,32 @@ def test_a_record_that_the_kernel_might_split_is_refused(pair: Pair) -> None:
 
 def test_recovering_leaves_no_descriptor_open_but_those_it_hands_out(pair: Pair) -> None:
     store = open_store(pair)
-    for number in range(20):
-        put(store, str(number), "x", b"")
+    for _ in range(3):  # most records are outdated, or of objects that are gone
+        for number in range(5):
+            put(store, str(number), "x", b"", b"")
+    for number in range(2):
+        store.remove(str(number))
     store.close()
     before = len(os.listdir("/proc/self/fd"))
-    recovered(pair)
+    store = open_store(pair)
+    opened = len(os.listdir("/proc/self/fd")) - before
+    records = store.recover()
+    assert len(os.listdir("/proc/self/fd")) == before + opened + 3 * 2
+    for record in records:
+        record.close()
+    store.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_record_that_finds_no_room_is_not_left_open(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(pair)
+    put(store, "a", "x", b"")
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(store, "_send", _no_room)
+    with pytest.raises(BlockingIOError):
+        store._rotate()
+    assert len(os.listdir("/proc/self/fd")) == before
+    store.close()
 
 
 def test_a_compaction_that_finds_no_room_leaves_the_store_in_step(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +265,7 @@ def test_a_compaction_that_finds_no_room_leaves_the_store_in_step(pair: Pair, mo
     assert found["churned"][0] == "round 59"
 
 
-def _no_room() -> StoreRecord:
+def _no_room(*_: object) -> StoreRecord:
     raise BlockingIOError
 
 
