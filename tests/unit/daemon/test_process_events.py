@@ -38,14 +38,19 @@ class Scene:
             process_id=1, pid=os.getpid(), key="app", generation=1, identity=identity, output=None, tree=None
         )
         self.registry: Any = Registry()
-        self.registry.groups.enter("app", SimpleNamespace(processes=[1, 2]))
+        self.registry.groups.enter("app", SimpleNamespace(processes=[1, 2], registration=SimpleNamespace(error_log="")))
+        self.resources = SimpleNamespace(tolerated=set(), tolerated_generation=0)
+        self.registry.groups.attach("app", self.resources)
         for process in (self.preloader, self.worker):
             self.registry.processes.attach(process.process_id, process)
         self.preloader.kind = ProcessKind.PRELOADER
-        timeouts, unused = SimpleNamespace(capture_if_late=lambda _: None), SimpleNamespace(process_forked=None)
+        timeouts: Any = SimpleNamespace(capture_if_late=lambda _: None)
+        unused: Any = SimpleNamespace(process_forked=None)
+        self.lines: list[str] = []
+        log: Any = SimpleNamespace(write=lambda level, number, text, name: self.lines.append(text))
         self.events = ProcessEventHandlers(
-            loop, unused, self.registry, lambda *_: None, unused, unused, timeouts, unused, unused, lambda: None
-        )  # type: ignore[arg-type]
+            loop, unused, self.registry, lambda *_: None, log, unused, timeouts, unused, unused, lambda: None
+        )
 
     def report(self, pid: int, slot: int = 0) -> None:
         self.events.on_forked(self.preloader, slot, pid)
@@ -108,3 +113,17 @@ def test_a_process_that_was_announced_already_is_not_looked_at_again(child: int)
         assert (len(os.listdir("/proc/self/fd")), scene.worker.pidfds) == (before, [])
 
     asyncio.run(act())
+
+
+def test_warnings_of_one_release_are_logged_once_each_and_up_to_a_bound() -> None:
+    async def act() -> Scene:
+        scene = Scene(asyncio.get_running_loop())
+        for number in (1, 1, *range(1000)):
+            scene.events.on_warning(scene.preloader, "warning %d" % number)
+        return scene
+
+    scene = asyncio.run(act())
+    assert (len(scene.lines), len(scene.resources.tolerated)) == (50, 50)
+    scene.preloader.generation = 2
+    scene.events.on_warning(scene.preloader, "warning 1")
+    assert (len(scene.lines), scene.resources.tolerated) == (51, {"warning 1"})
