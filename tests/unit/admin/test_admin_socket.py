@@ -279,3 +279,48 @@ def test_what_comes_behind_a_command_that_is_carried_out_is_kept_up_to_a_bound(t
 
     in_kernel = 300_000  # what a pair of sockets holds, and some more
     assert with_admin(tmp_path, talk) < 65_536 + 4096 + in_kernel
+
+
+def test_nothing_is_kept_of_a_user_whose_connections_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_socket, "peer_uid", lambda _: 4711)
+
+    async def main() -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        listener.setblocking(False)
+        here = AdminSocket(asyncio.get_running_loop(), listener, {"echo": Echo()})
+        before = len(os.listdir("/proc/self/fd"))
+        lines = [await asyncio.open_unix_connection(str(tmp_path / "s")) for _ in range(20)]  # 4 of them are refused
+        for reader, writer in lines[:2]:
+            writer.write(b'{"command": "echo"}\n')
+            await reader.readline()
+        assert list(here._next_command) == [4711]
+        for _, writer in lines:
+            writer.close()
+        while here._connections or len(os.listdir("/proc/self/fd")) > before:
+            await asyncio.sleep(0.001)
+        assert here._next_command == {}
+        await here.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_two_connections_of_a_user_share_its_commands_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin_socket, "peer_uid", lambda _: 4711)
+
+    async def talk(path: str, _: Waiting) -> None:
+        lines = [await asyncio.open_unix_connection(path) for _ in range(5)]
+        for _, writer in lines:
+            writer.write(b'{"command": "echo"}\n')
+        for reader, _ in lines:
+            assert await reader.readline()
+        for _, writer in lines:
+            writer.close()
+            await writer.wait_closed()
+
+    before = time.monotonic()
+    with_admin(tmp_path, talk)
+    assert time.monotonic() - before >= 0.19
