@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import socket
 from pathlib import Path
@@ -15,6 +16,7 @@ from spawner.admin.command import Caller
 from spawner.admin.restart_command import RestartCommand, RestartProgress
 from spawner.daemon.group_effects import GroupEffects
 from spawner.daemon.notification_effects import NotificationEffects
+from spawner.pages.start_error_page import ErrorResponse
 from spawner.pool import effects
 from spawner.pool.registry import Registry
 from spawner.processes.scoreboard_reader import ScoreboardReader
@@ -31,6 +33,7 @@ class Scene:
         self.world.register()
         self.progress = RestartProgress()
         self.notes: list[str] = []
+        self.responses: list[ErrorResponse] = []
         self.instance = InstanceDirectory(str(folder / "run" / "httpd-1"), 1, os.getuid(), os.getgid())
         self.instance.create("/", 0.0)
         self.registry: Any = Registry()
@@ -40,6 +43,8 @@ class Scene:
             unwatch=lambda key: self.notes.append("unwatch " + key),
             mark_group=lambda key: self.notes.append("mark " + key),
             error=lambda number, text: self.notes.append(text),
+            write=lambda level, number, text, name: self.notes.append(text),
+            answer_waiting=lambda listener, response, done: self.responses.append(response),
             can_start_process=lambda: True,
         )
         self.effects = GroupEffects(
@@ -157,6 +162,29 @@ def test_a_new_socket_is_watched_in_place_of_the_old_one_and_written_down(tmp_pa
         assert "queue_readable('app',)" in scene.notes
         assert "mark app" in scene.notes
         old.close()
+        scene.carry_out(effects.DropGroup("app"))
+
+    play(tmp_path, act)
+
+
+@pytest.mark.parametrize(("size", "used"), [(1_048_576, True), (1_048_577, False)])
+def test_an_error_page_of_the_operator_s_is_used_up_to_a_mebibyte(tmp_path: Path, size: int, used: bool) -> None:
+    tmp_path.chmod(0o755)
+    page, entry = tmp_path / "error.html", tmp_path / "passenger_wsgi.py"
+    page.write_bytes(b"x" * size)
+    entry.touch()
+
+    async def act(scene: Scene) -> None:
+        group = scene.world.pool.groups["app"]
+        options = dataclasses.replace(group.registration.options, custom_error_page=str(page))
+        group.registration = dataclasses.replace(group.registration, app_root=str(tmp_path), options=options)
+        scene.carry_out(effects.CreateGroup("app"))
+        before = sorted(os.listdir("/proc/self/fd"))
+        scene.carry_out(effects.FailWaiting("app", scene.world.failure()))
+        assert sorted(os.listdir("/proc/self/fd")) == before
+        (response,) = scene.responses
+        assert (response.operators_own, len(response.html) == size) == (used, used)
+        assert any("PassengerCustomErrorPage" in note for note in scene.notes) is not used
         scene.carry_out(effects.DropGroup("app"))
 
     play(tmp_path, act)
