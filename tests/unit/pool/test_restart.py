@@ -313,3 +313,18 @@ def test_a_worker_too_many_that_a_restart_in_a_full_pool_leaves_goes_when_one_is
     world.is_busy = lambda process: False
     world.sample("app")
     assert world.pool.worker_count == 2
+
+
+def test_a_restart_whose_workers_all_die_is_not_complete_before_one_serves() -> None:
+    world = World()
+    world.up(min_instances=2)
+    world.restart()
+    while not any(process.generation == 2 for process in world.serving()):
+        world.come_up(world.starting())
+    world.seen.clear()
+    for process in sorted(world.serving(), key=lambda one: -one.generation):
+        world.exit(process, 9)
+    assert "completed" not in [step.stage for step in world.effects_of(effects.Progress)]
+    world.all_up()
+    assert [step.stage for step in world.effects_of(effects.Progress)][-1] == "completed"
+    assert [process.generation for process in world.serving()] == [2, 2]
