@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import gc
 import os
 import socket
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any, Iterator
 
 import pytest
 
-from spawner.loaders.python.core.loader_errors import BadRequest, ClientLeft
-from spawner.loaders.python.wsgi import request
+from spawner.loaders.python.core.loader_errors import BadRequest, ClientLeft, TooLate
+from spawner.loaders.python.wsgi import handler, request
 from spawner.loaders.python.wsgi.request import RequestReader
 from spawner.shared import wire
 from spawner.shared.constants import REQUEST_HEAD_LIMIT
@@ -105,3 +106,29 @@ def test_the_descriptor_of_a_body_is_the_body_s(
     assert len(os.listdir("/proc/self/fd")) == before + 1
     body.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("error", [ClientLeft("gone"), TooLate()], ids=["left", "late"])
+def test_the_body_of_a_request_that_is_not_run_is_closed(
+    reader: RequestReader,
+    pair: tuple[socket.socket, socket.socket],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def refuse(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(handler, "_acknowledge", refuse)
+    ours, theirs = pair
+    before = len(os.listdir("/proc/self/fd"))
+    file = tmp_path / "body"
+    file.write_bytes(b"abc")
+    send(theirs, head(LENGTH, SCGI, KNOWN, FILE), str(file))
+    unused: Any = None
+    gc.disable()  # a file that is left open is closed by a collection, some time
+    try:
+        assert not handler.handle(ours, reader, unused, unused, True)
+        assert len(os.listdir("/proc/self/fd")) == before
+    finally:
+        gc.enable()

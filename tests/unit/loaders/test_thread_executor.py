@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 from typing import Any, Callable
 
 import pytest
@@ -154,3 +155,34 @@ def test_the_worker_looks_up_when_its_last_thread_is_given_a_request_and_at_its_
         scene.end()
     scene.slot.started = 4
     assert scene.executor.execute(unused, False), "the fifth request is the last one"
+
+
+def test_a_thread_finds_its_connection_as_soon_as_it_is_woken() -> None:
+    thread: Any = object.__new__(thread_executor._Thread)
+    found: list[tuple[str, bool]] = []
+    thread._has_connection = SimpleNamespace(release=lambda: found.append((thread._connection, thread._was_queued)))
+    thread.give("connection", True)
+    assert found == [("connection", True)]
+
+
+class Failing(BaseException):
+    """What nothing expects."""
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_connection_is_closed_and_its_request_shown_no_more_whatever_has_happened(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    done: list[str] = []
+
+    def handle(*_: object) -> bool:
+        if fails:
+            raise Failing
+        return True
+
+    monkeypatch.setattr(thread_executor.handler, "handle", handle)
+    monkeypatch.setattr(thread_executor.error_log, "log_internal_error", lambda text, error: done.append(text))
+    connection: Any = SimpleNamespace(close=lambda: done.append("closed"))
+    cell: Any = SimpleNamespace(clear=lambda: done.append("cleared"))
+    assert scene.executor.handle(connection, cell, False)
+    assert done == (["internal error in a request"] if fails else []) + ["closed", "cleared"]
