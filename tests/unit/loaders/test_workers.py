@@ -19,12 +19,13 @@ APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
 
 
 def test_a_workers_output_is_its_own(starter: Starter) -> None:
-    preloader = starter.start(APP)
+    preloader = starter.start("import sys\nsys.stdout.write('not flushed while loading')\n" + APP)
     preloader.load()
     worker = preloader.fork()
     worker.get("/?(print('to stdout'), os.write(2, b'to descriptor 2\\n'), b'')[2]")
     assert "to stdout\n" in worker.output.wait_for("to descriptor 2\n")
-    assert preloader.output.text() == ""
+    assert "not flushed" not in worker.output.text()
+    assert preloader.output.text() == "not flushed while loading"
 
 
 def test_a_slot_that_the_board_does_not_have_ends_the_worker_only(starter: Starter) -> None:

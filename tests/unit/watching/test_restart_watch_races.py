@@ -158,3 +158,23 @@ def test_the_last_of_several_touches_in_quick_succession_is_acted_upon(
         await scene.restarted(2)
 
     play(tmp_path, act, inotify=False)
+
+
+def test_a_folder_rests_with_250_events_and_not_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restart_watch, "_EVENTS_PERIOD", 3600.0)
+    monkeypatch.setattr(restart_watch, "_REST", 3600.0)
+
+    async def act(scene: Scene) -> None:
+        folders, folder = CountedFolders(), scene.app / "tmp"
+        scene.watch._events = folders
+        start(scene)
+        folders.fire(folder, 1)  # the period begins
+        await asyncio.sleep(0.05)
+        folders.fire(folder, 249)
+        await asyncio.sleep(0.05)
+        assert folders.watches(folder)
+        folders.fire(folder, 1)
+        await asyncio.sleep(0.05)
+        assert not folders.watches(folder)
+
+    play(tmp_path, act, inotify=False)
