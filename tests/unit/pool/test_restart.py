@@ -322,7 +322,8 @@ def test_a_restart_whose_workers_all_die_is_not_complete_before_one_serves() -> 
     while not any(process.generation == 2 for process in world.serving()):
         world.come_up(world.starting())
     world.seen.clear()
-    for process in sorted(world.serving(), key=lambda one: -one.generation):
+    workers = [process for process in world.processes() if process.serving or process.retiring]
+    for process in sorted(workers, key=lambda one: (-one.generation, one.serving)):
         world.exit(process, 9)
     assert "completed" not in [step.stage for step in world.effects_of(effects.Progress)]
     world.all_up()
