@@ -60,6 +60,7 @@ class Scene:
             notes,
             notes,
             False,
+            lambda key: self.notes.append("limits of %s forgotten" % key),
         )
         told = NotificationEffects(self.world.pool, notes, notes, notes, self.progress)
         self.handlers = {**self.effects.handlers, **told.handlers}
@@ -121,7 +122,7 @@ def test_an_app_that_ends_leaves_neither_socket_nor_watch_nor_descriptor(tmp_pat
         assert os.path.exists(scene.instance.app_socket("app"))
         scene.carry_out(effects.WatchQueue("app"))
         scene.carry_out(effects.DropGroup("app"))
-        assert scene.notes == ["watch app", "unwatch app"]
+        assert scene.notes == ["watch app", "unwatch app", "limits of app forgotten"]
         assert not os.path.exists(scene.instance.app_socket("app"))
         assert sorted(os.listdir("/proc/self/fd")) == before
         assert not scene.registry.groups.handles

@@ -350,10 +350,7 @@ def test_a_pid_of_another_user_costs_no_descriptor() -> None:
     run(test)
 
 
-def test_nothing_happens_to_a_process_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for timeout in ("_CLOSED_LINE_TIMEOUT", "_STATUS_TIMEOUT"):
-        monkeypatch.setattr(app_process, timeout, 0.01)
-
+def test_nothing_happens_to_a_process_that_is_closed() -> None:
     async def test() -> None:
         with subprocess.Popen(["sleep", "60"]) as child:
             async with ends(ProcessKind.PRELOADER) as both:
@@ -361,8 +358,9 @@ def test_nothing_happens_to_a_process_that_is_closed(monkeypatch: pytest.MonkeyP
                 both.theirs.close()
                 while both.process._line_timer is None:
                     await asyncio.sleep(0.001)
+                both.process._status_timer = status = asyncio.get_running_loop().call_later(60, both.process.kill)
                 both.process.close()
-                await asyncio.sleep(0.03)
+                assert (both.process._line_timer.cancelled(), status.cancelled()) == (True, True)
                 assert both.recorded.events == []
             child.kill()
 

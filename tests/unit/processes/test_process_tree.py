@@ -276,7 +276,7 @@ class Undying(ProcessTree):
 def test_what_cannot_be_killed_is_tried_a_hundred_times_in_five_seconds_and_then_left_to_the_end_of_httpd() -> None:
     later: list[tuple[float, Any]] = []
     loop: Any = SimpleNamespace(call_later=lambda seconds, *call: later.append((seconds, call)))
-    trees = ProcessTrees(loop, None)
+    trees = ProcessTrees(loop, AppCgroups(loop, Log(), None))
     tree, seconds = Undying(trees, None), 0.0
     trees.end(tree)
     while later:
@@ -290,7 +290,7 @@ def test_what_cannot_be_killed_is_tried_a_hundred_times_in_five_seconds_and_then
 def test_what_has_served_gets_ten_seconds_to_end_once_however_often_its_end_is_told() -> None:
     later: list[float] = []
     loop: Any = SimpleNamespace(call_later=lambda seconds, *call: later.append(seconds))
-    trees = ProcessTrees(loop, None)
+    trees = ProcessTrees(loop, AppCgroups(loop, Log(), None))
     tree = Undying(trees, None)
     tree.has_served = True
     trees.end(tree)
