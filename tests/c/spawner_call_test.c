@@ -6,7 +6,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/capabilities.h"
 #include "core/deadlines.h"
+#include "core/generated/constants.h"
+#include "core/message.h"
 #include "request/spawner_call.h"
 #include "check.h"
 
@@ -96,6 +99,69 @@ TEST(where_nothing_can_be_waited_for_nothing_spins)
     CHECK(passenger_monotonic_now() < question.deadline - apr_time_from_sec(SECONDS / 2));
 }
 
+/* The answer of these fields, encoded as the spawner does. */
+static passenger_answer answer_of(const char *const *fields)
+{
+    passenger_message *message = passenger_message_create(check_pool(), 8);
+    passenger_answer answer;
+    size_t length;
+    for (; fields[0] != NULL; fields += 2) {
+        passenger_message_add(message, fields[0], fields[1]);
+    }
+    answer.bytes = passenger_message_encode(message, PASSENGER_CONTROL_MESSAGE_LIMIT, &length);
+    answer.length = length;
+    return answer;
+}
+
+static passenger_answer_kind kind_of(const char *const *fields, passenger_group_address *address, const char **reason)
+{
+    passenger_answer answer = answer_of(fields);
+    return passenger_answer_read(&answer, address, reason);
+}
+
+TEST(a_group_that_is_registered_has_a_socket_a_token_and_capabilities)
+{
+    const char *const fields[] = {"type", "registered", "socket", "/run/a.sock", "app_token", "",
+                                  "capabilities", "token frames", NULL};
+    passenger_group_address address;
+    const char *reason;
+    CHECK(kind_of(fields, &address, &reason) == PASSENGER_ANSWER_REGISTERED);
+    CHECK_TEXT(address.socket_path, "/run/a.sock");
+    CHECK_TEXT(address.token, "");
+    CHECK(address.capabilities == (PASSENGER_CAPABILITY_TOKEN | PASSENGER_CAPABILITY_FRAMES));
+}
+
+TEST(a_refusal_has_its_reason_or_none_and_an_address_beside_it_does_not_count)
+{
+    const char *const with[] = {"type", "refused", "reason", "no loader", "socket", "/x", "app_token", "t", NULL};
+    const char *const without[] = {"type", "refused", NULL};
+    passenger_group_address address;
+    const char *reason;
+    CHECK(kind_of(with, &address, &reason) == PASSENGER_ANSWER_REFUSED);
+    CHECK_TEXT(reason, "no loader");
+    CHECK(kind_of(without, &address, &reason) == PASSENGER_ANSWER_REFUSED && reason == NULL);
+}
+
+TEST(an_answer_without_what_a_request_needs_is_malformed)
+{
+    static const char *const answers[][7] = {
+        {"socket", "/x", "app_token", "t", NULL},
+        {"type", "registered", "app_token", "t", NULL},
+        {"type", "registered", "socket", "/x", NULL},
+        {"type", "pong", "socket", "/x", "app_token", "t", NULL},
+    };
+    passenger_group_address address;
+    const char *reason;
+    for (size_t index = 0; index < sizeof(answers) / sizeof(answers[0]); index++) {
+        CHECK(kind_of(answers[index], &address, &reason) == PASSENGER_ANSWER_MALFORMED);
+    }
+    passenger_answer garbage = {.bytes = "garbage", .length = 7};
+    CHECK(passenger_answer_read(&garbage, &address, &reason) == PASSENGER_ANSWER_MALFORMED);
+}
+
 TESTS(RUN(a_question_is_answered), RUN(a_spawner_that_does_not_answer_is_given_up_at_the_deadline),
       RUN(a_stop_ends_a_wait_for_the_answer), RUN(a_stop_ends_a_wait_for_a_spawner_that_is_not_there),
-      RUN(where_nothing_can_be_waited_for_nothing_spins))
+      RUN(where_nothing_can_be_waited_for_nothing_spins),
+      RUN(a_group_that_is_registered_has_a_socket_a_token_and_capabilities),
+      RUN(a_refusal_has_its_reason_or_none_and_an_address_beside_it_does_not_count),
+      RUN(an_answer_without_what_a_request_needs_is_malformed))

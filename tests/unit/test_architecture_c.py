@@ -24,8 +24,8 @@ ALLOWED: dict[str, set[str]] = {
 
 #: What core/ may include of others: APR. A header of httpd would keep it out of the plain test programs of tests/c.
 OF_APR = re.compile(r"apr_\w+\.h")
-OF_THE_SYSTEM = {"errno.h", "fcntl.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "strings.h", "time.h"}
-OF_THE_SYSTEM |= {"pthread.h", "signal.h", "sys/socket.h", "sys/uio.h", "sys/un.h", "unistd.h"}
+OF_THE_SYSTEM = {"errno.h", "fcntl.h", "limits.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "strings.h"}
+OF_THE_SYSTEM |= {"time.h", "pthread.h", "signal.h", "sys/socket.h", "sys/uio.h", "sys/un.h", "unistd.h"}
 
 
 def files() -> list[Path]:

@@ -52,6 +52,29 @@ int64_t passenger_time_limits_deadline(const passenger_time_limits *limits);
 /* Whether that limit is reached. */
 passenger_time_state passenger_time_limits_state(const passenger_time_limits *limits, int64_t now);
 
+/* What a limit looks at: the present time, and what has come from the worker. Receives and notes it, once; returns 0 when
+ * there is nothing, or nothing is to be received any more. */
+typedef struct passenger_time_source {
+    int64_t (*now)(void *context);
+    int (*receive)(void *context);
+    void *context;
+} passenger_time_source;
+
+/* The state now. A worker acknowledges the request before it looks at the same clock: so the queue time is over only
+ * when all that has come by then was received and no acknowledgement was there: then nobody runs the request. */
+passenger_time_state passenger_time_limits_check(const passenger_time_limits *limits,
+                                                 const passenger_time_source *source);
+
+/* Whether a worker that has closed the connection has not accepted the request, which another one may get then.
+ * `is_silent`: nothing of a response came; `is_orderly`: receiving did not fail, so that all that was sent is known. */
+int passenger_time_limits_is_refused(const passenger_time_limits *limits, int is_silent, int is_orderly);
+
+/* A timeout of poll() in milliseconds (-1: none), made as short as this other one; one that has passed is 0. */
+int passenger_poll_timeout(int timeout, int64_t milliseconds);
+
+/* The same for a deadline (0: none). The wait never ends before it: nobody would find it reached. */
+int passenger_poll_deadline(int timeout, int64_t deadline, int64_t now);
+
 /* 2. For how long the spawner has been silent, as far as httpd's parent was awake to notice
  * (docs/decisions/023-a-spawner-that-hangs.md). One per spawner, in httpd's parent. */
 
@@ -70,5 +93,26 @@ void passenger_heartbeat_begin(passenger_heartbeat *heartbeat, int64_t now);
 
 /* One check. `has_beaten`: whether there was a sign of life since the last one. Returns whether the spawner hangs. */
 int passenger_heartbeat_check(passenger_heartbeat *heartbeat, int64_t now, int has_beaten);
+
+/* 3. How long the next spawner waits before it begins, after one that has ended. One in httpd's parent. */
+
+enum {
+    PASSENGER_STARTED_SECONDS = 10,      /* a spawner that lived so long did start, whether it opened its socket or not */
+    PASSENGER_CRASH_LOOP_SECONDS = 1,    /* the shortest time between the starts of two spawners that did open it */
+    PASSENGER_LONGEST_DELAY_SECONDS = 30
+};
+
+/* All zero: none has ended, or somebody may have repaired something since. */
+typedef struct passenger_start_backoff {
+    int failed_starts;    /* in a row: spawners that ended before they opened their socket */
+    int crash_loop;       /* the last one opened it, and lived for less than PASSENGER_CRASH_LOOP_SECONDS */
+} passenger_start_backoff;
+
+/* A spawner has ended that lived so long (microseconds). `opened`: whether it has opened its socket. */
+void passenger_start_backoff_ended(passenger_start_backoff *backoff, int opened, int64_t lived);
+
+/* Seconds that the next spawner waits: 0 after one that worked; more and more while none can start. In a crash loop there
+ * is one start a second. */
+int passenger_start_backoff_delay(const passenger_start_backoff *backoff);
 
 #endif

@@ -11,3 +11,8 @@ int passenger_rate_limit_take(passenger_rate_limit *limit, uint64_t digest, int6
     *paid_until = from + limit->interval;
     return 1;
 }
+
+int64_t passenger_rate_period(uint64_t digest, int64_t now, int64_t length)
+{
+    return (now + (int64_t)(digest % (uint64_t)length)) / length;
+}

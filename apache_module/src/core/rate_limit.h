@@ -23,4 +23,8 @@ typedef struct passenger_rate_limit {
  * If so, it counts as done. */
 int passenger_rate_limit_take(passenger_rate_limit *limit, uint64_t digest, int64_t now);
 
+/* The number of the period of this length (microseconds; > 0) in which `now` is. Periods begin at another moment for
+ * each digest, so that what is done once in each is not done for all at the same time. */
+int64_t passenger_rate_period(uint64_t digest, int64_t now, int64_t length);
+
 #endif

@@ -30,9 +30,6 @@ APLOG_USE_MODULE(passenger);
 enum {
     STOP_SECONDS = 8,           /* most that httpd's end waits for the spawner's */
     KILL_SECONDS = 1,           /* most that it waits once more, for the spawner that it has killed */
-    STARTED_SECONDS = 10,       /* a spawner that lived so long did start, whether it opened its socket or not */
-    CRASH_LOOP_SECONDS = 1,     /* the shortest time between the starts of two spawners that did open it */
-    LONGEST_DELAY_SECONDS = 30,
     STOP_POLL_MICROSECONDS = 20000
 };
 
@@ -44,8 +41,7 @@ static struct {
     apr_proc_t process;         /* the spawner; pid 0: none */
     apr_time_t started;         /* when it began or, after its delay, begins; passenger_monotonic_now() */
     int opened;                 /* it has opened its socket */
-    int failed_starts;          /* in a row: spawners that ended before they opened it */
-    int crash_loop;             /* the last one opened it, and lived for less than CRASH_LOOP_SECONDS */
+    passenger_start_backoff backoff;
     int configured;             /* from a configuration pass until the configuration's pool ends */
     int stopping;
 } spawner;
@@ -75,22 +71,10 @@ static const char *start_parameters(apr_pool_t *pool, size_t *length)
     return passenger_message_encode(message, PASSENGER_CONTROL_MESSAGE_LIMIT, length);
 }
 
-/* Seconds that the next spawner waits before it begins: 0 after one that worked; more and more while none can start.
- * In a crash loop there is one start a second. */
-static int start_delay(void)
-{
-    int doublings = spawner.failed_starts - 2;
-
-    if (doublings < 0) {
-        return spawner.crash_loop ? CRASH_LOOP_SECONDS : 0;
-    }
-    return doublings >= 5 ? LONGEST_DELAY_SECONDS : 1 << doublings;
-}
-
 static apr_status_t start(server_rec *server, apr_pool_t *pool)
 {
     const passenger_spawner_handles *handles = passenger_spawner_handles_get();
-    passenger_spawner_start child = {.delay_seconds = start_delay()};
+    passenger_spawner_start child = {.delay_seconds = passenger_start_backoff_delay(&spawner.backoff)};
     apr_status_t status = passenger_spawner_handles_renew_control();
 
     if (status != APR_SUCCESS) {
@@ -220,16 +204,13 @@ static int read_status(void)
 static void on_exit_of_spawner(int status)
 {
     apr_time_t lived = passenger_monotonic_now() - spawner.started;
-    int has_started;
 
     read_status();
     apr_proc_other_child_unregister(&spawner.process);
     if (spawner.configured && !spawner.stopping) {
         log_exit(status);
     }
-    has_started = spawner.opened || lived >= apr_time_from_sec(STARTED_SECONDS);
-    spawner.failed_starts = has_started ? 0 : spawner.failed_starts + 1;
-    spawner.crash_loop = spawner.opened && lived < apr_time_from_sec(CRASH_LOOP_SECONDS);
+    passenger_start_backoff_ended(&spawner.backoff, spawner.opened, lived);
     spawner.process.pid = 0;
     passenger_control_forget();
     passenger_spawner_handles_close_control();
@@ -336,8 +317,7 @@ static void on_replaced_child(int reason, void *data, int status)
  * replaced by one that does not. Its end is not waited for. */
 static void skip_delay(apr_pool_t *configuration_pool)
 {
-    spawner.failed_starts = 0;
-    spawner.crash_loop = 0;
+    spawner.backoff = (passenger_start_backoff){0};
     if (spawner.process.pid != 0 && passenger_monotonic_now() < spawner.started) {
         apr_proc_t *replaced = apr_pmemdup(configuration_pool, &spawner.process, sizeof spawner.process);
 

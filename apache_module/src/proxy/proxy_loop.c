@@ -1,7 +1,6 @@
 #include "proxy/proxy_loop.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 
 #include <http_core.h>
@@ -112,9 +111,8 @@ static void end_response(passenger_proxy *proxy, passenger_backend_status status
     if (proxy->wants_acknowledgement && !is_over(proxy)) {
         int is_silent = proxy->parser.state == PASSENGER_RESPONSE_HEAD && proxy->parser.head.used == 0;
         set_timeout(proxy, passenger_time_limits_state(limits, passenger_monotonic_now()));
-        /* When receiving fails, nobody knows what the worker has sent. */
-        if (proxy->outcome == PASSENGER_PROXY_BY_RESPONSE && is_silent && limits->accepted_at == 0
-            && status == PASSENGER_BACKEND_CLOSED) {
+        if (proxy->outcome == PASSENGER_PROXY_BY_RESPONSE
+            && passenger_time_limits_is_refused(limits, is_silent, status == PASSENGER_BACKEND_CLOSED)) {
             proxy->outcome = PASSENGER_PROXY_NOT_ACCEPTED;
         }
     }
@@ -184,21 +182,6 @@ static int receive_response(passenger_proxy *proxy)
 
 /* 3. Waiting. */
 
-/* The earlier of a timeout (-1: none) and a time from now on. */
-static int earlier(int timeout, apr_interval_time_t milliseconds)
-{
-    milliseconds = milliseconds > 0 ? milliseconds : 0;
-    if (milliseconds > INT_MAX) {
-        milliseconds = INT_MAX;
-    }
-    return timeout < 0 || milliseconds < timeout ? (int)milliseconds : timeout;
-}
-
-static int earlier_deadline(int timeout, apr_time_t deadline, apr_time_t now)
-{
-    return deadline != 0 ? earlier(timeout, apr_time_as_msec(deadline - now) + 1) : timeout;
-}
-
 /* When to look again after the client. One that cannot be polled and whose body the worker waits for: the sooner, the
  * shorter it has been silent. */
 static apr_interval_time_t client_timeout(const passenger_proxy *proxy, apr_time_t now)
@@ -217,17 +200,17 @@ static apr_interval_time_t client_timeout(const passenger_proxy *proxy, apr_time
 static int timeout_of(const passenger_proxy *proxy)
 {
     apr_time_t now = passenger_monotonic_now();
-    int timeout = earlier(-1, client_timeout(proxy, now));
+    int timeout = passenger_poll_timeout(-1, client_timeout(proxy, now));
     if (is_unflushed(proxy)) {
-        timeout = earlier(timeout, IDLE_MILLISECONDS);
-        timeout = earlier(timeout, FLUSH_MILLISECONDS - apr_time_as_msec(now - proxy->unflushed_since));
+        timeout = passenger_poll_timeout(timeout, IDLE_MILLISECONDS);
+        timeout = passenger_poll_timeout(timeout, FLUSH_MILLISECONDS - apr_time_as_msec(now - proxy->unflushed_since));
     }
     if (!is_answered(proxy)) {
-        timeout = earlier_deadline(timeout, passenger_time_limits_deadline(proxy->limits), now);
+        timeout = passenger_poll_deadline(timeout, passenger_time_limits_deadline(proxy->limits), now);
     }
-    timeout = earlier_deadline(timeout, passenger_request_sender_deadline(&proxy->sender), now);
+    timeout = passenger_poll_deadline(timeout, passenger_request_sender_deadline(&proxy->sender), now);
     apr_time_t dropping = passenger_response_parser_deadline(&proxy->parser);
-    return earlier_deadline(timeout, dropping != 0 ? dropping : passenger_output_buffer_deadline(&proxy->output), now);
+    return passenger_poll_deadline(timeout, dropping != 0 ? dropping : passenger_output_buffer_deadline(&proxy->output), now);
 }
 
 /* What to poll the client for: that it has left; that it takes more of the response; more body, if the worker waits for
@@ -311,16 +294,24 @@ static proxy_events wait_for_events(passenger_proxy *proxy)
 
 /* 4. What is due, and the loop itself. */
 
-/* Checks the limits of the request. A worker acknowledges the request before it looks at the same clock: so when the
- * queue time is over and no acknowledgement has come, nobody runs the request. */
+static int64_t present_time(void *proxy)
+{
+    (void)proxy;
+    return passenger_monotonic_now();
+}
+
+static int receive_more(void *proxy)
+{
+    return !is_over(proxy) && receive_response(proxy);
+}
+
+/* Checks the limits of the request. */
 static void check_limits(passenger_proxy *proxy)
 {
+    const passenger_time_source source = {.now = present_time, .receive = receive_more, .context = proxy};
     passenger_time_state state = PASSENGER_TIME_LEFT;
     if (!is_answered(proxy)) {
-        state = passenger_time_limits_state(proxy->limits, passenger_monotonic_now());
-    }
-    while (state == PASSENGER_QUEUE_TIMEOUT && !is_over(proxy) && receive_response(proxy)) {
-        state = passenger_time_limits_state(proxy->limits, passenger_monotonic_now());
+        state = passenger_time_limits_check(proxy->limits, &source);
     }
     if (!is_over(proxy)) {
         set_timeout(proxy, state);

@@ -10,17 +10,13 @@
 
 #include "config/configuration.h"
 #include "core/buffer_file.h"
-#include "core/capabilities.h"
 #include "core/frames.h"
 #include "errors/error_answer.h"
 #include "output/client_waits.h"
 
 APLOG_USE_MODULE(passenger);
 
-enum {
-    READ_SIZE = 64 * 1024,          /* asked of httpd at a time */
-    NEARLY_READ_LIMIT = 64 * 1024   /* a rest so small is worth reading, to keep the connection */
-};
+enum { READ_SIZE = 64 * 1024 };   /* asked of httpd at a time */
 
 /* The request of an ErrorDocument has no body: the failed request may have consumed it. */
 static int is_error_document(const request_rec *r)
@@ -185,22 +181,7 @@ int passenger_request_body_buffer(passenger_request_body *body)
 
 const char *passenger_request_body_mode(const passenger_request_body *body, unsigned capabilities)
 {
-    if (!passenger_capabilities_include(capabilities, PASSENGER_CAPABILITY_BODY_FILE)
-        && !passenger_capabilities_include(capabilities, PASSENGER_CAPABILITY_FRAMED_BODY)) {
-        return NULL;
-    }
-    switch (body->kind) {
-    case PASSENGER_BODY_MEMORY:
-    case PASSENGER_BODY_STREAM:
-        return "inline";
-    case PASSENGER_BODY_FILE:
-        return passenger_capabilities_include(capabilities, PASSENGER_CAPABILITY_BODY_FILE) ? "file" : "inline";
-    case PASSENGER_BODY_FRAMED:
-        return "framed";
-    case PASSENGER_BODY_NONE:
-        break;
-    }
-    return "none";
+    return passenger_body_mode(body->kind, capabilities);
 }
 
 /* Copies what has been read from httpd, up to `size` bytes or the end of the body. */
@@ -275,8 +256,7 @@ int passenger_request_body_rewind(passenger_request_body *body)
 int passenger_request_body_is_nearly_read(const passenger_request_body *body)
 {
     return body->is_finished
-           || (body->kind == PASSENGER_BODY_STREAM && body->length - body->forwarded <= NEARLY_READ_LIMIT
-               && !body->r->expecting_100);
+           || passenger_body_is_nearly_read(body->kind, body->length, body->forwarded, body->r->expecting_100);
 }
 
 void passenger_request_body_close(passenger_request_body *body)

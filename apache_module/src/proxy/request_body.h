@@ -11,20 +11,14 @@
 #include <httpd.h>
 #include <apr_buckets.h>
 
-typedef enum passenger_body_kind {
-    PASSENGER_BODY_NONE,      /* the request has none */
-    PASSENGER_BODY_MEMORY,    /* `length` bytes at `bytes` */
-    PASSENGER_BODY_FILE,      /* `length` bytes in the file `descriptor`, whose offset is 0 before it is sent */
-    PASSENGER_BODY_STREAM,    /* `length` bytes to be read */
-    PASSENGER_BODY_FRAMED     /* of unknown length, to be read, sent as frames */
-} passenger_body_kind;
+#include "core/body_kind.h"
 
 typedef struct passenger_request_body {
     request_rec *r;
     passenger_body_kind kind;
     apr_off_t length;             /* 0 while it is not known */
-    const char *bytes;
-    int descriptor;               /* -1: none */
+    const char *bytes;            /* PASSENGER_BODY_MEMORY: all of it */
+    int descriptor;               /* of its file, whose offset is 0 before it is sent; -1: none */
     apr_bucket_brigade *unread;   /* streaming: read from httpd, not yet forwarded */
     apr_off_t forwarded;          /* streaming: bytes given to the worker */
     int is_finished;              /* nothing more is to be read. Invariant: set from the start unless streaming */

@@ -10,7 +10,6 @@
 
 #include "config/configuration.h"
 #include "config/instance.h"
-#include "core/capabilities.h"
 #include "core/deadlines.h"
 #include "core/message.h"
 #include "core/rate_limit.h"
@@ -76,10 +75,9 @@ static const char *state_of_htaccess(request_rec *r, const passenger_htaccess *h
         return "";
     }
     uint64_t digest = passenger_htaccess_digest(htaccess);
-    /* Not the same moment for all apps. */
-    apr_int64_t seconds = apr_time_sec(passenger_monotonic_now()) + (apr_int64_t)(digest % HTACCESS_SECONDS);
     return apr_psprintf(r->pool, "%" APR_UINT64_T_HEX_FMT " %" APR_INT64_T_FMT, (apr_uint64_t)digest,
-                        seconds / HTACCESS_SECONDS);
+                        (apr_int64_t)passenger_rate_period(digest, passenger_monotonic_now(),
+                                                           apr_time_from_sec(HTACCESS_SECONDS)));
 }
 
 /* One registration is for a group as one virtual host names it, with one base URI and one environment. */
@@ -133,20 +131,17 @@ typedef enum registration_failure {
     MALFORMED        /* the answer */
 } registration_failure;
 
-/* Reads the group's address from the spawner's answer. `*reason` is the spawner's, when it refuses. */
-static registration_failure read_answer(const passenger_answer *answer, passenger_group *group, const char **reason)
+static registration_failure failure_of(passenger_answer_kind kind)
 {
-    const char *type = passenger_netstring_find(answer->bytes, answer->length, "type");
-    group->address.socket_path = passenger_netstring_find(answer->bytes, answer->length, "socket");
-    group->address.token = passenger_netstring_find(answer->bytes, answer->length, "app_token");
-    group->address.capabilities =
-        passenger_capabilities_parse(passenger_netstring_find(answer->bytes, answer->length, "capabilities"));
-    *reason = passenger_netstring_find(answer->bytes, answer->length, "reason");
-    if (type != NULL && strcmp(type, "refused") == 0) {
+    switch (kind) {
+    case PASSENGER_ANSWER_REGISTERED:
+        return REGISTERED;
+    case PASSENGER_ANSWER_REFUSED:
         return REFUSED;
+    case PASSENGER_ANSWER_MALFORMED:
+        break;
     }
-    return type != NULL && strcmp(type, "registered") == 0 && group->address.socket_path != NULL
-                   && group->address.token != NULL ? REGISTERED : MALFORMED;
+    return MALFORMED;
 }
 
 /* Logs why there is no address. Returns the status that the client gets. */
@@ -235,7 +230,7 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const a
     if (rv == ECANCELED) {
         return HTTP_SERVICE_UNAVAILABLE;   /* httpd stops: nobody is there to get it */
     }
-    failure = rv == APR_SUCCESS ? read_answer(&answer, group, &reason) : UNREACHABLE;
+    failure = rv == APR_SUCCESS ? failure_of(passenger_answer_read(&answer, &group->address, &reason)) : UNREACHABLE;
     return failure == REGISTERED ? OK : report_failure(r, group->key, failure, rv, reason);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/capabilities.h"
 #include "core/deadlines.h"
 #include "core/netstring.h"
 
@@ -131,4 +132,20 @@ apr_status_t passenger_spawner_ask(apr_pool_t *pool, const passenger_question *q
             return paused;
         }
     }
+}
+
+passenger_answer_kind passenger_answer_read(const passenger_answer *answer, passenger_group_address *address,
+                                            const char **reason)
+{
+    const char *type = passenger_netstring_find(answer->bytes, answer->length, "type");
+    address->socket_path = passenger_netstring_find(answer->bytes, answer->length, "socket");
+    address->token = passenger_netstring_find(answer->bytes, answer->length, "app_token");
+    address->capabilities =
+        passenger_capabilities_parse(passenger_netstring_find(answer->bytes, answer->length, "capabilities"));
+    *reason = passenger_netstring_find(answer->bytes, answer->length, "reason");
+    if (type != NULL && strcmp(type, "refused") == 0) {
+        return PASSENGER_ANSWER_REFUSED;
+    }
+    return type != NULL && strcmp(type, "registered") == 0 && address->socket_path != NULL && address->token != NULL
+               ? PASSENGER_ANSWER_REGISTERED : PASSENGER_ANSWER_MALFORMED;
 }

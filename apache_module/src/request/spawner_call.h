@@ -8,6 +8,8 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
+#include "core/group_cache.h"
+
 typedef struct passenger_question {
     const char *path;       /* of the spawner's SEQPACKET socket */
     const char *bytes;      /* one netstring message */
@@ -28,5 +30,16 @@ apr_status_t passenger_spawner_send(const char *path, const char *message, apr_s
 /* Sends the question and blocks until the answer comes, at most until its deadline. Tries again while the spawner is
  * being restarted. APR_SUCCESS; ECANCELED by the stop event; or why the last attempt failed. */
 apr_status_t passenger_spawner_ask(apr_pool_t *pool, const passenger_question *question, passenger_answer *answer);
+
+typedef enum passenger_answer_kind {
+    PASSENGER_ANSWER_REGISTERED,
+    PASSENGER_ANSWER_REFUSED,
+    PASSENGER_ANSWER_MALFORMED
+} passenger_answer_kind;
+
+/* Reads the answer to a `register` message: the group's address when it is registered, the spawner's reason (or NULL)
+ * when it is refused. Both point into the answer. */
+passenger_answer_kind passenger_answer_read(const passenger_answer *answer, passenger_group_address *address,
+                                            const char **reason);
 
 #endif

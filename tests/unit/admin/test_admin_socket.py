@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import select
 import socket
 import time
 from pathlib import Path
@@ -174,4 +176,151 @@ def test_another_user_has_a_command_now_and_then_only(tmp_path: Path, monkeypatc
     before = time.monotonic()
     answers = ask(tmp_path, *[b'{"command": "echo"}'] * 5)
     assert [answer["privileged"] for answer in answers] == [False] * 5
+    assert time.monotonic() - before >= 0.19
+
+
+def test_all_other_users_together_have_so_many_connections_and_no_more_and_root_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = iter([*range(1001, 1258), 0])
+    monkeypatch.setattr(admin_socket, "peer_uid", lambda _: next(users))
+
+    async def talk(path: str, _: Waiting) -> bytes:
+        lines = [await asyncio.open_unix_connection(path) for _ in range(257)]
+        too_many = await lines[256][0].read()
+        lines.append(await asyncio.open_unix_connection(path))
+        answers = b""
+        for reader, writer in (lines[255], lines[257]):
+            writer.write(b'{"command": "echo"}\n')
+            answers += await reader.readline()
+        for _, writer in lines:
+            writer.close()
+            await writer.wait_closed()
+        return too_many + answers
+
+    answers = [json.loads(line) for line in with_admin(tmp_path, talk).splitlines()]
+    assert [(answer["uid"], answer["privileged"]) for answer in answers] == [(1256, False), (0, True)]
+
+
+def test_a_command_has_its_time_as_a_whole_however_many_parts_it_comes_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_socket, "_TIMEOUT", 0.1)
+
+    async def talk(path: str, _: Waiting) -> bytes:
+        reader, writer = await asyncio.open_unix_connection(path)
+        closed, parts = asyncio.ensure_future(reader.read()), 0
+        while not closed.done() and parts < 500:
+            writer.write(b" ")
+            parts += 1
+            await asyncio.wait([closed], timeout=0.02)
+        writer.close()
+        assert parts < 500
+        with contextlib.suppress(ConnectionResetError):  # what was sent last is not read
+            return await closed
+        return b""
+
+    assert with_admin(tmp_path, talk) == b""
+
+
+def test_an_answer_has_its_time_as_a_whole_however_little_of_it_the_client_takes_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_socket, "_TIMEOUT", 0.1)
+
+    async def talk(path: str, _: Waiting) -> bool:
+        loop, line = asyncio.get_running_loop(), socket.socket(socket.AF_UNIX)
+        with line:
+            line.setblocking(False)
+            await loop.sock_connect(line, path)
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):  # the answers are not read, soon nothing is
+                while True:
+                    line.send(b'{"command": "steps", "steps": 100000}\n')
+            hung_up = select.poll()
+            hung_up.register(line, 0)
+            for _ in range(200):
+                await asyncio.sleep(0.02)
+                line.recv(512)
+                if hung_up.poll(0):
+                    return True
+        return False
+
+    assert with_admin(tmp_path, talk)
+
+
+def test_a_line_without_an_end_ends_the_connection_and_a_long_command_does_not(tmp_path: Path) -> None:
+    async def talk(path: str, _: Waiting) -> dict[str, Any]:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(json.dumps({"command": "echo", "x": "x" * 60_000}).encode() + b"\n")
+        answer: dict[str, Any] = json.loads(await reader.readuntil(b"}\n"))
+        writer.write(b"x" * 80_000)
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        return answer
+
+    assert with_admin(tmp_path, talk)["ok"]
+
+
+def test_what_comes_behind_a_command_that_is_carried_out_is_kept_up_to_a_bound(tmp_path: Path) -> None:
+    async def talk(path: str, waiting: Waiting) -> int:
+        loop, line = asyncio.get_running_loop(), socket.socket(socket.AF_UNIX)
+        with line:
+            line.setblocking(False)
+            await loop.sock_connect(line, path)
+            await loop.sock_sendall(line, b'{"command": "wait"}\n')
+            await waiting.started.wait()
+            taken = 0
+            with contextlib.suppress(asyncio.TimeoutError):
+                while taken < 10_000_000:
+                    await asyncio.wait_for(loop.sock_sendall(line, b"x" * 4096), 0.2)
+                    taken += 4096
+        return taken
+
+    in_kernel = 300_000  # what a pair of sockets holds, and some more
+    assert with_admin(tmp_path, talk) < 65_536 + 4096 + in_kernel
+
+
+def test_nothing_is_kept_of_a_user_whose_connections_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_socket, "peer_uid", lambda _: 4711)
+
+    async def main() -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        listener.setblocking(False)
+        here = AdminSocket(asyncio.get_running_loop(), listener, {"echo": Echo()})
+        before = len(os.listdir("/proc/self/fd"))
+        lines = [await asyncio.open_unix_connection(str(tmp_path / "s")) for _ in range(20)]  # 4 of them are refused
+        for reader, writer in lines[:2]:
+            writer.write(b'{"command": "echo"}\n')
+            await reader.readline()
+        assert list(here._next_command) == [4711]
+        for _, writer in lines:
+            writer.close()
+        while here._connections or len(os.listdir("/proc/self/fd")) > before:
+            await asyncio.sleep(0.001)
+        assert here._next_command == {}
+        await here.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_two_connections_of_a_user_share_its_commands_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin_socket, "peer_uid", lambda _: 4711)
+
+    async def talk(path: str, _: Waiting) -> None:
+        lines = [await asyncio.open_unix_connection(path) for _ in range(5)]
+        for _, writer in lines:
+            writer.write(b'{"command": "echo"}\n')
+        for reader, _ in lines:
+            assert await reader.readline()
+        for _, writer in lines:
+            writer.close()
+            await writer.wait_closed()
+
+    before = time.monotonic()
+    with_admin(tmp_path, talk)
     assert time.monotonic() - before >= 0.19

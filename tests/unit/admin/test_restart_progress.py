@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any, Optional
 
-from spawner.admin.restart_command import RestartProgress
+from spawner.admin.command import Caller
+from spawner.admin.restart_command import RestartCommand, RestartProgress
 from spawner.pool.effects import Progress
 
 
@@ -68,3 +71,49 @@ def test_an_app_that_ends_ends_the_wait_as_failed() -> None:
 
     told = asyncio.run(main())
     assert (told.generation, told.stage, told.failure is not None) == (4, "failed", True)
+
+
+class Restarts:
+    """Restarts the one app `a`; the pool says its steps at once, before the command has its generation."""
+
+    def __init__(self) -> None:
+        self.progress = RestartProgress()
+        selection: Any = SimpleNamespace(select=lambda arguments, caller: ["a"])
+        self.command = RestartCommand(selection, self._restart, self.progress)
+        self.steps = [step(2, "loading"), step(2, "completed")]
+
+    def _restart(self, key: str, method: Optional[str], wait: bool) -> int:
+        for one in self.steps:
+            self.progress.publish(one)
+        return 2
+
+    async def run(self, wait: bool, told: list[str]) -> dict[str, Any]:
+        async def take(step_told: dict[str, Any]) -> None:
+            told.append(step_told["stage"])
+
+        answer = await asyncio.wait_for(self.command.run({"wait": wait}, Caller(0, True), take), 5)
+        outcome: dict[str, Any] = answer["groups"][0]
+        return outcome
+
+
+def test_no_step_of_a_restart_is_missed_that_is_over_before_its_generation_is_known() -> None:
+    restarts, told = Restarts(), []
+    assert asyncio.run(restarts.run(True, told))["outcome"] == "completed"
+    assert told == ["loading", "completed"]
+
+
+def test_whoever_has_waited_or_has_left_is_told_nothing_any_more() -> None:
+    async def main() -> None:
+        restarts = Restarts()
+        for wait in (True, False):
+            await restarts.run(wait, [])
+            assert restarts.progress._waiters == []
+        restarts.steps = []
+        waiting = asyncio.ensure_future(restarts.run(True, []))
+        while not restarts.progress._waiters:
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert restarts.progress._waiters == []
+
+    asyncio.run(main())

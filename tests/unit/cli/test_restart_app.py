@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import threading
+import time
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 import pytest
 from click.testing import CliRunner, Result
 from instance_registry import Registry
 
+from spawner.cli import admin_client
+from spawner.cli.admin_client import follow
 from spawner.cli.arguments import app_from_menu, apps_around, apps_at_path, apps_with_root_prefix
 from spawner.cli.main import jumpseat
-from spawner.cli.program import NoSuchApp
+from spawner.cli.program import NoAnswer, NoSuchApp, NotInTime
 
 AsLine = Callable[[dict[str, Any]], bytes]
 KEY = "/var/www/shop (production)"
@@ -98,6 +102,44 @@ def test_a_wait_that_is_over_ends_with_3(registry: Registry, answer: dict[str, A
         listener.close()
     assert result.exit_code == 3
     assert "the restart continues" in result.stderr
+
+
+@contextlib.contextmanager
+def talking(registry: Registry, part: bytes, times: int) -> Iterator[Path]:
+    """An admin socket that sends this again and again, and then the answer."""
+    path = registry.add("httpd-1") / "admin.sock"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+
+    def talk() -> None:
+        line, _ = listener.accept()
+        with line, contextlib.suppress(OSError):  # the client leaves
+            for _number in range(times):
+                line.sendall(part)
+                time.sleep(0.01)
+            line.sendall(b'{"ok": true}\n')
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        yield path
+    finally:
+        thread.join()
+        listener.close()
+
+
+def test_the_time_of_a_wait_is_that_of_the_whole_answer_however_many_steps_come(registry: Registry) -> None:
+    told: list[dict[str, Any]] = []
+    with talking(registry, b'{"progress": {}}\n', 200) as path, pytest.raises(NotInTime):
+        follow(path, "restart_app", told.append, 0.15)
+    assert len(told) < 100
+
+
+def test_an_answer_without_an_end_is_given_up(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin_client, "ANSWER_LIMIT", 1000)
+    with talking(registry, b"x" * 400, 200) as path, pytest.raises(NoAnswer, match="longer than 1000 bytes"):
+        follow(path, "restart_app", lambda _: None, 20)
 
 
 @pytest.mark.parametrize("arguments", [["/srv"], ["--name", "other"], []])

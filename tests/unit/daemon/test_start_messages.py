@@ -1,14 +1,19 @@
-"""The limits that a process gets with `load`."""
+"""The message `load`: its limits, and the sockets that a process is given with it."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from spawner.daemon.start_messages import limits_of, threads_of
+from spawner.daemon.start_messages import LoadSender, limits_of, threads_of
 from spawner.options import AppOptions
+from spawner.pool.process import Process
 from spawner.pool.registration import Registration
+from spawner.pool.registry import Registry
+from spawner.pool.states import ProcessKind
+from tests.unit.pool.world import World
 
 
 def registration(**options: Any) -> Registration:
@@ -41,3 +46,51 @@ def test_a_worn_worker_stops_where_another_is_forked_at_once(
 ) -> None:
     told = dict(limits_of(registration(spawn_method=method, max_requests=7), once))
     assert (told["max_requests"], told["stop_at_max_requests"]) == (max_requests, stops)
+
+
+class Started:
+    """A direct process with a socket of its own that asks for `load` again and again."""
+
+    def __init__(self) -> None:
+        world = World()
+        world.register(sticky_sessions=True)
+        self.done: list[str] = []
+        self.paths: set[str] = set()
+        self.process: Any = SimpleNamespace(process_id=1, key="app", slot=0, routes=())
+        self.process.line = SimpleNamespace(send_or_fail=lambda fields, descriptors: self.done.append("sent"))
+        registry: Any = Registry()
+        registry.groups.enter("app", world.pool.groups["app"])
+        listener, scoreboard = SimpleNamespace(fileno=int), SimpleNamespace(descriptor=0)
+        registry.groups.attach("app", SimpleNamespace(listener=listener, scoreboard=scoreboard, token=""))
+        registry.processes.enter(1, Process(1, "app", ProcessKind.DIRECT, 1, 0.0, 0))
+        instance: Any = SimpleNamespace(
+            listen_for_worker=self._listen, remove_worker_socket=lambda key, route: self.paths.discard(route)
+        )
+        store: Any = SimpleNamespace(update_process=self._store)
+        self.sender = LoadSender(world.pool, registry, instance, store, "Apache", 0)
+
+    def _listen(self, key: str, backlog: int) -> tuple[str, Any]:
+        route = "route %d" % len(self.done)
+        self.paths.add(route)
+        return route, SimpleNamespace(fileno=int, close=lambda: None)
+
+    def _store(self, entry: Process, process: Any) -> None:
+        assert set(process.routes) <= self.paths
+        self.done.append("stored " + process.routes[-1])
+
+
+def test_the_next_spawner_knows_a_socket_before_the_process_has_it() -> None:
+    started = Started()
+    started.sender.send(started.process)
+    assert started.done == ["stored route 0", "sent"]
+
+
+def test_a_process_that_says_hello_again_and_again_has_so_many_sockets_and_no_more() -> None:
+    started = Started()
+    for _ in range(20):
+        started.sender.send(started.process)
+    assert len(started.paths) == 4
+    assert started.paths == set(started.process.routes)
+    newest = started.process.routes[-1]
+    started.sender.keep_route(started.process, newest)
+    assert started.paths == {newest}

@@ -182,3 +182,21 @@ def test_the_start_message_is_read() -> None:
 def test_a_start_message_that_is_not_right_is_an_error(change: dict[str, str]) -> None:
     with pytest.raises(PeerError):
         StartParameters.decode(start_message(**change))
+
+
+def test_of_many_messages_so_many_are_handled_in_one_turn_and_all_of_them_in_the_end(tmp_path: Path) -> None:
+    handled: list[int] = []
+
+    def act(parent: Parent) -> None:
+        parent.send("begin", epoch=3)
+        for number in range(100):
+            parent.send("vhosts", vhost_id="%d" % number)
+        parent.send("commit", epoch=3)
+        handle = parent.reader._handle
+        parent.reader._handle = lambda packet: (handled.append(1), handle(packet))[1]  # type: ignore[method-assign]
+        parent.reader._readable()
+        handled.append(len(handled) * 1000)
+
+    parent = with_parent(tmp_path, act)
+    assert 64_000 in handled, "then the loop serves others"
+    assert [len(one.vhost_ids) for one in parent.got] == [100]

@@ -6,11 +6,12 @@ import asyncio
 import os
 import socket
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Awaitable, Callable, Optional
 
 import pytest
 
 from spawner.errors import OperatorError
+from spawner.httpd import registrar
 from spawner.httpd.register_message import registration_from
 from spawner.httpd.registrar import GroupAddress, Registrar
 from spawner.logs.log import Log
@@ -140,3 +141,74 @@ if os.geteuid() == 0:
         asyncio.run(main())
         line = "JS3003: a connection to the registration socket was refused: user root (uid 0)"
         assert line in (tmp_path / "log").read_text()
+
+
+def timers_of(loop: Any) -> int:
+    """How many timers are set."""
+    return sum(not timer.cancelled() for timer in loop._scheduled)
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def play(folder: Path, act: Callable[[Children], Awaitable[None]]) -> None:
+    async def main() -> None:
+        children = Children(folder, accept, os.getuid())
+        try:
+            await asyncio.wait_for(act(children), 20)
+        finally:
+            children.registrar.close()
+            children.log.close()
+
+    asyncio.run(main())
+
+
+def test_nothing_is_left_of_a_connection_that_was_answered_or_has_left(tmp_path: Path) -> None:
+    async def act(children: Children) -> None:
+        loop = asyncio.get_running_loop()
+        before, timers = len(os.listdir("/proc/self/fd")), timers_of(loop)
+        for data in (None, message(), message("wrong"), b"nonsense", message(kind="queue_full")):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
+                line.connect(children.path)
+                line.setblocking(False)
+                if data is None:
+                    continue
+                line.send(data)
+                while await loop.sock_recv(line, 65_536):
+                    pass
+        await eventually(lambda: len(os.listdir("/proc/self/fd")) == before)
+        assert (timers_of(loop), len(children.registrar._open)) == (timers, 0)
+
+    play(tmp_path, act)
+
+
+def test_a_child_that_says_nothing_is_left_after_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registrar, "_TIMEOUT", 0.02)
+
+    async def act(children: Children) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
+            line.connect(children.path)
+            line.setblocking(False)
+            assert await asyncio.get_running_loop().sock_recv(line, 1) == b""
+
+    play(tmp_path, act)
+
+
+def test_of_many_that_say_nothing_the_oldest_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registrar, "_MOST_SILENT", 3)
+
+    async def act(children: Children) -> None:
+        lines = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(5)]
+        for line in lines:
+            line.connect(children.path)
+            line.setblocking(False)
+        for line in lines[:2]:
+            assert await asyncio.get_running_loop().sock_recv(line, 1) == b""
+        await eventually(lambda: len(children.registrar._open) == 3)
+        assert await children.ask(message()) is not None
+        for line in lines:
+            line.close()
+
+    play(tmp_path, act)

@@ -7,10 +7,12 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Callable
+from types import SimpleNamespace
+from typing import Any, Callable
 
 import pytest
 
+from spawner.loaders.python.preloader import Preloader
 from tests.conformance.harness.spawner_side import TIMEOUT
 from tests.conformance.loaders import ROOT
 from tests.unit.loaders.conftest import Starter
@@ -19,12 +21,13 @@ APP = (Path(__file__).parent / "apps" / "hooks.py").read_text()
 
 
 def test_a_workers_output_is_its_own(starter: Starter) -> None:
-    preloader = starter.start(APP)
+    preloader = starter.start("import sys\nsys.stdout.write('not flushed while loading')\n" + APP)
     preloader.load()
     worker = preloader.fork()
     worker.get("/?(print('to stdout'), os.write(2, b'to descriptor 2\\n'), b'')[2]")
     assert "to stdout\n" in worker.output.wait_for("to descriptor 2\n")
-    assert preloader.output.text() == ""
+    assert "not flushed" not in worker.output.text()
+    assert preloader.output.text() == "not flushed while loading"
 
 
 def test_a_slot_that_the_board_does_not_have_ends_the_worker_only(starter: Starter) -> None:
@@ -150,6 +153,21 @@ def test_a_signal_for_a_direct_process_that_is_loaded_and_not_up_yet_ends_it(sta
     process.send_load(slot="0")
     process.expect_loaded()
     assert process.child.wait(TIMEOUT) == 0
+
+
+@pytest.mark.parametrize("signals", [set(), {signal.SIGTERM}], ids=["none", "SIGTERM"])
+def test_no_signal_is_lost_between_the_last_look_and_the_worker_s_own_queue(signals: set[int]) -> None:
+    """In this process, with a queue that notes what is done with it."""
+    done: list[str] = []
+    loader: Any = object.__new__(Preloader)
+    loader._signals = SimpleNamespace(
+        block=lambda: done.append("block"),
+        read=lambda: (done.append("read"), signals)[1],
+        close=lambda: done.append("close"),
+    )
+    loader._line, loader._freeze, loader._work = None, lambda: None, lambda *_, forked: done.append("work")
+    loader._serve(None)
+    assert done == ["block", "read"] + ([] if signals else ["close", "work"])
 
 
 def test_after_fork_that_fails_ends_the_worker_and_is_told(starter: Starter) -> None:

@@ -285,3 +285,18 @@ def test_a_flood_of_short_lines_is_read_in_bounded_parts_and_each_is_written_at_
     output.close()
     writer.close()
     assert (tmp_path / "log").read_bytes().count(b"\n") == 60_000
+
+
+def test_what_a_log_does_not_take_is_kept_up_to_a_bound() -> None:
+    reader, writer = os.pipe()
+    log = LogWriter(writer)
+    for _ in range(2000):
+        log.write(b"x" * 1023 + b"\n")
+        assert log._pending_bytes == sum(map(len, log._pending)) <= 262_144
+    assert (len(log._pending), log.dropped > 1000) == (256, True)
+    os.close(reader)
+    log.close()
+
+
+def test_a_line_is_split_after_8192_bytes_unless_the_operator_wants_it_otherwise() -> None:
+    assert [len(line) for line in LineSplitter().feed(b"x" * 20_000 + b"\n")] == [8192, 8192, 3616]

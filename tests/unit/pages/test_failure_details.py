@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spawner.shared import masking
+from spawner.shared.app_files import AppFiles
+from spawner.shared.exception_serializer import SerializedException, serialize, to_json
 from spawner.start_failure import raised_from, variables_from
 
 FRAME: dict[str, Any] = {"file": "/a", "line": 3, "function": "f", "of_app": True, "first": 2, "source": ["x", "y"]}
@@ -44,6 +47,36 @@ def test_what_is_not_that_is_nothing(text: str) -> None:
 
 def test_no_more_exceptions_are_taken_than_are_sent() -> None:
     assert len(raised_from(json.dumps([RAISED] * 1000))) <= 16
+
+
+def raised_by_an_app(folder: Path, depth: int, title: int = 1, parts: int = 1) -> list[SerializedException]:
+    """What a recursion of an app with long lines has raised, as often as there are parts."""
+    file = folder / "app.py"
+    long = " # " + "x" * 2000
+    code = ["def f(depth):", "    if not depth:", "        raise ValueError('%s')" % ("t" * title), "    f(depth - 1)"]
+    file.write_text("".join(line + long + "\n" for line in code))
+    names: dict[str, Any] = {}
+    exec(compile(file.read_text(), str(file), "exec"), names)
+    try:
+        names["f"](depth)
+    except ValueError as error:
+        return serialize(error, AppFiles(str(folder))) * parts
+    raise AssertionError
+
+
+def test_an_exception_has_so_many_places_and_lines_that_are_not_too_long(tmp_path: Path) -> None:
+    (raised,) = raised_by_an_app(tmp_path, 200, title=100_000)
+    assert (len(raised.frames), raised.left_out) == (50, 152)
+    assert raised.frames[-1].line == 3, "the end, where it was raised, is there"
+    assert max(len(line) for frame in raised.frames for line in frame.source) == 300
+    assert len(raised.title) == 4000
+
+
+@pytest.mark.parametrize("parts", [1, 2, 8, 40])
+def test_the_text_for_the_spawner_is_short_enough_however_much_there_is(tmp_path: Path, parts: int) -> None:
+    text = to_json(raised_by_an_app(tmp_path, 60, 3000, parts))
+    assert len(text) <= 48 * 1024
+    assert text != "[]" or parts > 2
 
 
 def test_variables_are_hidden_once_more() -> None:

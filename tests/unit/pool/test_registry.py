@@ -82,6 +82,16 @@ def test_two_processes_may_have_one_pid_and_a_process_has_the_last_that_was_said
     table.check_invariants()
 
 
+def test_nothing_is_kept_of_processes_that_are_gone() -> None:
+    table: ProcessTable[str] = ProcessTable()
+    for process_id in range(10):
+        table.enter(process_id, process(process_id))
+        for pid in (100 + process_id, 200):
+            table.set_pid(process_id, pid)
+        table.end(process_id)
+    assert (table._records, table._pids, table._ids) == ({}, {}, {})
+
+
 def test_a_process_that_is_not_there_has_no_pid() -> None:
     table: ProcessTable[str] = ProcessTable()
     with pytest.raises(InternalError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from spawner.pool import effects
 from spawner.pool.process import Process
 from spawner.pool.states import GroupState, ProcessKind, ProcessState
@@ -190,8 +192,10 @@ def test_restarts_in_a_full_pool_that_has_no_room_for_one_more_go_on_all_the_sam
     assert [process.generation for key in ("one", "two") for process in world.serving(key)] == [2, 2]
 
 
-def test_a_restart_adopted_with_one_worker_too_many_comes_to_its_end() -> None:
-    world = World(max_pool_size=2)
+@pytest.mark.parametrize("most", [2, 10])
+def test_a_restart_adopted_with_one_worker_too_many_comes_to_its_end(most: int) -> None:
+    """The app has as many workers as before it, whether there is a place for one more or not."""
+    world = World(max_pool_size=most)
     world.pool.adopt_group(world.registration("app", 1), 1, world.now)
     adopted = [(ProcessKind.PRELOADER, 2, None), (ProcessKind.WORKER, 1, 0), (ProcessKind.WORKER, 1, 1)]
     for kind, generation, slot in [*adopted, (ProcessKind.WORKER, 2, 2)]:
@@ -201,6 +205,7 @@ def test_a_restart_adopted_with_one_worker_too_many_comes_to_its_end() -> None:
     world.step(world.pool.adoption_complete)
     world.all_up()
     assert [process.generation for process in world.serving()] == [2, 2]
+    assert world.pool.groups["app"].sizing.target == 2
 
 
 def test_an_app_that_is_touched_more_often_than_it_takes_to_load_comes_up_all_the_same() -> None:
@@ -308,3 +313,19 @@ def test_a_worker_too_many_that_a_restart_in_a_full_pool_leaves_goes_when_one_is
     world.is_busy = lambda process: False
     world.sample("app")
     assert world.pool.worker_count == 2
+
+
+def test_a_restart_whose_workers_all_die_is_not_complete_before_one_serves() -> None:
+    world = World()
+    world.up(min_instances=2)
+    world.restart()
+    while not any(process.generation == 2 for process in world.serving()):
+        world.come_up(world.starting())
+    world.seen.clear()
+    workers = [process for process in world.processes() if process.serving or process.retiring]
+    for process in sorted(workers, key=lambda one: (-one.generation, one.serving)):
+        world.exit(process, 9)
+    assert "completed" not in [step.stage for step in world.effects_of(effects.Progress)]
+    world.all_up()
+    assert [step.stage for step in world.effects_of(effects.Progress)][-1] == "completed"
+    assert [process.generation for process in world.serving()] == [2, 2]

@@ -323,41 +323,6 @@ def test_a_group_that_nobody_has_asked_for_in_two_weeks_ends_whatever_is_read_an
     assert world.effects_of(effects.LogLine)[-1].text == "app ends, no request has come for it in a long time: app"
 
 
-def test_two_configurations_of_one_group_in_one_epoch_keep_the_first_and_say_so() -> None:
-    world = World()
-    world.register(start_timeout=50)
-    found = world.register(start_timeout=60)
-    assert any(isinstance(effect, effects.LogLine) and effect.number == 3501 for effect in found)
-    assert world.pool.groups["app"].registration.options.start_timeout == 50
-
-
-def test_options_of_a_newer_configuration_that_matter_to_a_running_app_restart_it() -> None:
-    world = World()
-    world.up(app_env="production")
-    world.step(world.pool.configure, world.server, 2, set())
-    world.register(epoch=2, app_env="staging")
-    assert world.pool.groups["app"].state is GroupState.RESTARTING
-
-
-def test_the_same_options_in_a_newer_configuration_leave_the_workers_alone() -> None:
-    world = World()
-    world.up()
-    before = [process.pid for process in world.serving()]
-    world.step(world.pool.configure, world.server, 2, set())
-    world.register(epoch=2)
-    world.all_up()
-    assert [process.pid for process in world.serving()] == before
-
-
-def test_one_group_in_two_places_with_the_same_options_is_no_conflict_and_no_restart() -> None:
-    world = World()
-    world.up()
-    elsewhere = dataclasses.replace(world.registration("app", 1), base_uri="/shop", server_name="other")
-    found = world.step(world.pool.register, elsewhere)
-    assert not any(isinstance(effect, effects.LogLine) for effect in found)
-    assert world.pool.groups["app"].state is GroupState.SERVING
-
-
 def test_a_conflict_within_one_configuration_is_told_once() -> None:
     world = World()
     world.register(start_timeout=50)

@@ -304,3 +304,64 @@ def test_a_process_that_closes_its_line_and_lives_on_is_a_protocol_error() -> No
         run(test)
     finally:
         app_process._CLOSED_LINE_TIMEOUT = before
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_what_a_process_said_last_comes_before_its_end_even_if_the_end_is_noticed_first() -> None:
+    async def test() -> None:
+        with subprocess.Popen(["true"]) as child:
+            async with ends(ProcessKind.WORKER) as both:
+                both.process.set_pid(child.pid)
+                both.send("hello", "failed")
+                both.process._process_exited()
+                assert both.recorded.events == ["hello", "failed", "ended"]
+
+    run(test)
+
+
+def test_of_each_pid_that_a_process_has_had_only_the_last_one_costs_a_descriptor() -> None:
+    async def test() -> None:
+        with subprocess.Popen(["sleep", "60"]) as one, subprocess.Popen(["sleep", "60"]) as two:
+            async with ends(ProcessKind.DIRECT) as both:
+                before = descriptors()
+                for child in (one, two, one):
+                    both.process.set_pid(child.pid)
+                assert descriptors() == before + 1
+                both.process.close()
+                assert descriptors() < before, "line and output are closed, too"
+            for child in (one, two):
+                child.kill()
+
+    run(test)
+
+
+def test_a_pid_of_another_user_costs_no_descriptor() -> None:
+    async def test() -> None:
+        with subprocess.Popen(["sleep", "60"]) as other:
+            async with ends(ProcessKind.WORKER, os.getuid() + 1) as both:
+                before = descriptors()
+                both.process.set_pid(other.pid)
+                assert descriptors() == before
+            other.kill()
+
+    run(test)
+
+
+def test_nothing_happens_to_a_process_that_is_closed() -> None:
+    async def test() -> None:
+        with subprocess.Popen(["sleep", "60"]) as child:
+            async with ends(ProcessKind.PRELOADER) as both:
+                both.process.set_pid(child.pid)
+                both.theirs.close()
+                while both.process._line_timer is None:
+                    await asyncio.sleep(0.001)
+                both.process._status_timer = status = asyncio.get_running_loop().call_later(60, both.process.kill)
+                both.process.close()
+                assert (both.process._line_timer.cancelled(), status.cancelled()) == (True, True)
+                assert both.recorded.events == []
+            child.kill()
+
+    run(test)

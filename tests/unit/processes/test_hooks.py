@@ -9,6 +9,7 @@ import pytest
 
 from spawner.logs.log import Log
 from spawner.logs.log_writer import LogWriter
+from spawner.processes import hooks as hooks_module
 from spawner.processes.helper_process import HelperProcesses
 from spawner.processes.hooks import HookEvent, Hooks, arguments_of, commands_of
 from tests.unit.support.loops import run_with_helper_processes, until
@@ -137,3 +138,22 @@ def test_a_flood_is_cut_with_a_line_that_says_so(tmp_path: Path) -> None:
 
     found = run_hooks(tmp_path, {"spawn_failed": "/bin/true"}, test)
     assert found.count("JS3100") == 1
+
+
+def test_a_command_that_does_not_end_is_killed_and_the_next_event_has_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks_module, "_TIMEOUT", 0.05)
+
+    async def test(hooks: Hooks) -> None:
+        for _ in range(5):  # one more than run at the same time
+            hooks.run(SHOP)
+
+    log = run_hooks(tmp_path, {SHOP.name: "sleep 600; touch %s/never" % tmp_path}, test)
+    assert log.count("killed after 0 s") == 5
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_long_message_is_cut_before_the_kernel_refuses_the_command() -> None:
+    event = HookEvent("spawn_failed", "shop", "/srv/shop", 0, "0123abcd", "x" * 1_000_000)
+    assert len(event.environment()["PASSENGER_ERROR_MESSAGE"]) == 16_384

@@ -320,3 +320,23 @@ def test_a_few_messages_at_once_are_not_held_up() -> None:
         ends.close()
 
     play(act)
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(0.0, 32), (0.004, 3), (1.0, 1)])
+def test_so_many_messages_are_handled_in_one_turn_of_the_loop(seconds: float, most: int) -> None:
+    async def act() -> None:
+        clock = Clock()
+        heard: list[Packet] = []
+
+        def take_long(packet: Packet) -> None:
+            clock.now += seconds
+            heard.append(packet)
+
+        ends = Ends(received=take_long, clock=clock)
+        for _ in range(40):
+            ends.send("exited")
+        ends.line.read_rest()
+        assert len(heard) == most
+        ends.close()
+
+    play(act)

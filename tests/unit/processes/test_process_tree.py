@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable, Coroutine, Iterator, Optional
 
 import pytest
@@ -257,3 +258,40 @@ def test_the_cgroups_of_an_instance_that_was_killed_go_with_the_next_start(folde
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+class Undying(ProcessTree):
+    """A tree that is never empty."""
+
+    kills = 0
+
+    def kill(self) -> bool:
+        self.kills += 1
+        return False
+
+    def is_empty(self) -> bool:
+        return False
+
+
+def test_what_cannot_be_killed_is_tried_a_hundred_times_in_five_seconds_and_then_left_to_the_end_of_httpd() -> None:
+    later: list[tuple[float, Any]] = []
+    loop: Any = SimpleNamespace(call_later=lambda seconds, *call: later.append((seconds, call)))
+    trees = ProcessTrees(loop, AppCgroups(loop, Log(), None))
+    tree, seconds = Undying(trees, None), 0.0
+    trees.end(tree)
+    while later:
+        pause, (action, *arguments) = later.pop()
+        seconds += pause
+        action(*arguments)
+    assert (tree.kills, round(seconds, 2)) == (100, 4.95)
+    assert not trees._ending
+
+
+def test_what_has_served_gets_ten_seconds_to_end_once_however_often_its_end_is_told() -> None:
+    later: list[float] = []
+    loop: Any = SimpleNamespace(call_later=lambda seconds, *call: later.append(seconds))
+    trees = ProcessTrees(loop, AppCgroups(loop, Log(), None))
+    tree = Undying(trees, None)
+    tree.has_served = True
+    trees.end(tree)
+    assert (later, tree.kills) == ([10.0], 0)

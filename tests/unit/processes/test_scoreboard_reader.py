@@ -10,7 +10,7 @@ from typing import Iterator
 import pytest
 
 from spawner.pool.process import SLOTS, OverdueRequest
-from spawner.processes.scoreboard_reader import MOST_REQUESTS, SLOT_SIZE, ScoreboardReader
+from spawner.processes.scoreboard_reader import SLOT_SIZE, ScoreboardReader
 
 
 @pytest.fixture
@@ -74,9 +74,16 @@ def test_cells_beyond_a_worker_s_capacity_are_not_looked_at(scoreboard: Scoreboa
     assert not scoreboard.overdue_requests(2, 3, 10.0)
 
 
+def test_no_more_cells_are_looked_at_than_a_slot_has(scoreboard: ScoreboardReader) -> None:
+    write_cell(scoreboard, 2, 127, 1, 1, 1)
+    for cell in (0, 1):
+        write_cell(scoreboard, 3, cell, 1, 1, 1)  # behind the slot
+    assert len(scoreboard.overdue_requests(2, 65_536, 10.0)) == 1
+
+
 def test_figures_that_cannot_be_are_taken_for_the_largest_that_can(scoreboard: ScoreboardReader) -> None:
     write(scoreboard, 1, 1, 4711, 0xFFFFFFFF, 0xFFFFFFFF, 0, 0, 0)
-    assert (scoreboard.read(1).running, scoreboard.read(1).capacity) == (MOST_REQUESTS, MOST_REQUESTS)
+    assert (scoreboard.read(1).running, scoreboard.read(1).capacity) == (65_536, 65_536)
     assert not scoreboard.overdue_requests(1, 0xFFFFFFFF, 10.0)
 
 

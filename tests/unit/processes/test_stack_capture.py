@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Awaitable, Callable
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from spawner.logs.app_output import AppOutput, OutputFormat
 from spawner.logs.log_writer import LogWriter
 from spawner.pool.registry import Registry
+from spawner.processes import stack_capture
 from spawner.processes.stack_capture import BACKTRACE_SIGNAL, NO_ANSWER, NOT_POSSIBLE, StackCapture, StackLines
 from tests.unit.support.loops import until
 
@@ -167,3 +169,34 @@ def test_a_process_that_has_ended_has_none(tmp_path: Path) -> None:
         assert await stacks.stacks_of(8) == NO_ANSWER
 
     with_process(tmp_path / "log", test)
+
+
+def test_stacks_without_an_end_are_kept_up_to_a_mebibyte() -> None:
+    lines = StackLines()
+    lines.filter([b"Thread 0x0000abcd (most recent call first):"])
+    frame = b'  File "%s", line 1 in f' % (b"x" * 4000)
+    for _ in range(600):
+        assert lines.filter([frame]) == [], "none of it goes to the log instead"
+    assert 1_048_576 <= len(lines.text()) < 1_048_576 + 2 * len(frame)
+
+
+def test_a_process_that_goes_on_and_on_is_heard_for_five_seconds_and_no_longer() -> None:
+    now, timers = [100.0], []
+
+    def call_at(when: float, action: object) -> SimpleNamespace:
+        timers.append(when)
+        return SimpleNamespace(cancel=lambda: None)
+
+    loop: Any = SimpleNamespace(
+        time=lambda: now[0],
+        call_at=call_at,
+        call_later=lambda seconds, action: call_at(now[0] + seconds, action),
+        create_future=lambda: None,
+    )
+    process: Any = SimpleNamespace(stderr=SimpleNamespace(line_filter=None))
+    capture = stack_capture._Capture(loop, process, "", False)
+    while now[0] < 110.0:
+        capture._filter([b"Thread 0x0000abcd (most recent call first):"])
+        now[0] += 0.1
+    assert timers[1] == 100.15, "soon after the first line"
+    assert max(timers) == 105.0

@@ -45,6 +45,27 @@ def test_one_that_does_not_end_is_killed() -> None:
     assert end_of("sleep 60", 0.05) == -9
 
 
+def test_one_that_has_ended_is_not_signalled_later_when_another_process_may_have_its_pid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signalled: list[int] = []
+    monkeypatch.setattr(linux, "signal_process", lambda pid, pidfd, number: signalled.append(pid))
+
+    async def test() -> None:
+        with subprocess.Popen(["true"]) as child:
+            before = len(os.listdir("/proc/self/fd"))
+            pidfd = linux.open_pidfd(child.pid)
+            assert pidfd is not None
+            strays = StrayWorkers(asyncio.get_running_loop(), 0.5)
+            strays.add(preloader(1), child.pid, pidfd)
+            while len(os.listdir("/proc/self/fd")) > before:
+                await asyncio.sleep(0.001)
+            assert [one for one in asyncio.get_running_loop()._scheduled if not one.cancelled()] == []  # type: ignore[attr-defined]
+
+    asyncio.run(test())
+    assert signalled == []
+
+
 def test_one_that_is_reported_again_and_again_costs_one_descriptor() -> None:
     async def test() -> None:
         strays = StrayWorkers(asyncio.get_running_loop(), 60)

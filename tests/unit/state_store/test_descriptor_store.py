@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import socket
-from typing import Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -89,15 +90,100 @@ def test_recovering_leaves_everything_for_a_spawner_after_the_next(pair: Pair) -
         assert recovered(pair) == {"a": ("x", [b""])}
 
 
-def test_a_spawner_that_ends_in_the_middle_of_moving_a_record_leaves_a_harmless_duplicate(pair: Pair) -> None:
-    store = open_store(pair)
-    put(store, "a", "x", b"")
-    put(store, "b", "y", b"")
-    record = store._read(socket.MSG_PEEK)
-    store._send(record.fields, record.descriptors)
-    record.close()
-    store.close()
-    assert set(recovered(pair)) == {"a", "b"}
+class Killed(BaseException):
+    """Stands for SIGKILL: whoever has met it makes no system call any more."""
+
+
+class MortalSocket(socket.socket):
+    """One end of the store as a spawner has it that is killed before one of its system calls.
+
+    :cvar calls_left: of all ends together, until that.
+    """
+
+    calls_left = 0
+
+    def sendmsg(self, *arguments: Any) -> int:  # type: ignore[override]
+        self._live()
+        return super().sendmsg(*arguments)
+
+    def recvmsg(self, *arguments: Any) -> Any:  # type: ignore[override]
+        self._live()
+        return super().recvmsg(*arguments)
+
+    def _live(self) -> None:
+        if MortalSocket.calls_left == 0:
+            raise Killed
+        MortalSocket.calls_left -= 1
+
+
+Kept = dict[str, tuple[str, list[bytes]]]
+Act = Callable[[DescriptorStore], object]
+
+
+def fill(store: DescriptorStore) -> None:
+    """Two objects, one of them written anew."""
+    put(store, "a", "old", b"old")
+    put(store, "b", "stays", b"one", b"two")
+    put(store, "a", "older", b"older")
+
+
+def fill_to_the_brim(store: DescriptorStore) -> None:
+    """The same, and so many outdated records that one more change is followed by a compaction."""
+    fill(store)
+    while len(store._queue) < 2 * len(store._latest) + 16:
+        put(store, "a", "older", b"older")
+
+
+def kept_by_a_killed_spawner(fill_store: Act, act: Act, calls: int) -> tuple[Kept, bool]:
+    """What the next spawner finds when this one is killed after so many system calls, and whether it was."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = set(os.listdir("/proc/self/fd"))
+    first = open_store(ends)
+    fill_store(first)
+    if act is DescriptorStore.recover:  # that of its successor
+        first.close()
+        first = open_store(ends)
+    first._head, first._tail = (MortalSocket(fileno=end.detach()) for end in (first._head, first._tail))
+    MortalSocket.calls_left = calls
+    killed = False
+    try:
+        act(first)
+    except Killed:
+        killed = True
+    first.close()
+    for left in set(os.listdir("/proc/self/fd")) - before:  # the kernel closes what a killed process had open
+        with contextlib.suppress(OSError):
+            os.close(int(left))
+    kept = recovered(ends)
+    for end in ends:
+        end.close()
+    return kept, killed
+
+
+OLD = {"a": ("older", [b"older"]), "b": ("stays", [b"one", b"two"])}
+NEW = {"a": ("new", [b"new"]), "b": OLD["b"]}
+
+
+REPLACE = (lambda store: put(store, "a", "new", b"new"), NEW)
+REMOVE = (lambda store: store.remove("a"), {"b": OLD["b"]})
+
+
+@pytest.mark.parametrize(
+    ("fill_store", "act", "new"),
+    [(fill, *REPLACE), (fill, *REMOVE), (fill_to_the_brim, *REPLACE), (fill_to_the_brim, *REMOVE)]
+    + [(fill, DescriptorStore.recover, OLD)],
+    ids=["replace", "remove", "replace and compact", "remove and compact", "recover"],
+)
+def test_a_spawner_that_is_killed_at_any_system_call_leaves_the_old_state_or_the_new(
+    fill_store: Act, act: Act, new: Kept
+) -> None:
+    calls, killed = 0, True
+    while killed:
+        kept, killed = kept_by_a_killed_spawner(fill_store, act, calls)
+        assert kept in (OLD, new), "killed after %d calls" % calls
+        calls += 1
+    assert kept == new
+    assert calls > 1
 
 
 def test_thousands_of_changes_leave_neither_records_nor_descriptors_behind(pair: Pair) -> None:
@@ -131,12 +217,32 @@ def test_a_record_that_the_kernel_might_split_is_refused(pair: Pair) -> None:
 
 def test_recovering_leaves_no_descriptor_open_but_those_it_hands_out(pair: Pair) -> None:
     store = open_store(pair)
-    for number in range(20):
-        put(store, str(number), "x", b"")
+    for _ in range(3):  # most records are outdated, or of objects that are gone
+        for number in range(5):
+            put(store, str(number), "x", b"", b"")
+    for number in range(2):
+        store.remove(str(number))
     store.close()
     before = len(os.listdir("/proc/self/fd"))
-    recovered(pair)
+    store = open_store(pair)
+    opened = len(os.listdir("/proc/self/fd")) - before
+    records = store.recover()
+    assert len(os.listdir("/proc/self/fd")) == before + opened + 3 * 2
+    for record in records:
+        record.close()
+    store.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_record_that_finds_no_room_is_not_left_open(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(pair)
+    put(store, "a", "x", b"")
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(store, "_send", _no_room)
+    with pytest.raises(BlockingIOError):
+        store._rotate()
+    assert len(os.listdir("/proc/self/fd")) == before
+    store.close()
 
 
 def test_a_compaction_that_finds_no_room_leaves_the_store_in_step(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +265,7 @@ def test_a_compaction_that_finds_no_room_leaves_the_store_in_step(pair: Pair, mo
     assert found["churned"][0] == "round 59"
 
 
-def _no_room() -> StoreRecord:
+def _no_room(*_: object) -> StoreRecord:
     raise BlockingIOError
 
 

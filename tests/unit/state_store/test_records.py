@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import Any
 
 import pytest
 
 from spawner.logs.log import Log
+from spawner.pool.reconciler import Changes
+from spawner.pool.registry import Registry
 from spawner.pool.release import PinnedRelease
 from spawner.start_failure import StartFailure
 from spawner.state_store.descriptor_store import DescriptorStore, StoreRecord
@@ -68,3 +71,40 @@ def test_a_long_failure_fits_a_record_of_the_store() -> None:
     read = pinned_release_from_text(text)
     assert read is not None
     assert read.failure.detail == "d" * 6_000
+
+
+def test_a_record_that_cannot_be_used_is_removed_and_leaves_no_descriptor() -> None:
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    store = DescriptorStore(*ends)
+    with open(os.devnull, "rb") as null:
+        store.put("group", "group app", [("group", "app"), ("app_root", "not absolute")], [null.fileno()] * 2)
+        store.put("process", "process 1", [("pid", "x")], [null.fileno()] * 2)
+        store.put("process", "process 2", [("group", "of nobody"), ("pid", "x")], [null.fileno()] * 2)
+    log = Log()
+    before = len(os.listdir("/proc/self/fd"))
+    state_store = StateStore(store, log, str)
+    assert state_store.recover(0.0) == []
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(store) == 0
+    state_store.close()
+    log.close()
+
+
+def test_nothing_is_kept_of_groups_and_processes_that_are_gone() -> None:
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    store = DescriptorStore(*ends)
+    state_store = StateStore(store, Log(), str)
+    registry: Any = Registry()
+    with open(os.devnull, "rb") as null:
+        for number in range(3):
+            state_store._processes[number] = state_store._groups[str(number)] = "a state"
+            state_store._process_keys[number] = "process %d" % number
+            for key in ("process %d" % number, "group %d" % number):
+                store.put("gone", key, [], [null.fileno()])
+    state_store.update(registry, Changes({"0", "1"}, {0, 1}))
+    state_store.mark_group("2")
+    state_store.mark_process(2)
+    state_store.update(registry, Changes(set(), set()))
+    assert [state_store._groups, state_store._processes, state_store._process_keys] == [{}, {}, {}]
+    assert (state_store._marked_groups, state_store._marked_processes) == (set(), set())
+    state_store.close()

@@ -51,3 +51,25 @@ def test_without_descriptors_it_does_not_spin_and_goes_on_when_there_are_some(tm
         subject.close()
 
     asyncio.run(test())
+
+
+def test_of_a_crowd_so_many_are_accepted_in_one_turn_of_the_loop_and_the_rest_in_the_next(tmp_path: Path) -> None:
+    async def test() -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(tmp_path / "s"))
+        listener.listen(100)
+        listener.setblocking(False)
+        accepted: list[socket.socket] = []
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+        for client in clients:
+            client.connect(str(tmp_path / "s"))
+        subject = Acceptor(asyncio.get_running_loop(), listener, accepted.append)
+        subject._readable()
+        assert len(accepted) == 64
+        while len(accepted) < 100:
+            await asyncio.sleep(0)
+        subject.close()
+        for sock in [*accepted, *clients]:
+            sock.close()
+
+    asyncio.run(test())

@@ -7,67 +7,13 @@ import os
 import shutil
 import threading
 from pathlib import Path
-from typing import Awaitable, Callable, Optional
+from typing import Callable
 
 import pytest
 
 from spawner.watching import restart_watch
 from spawner.watching.restart_trigger import RestartTrigger, folders_to_watch, read_trigger
-from spawner.watching.restart_watch import InotifyFolders, RestartWatch
-
-DEADLINE = 20.0  # seconds; the machine may be busy
-
-
-class Scene:
-    """An app that is watched on a loop of its own."""
-
-    def __init__(self, folder: Path, inotify: bool, poll_every: float) -> None:
-        self.app = folder / "app"
-        (self.app / "tmp").mkdir(parents=True, exist_ok=True)
-        self.restarts: list[str] = []
-        self.times: list[float] = []
-        events = InotifyFolders(lambda reason: None) if inotify else None
-        self._loop = asyncio.get_running_loop()
-        self.watch = RestartWatch(self._loop, self._restart, events, poll_every)
-
-    def _restart(self, key: str) -> None:
-        self.restarts.append(key)
-        self.times.append(self._loop.time())
-
-    @property
-    def file(self) -> Path:
-        return self.app / "tmp" / "restart.txt"
-
-    def has_had(self) -> None:
-        """The file is there from long ago: kernels have file times by the tick, so that two touches may be one."""
-        self.file.touch()
-        os.utime(self.file, (1, 1))
-
-    async def restarted(self, times: int = 1) -> None:
-        """Wait until there were so many restarts, and a little for one too many."""
-        deadline = asyncio.get_running_loop().time() + DEADLINE
-        while len(self.restarts) < times:
-            assert asyncio.get_running_loop().time() < deadline, "no restart: %s" % self.restarts
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.2)
-        assert len(self.restarts) == times
-
-
-def play(
-    folder: Path, act: Callable[[Scene], Awaitable[None]], inotify: bool = True, poll_every: float = 3600.0
-) -> None:
-    async def main() -> None:
-        scene = Scene(folder, inotify, poll_every)
-        try:
-            await act(scene)
-        finally:
-            scene.watch.close()
-
-    asyncio.run(main())
-
-
-def start(scene: Scene, app_root: Optional[Path] = None) -> None:
-    scene.watch.watch("app", str(app_root or scene.app), "tmp")
+from tests.unit.watching.watched_app import Scene, play, start
 
 
 def test_creating_the_file_is_a_restart(tmp_path: Path) -> None:
@@ -369,85 +315,3 @@ def test_links_that_are_long_ways_round_are_not_followed_for_ever(tmp_path: Path
         (tmp_path / ("link%d" % number)).symlink_to("a/../" * 500 + path)
         path = "link%d" % number
     assert read_trigger(str(tmp_path / path), "tmp").root == ""
-
-
-class CountedFolders:
-    """FolderEvents that a test fires; counts what the watch does with them."""
-
-    def __init__(self) -> None:
-        self.watched: dict[int, tuple[str, Callable[[bool], None]]] = {}
-        self._next = 0
-
-    def add(self, folder: str, on_change: Callable[[bool], None]) -> Optional[int]:
-        self._next += 1
-        self.watched[self._next] = (folder, on_change)
-        return self._next
-
-    def remove(self, folder: str, watch: int) -> None:
-        del self.watched[watch]
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-    def fire(self, folder: Path, times: int) -> None:
-        for path, on_change in list(self.watched.values()):
-            if path == str(folder):
-                for _ in range(times):
-                    on_change(False)
-
-    def watches(self, folder: Path) -> bool:
-        return any(path == str(folder) for path, _ in self.watched.values())
-
-
-class CountedCalls:
-    """The loop of a watch; counts what other threads make it do."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self.calls = 0
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._loop, name)
-
-    def call_soon_threadsafe(self, *arguments: object) -> None:
-        self.calls += 1
-        self._loop.call_soon_threadsafe(*arguments)  # type: ignore[arg-type]
-
-
-def test_a_flood_of_events_gets_a_bounded_number_of_turns_and_a_restart_is_still_noticed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(restart_watch, "_REST", 0.3)
-
-    async def act(scene: Scene) -> None:
-        folders, loop = CountedFolders(), CountedCalls(asyncio.get_running_loop())
-        scene.watch._events, scene.watch._loop = folders, loop  # type: ignore[assignment]
-        start(scene)
-        folder = scene.app / "tmp"
-        folders.fire(folder, 100)
-        assert loop.calls == 1, "until the loop has looked"
-        await asyncio.sleep(0.05)
-        folders.fire(folder, 100_000)
-        assert loop.calls <= 3
-        await asyncio.sleep(0.05)
-        assert not folders.watches(folder), "it rests"
-        scene.file.touch()
-        await scene.restarted()
-        assert folders.watches(folder)
-
-    play(tmp_path, act, inotify=False)
-
-
-def test_what_happens_now_and_then_lets_no_folder_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restart_watch, "_EVENTS_PERIOD", 0.05)
-
-    async def act(scene: Scene) -> None:
-        folders = CountedFolders()
-        scene.watch._events = folders
-        start(scene)
-        for _ in range(30):
-            folders.fire(scene.app / "tmp", 20)
-            await asyncio.sleep(0.02)
-        assert folders.watches(scene.app / "tmp")
-
-    play(tmp_path, act, inotify=False)
