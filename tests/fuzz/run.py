@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,10 @@ LONGEST_INPUT_SECONDS = 60
 SANITIZER_OPTIONS = "malloc_context_size=8:quarantine_size_mb=16:detect_leaks=1"
 #: What is said of a finding, at most.
 LINES_OF_FINDING = 40
+#: The statuses of libFuzzer, atheris, and a program that has not begun, when SIGINT has ended them.
+_INTERRUPTED = (72, 130, -signal.SIGINT)
+
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass
@@ -62,15 +67,20 @@ def run_target(target: Target, programs: Path, seconds: int, new: Path) -> Outco
     options += ["-dict=%s" % target.dictionary] if target.dictionary else []
     options += ["-artifact_prefix=%s/%s-" % (artifacts, target.name), str(new), str(target.kept)]
     began = time.monotonic()
-    done = subprocess.run(
-        [str(programs / target.name), *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment(),
-        cwd=CHECKOUT,
-    )
-    text = done.stdout.decode("utf-8", "replace")
-    return _outcome(target, done.returncode, text, time.monotonic() - began)
+    command = [str(programs / target.name), *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(), cwd=CHECKOUT
+    ) as process:
+        _running.add(process)
+        text = process.communicate()[0].decode("utf-8", "replace")
+        _running.discard(process)
+    return _outcome(target, process.returncode, text, time.monotonic() - began)
+
+
+def _stop_others() -> None:
+    """Something was found: what else runs is not waited for."""
+    for process in list(_running):
+        process.send_signal(signal.SIGINT)
 
 
 def _outcome(target: Target, status: int, text: str, seconds: float) -> Outcome:
@@ -78,7 +88,7 @@ def _outcome(target: Target, status: int, text: str, seconds: float) -> Outcome:
     places = [int(number) for number in re.findall(r"cov: (\d+)", text)]
     finding = None
     reproducer = None
-    if status != 0:
+    if status not in (0, *_INTERRUPTED):
         lines = [line for line in text.splitlines() if not re.match(r"#\d+\s|INFO:|\s+NEW_FUNC", line)]
         finding = "\n".join(lines[:LINES_OF_FINDING])
         written = re.search(r"Test unit written to (\S+)", text)
@@ -116,6 +126,7 @@ def run_all(seconds_of: dict[str, int], jobs: int, found_in: Optional[Path]) -> 
             if outcome.finding:
                 findings += 1
                 say_finding(outcome, programs)
+                _stop_others()
     return findings
 
 
