@@ -7,6 +7,8 @@ EVERY_INTERPRETER ?=
 JOBS ?= 2
 # These tests mostly wait.
 INTEGRATION_JOBS ?= 4
+# Of `make fuzz`.
+HOURS ?= 1
 
 # Where `make install` puts things.
 home ?= /usr/lib/jumpseat
@@ -35,10 +37,10 @@ export PYTHON SANITIZE EVERY_INTERPRETER
 # /tmp may be small: what pip and the compiler write meanwhile goes into the environment.
 $(ENVIRONMENT) $(MODULE) $(SANITIZED_MODULE) $(TEST_TOOLS): export TMPDIR = $(CURDIR)/$(SCRATCH)
 # What tests and tools print and read does not follow the user's language.
-test lint types unit integration faults soak provision-test: export LC_ALL := C.UTF-8
+test lint types unit fuzz-test fuzz integration faults soak provision-test: export LC_ALL := C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bytecode demo test lint types unit integration faults soak provision-test bench bench-memory install uninstall generate clean
+.PHONY: help setup bytecode demo test lint types unit fuzz-test fuzz integration faults soak provision-test bench bench-memory install uninstall generate clean
 
 help: ## list the commands
 	@echo "Jumpseat: Python apps in Apache httpd. Commands:"
@@ -81,12 +83,16 @@ test: $(TEST_TOOLS) $(TESTED_MODULE) ## set up, then lint, types and all tests
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory fuzz-test
 	@$(MAKE) --no-print-directory provision-test
 	@$(MAKE) --no-print-directory integration
 	@$(MAKE) --no-print-directory faults
 
-lint: $(TEST_TOOLS) ## check style, shell scripts, generated files and the Vagrantfile
+lint: $(TEST_TOOLS) ## check style, shell scripts, generated files and the Vagrantfile; look for insecure calls
 	$(BIN)/ruff check .
+# It warns of each line with a reason beside it: those warnings say nothing.
+	@# It warns of each reason that stands beside a line: what it says there is shown only when it fails.
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive spawner apache_module 2>$(SCRATCH)/bandit.log || { cat $(SCRATCH)/bandit.log >&2; exit 1; }
 	$(BIN)/python -m apache_module.generate --check
 	for script in scripts/* vagrant/*.sh .ci/run; do sh -n "$$script" || exit 1; done
 	cd vagrant && vagrant validate --ignore-provider
@@ -96,6 +102,12 @@ types: $(TEST_TOOLS) ## check the types
 
 unit: $(TEST_TOOLS) $(MODULE) bytecode ## run the tests that need no httpd
 	$(BIN)/python -m pytest -n $(JOBS) --timeout 120 tests/unit tests/conformance
+
+fuzz-test: $(TEST_TOOLS) ## fuzz each target for some seconds, a minute in all, after the inputs that are kept
+	$(BIN)/python -m tests.fuzz.run test
+
+fuzz: $(TEST_TOOLS) ## the same for longer: HOURS=0.5 in all; ends with a finding and the path of its input
+	$(BIN)/python -m tests.fuzz.run fuzz --hours $(HOURS)
 
 integration: $(TEST_TOOLS) $(TESTED_MODULE) bytecode ## run the tests that start an httpd
 	$(BIN)/python -m pytest -n $(INTEGRATION_JOBS) tests/integration

@@ -61,6 +61,8 @@ setup(
         "test": [
             "Django>=4.2",
             "Flask>=3",
+            "atheris>=3",
+            "bandit[toml]>=1.9",
             "hypothesis>=6",
             "mypy>=1.10",
             "numpy>=1.26",

@@ -39,7 +39,7 @@ CONSTANTS: tuple[Constant, ...] = (
     Constant("SPAWNER_RAN", 256, "Added to the spawner's exit status: 0 means that its code could not be loaded."),
     Constant("SPAWNER_MISCONFIGURED", 78, "The spawner's exit status when it cannot run before something is repaired."),
     Constant("REGISTRY_OF_ROOT", "/run/jumpseat", "PassengerInstanceRegistryDir if root starts httpd."),
-    Constant("REGISTRY_OF_USER", "/tmp/jumpseat-%u", "The same if another user does, with the uid."),
+    Constant("REGISTRY_OF_USER", "/tmp/jumpseat-%u", "The same if another user does, with the uid."),  # nosec B108  # believed only if it is that user's own
     Constant("SPAWNER_CONFIGURATION", "/etc/jumpseat/spawner.conf", "Default of PassengerSpawnerConfigFile."),
 )
 

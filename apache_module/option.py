@@ -16,7 +16,7 @@ class Kind(enum.Enum):
     INTEGER = "integer"
     CHOICE = "choice"
     TEXT = "text"
-    TOKEN = "token"  # a name as RFC 9110 has it for headers and cookies
+    TOKEN = "token"  # nosec B105  # a kind of word: a name as RFC 9110 has it for headers and cookies
     COOKIE_ATTRIBUTES = "cookie attributes"
     PATH_IN_APP = "path in app"  # absolute, or relative to the app root; need not exist
     FILE_IN_APP = "file in app"  # relative to the app root, never outside it

@@ -56,7 +56,7 @@ def passenger() -> None:
 @click.pass_context
 def show_help(context: click.Context) -> None:
     """Show this help."""
-    assert context.parent is not None
+    assert context.parent is not None  # nosec B101  # a subcommand has a parent
     click.echo(context.parent.get_help())
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
+import subprocess  # nosec B404  # runs hooks
 from dataclasses import dataclass
 from typing import Callable, Mapping, Optional, Sequence
 
@@ -75,7 +75,7 @@ class HelperProcesses:
         read_end, write_end = os.pipe()
         switch = identity is not None and identity.switch
         try:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # nosec B603  # a list of words, without a shell
                 self._limits.with_open_files_limit(arguments),
                 env=dict(environment),
                 cwd="/",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
+import subprocess  # nosec B404  # starts the apps
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Mapping, Optional
@@ -239,7 +239,7 @@ def _execute(command: CommandLine, folder: str, identity: Identity, line: int, o
     """
     # The child enters the folder before it becomes the user, so the rights to files are dropped here already.
     with file_system_identity(identity):
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # nosec B603  # a list of words, without a shell
             command.argv,
             env=command.environment,
             cwd=folder,

@@ -5,7 +5,7 @@ import re
 HIDDEN = "[hidden]"
 _SHOWN_NAMES = frozenset(("PWD", "OLDPWD"))  # which the pattern for passwords would take for one
 _SECRET = (
-    r"(?:key(?!board)|secret|pass(?!enger)|pwd|token|credential|auth(?!or)|private|salt|signature|session|cookie"
+    r"(?:key(?!board)|secret|pass(?!enger)|pwd|token|credential|auth(?!or)|private|salt|signature|session|cookie"  # nosec B105  # a pattern for names
     r"|dsn|jwt)"
 )
 _SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)

@@ -66,9 +66,11 @@ static void drop_sent(passenger_backend *backend, size_t sent)
     for (int index = 0; index < PASSENGER_BACKEND_QUEUE_LENGTH; index++) {
         struct iovec *piece = &backend->unsent[index];
         size_t part = sent < piece->iov_len ? sent : piece->iov_len;
-        piece->iov_base = (char *)piece->iov_base + part;
-        piece->iov_len -= part;
-        sent -= part;
+        if (part > 0) {
+            piece->iov_base = (char *)piece->iov_base + part;
+            piece->iov_len -= part;
+            sent -= part;
+        }
     }
 }
 

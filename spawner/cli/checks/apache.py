@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
+import subprocess  # nosec B404  # runs apachectl
 import tempfile
 from pathlib import Path
 from typing import Iterator, Optional, Sequence
@@ -101,7 +101,7 @@ def last_lines(text: str, count: int = 3) -> str:
 def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "PATH": os.environ.get("PATH", "") + ":" + FOLDERS}
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, env=environment)
+        return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, env=environment)  # nosec B603  # a list of words, without a shell
     except (OSError, subprocess.TimeoutExpired) as error:
         return subprocess.CompletedProcess(command, 1, "", "%s: %s" % (command[0], error))
 

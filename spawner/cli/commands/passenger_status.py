@@ -8,8 +8,8 @@ import pwd
 import time
 from pathlib import Path
 from typing import Any, Callable, Optional
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree import ElementTree  # nosec B405  # only written
+from xml.etree.ElementTree import Element, SubElement  # nosec B405  # only written
 
 import click
 

@@ -197,7 +197,7 @@ class RestartDisplay:
             click.echo("%s: %s" % (name, words))
 
     def _move_bar(self, name: str, words: str, step: dict[str, Any]) -> None:
-        assert self._bars is not None
+        assert self._bars is not None  # nosec B101  # our own caller
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=None, words="")
         total = step["total"] if step["stage"] in ("replacing", "completed") else None

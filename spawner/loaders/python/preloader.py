@@ -122,8 +122,8 @@ class Preloader:
 
     def _step(self) -> bool:
         """Wait for whatever comes and deal with it; False when the preloader is to end."""
-        assert self._context is not None  # loaded
-        assert self._signals is not None
+        assert self._context is not None  # nosec B101  # loaded
+        assert self._signals is not None  # nosec B101  # as above
         poll = select.poll()
         for descriptor in (self._line.fileno(), self._context.lifeline, self._signals.fileno()):
             poll.register(descriptor, select.POLLIN)
@@ -151,7 +151,7 @@ class Preloader:
 
     def _fork_worker(self, slot: WorkerSlot, line: int, output: int) -> None:
         """Fork, and name the child at once: hooks that run inside fork() may keep it from ever saying hello."""
-        assert self._context is not None  # loaded
+        assert self._context is not None  # nosec B101  # loaded
         if self._context.import_check is not None:
             self._context.import_check.before_fork()
         self._freeze()
@@ -194,7 +194,7 @@ class Preloader:
 
     def _serve(self, slot: WorkerSlot) -> None:
         """Become a worker; return if a signal has told the process to end. The worker gets the signals that follow."""
-        assert self._signals is not None
+        assert self._signals is not None  # nosec B101  # loaded
         self._freeze()
         self._signals.block()
         if signal.SIGTERM not in self._signals.read():
@@ -203,12 +203,12 @@ class Preloader:
 
     def _work(self, line: ControlLine, slot: WorkerSlot, forked: bool) -> NoReturn:
         """Be a worker until the end of the process."""
-        assert self._context is not None  # loaded
+        assert self._context is not None  # nosec B101  # loaded
         fork.process_is_ours()
         gc.enable()
         worker = Worker(self._context, line, slot)
         if not forked:
-            assert self._signals is not None
+            assert self._signals is not None  # nosec B101  # loaded
             self._signals.unblock()
         worker.run(forked)
 

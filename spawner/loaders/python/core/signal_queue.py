@@ -19,7 +19,7 @@ class SignalQueue:
     current: "Optional[SignalQueue]" = None
 
     def __init__(self, signals: Iterable[int]) -> None:
-        assert SignalQueue.current is None
+        assert SignalQueue.current is None  # nosec B101  # our own caller
         self._signals = list(signals)
         self._masks = _thread._local()
         self._read_end, self._write_end = os.pipe()

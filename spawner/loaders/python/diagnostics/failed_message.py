@@ -49,7 +49,7 @@ def _for_friendly_pages(error: Optional[BaseException], files: AppFiles) -> List
     try:
         if error is not None:
             told.append(("exceptions", exception_serializer.to_json(exception_serializer.serialize(error, files))))
-    except Exception:  # noqa: BLE001 - an exception class of the app's own may do anything; the traceback stands
+    except Exception:  # nosec B110  # noqa: BLE001 - an exception class of the app's own may do anything; the traceback stands
         pass
     room = _LONGEST_ENVIRONMENT
     for name, value in sorted(os.environ.items()):

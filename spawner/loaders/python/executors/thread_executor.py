@@ -123,7 +123,7 @@ class _Thread:
         while True:
             self._has_connection.acquire()
             connection, self._connection = self._connection, None
-            assert connection is not None  # given
+            assert connection is not None  # nosec B101  # given
             served = self._executor.handle(connection, self._cell, self._was_queued)
             del connection
             self._executor.thread_idle(self, served)

@@ -30,7 +30,7 @@ class RandomState:
         for seed in self._seeders:
             try:
                 seed()
-            except Exception:  # noqa: BLE001 - the app's libraries; a worker with the numbers of others still serves
+            except Exception:  # nosec B110  # noqa: BLE001 - the app's libraries; a worker with the numbers of others still serves
                 pass
 
 

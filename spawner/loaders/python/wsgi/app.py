@@ -78,7 +78,7 @@ def _compile(source: bytes, path: str) -> CodeType:
 def _new_module(path: str, loader: SourceFileLoader) -> ModuleType:
     """Return the registered, empty module: pickle and annotations look classes up by the module's name."""
     spec = spec_from_file_location(_MODULE_NAME, path, loader=loader)
-    assert spec is not None  # a loader was given
+    assert spec is not None  # nosec B101  # a loader was given
     module = module_from_spec(spec)
     sys.modules[_MODULE_NAME] = module
     return module
@@ -86,7 +86,7 @@ def _new_module(path: str, loader: SourceFileLoader) -> ModuleType:
 
 def _run(code: CodeType, module: ModuleType) -> None:
     try:
-        exec(code, module.__dict__)
+        exec(code, module.__dict__)  # nosec B102  # the app itself, as its user
     except SystemExit as error:
         what = "the app exits while it is loaded: SystemExit({!r})".format(error.code)
         raise LoadFailure(start_steps.IMPORT, what, error_log.app_traceback(error)) from error

@@ -78,7 +78,7 @@ class Response:
 
     def replace(self, status: str, headers: Any) -> None:
         """Respond with this head, whatever the app has given. Before the head is sent. Raises InvalidResponse."""
-        assert not self.head_sent
+        assert not self.head_sent  # nosec B101  # our own caller
         head = check_head(status, headers)
         self._head = head
         self.wants_out_of_band_work = head.wants_out_of_band_work
@@ -273,7 +273,7 @@ class Response:
         return bytes(rest)
 
     def _send_bodiless_head(self, computed_length: Optional[int]) -> None:
-        assert self._head is not None  # the callers have looked
+        assert self._head is not None  # nosec B101  # the callers have looked
         if self.head_sent:
             return
         self.head_sent = True
