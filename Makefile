@@ -90,7 +90,6 @@ test: $(TEST_TOOLS) $(TESTED_MODULE) ## set up, then lint, types and all tests
 
 lint: $(TEST_TOOLS) ## check style, shell scripts, generated files and the Vagrantfile; look for insecure calls
 	$(BIN)/ruff check .
-# It warns of each line with a reason beside it: those warnings say nothing.
 	@# It warns of each reason that stands beside a line: what it says there is shown only when it fails.
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive spawner apache_module 2>$(SCRATCH)/bandit.log || { cat $(SCRATCH)/bandit.log >&2; exit 1; }
 	$(BIN)/python -m apache_module.generate --check
