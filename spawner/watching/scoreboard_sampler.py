@@ -1,4 +1,7 @@
-"""Reads the scoreboards and queues of apps that have workers: often while requests come in, else seldom."""
+"""Reads the scoreboards and queues of apps that have workers: often while an app gets requests, else seldom.
+
+Each app has its own pace: hundreds that nobody asks for cost nothing more because somebody asks for another one.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ _SHORTEST_REQUEST_TIME = 1.0  # seconds; the lowest PassengerMaxRequestTime: no 
 class SamplingIntervals:
     """How often samples are taken; all times in seconds.
 
-    :ivar active: between two samples while requests come in.
-    :ivar idle: between two samples otherwise.
-    :ivar active_window: requests come in for this time after the last one.
+    :ivar active: between two samples of an app that gets requests.
+    :ivar idle: between two samples of all apps.
+    :ivar active_window: an app counts as getting requests for this time after the last one.
     """
 
     active: float
@@ -46,7 +49,7 @@ class GroupSample:
 class ScoreboardSampler:
     """Has no timer while no app has a worker.
 
-    :param on_samples: called with the samples of all groups that have workers.
+    :param on_samples: called with the samples of some or all groups that have workers.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class ScoreboardSampler:
         self._intervals = intervals
         self._on_samples = on_samples
         self._timer: Optional[asyncio.TimerHandle] = None
+        self._all_at = 0.0  # when all are sampled next; seconds of CLOCK_MONOTONIC
         # The keys of groups with a worker that is, or may be, in a request: one that retires is sampled until it ends.
         self._sampled: dict[str, None] = {}
 
@@ -83,10 +87,13 @@ class ScoreboardSampler:
 
     def sample(self) -> None:
         """Sample every group that has workers, now."""
-        found = self._groups()
+        self._all_at = time.monotonic() + self._intervals.idle
+        self._sample(self._groups())
+
+    def _sample(self, found: Sequence[tuple[Group, GroupResources]]) -> None:
         waiting = _waiting([resources for _, resources in found])
         self._on_samples(
-            [_sample(group, resources, resources.listener.fileno() in waiting) for group, resources in found]
+            [_sample_of(group, resources, resources.listener.fileno() in waiting) for group, resources in found]
         )
 
     def is_busy(self, process: Process) -> bool:
@@ -102,18 +109,24 @@ class ScoreboardSampler:
         found = [(groups.entry(key), groups.handle(key)) for key in self._sampled]
         return [(group, resources) for group, resources in found if group is not None and resources is not None]
 
+    def _active_groups(self) -> list[tuple[Group, GroupResources]]:
+        since = time.monotonic() - self._intervals.active_window
+        return [(group, resources) for group, resources in self._groups() if group.last_active > since]
+
     def _interval(self) -> float:
-        latest = max((group.last_active for group, _ in self._groups()), default=0.0)
-        active = time.monotonic() - latest < self._intervals.active_window
-        return self._intervals.active if active else self._intervals.idle
+        return self._intervals.active if self._active_groups() else self._intervals.idle
 
     def _sample_in_turn(self) -> None:
         self._timer = None
-        self.sample()
+        active = self._active_groups()
+        if active and time.monotonic() < self._all_at:
+            self._sample(active)
+        else:
+            self.sample()
         self.groups_changed(())
 
 
-def _sample(group: Group, resources: GroupResources, waiting: bool) -> GroupSample:
+def _sample_of(group: Group, resources: GroupResources, waiting: bool) -> GroupSample:
     now = time.monotonic()
     readings: dict[int, Reading] = {}
     for process in group.workers():
