@@ -198,7 +198,7 @@ class Daemon:
 
     def _make_user_change(self) -> UserChange:
         known = (self._loop, self._pool, self._registry, self._dispatcher.dispatch, self._log)
-        return UserChange(*known, lambda key: self._group_effects.renew_listener(key))
+        return UserChange(*known, lambda key: self._group_effects.renew_address(key))
 
     def _make_group_effects(self) -> GroupEffects:
         return GroupEffects(

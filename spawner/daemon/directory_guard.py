@@ -90,8 +90,8 @@ class DirectoryGuard:
             process = self._registry.processes.handle(entry.process_id)
             # A worker that retires has no socket on purpose.
             if process is not None and not entry.retiring:
-                paths = [self._instance.worker_socket(key, route) for route in process.routes]
-                missing += [entry.serving for path in paths if not os.path.lexists(path)]
+                paths = [self._instance.worker_socket(path, route) for route in process.routes]
+                missing += [entry.serving for own in paths if not os.path.lexists(own)]
         return missing
 
 

@@ -84,10 +84,12 @@ class GroupEffects:
     def _create_group(self, effect: effects.CreateGroup) -> None:
         """A group without its descriptors cannot be used: it is closed again, and the registration is refused."""
         group = self._registry.groups.entries[effect.key]
+        token = "" if self._plain_scgi else new_token()
+        path = self._instance.app_socket(effect.key, token)
         try:
             scoreboard = ScoreboardReader.create()
             try:
-                listener = self._make_listener(group)
+                listener = self._make_listener(group, path)
             except OSError:
                 scoreboard.close()
                 raise
@@ -95,34 +97,56 @@ class GroupEffects:
             self._log.error(3020, "cannot make the socket of an app: %s: %s" % (effect.key, error))
             self._dispatch(self._pool.close_group, effect.key)
             return
-        token = "" if self._plain_scgi else new_token()
-        path = self._instance.app_socket(effect.key)
         self._registry.groups.attach(effect.key, GroupResources(effect.key, path, listener, scoreboard, token))
         self._watch_restart_file(group)
 
-    def _make_listener(self, group: Group) -> socket.socket:
+    def _make_listener(self, group: Group, path: str) -> socket.socket:
         """The socket at which an app's workers accept.
 
         :raises OSError: it cannot be made.
         """
         backlog = backlog_for(group.registration, self._pool.server)
-        return self._instance.listen(self._instance.app_socket(group.key), socket.SOCK_STREAM, 0o600, backlog)
+        return self._instance.listen(path, socket.SOCK_STREAM, 0o600, backlog)
 
     def replace_listener(self, key: str) -> None:
         """Listen at a new socket: the path of the old one was removed. Workers use the new one after a restart.
 
         :raises OSError: it cannot be made.
         """
-        self.renew_listener(key).close()
+        self._listen_anew(key, self._registry.groups.handles[key].path).close()
 
-    def renew_listener(self, key: str) -> socket.socket:
-        """Listen at a new socket at the same path; processes that start from now on get this one.
+    def renew_address(self, key: str) -> socket.socket:
+        """Listen at a new path, with a new token; processes that start from now on get these, and nobody else.
 
-        :returns: the old one, which the caller closes.
+        Children of httpd that know the old address do not find it, and ask for the new one. Without a token the path
+        stays: clients that are not ours know it.
+
+        :returns: the old socket, which the caller closes.
         :raises OSError: the new one cannot be made.
         """
         resources = self._registry.groups.handles[key]
-        listener = self._make_listener(self._registry.groups.entries[key])
+        token = new_token() if resources.token else ""
+        old, path = resources.path, self._instance.app_socket(key, token)
+        listener = self._listen_anew(key, path)
+        for process in [one for one in self._registry.processes.handles.values() if one.key == key]:
+            for route in process.routes:
+                self._instance.remove_worker_socket(old, route)
+            process.routes = ()
+            self._state_store.mark_process(process.process_id)
+        resources.path, resources.token = path, token
+        if path != old:
+            # When the descriptor store has the new one: a spawner that follows now would not find the app.
+            self._loop.call_soon(self._instance.remove_socket, old)
+        return listener
+
+    def _listen_anew(self, key: str, path: str) -> socket.socket:
+        """Listen at a new socket; processes that start from now on get this one.
+
+        :returns: the old one.
+        :raises OSError: the new one cannot be made.
+        """
+        resources = self._registry.groups.handles[key]
+        listener = self._make_listener(self._registry.groups.entries[key], path)
         if resources.queue_watched:
             self._loop.remove_reader(resources.listener)
             self._loop.add_reader(listener, self._queue_readable, resources)

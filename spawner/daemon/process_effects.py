@@ -108,5 +108,7 @@ class ProcessEffects:
             resources.scoreboard.clear(process.slot)
 
     def _remove_own_sockets(self, process: AppProcess) -> None:
-        for route in process.routes:
-            self._instance.remove_worker_socket(process.key, route)
+        resources = self._registry.groups.handle(process.key)
+        if resources is not None:
+            for route in process.routes:
+                self._instance.remove_worker_socket(resources.path, route)

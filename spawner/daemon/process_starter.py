@@ -129,7 +129,8 @@ class ProcessStarter:
             output, write_end = os.pipe()
             given, kept = [*given, write_end], [*kept, output]
             registration = self._registry.groups.entries[effect.key].registration
-            with new_assignment(effect.slot, registration, self._pool.server, self._instance) as slot:
+            app_socket = self._registry.groups.handles[effect.key].path
+            with new_assignment(effect.slot, registration, app_socket, self._pool.server, self._instance) as slot:
                 preloader.line.send_or_fail([("type", "fork"), *slot.fields], [*given, *slot.descriptors])
         except OSError:
             _close_all(kept)

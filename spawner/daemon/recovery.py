@@ -76,8 +76,9 @@ class Recovery:
         found = self._state_store.recover(time.monotonic())
         recovered = [group for group in found if self._recover_or_drop(group)]
         processes = self._registry.processes.handles
-        workers = {self._instance.worker_socket(one.key, route) for one in processes.values() for route in one.routes}
-        self._instance.remove_other_sockets(workers | {one.path for one in self._registry.groups.handles.values()})
+        paths = {key: one.path for key, one in self._registry.groups.handles.items()}
+        own = {self._instance.worker_socket(paths[one.key], name) for one in processes.values() for name in one.routes}
+        self._instance.remove_other_sockets(own | set(paths.values()))
         self._trees.end_others(self._known_trees)
         self._dispatch(self._pool.adoption_complete)
         for process_id in list(processes):
@@ -113,7 +114,7 @@ class Recovery:
     def _recover_group(self, found: RecoveredGroup) -> bool:
         """Take over a group, unless its socket was removed: then no client finds it, and its processes retire."""
         registration, key = found.registration, found.registration.key
-        path = self._instance.app_socket(key)
+        path = self._instance.app_socket(key, found.token)
         try:
             os.stat(path)
             scoreboard = ScoreboardReader(found.scoreboard)

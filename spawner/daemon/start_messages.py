@@ -40,9 +40,9 @@ class SlotAssignment:
 
 @contextlib.contextmanager
 def new_assignment(
-    number: int, registration: Registration, server: ServerOptions, instance: InstanceDirectory
+    number: int, registration: Registration, app_socket: str, server: ServerOptions, instance: InstanceDirectory
 ) -> Iterator[SlotAssignment]:
-    """A worker slot, with a socket of its own for PassengerStickySessions.
+    """A worker slot, with a socket of its own for PassengerStickySessions, beside the one of its group.
 
     The socket is closed behind the block, and its path removed if the block raises: then nobody has got it.
 
@@ -51,11 +51,11 @@ def new_assignment(
     if not registration.options.sticky_sessions:
         yield SlotAssignment(number)
         return
-    route, listener = instance.listen_for_worker(registration.key, backlog_for(registration, server))
+    route, listener = instance.listen_for_worker(app_socket, backlog_for(registration, server))
     try:
         yield SlotAssignment(number, route, listener)
     except BaseException:
-        instance.remove_worker_socket(registration.key, route)
+        instance.remove_worker_socket(app_socket, route)
         raise
     finally:
         listener.close()
@@ -97,7 +97,8 @@ class LoadSender:
             self._send(process, [], ())
             return
         registration = self._registry.groups.entries[process.key].registration
-        with new_assignment(process.slot, registration, self._pool.server, self._instance) as slot:
+        app_socket = self._registry.groups.handles[process.key].path
+        with new_assignment(process.slot, registration, app_socket, self._pool.server, self._instance) as slot:
             self._set_routes(process, (*process.routes, *slot.routes)[-_MOST_ROUTES:])
             # Before the process can have the socket: the next spawner removes those that it does not know.
             self._state_store.update_process(self._registry.processes.entries[process.process_id], process)
@@ -110,7 +111,7 @@ class LoadSender:
     def _set_routes(self, process: AppProcess, routes: tuple[str, ...]) -> None:
         for route in process.routes:
             if route not in routes:
-                self._instance.remove_worker_socket(process.key, route)
+                self._instance.remove_worker_socket(self._registry.groups.handles[process.key].path, route)
         process.routes = routes
 
     def _send(self, process: AppProcess, slot_fields: Fields, own_socket: Sequence[int]) -> None:

@@ -1,8 +1,8 @@
 """An app runs as another user from now on: nothing that the former one has kept may get a request of it.
 
-A process of the former user may have kept the listening socket, whatever happened to the workers. So the path leads to
-a new socket, which only processes of the new user get. The requests at the old one are still answered by the workers
-that hold it; then these retire.
+A process of the former user may have kept the listening socket and the token, whatever happened to the workers. So the
+app gets a new socket at another path, and another token, which only processes of the new user get. The requests at the
+old socket are still answered by the workers that hold it; then these retire.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONGEST = 10.0  # seconds until the former user's workers retire, whatever wait
 class UserChange:
     """Replaces the socket of a group, and retires what runs as another user than its newest process.
 
-    :param renew_listener: makes a new listening socket for a group and returns the old one.
+    :param renew_address: makes a new listening socket and token for a group and returns the old socket.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class UserChange:
         registry: AppRegistry,
         dispatch: Dispatch,
         log: Log,
-        renew_listener: Callable[[str], socket.socket],
+        renew_address: Callable[[str], socket.socket],
     ) -> None:
         self._loop = loop
         self._pool = pool
         self._registry = registry
         self._dispatch = dispatch
         self._log = log
-        self._renew_listener = renew_listener
+        self._renew_address = renew_address
 
     def begin(self, key: str, former: int, uid: int) -> None:
         """The first interpreter of a new user has been started; it has not got a socket yet.
@@ -54,7 +54,7 @@ class UserChange:
         labels = (key, user_label(former, users), user_label(uid, users))
         self._log.notice(3026, "the user of an app has changed: %s: from %s to %s" % labels)
         try:
-            old = self._renew_listener(key)
+            old = self._renew_address(key)
         except OSError as error:
             self._log.error(3027, "cannot make a new socket for the new user of %s: %s" % (key, error))
             self._retire(key, uid)

@@ -60,31 +60,34 @@ class InstanceDirectory:
         """The folder of the loaders, which every app's user can read."""
         return os.path.join(self.folder, "loaders")
 
-    def app_socket(self, key: str) -> str:
-        """The path of an app group's socket."""
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+    def app_socket(self, key: str, token: str = "") -> str:
+        """The path of an app group's socket: another one with another token."""
+        text = "%s\0%s" % (key, token) if token else key
+        digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
         return os.path.join(self.apps, digest[:16] + ".sock")
 
-    def worker_socket(self, key: str, route: str) -> str:
+    def worker_socket(self, app_socket: str, route: str) -> str:
         """The path of a worker's own socket (docs/protocol.md, section 2)."""
-        return "%s.%s.sock" % (self.app_socket(key)[: -len(".sock")], route)
+        return "%s.%s.sock" % (app_socket[: -len(".sock")], route)
 
-    def listen_for_worker(self, key: str, backlog: int) -> tuple[str, socket.socket]:
+    def listen_for_worker(self, app_socket: str, backlog: int) -> tuple[str, socket.socket]:
         """Make a worker's own socket, with a route that nobody can guess.
 
+        :param app_socket: the path of its group's.
         :returns: the route and the socket.
         :raises OSError: it cannot be bound.
         """
         route = secrets.token_hex(ROUTE_LENGTH // 2)
-        return route, self.listen(self.worker_socket(key, route), socket.SOCK_STREAM, 0o600, backlog)
+        return route, self.listen(self.worker_socket(app_socket, route), socket.SOCK_STREAM, 0o600, backlog)
 
-    def remove_worker_socket(self, key: str, route: str) -> None:
+    def remove_worker_socket(self, app_socket: str, route: str) -> None:
         """Remove a worker's own socket, so that no client connects to it any more.
 
+        :param app_socket: the path of its group's.
         :param route: empty: it has none.
         """
         if route:
-            self.remove_socket(self.worker_socket(key, route))
+            self.remove_socket(self.worker_socket(app_socket, route))
 
     def create(self, server_root: str, started: float) -> None:
         """Make registry, folder and contents; what an earlier spawner of the same httpd has left stays.
@@ -188,7 +191,7 @@ class InstanceDirectory:
                 self._copies.append(target)
 
     def _check_socket_path(self) -> None:
-        longest = self.worker_socket("", "0" * ROUTE_LENGTH)
+        longest = self.worker_socket(self.app_socket(""), "0" * ROUTE_LENGTH)
         if len(os.fsencode(longest)) > _LONGEST_SOCKET_PATH:
             raise OperatorError(
                 "the path %s is longer than the %d bytes that a socket may have: choose a shorter "

@@ -55,7 +55,10 @@ TARGETS = [
         "handler",
         800,
         share=8,
-        wraps=("ppoll", "clock_gettime", "pwrite", "write", "apr_palloc", "passenger_error_answer"),
+        wraps=(
+            *("ppoll", "clock_gettime", "pwrite", "write", "apr_palloc"),
+            *("passenger_error_answer", "passenger_spawner_ask", "passenger_spawner_send"),
+        ),
         is_with_httpd=True,
     ),
     Target("backend", 600, share=2, wraps=("sendmsg", "recvmsg", "connect")),

@@ -195,7 +195,8 @@ def test_one_that_says_very_much_about_its_failure_holds_nobody_up(
     check_neighbour(httpd, httpd.spawner_pid())
 
 
-def test_a_former_user_gets_no_request_any_more(httpd: CheckedHttpd, apps: AppFolders) -> None:
+@pytest.mark.parametrize("sticky", ["off", "on"])
+def test_a_former_user_gets_no_request_any_more(httpd: CheckedHttpd, apps: AppFolders, sticky: str) -> None:
     app = apps.create(name="tenant", entry=FIND + """
     if os.fork() == 0:
         os.setsid()
@@ -212,10 +213,13 @@ def test_a_former_user_gets_no_request_any_more(httpd: CheckedHttpd, apps: AppFo
                 continue
             open("events/stolen", "w").close()
     """ + ANSWERS, owner=TENANT)  # fmt: skip
-    httpd.site("tenant.example", app.public)
+    httpd.site("tenant.example", app.public, f"PassengerStickySessions {sticky}")
     httpd.logs.allow("JS")
     httpd.start()
-    assert httpd.get("/", host="tenant.example").text == str(pwd.getpwnam(TENANT).pw_uid)
+    first = httpd.get("/", host="tenant.example")
+    cookie = (first.header("Set-Cookie") or "").partition(";")[0]
+    assert (first.text, bool(cookie)) == (str(pwd.getpwnam(TENANT).pw_uid), sticky == "on")
+    sockets = set((httpd.instance_folder() / "apps").iterdir())
     app.wait_for_event("kept")
     app.write("passenger_wsgi.py", FIND + ANSWERS)
     give_all(app.root, OTHER)
@@ -223,7 +227,8 @@ def test_a_former_user_gets_no_request_any_more(httpd: CheckedHttpd, apps: AppFo
     uid = str(pwd.getpwnam(OTHER).pw_uid)
     eventually(lambda: httpd.get("/", host="tenant.example").text == uid, "the new user's process")
     app.open_gate("steal")
-    assert {httpd.get("/", host="tenant.example").text for _ in range(50)} == {uid}
+    assert {httpd.get("/", host="tenant.example", cookie=cookie).text for _ in range(50)} == {uid}
+    assert not sockets & set((httpd.instance_folder() / "apps").iterdir())
     assert "stolen" not in app.event_names()
     assert httpd.logs.count("JS3026: the user of an app has changed: ") == 1
 

@@ -49,6 +49,9 @@ passenger_mapping *passenger_mapping_of(const request_rec *r)
 void *__wrap_apr_palloc(apr_pool_t *pool, apr_size_t size);
 int __real_passenger_error_answer(request_rec *r, int status);
 int __wrap_passenger_error_answer(request_rec *r, int status);
+apr_status_t __wrap_passenger_spawner_ask(apr_pool_t *pool, const passenger_question *question,
+                                          passenger_answer *answer);
+apr_status_t __wrap_passenger_spawner_send(const char *path, const char *message, apr_size_t length);
 
 static apr_status_t free_memory(void *memory)
 {
@@ -71,7 +74,8 @@ int __wrap_passenger_error_answer(request_rec *r, int status)
 }
 
 /* The spawner, which spawner_call.c would connect to. */
-apr_status_t passenger_spawner_ask(apr_pool_t *pool, const passenger_question *question, passenger_answer *answer)
+apr_status_t __wrap_passenger_spawner_ask(apr_pool_t *pool, const passenger_question *question,
+                                          passenger_answer *answer)
 {
     static const char *const words[] = {"token", "frames", "body-file", "framed-body", "acknowledge", "expect"};
     passenger_netstring_reader reader;
@@ -97,7 +101,7 @@ apr_status_t passenger_spawner_ask(apr_pool_t *pool, const passenger_question *q
     return APR_SUCCESS;
 }
 
-apr_status_t passenger_spawner_send(const char *path, const char *message, apr_size_t length)
+apr_status_t __wrap_passenger_spawner_send(const char *path, const char *message, apr_size_t length)
 {
     (void)path, (void)message, (void)length;
     return APR_SUCCESS;

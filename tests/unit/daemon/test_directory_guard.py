@@ -31,7 +31,8 @@ class Guarded:
             registry.groups.enter(key, SimpleNamespace(workers=lambda found=workers: found))
             registry.groups.attach(key, SimpleNamespace(path=self.instance.app_socket(key)))
         registry.processes.attach(7, SimpleNamespace(routes=("route",)))
-        self.paths = [self.instance.app_socket(key) for key in ("a", "b")] + [self.instance.worker_socket("a", "route")]
+        self.paths = [self.instance.app_socket(key) for key in ("a", "b")]
+        self.paths.append(self.instance.worker_socket(self.paths[0], "route"))
         self.sockets += [self._listen(path) for path in self.paths]
         self.log = Log(LogWriter.open(os.devnull))
         self.done: list[str] = []

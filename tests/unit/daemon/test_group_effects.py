@@ -42,6 +42,7 @@ class Scene:
             watch=lambda key, *_: self.notes.append("watch " + key),
             unwatch=lambda key: self.notes.append("unwatch " + key),
             mark_group=lambda key: self.notes.append("mark " + key),
+            mark_process=lambda process_id: self.notes.append("mark process %d" % process_id),
             error=lambda number, text: self.notes.append(text),
             write=lambda level, number, text, name: self.notes.append(text),
             answer_waiting=lambda listener, response, done: self.responses.append(response),
@@ -119,13 +120,37 @@ def test_an_app_that_ends_leaves_neither_socket_nor_watch_nor_descriptor(tmp_pat
     async def act(scene: Scene) -> None:
         before = sorted(os.listdir("/proc/self/fd"))
         scene.carry_out(effects.CreateGroup("app"))
-        assert os.path.exists(scene.instance.app_socket("app"))
+        path = scene.registry.groups.handles["app"].path
+        assert os.path.exists(path)
         scene.carry_out(effects.WatchQueue("app"))
         scene.carry_out(effects.DropGroup("app"))
         assert scene.notes == ["watch app", "unwatch app", "limits of app forgotten"]
-        assert not os.path.exists(scene.instance.app_socket("app"))
+        assert not os.path.exists(path)
         assert sorted(os.listdir("/proc/self/fd")) == before
         assert not scene.registry.groups.handles
+
+    play(tmp_path, act)
+
+
+def test_a_new_address_has_another_socket_and_token_and_the_workers_own_sockets_are_gone(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.carry_out(effects.CreateGroup("app"))
+        resources = scene.registry.groups.handles["app"]
+        path, token, listener = resources.path, resources.token, resources.listener
+        route, own = scene.instance.listen_for_worker(path, 1)
+        worker = SimpleNamespace(key="app", routes=(route,), process_id=7)
+        scene.registry.processes.attach(7, worker)
+        with own, scene.effects.renew_address("app") as old:
+            assert old is listener
+            assert (resources.path != path, resources.token != token, resources.listener is not old) == (True,) * 3
+            assert (worker.routes, os.path.exists(scene.instance.worker_socket(path, route))) == ((), False)
+            assert "mark app" in scene.notes
+            assert "mark process 7" in scene.notes
+            assert os.path.exists(path), "until the record of the new one is written"
+            await asyncio.sleep(0)
+            assert not os.path.exists(path)
+            assert os.path.exists(resources.path)
+        scene.carry_out(effects.DropGroup("app"))
 
     play(tmp_path, act)
 
@@ -152,7 +177,7 @@ def test_a_new_socket_is_watched_in_place_of_the_old_one_and_written_down(tmp_pa
     async def act(scene: Scene) -> None:
         scene.carry_out(effects.CreateGroup("app"))
         scene.carry_out(effects.WatchQueue("app"))
-        old = scene.effects.renew_listener("app")
+        old = scene.effects.renew_address("app")
         resources = scene.registry.groups.handle("app")
         assert not scene.loop.remove_reader(old), "the old one is watched no more"
         with socket.socket(socket.AF_UNIX) as client:
