@@ -141,7 +141,8 @@ def test_a_graceful_stop_lets_a_request_finish(server: CheckedHttpd, probe: AppF
     server.logs.wait_for("AH00492|caught SIGWINCH")
     probe.open_gate("stop")
     assert held.result().status == 200
-    eventually(lambda: not server.processes(), "the end of everything")
+    assert server.process is not None
+    eventually(server.process.all_have_ended, "the end of everything")
 
 
 def test_a_killed_spawner_is_replaced_while_the_apps_serve_on(server: CheckedHttpd) -> None:
