@@ -24,7 +24,7 @@ from support.background import Background
 from support.client import Answer, Wire
 from support.cuts import SEED, WAYS, send_cut
 from support.hostile_requests import LAST, REQUESTS, UNFINISHED, HostileRequest
-from support.httpd_child import ONE_CHILD, HttpdChild, warm_child
+from support.httpd_child import ONE_CHILD, HttpdChild
 from support.serving import CheckedHttpd
 from support.telling_apps import (
     calls_of,
@@ -83,7 +83,7 @@ def server(shared_httpd: CheckedHttpd, app: AppFolder, streaming_app: AppFolder,
 
 @pytest.fixture(scope="module")
 def child(server: CheckedHttpd) -> HttpdChild:
-    return warm_child(server, [partial(server.get, "/t", host) for host in (*APPS, PLAIN)])
+    return HttpdChild(server, [partial(server.get, "/t", host) for host in (*APPS, PLAIN)])
 
 
 @pytest.mark.parametrize("name", REQUESTS)

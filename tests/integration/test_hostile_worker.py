@@ -20,7 +20,7 @@ from support.hostile_answers import CASES, ENDLESS, SLOW_CASES
 from support.hostile_worker import Case, HostileWorker
 from support.hpack import status_of
 from support.http2 import DATA, END_STREAM, HEADERS, SMALL_WINDOW, Http2Connection, StreamEnded
-from support.httpd_child import ONE_CHILD, HttpdChild, warm_child
+from support.httpd_child import ONE_CHILD, HttpdChild
 from support.serving import CheckedHttpd
 
 PROTOCOLS = ("http-1", "http-2")
@@ -67,7 +67,7 @@ def worker(server: CheckedHttpd) -> Iterator[HostileWorker]:
 
 @pytest.fixture(scope="module")
 def child(server: CheckedHttpd, worker: HostileWorker) -> HttpdChild:
-    return warm_child(server, [partial(check_goes_on, each, server) for each in PROTOCOLS])
+    return HttpdChild(server, [partial(check_goes_on, each, server) for each in PROTOCOLS])
 
 
 @pytest.mark.parametrize("name", CASES)

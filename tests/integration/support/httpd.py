@@ -120,7 +120,10 @@ class Httpd:
         return self
 
     def _environment(self) -> dict[str, str]:
-        return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **environment(self.reports)}
+        variables = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **environment(self.reports)}
+        if "LD_PRELOAD" in os.environ:  # a test's own; the sanitizers want to be the first
+            variables["LD_PRELOAD"] = " ".join([variables.get("LD_PRELOAD", ""), os.environ["LD_PRELOAD"]]).strip()
+        return variables
 
     def _wait_until_running(self, times_before: int) -> None:
         def ready() -> bool:
