@@ -24,6 +24,12 @@ def spec(environ, start_response):
     return blocks
 
 
+def two_blocks(environ, start_response):
+    """A list of two blocks of so many bytes together."""
+    start_response("200 OK", [])
+    return [b"x", b"x" * (int(environ["QUERY_STRING"]) - 1)]
+
+
 def spec_stream(environ, start_response):
     for block in spec(environ, start_response):
         yield block
