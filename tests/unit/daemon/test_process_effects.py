@@ -54,13 +54,13 @@ class Scene:
         self.registry: Any = Registry()
         self.registry.processes.attach(7, Worker(self.done, alive))
         scoreboard = SimpleNamespace(clear=lambda number: note("clear %d" % number))
-        self.registry.groups.attach("app", SimpleNamespace(scoreboard=scoreboard))
+        self.registry.groups.attach("app", SimpleNamespace(path="/app.sock", scoreboard=scoreboard))
         starter: Any = SimpleNamespace(
             cancel=lambda number: note("cancel %d" % number), forget=lambda number: note("forget %d" % number)
         )
         log: Any = SimpleNamespace(info=lambda *_: None, notice=lambda *_: note("logged"))
         stacks: Any = SimpleNamespace(when_done=lambda process, action: action(), log_stacks=lambda *_: note("stacks"))
-        instance: Any = SimpleNamespace(remove_worker_socket=lambda key, route: note("remove " + route))
+        instance: Any = SimpleNamespace(remove_worker_socket=lambda path, route: note("remove %s %s" % (path, route)))
         self.handlers = ProcessEffects(self.registry, starter, log, stacks, instance).handlers
 
     def carry_out(self, effect: effects.Effect) -> list[str]:
@@ -70,7 +70,7 @@ class Scene:
 
 def test_a_worker_that_retires_has_no_socket_of_its_own_any_more_when_it_is_told() -> None:
     """Then no request comes to it that it could leave."""
-    assert Scene().carry_out(effects.Retire(7, 60.0)) == ["remove one", "remove two", "retire until 60"]
+    assert Scene().carry_out(effects.Retire(7, 60.0)) == ["remove /app.sock one", "remove /app.sock two", "retire until 60"]
 
 
 @pytest.mark.parametrize("alive", [True, False])
@@ -78,7 +78,7 @@ def test_nothing_of_a_process_that_is_forgotten_is_left(alive: bool) -> None:
     scene = Scene(alive)
     end = ["kill"] if alive else []  # while its descriptors are open: the pid alone may be another's
     assert scene.carry_out(effects.ForgetProcess(7)) == [
-        "forget 7", *end, "close", "remove one", "remove two", "clear 3",
+        "forget 7", *end, "close", "remove /app.sock one", "remove /app.sock two", "clear 3",
     ]  # fmt: skip
     assert not scene.registry.processes.handles
 

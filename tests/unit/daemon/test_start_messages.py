@@ -61,15 +61,21 @@ class Started:
         registry: Any = Registry()
         registry.groups.enter("app", world.pool.groups["app"])
         listener, scoreboard = SimpleNamespace(fileno=int), SimpleNamespace(descriptor=0)
-        registry.groups.attach("app", SimpleNamespace(listener=listener, scoreboard=scoreboard, token=""))
+        resources = SimpleNamespace(path="/app.sock", listener=listener, scoreboard=scoreboard, token="")
+        registry.groups.attach("app", resources)
         registry.processes.enter(1, Process(1, "app", ProcessKind.DIRECT, 1, 0.0, 0))
         instance: Any = SimpleNamespace(
-            listen_for_worker=self._listen, remove_worker_socket=lambda key, route: self.paths.discard(route)
+            listen_for_worker=self._listen, remove_worker_socket=self._remove
         )
         store: Any = SimpleNamespace(update_process=self._store)
         self.sender = LoadSender(world.pool, registry, instance, store, "Apache", 0)
 
-    def _listen(self, key: str, backlog: int) -> tuple[str, Any]:
+    def _remove(self, app_socket: str, route: str) -> None:
+        assert app_socket == "/app.sock"
+        self.paths.discard(route)
+
+    def _listen(self, app_socket: str, backlog: int) -> tuple[str, Any]:
+        assert app_socket == "/app.sock"
         route = "route %d" % len(self.done)
         self.paths.add(route)
         return route, SimpleNamespace(fileno=int, close=lambda: None)
