@@ -70,7 +70,8 @@ class Scene:
 
 def test_a_worker_that_retires_has_no_socket_of_its_own_any_more_when_it_is_told() -> None:
     """Then no request comes to it that it could leave."""
-    assert Scene().carry_out(effects.Retire(7, 60.0)) == ["remove /app.sock one", "remove /app.sock two", "retire until 60"]
+    done = Scene().carry_out(effects.Retire(7, 60.0))
+    assert done == ["remove /app.sock one", "remove /app.sock two", "retire until 60"]
 
 
 @pytest.mark.parametrize("alive", [True, False])

@@ -64,9 +64,7 @@ class Started:
         resources = SimpleNamespace(path="/app.sock", listener=listener, scoreboard=scoreboard, token="")
         registry.groups.attach("app", resources)
         registry.processes.enter(1, Process(1, "app", ProcessKind.DIRECT, 1, 0.0, 0))
-        instance: Any = SimpleNamespace(
-            listen_for_worker=self._listen, remove_worker_socket=self._remove
-        )
+        instance: Any = SimpleNamespace(listen_for_worker=self._listen, remove_worker_socket=self._remove)
         store: Any = SimpleNamespace(update_process=self._store)
         self.sender = LoadSender(world.pool, registry, instance, store, "Apache", 0)
 
