@@ -5,7 +5,9 @@ PORT ?= 8080
 SANITIZE ?=
 EVERY_INTERPRETER ?=
 JOBS ?= 2
-# These tests mostly wait.
+# Some of these tests wait.
+UNIT_JOBS ?= 3
+# These mostly do.
 INTEGRATION_JOBS ?= 4
 # Of `make fuzz`.
 HOURS ?= 1
@@ -80,8 +82,7 @@ demo: setup ## serve the sample app on 127.0.0.1:8080 (PORT=) in the foreground;
 	@PORT=$(PORT) exec scripts/demo
 
 test: $(TEST_TOOLS) $(TESTED_MODULE) ## set up, then lint, types and all tests
-	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory types
+	@$(MAKE) --no-print-directory -j $(JOBS) lint types
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory fuzz-test
 	@$(MAKE) --no-print-directory provision-test
@@ -100,7 +101,7 @@ types: $(TEST_TOOLS) ## check the types
 	$(BIN)/mypy
 
 unit: $(TEST_TOOLS) $(MODULE) bytecode ## run the tests that need no httpd
-	$(BIN)/python -m pytest -n $(JOBS) --timeout 120 tests/unit tests/conformance
+	$(BIN)/python -m pytest -n $(UNIT_JOBS) --timeout 120 tests/unit tests/conformance
 
 fuzz-test: $(TEST_TOOLS) ## fuzz each target for some seconds, a minute in all, after the inputs that are kept
 	$(BIN)/python -m tests.fuzz.run test
