@@ -67,15 +67,19 @@ class StartLimits:
         return bool(self.limits or self.no_new_privileges or self.cgroup)
 
 
-def start_limits(options: AppOptions, cgroup: Optional[Path]) -> StartLimits:
-    """What the directives say."""
-    values = {
+def _process_limits(options: AppOptions) -> dict[str, int]:
+    """What setrlimit(2) enforces, by directive; 0: no limit."""
+    return {
         "PassengerAddressSpaceLimit": options.address_space_limit,
         "PassengerUserProcessLimit": options.user_process_limit,
         "PassengerAppFileDescriptorUlimit": options.app_file_descriptor_ulimit,
         "PassengerCpuTimeLimit": options.cpu_time_limit,
     }
-    limits = {directive: value for directive, value in values.items() if value}
+
+
+def start_limits(options: AppOptions, cgroup: Optional[Path]) -> StartLimits:
+    """What the directives say."""
+    limits = {directive: value for directive, value in _process_limits(options).items() if value}
     return StartLimits(limits, options.no_new_privileges, cgroup)
 
 
@@ -107,10 +111,7 @@ def limits_in_force(options: AppOptions, without_effect: Mapping[str, str]) -> d
     :param without_effect: why, by directive.
     """
     configured: dict[str, int | bool] = {
-        "PassengerAddressSpaceLimit": options.address_space_limit,
-        "PassengerUserProcessLimit": options.user_process_limit,
-        "PassengerAppFileDescriptorUlimit": options.app_file_descriptor_ulimit,
-        "PassengerCpuTimeLimit": options.cpu_time_limit,
+        **_process_limits(options),
         **{limit.directive: limit.value(options) for limit in CGROUP_LIMITS},
         "PassengerNoNewPrivileges": options.no_new_privileges,
     }
