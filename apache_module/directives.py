@@ -24,6 +24,8 @@ _S, _A, _L, _O = Scope.SERVER, Scope.APPLICATION, Scope.LOCATION, Scope.OPTIONS
 _ALSO_HTACCESS = (
     "Not allowed in `.htaccess`: a user who may write only this file cannot remove a limit of the administrator."
 )
+_ONLY_HERE = "Passenger has no such directive. " + _ALSO_HTACCESS
+
 
 DIRECTIVES: tuple[Directive, ...] = (
     # What is served, and from where
@@ -379,7 +381,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         unit="MB",
         on_wire=True,
         respawn=True,
-        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+        difference=_ONLY_HERE,
     ),
     Directive(
         "UserProcessLimit",
@@ -393,7 +395,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         unit="processes",
         on_wire=True,
         respawn=True,
-        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+        difference=_ONLY_HERE,
     ),
     Directive(
         "AppFileDescriptorUlimit",
@@ -420,7 +422,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         unit="seconds",
         on_wire=True,
         respawn=True,
-        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+        difference=_ONLY_HERE,
     ),
     Directive(
         "AppMemoryLimit",
@@ -435,7 +437,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         unit="MB",
         on_wire=True,
         respawn=True,
-        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+        difference=_ONLY_HERE,
     ),
     Directive(
         "AppCpuWeight",
@@ -447,7 +449,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         maximum=CPU_WEIGHT_LIMIT,
         on_wire=True,
         respawn=True,
-        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+        difference=_ONLY_HERE,
     ),
     Directive(
         "AppProcessLimit",
@@ -460,7 +462,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         unit="processes",
         on_wire=True,
         respawn=True,
-        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+        difference=_ONLY_HERE,
     ),
     Directive(
         "NoNewPrivileges",
@@ -472,7 +474,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "`sendmail` fails then; let it use SMTP.",
         on_wire=True,
         respawn=True,
-        difference="Passenger has no such directive. " + _ALSO_HTACCESS,
+        difference=_ONLY_HERE,
     ),
     Directive(
         "PreStart",
