@@ -149,6 +149,7 @@ def test_the_second_of_two_quick_touches_counts(server: CheckedHttpd, release: A
     release.write("release.txt", "third")
     release.touch_restart()
     wait_for_release(server, "third")
+    wait_for_workers(server, 1)  # until the old one is told to go it may take a request yet
     remains_true(lambda: server.get("/").text == "third", "the third release stays", 0.5)
 
 

@@ -10,6 +10,7 @@ import pytest
 from support.applications import AppFolder
 from support.deployment import Deployment
 from support.serving import CheckedHttpd
+from support.status import wait_for_workers
 from support.waiting import eventually, remains_true
 
 
@@ -25,6 +26,12 @@ def deployment(httpd: CheckedHttpd) -> Deployment:
 
 def wait_for(httpd: CheckedHttpd, number: int) -> None:
     eventually(lambda: httpd.get("/").text == f"release {number}", f"release {number}")
+
+
+def wait_for_only(httpd: CheckedHttpd, number: int) -> None:
+    """And for the end of the old worker, which may take a request until it is told to go."""
+    wait_for(httpd, number)
+    wait_for_workers(httpd, 1)
 
 
 def test_switching_the_link_and_touching_through_it_brings_the_new_release(
@@ -53,7 +60,7 @@ def test_the_new_processes_run_in_the_real_folder_of_the_new_release(
     second = deployment.make(2)
     deployment.switch(second)
     (deployment.current / "tmp" / "restart.txt").touch()
-    wait_for(httpd, 2)
+    wait_for_only(httpd, 2)
     assert Path(httpd.get("/cwd").text).resolve() == second.root
 
 
@@ -65,13 +72,14 @@ def test_ten_releases_with_the_old_ones_pruned(httpd: CheckedHttpd, deployment: 
         wait_for(httpd, number)
         if number > 2:
             shutil.rmtree(app.root.with_name(str(number - 2)))
+    wait_for_only(httpd, 10)
     assert httpd.get("/root").text.endswith(("/10", "/current"))
 
 
 def test_a_release_pruned_under_a_running_app_does_not_stop_it(httpd: CheckedHttpd, deployment: Deployment) -> None:
     first = deployment.current.resolve()
     deployment.switch(deployment.make(2))
-    wait_for(httpd, 2)
+    wait_for_only(httpd, 2)
     shutil.rmtree(first)
     remains_true(lambda: httpd.get("/").text == "release 2", "the second release serves", 0.5)
 

@@ -22,6 +22,23 @@ EVERYTHING = "frames framed-body body-file acknowledge expect token cancel"
 _ENDLESS = 64 << 20
 
 
+class Halfway:
+    """Where a client stops when it has a part of an answer, until its worker has done something beside it."""
+
+    def __init__(self) -> None:
+        self._client_waits = threading.Event()
+        self._worker_is_ready = threading.Event()
+
+    def wait_in_client(self) -> None:
+        self._client_waits.set()
+        assert self._worker_is_ready.wait(TIMEOUT), "the worker does not go on"
+
+    def act_in_worker(self, act: Callable[[], None]) -> None:
+        assert self._client_waits.wait(TIMEOUT), "the client has got nothing"
+        act()
+        self._worker_is_ready.set()
+
+
 @dataclass
 class Answering:
     """One request that is being answered, and the way in which the bytes of the answer are cut."""
@@ -29,7 +46,7 @@ class Answering:
     exchange: Exchange
     way: str
     name: str
-    client_is_amid: threading.Event
+    halfway: Halfway
 
     @property
     def connection(self) -> socket.socket:
@@ -54,15 +71,15 @@ Step = Union[bytes, Callable[[Answering], None]]
 @dataclass(frozen=True)
 class Case:
     """`outcome`: what the client may see; `logged`: the number of the line that httpd logs, `?` behind it where it
-    need not, nothing for none; `host`: the virtual host, which decides what the worker is asked for; `client_buffer`:
-    bytes that the client's socket holds, 0 for the usual."""
+    need not, nothing for none; `host`: the virtual host, which decides what the worker is asked for; `stops_halfway`:
+    the client, which has a small buffer, waits there for the worker."""
 
     name: str
     outcome: Callable[[int, bytes, bool], bool]
     logged: str
     steps: tuple[Step, ...]
     host: str = "framed.example"
-    client_buffer: int = 0
+    stops_halfway: bool = False
 
 
 # -- what a worker can do beside sending bytes
@@ -118,16 +135,16 @@ class HostileWorker:
         """`plain`: begins the names of the groups whose loader has no capabilities."""
         self._cases = cases
         self.loader = ScriptedLoader(httpd, EVERYTHING, lambda group: "" if group.startswith(plain) else None)
-        self._amid: dict[str, threading.Event] = {}
+        self._halfway: dict[str, Halfway] = {}
         #: What went wrong in the worker itself.
         self.errors: list[str] = []
         self._is_closed = threading.Event()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
-    def amid_event(self, path: str) -> threading.Event:
-        """The client of the request of this path sets it when it has a part of the answer."""
-        return self._amid.setdefault(path, threading.Event())
+    def halfway(self, path: str) -> Halfway:
+        """Of the answer to the request of this path."""
+        return self._halfway.setdefault(path, Halfway())
 
     def _accept(self) -> None:
         while not self._is_closed.is_set():
@@ -152,7 +169,7 @@ class HostileWorker:
             self._answer_normally(exchange)
             return
         way = path.split("/")[2].replace("-", " ")
-        answering = Answering(exchange, way, case.name, self.amid_event(path))
+        answering = Answering(exchange, way, case.name, self.halfway(path))
         for step in case.steps:
             if isinstance(step, bytes):
                 answering.send(step)
