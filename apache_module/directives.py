@@ -7,6 +7,7 @@ Scopes and defaults are those that Phusion Passenger documents. If one differs, 
 
 from __future__ import annotations
 
+from apache_module import app_types
 from apache_module.option import Directive, Kind, Scope
 
 PROCESS_LIMIT = 65535
@@ -63,18 +64,21 @@ DIRECTIVES: tuple[Directive, ...] = (
         _A,
         None,
         "The kind of the app. You need it only if Jumpseat does not recognise the app by its entry file.",
-        choices={"wsgi": "wsgi", "python": "wsgi"},
-        default_text="recognised by the entry file",
+        choices=app_types.words(),
+        default_text="recognised by the entry file: by the ending of PassengerStartupFile, or because the app root has "
+        "one of " + app_types.startup_files(),
         respawn=True,
-        difference="Jumpseat serves only Python apps. It refuses `rack`, `ruby`, `node`, `nodejs` and `meteor`.",
+        difference="Jumpseat refuses `meteor`: a bundled Meteor app is an app of the type `node`. It also knows "
+        "`program` and `generic`, for the programs that PassengerAppStartCommand starts.",
         htaccess=True,
     ),
     Directive(
         "StartupFile",
         Kind.FILE_IN_APP,
         _A,
-        "passenger_wsgi.py",
+        None,
         "The entry file, relative to the app root. The app runs as the owner of this file.",
+        default_text="that of the app's type: " + app_types.startup_files(),
         respawn=True,
         htaccess=True,
     ),
@@ -118,6 +122,67 @@ DIRECTIVES: tuple[Directive, ...] = (
         htaccess=True,
     ),
     Directive(
+        "Ruby",
+        Kind.INTERPRETER,
+        _A,
+        None,
+        "The interpreter that runs a Ruby app: an absolute path, or a name that is looked up in PATH.",
+        on_wire=True,
+        respawn=True,
+        default_text="PassengerDefaultRuby",
+        htaccess=True,
+    ),
+    Directive(
+        "DefaultRuby",
+        Kind.INTERPRETER,
+        _S,
+        "ruby",
+        "The interpreter of Ruby apps that have no PassengerRuby.",
+        on_wire=True,
+        respawn=True,
+    ),
+    Directive(
+        "Nodejs",
+        Kind.INTERPRETER,
+        _A,
+        "node",
+        "The program that runs a Node.js app: an absolute path, or a name that is looked up in PATH.",
+        on_wire=True,
+        respawn=True,
+        htaccess=True,
+    ),
+    Directive(
+        "AppStartCommand",
+        Kind.TEXT,
+        _A,
+        None,
+        "The command that starts the app, if the app is a program that is an HTTP server "
+        "([programs.md](programs.md)). A shell runs it in the app root, as the owner of the app root.",
+        on_wire=True,
+        respawn=True,
+        default_text="`app_start_command` of the app's `Passengerfile.json`",
+    ),
+    Directive(
+        "PreloadBundler",
+        Kind.FLAG,
+        _A,
+        False,
+        "Whether a Ruby app's Bundler is loaded before anything else of the app.",
+        on_wire=True,
+        respawn=True,
+    ),
+    Directive(
+        "Warmup",
+        Kind.FLAG,
+        _A,
+        True,
+        "Whether the preloader of a Ruby app compacts its memory before it forks the first worker. The workers then "
+        "share more of it.",
+        on_wire=True,
+        respawn=True,
+        difference="Passenger has no such directive.",
+    ),
+    Directive(
         "AppEnv",
         Kind.TEXT,
         _A,
@@ -137,7 +202,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         choices={"smart": "smart", "smart-lv2": "smart", "direct": "direct", "conservative": "direct"},
         on_wire=True,
         respawn=True,
-        difference="Passenger always starts Python apps directly.",
+        difference="Passenger always starts Python apps directly. Node.js apps and programs are always started "
+        "directly, there and here.",
         aliases=("RailsSpawnMethod",),
     ),
     Directive(

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from apache_module import render_c, render_log_messages, render_markdown, render_python
+from apache_module import app_types, render_c, render_log_messages, render_markdown, render_python
 from apache_module.constants import CONSTANTS, c_header, python_module
 from apache_module.directives import DIRECTIVES, HOOKS
 
@@ -16,12 +16,14 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 def generated_files() -> dict[str, str]:
     """The text of each generated file, by its path below the checkout."""
     return {
+        "apache_module/src/config/generated/app_types.h": app_types.c_header(),
         "apache_module/src/config/generated/options.h": render_c.header(DIRECTIVES),
         "apache_module/src/config/generated/options.c": render_c.source(DIRECTIVES),
         "apache_module/src/config/generated/commands.c": render_c.commands(DIRECTIVES),
         "apache_module/src/core/generated/constants.h": c_header(CONSTANTS),
         "docs/directives.md": render_markdown.page(DIRECTIVES),
         "docs/log-messages.md": render_log_messages.page(CHECKOUT),
+        "spawner/app_types.py": app_types.python_module(),
         "spawner/options.py": render_python.module(DIRECTIVES, HOOKS),
         "spawner/shared/constants.py": python_module(CONSTANTS),
     }

@@ -72,6 +72,11 @@ class AppOptions:
     """What is configured for an app (`register`, docs/protocol.md section 4).
 
     :ivar python: PassengerPython. None: `python` in the app's own `venv/` or `.venv/`, else `python3` from PATH.
+    :ivar ruby: PassengerRuby. None: PassengerDefaultRuby.
+    :ivar nodejs: PassengerNodejs.
+    :ivar app_start_command: PassengerAppStartCommand. None: `app_start_command` of the app's `Passengerfile.json`.
+    :ivar preload_bundler: PassengerPreloadBundler.
+    :ivar warmup: PassengerWarmup.
     :ivar app_env: PassengerAppEnv.
     :ivar spawn_method: PassengerSpawnMethod.
     :ivar known_import_warnings: PassengerKnownImportWarnings. None: none.
@@ -108,6 +113,11 @@ class AppOptions:
     """
 
     python: Optional[str] = None
+    ruby: Optional[str] = None
+    nodejs: str = "node"
+    app_start_command: Optional[str] = None
+    preload_bundler: bool = False
+    warmup: bool = True
     app_env: str = "production"
     spawn_method: str = "smart"
     known_import_warnings: Optional[str] = None
@@ -150,6 +160,11 @@ class AppOptions:
         """
         return cls(
             python=_text(fields, "python"),
+            ruby=_text(fields, "ruby"),
+            nodejs=_text(fields, "nodejs") or "node",
+            app_start_command=_text(fields, "app_start_command"),
+            preload_bundler=_flag(fields, "preload_bundler", False),
+            warmup=_flag(fields, "warmup", True),
             app_env=_text(fields, "app_env") or "production",
             spawn_method=_choice(fields, "spawn_method", ("smart", "direct"), "smart"),
             known_import_warnings=_text(fields, "known_import_warnings"),
@@ -195,6 +210,11 @@ class AppOptions:
         """What a running app process was started with. If it differs, the process has to be replaced."""
         return (
             self.python,
+            self.ruby,
+            self.nodejs,
+            self.app_start_command,
+            self.preload_bundler,
+            self.warmup,
             self.app_env,
             self.spawn_method,
             self.load_shell_envvars,
@@ -221,6 +241,7 @@ class AppOptions:
 class ServerOptions:
     """What is configured for the whole server (`begin`, docs/protocol.md section 4).
 
+    :ivar default_ruby: PassengerDefaultRuby.
     :ivar user_switching: PassengerUserSwitching.
     :ivar default_user: PassengerDefaultUser.
     :ivar default_group: PassengerDefaultGroup. None: the primary group of PassengerDefaultUser.
@@ -233,6 +254,7 @@ class ServerOptions:
     :ivar socket_backlog: PassengerSocketBacklog. In connections.
     """
 
+    default_ruby: str = "ruby"
     user_switching: bool = True
     default_user: str = "nobody"
     default_group: Optional[str] = None
@@ -251,6 +273,7 @@ class ServerOptions:
         :raises OptionError: for a value that the option cannot have.
         """
         return cls(
+            default_ruby=_text(fields, "default_ruby") or "ruby",
             user_switching=_flag(fields, "user_switching", True),
             default_user=_text(fields, "default_user") or "nobody",
             default_group=_text(fields, "default_group"),
@@ -266,6 +289,7 @@ class ServerOptions:
     def respawn_key(self) -> tuple[object, ...]:
         """What a running app process was started with. If it differs, the process has to be replaced."""
         return (
+            self.default_ruby,
             self.user_switching,
             self.default_user,
             self.default_group,

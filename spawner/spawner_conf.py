@@ -8,8 +8,8 @@ from pathlib import Path
 from configobj import ConfigObj, ConfigObjError, flatten_errors, get_extra_values
 from validate import Validator
 
+from spawner.app_types import CAPABILITIES
 from spawner.errors import OperatorError
-from spawner.loader_table import CAPABILITIES
 
 CONFIGSPEC = Path(__file__).resolve().parent.parent / "conf.d" / "spawner.configspec"
 
@@ -31,7 +31,7 @@ class SpawnerConf:
     :ivar active_window: seconds after its last request for which an app counts as active.
     :ivar memory_interval: seconds between two samples of the memory of workers that have a limit.
     :ivar accept_plain_scgi: whether workers answer SCGI clients that do not know the app's token.
-    :ivar disabled_capabilities: what httpd and the spawner do not use of any loader, of loader_table.CAPABILITIES.
+    :ivar disabled_capabilities: what httpd and the spawner do not use of any loader, of app_types.CAPABILITIES.
     :ivar parallel_starts: how many interpreters may import an app at the same time; 0: as many as there are cores.
     :ivar htaccess_apps: how many apps the .htaccess files of one user may choose.
     :ivar line_length: bytes after which a line of an app's output is split.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Callable, Optional
 
+from spawner.app_types import capabilities_of
 from spawner.daemon.event_dispatcher import Dispatch
 from spawner.daemon.start_messages import LoadSender
 from spawner.daemon.start_timeouts import StartTimeouts
-from spawner.loader_table import capabilities_of
 from spawner.logs.log import Log
 from spawner.pool.pool import Pool
 from spawner.pool.process import LINGER_SECONDS, describe_status

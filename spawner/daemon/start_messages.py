@@ -8,13 +8,15 @@ import contextlib
 import socket
 from typing import Iterator, Optional, Sequence
 
-from spawner.options import AppOptions, ServerOptions
+from spawner.app_types import app_type_of
+from spawner.options import ServerOptions
 from spawner.pool.group import Group
 from spawner.pool.pool import Pool
 from spawner.pool.process import SLOTS, Process
 from spawner.pool.registration import Registration
 from spawner.processes.app_process import AppProcess, AppRegistry
 from spawner.processes.group_resources import backlog_for
+from spawner.processes.launcher import interpreter_of
 from spawner.processes.stack_capture import BACKTRACE_SIGNAL
 from spawner.state_store.instance_directory import InstanceDirectory
 from spawner.state_store.state_store import StateStore
@@ -118,13 +120,14 @@ class LoadSender:
         group, resources = self._registry.groups.entries[process.key], self._registry.groups.handles[process.key]
         entry = self._registry.processes.entries[process.process_id]
         cap = self._pool.capacity.cap(group)
-        fields = [*load_fields(group, entry, cap, resources.token, self._server_software), *slot_fields]
+        told = load_fields(group, entry, cap, resources.token, self._server_software, self._pool.server)
+        fields = [*told, *slot_fields]
         descriptors = (resources.listener.fileno(), resources.scoreboard.descriptor, self._lifeline, *own_socket)
         process.line.send_or_fail(fields, descriptors)
 
 
 def load_fields(
-    group: Group, entry: Process, cap: int, token: str, server_software: str
+    group: Group, entry: Process, cap: int, token: str, server_software: str, server: ServerOptions
 ) -> Fields:
     """The message for one process.
 
@@ -145,7 +148,24 @@ def load_fields(
         ("server_software", server_software),
         ("friendly", "1" if options.friendly_error_pages else "0"),
         *limits_of(group.registration, entry.single_request),
+        *_fields_of_type(group.registration, server),
     ]
+
+
+def _fields_of_type(registration: Registration, server: ServerOptions) -> Fields:
+    """What only loaders of some app types need."""
+    options = registration.options
+    if app_type_of(registration.app_type).supervised:
+        return [
+            ("interpreter", interpreter_of(registration, server)),
+            ("start_command", options.app_start_command or ""),
+        ]
+    if registration.app_type == "rack":
+        return [
+            ("preload_bundler", "1" if options.preload_bundler else "0"),
+            ("warmup", "1" if options.warmup else "0"),
+        ]
+    return []
 
 
 def limits_of(registration: Registration, single_request: bool) -> Fields:
@@ -154,17 +174,20 @@ def limits_of(registration: Registration, single_request: bool) -> Fields:
     :param single_request: it is to serve one request and end.
     """
     options = registration.options
-    smart = options.spawn_method == "smart" and not single_request
+    smart = registration.preloads and not single_request
     return [
-        ("threads", str(threads_of(options))),
+        ("threads", str(threads_of(registration))),
         ("max_requests", str(1 if single_request else options.max_requests)),
         ("stop_at_max_requests", "1" if smart or single_request else "0"),
         ("backtrace_signal", str(BACKTRACE_SIGNAL)),
     ]
 
 
-def threads_of(options: AppOptions) -> int:
-    """How many requests a worker serves at the same time."""
+def threads_of(registration: Registration) -> int:
+    """How many requests a worker serves at the same time; 0: any number."""
+    options = registration.options
+    if app_type_of(registration.app_type).supervised:
+        return max(0, options.force_max_concurrent_requests_per_process)
     if options.concurrency_model != "thread":
         return 1
     forced = options.force_max_concurrent_requests_per_process

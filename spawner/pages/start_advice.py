@@ -69,7 +69,7 @@ def _missing_name(failure: StartFailure, facts: Mapping[str, str], options: AppO
 def _syntax(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     if failure.summary.startswith(("SyntaxError", "IndentationError", "TabError")):
         yield "Look at the marked line and at the line before it: an open bracket or quote is reported only there."
-        yield "If the line is correct: does it need a newer Python than %s?" % facts.get("python", "this one")
+        yield "If the line is correct: does it need a newer version than %s?" % facts.get("runtime", "this one")
 
 
 def _no_application(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:

@@ -72,7 +72,7 @@ class Group:
     @property
     def uses_preloader(self) -> bool:
         """Whether workers are forked from a preloader."""
-        return self.registration.options.spawn_method == "smart"
+        return self.registration.preloads
 
     def on(self, event: GroupEvent) -> None:
         """Move along the table.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import AbstractSet, Any, Callable, Iterable, Mapping, Optional
 
-from spawner.loader_table import capabilities_of
+from spawner.app_types import capabilities_of
 from spawner.options import ServerOptions
 from spawner.pool import snapshot
 from spawner.pool.capacity import Capacity

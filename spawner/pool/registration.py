@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import AbstractSet, Mapping, Optional
 
+from spawner.app_types import app_type_of
 from spawner.options import AppOptions, ServerOptions
 
 
@@ -39,6 +40,11 @@ class Registration:
     htaccess: tuple[str, ...] = ()
     htaccess_read_at: int = field(default=0, compare=False)
     tenant: Optional[int] = None
+
+    @property
+    def preloads(self) -> bool:
+        """Whether one process loads the app, and its workers are forked from it."""
+        return self.options.spawn_method == "smart" and app_type_of(self.app_type).forks
 
     def needs_respawn(self, newer: "Registration") -> bool:
         """Whether running processes of this registration do not fit the newer one."""

@@ -24,7 +24,7 @@ def describe_group(group: Group, capacity: Capacity, now: float) -> dict[str, An
         "htaccess": list(registration.htaccess),
         "server_name": registration.server_name,
         "base_uri": registration.base_uri,
-        "spawn_method": registration.options.spawn_method,
+        "spawn_method": "smart" if registration.preloads else "direct",
         "state": group.state.value,
         "generation": release.current,
         "next_generation": release.next,

@@ -295,8 +295,8 @@ class AppProcess:
     def _hello(self, packet: Packet) -> None:
         """The first one counts. An app that executes another interpreter says it again, and is to load there."""
         self.set_pid(packet.pid)
-        kept = tuple(fact for fact in self.facts if fact[0] not in ("python", "executable"))
-        self.facts = (*kept, ("python", packet.get("python")), ("executable", packet.get("executable")))
+        kept = tuple(fact for fact in self.facts if fact[0] not in ("runtime", "executable"))
+        self.facts = (*kept, ("runtime", packet.get("runtime")), ("executable", packet.get("executable")))
         if not self.hello_received:
             self.hello_received = True
             self.stderr = self.output

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Mapping, Optional
 
+from spawner.app_types import app_type_of
 from spawner.errors import JumpseatError
-from spawner.loader_table import loader_of
 from spawner.options import ServerOptions
 from spawner.pool.registration import Registration
 from spawner.processes.app_environment import (
@@ -41,6 +41,7 @@ from spawner.system.process_limits import InheritedLimits
 from spawner.system.untrusted_socket import refuse_descriptors
 
 _UMASK = 0o022
+_SUPERVISORS_PYTHON = "python3"  # from PATH; it has no packages of the app
 
 
 class StartError(JumpseatError):
@@ -104,11 +105,20 @@ def identity_for(registration: Registration, server: ServerOptions) -> Identity:
         raise StartError(StartFailure(start_steps.CHOOSE_USER, summary, "", facts)) from error
 
 
+def interpreter_of(registration: Registration, server: ServerOptions) -> str:
+    """The program that runs an app's entry file: its path, or a name to be looked up in PATH. Empty: there is none."""
+    directive = app_type_of(registration.app_type).interpreter
+    configured: Optional[str] = getattr(registration.options, directive, None)
+    if directive == "python":
+        return choose_interpreter(configured, registration.app_root)
+    return configured or (server.default_ruby if directive == "ruby" else "")
+
+
 def _facts(registration: Registration, identity: Identity, interpreter: str) -> tuple[tuple[str, str], ...]:
     """What helps to find out why a start failed, in order."""
     shell = login_shell(identity, registration.options.load_shell_envvars)
     return (
-        ("interpreter", interpreter),
+        *([("interpreter", interpreter)] if interpreter else []),
         ("user", "%s (uid %d, gid %d)" % (identity.user, identity.uid, identity.gid)),
         ("groups", ", ".join(group_label(gid) for gid in identity.groups)),
         ("app root", registration.app_root),
@@ -139,7 +149,7 @@ class Launcher:
         :raises StartError: it cannot be started; nothing is left behind.
         """
         identity = identity_for(registration, server)
-        interpreter = choose_interpreter(registration.options.python, registration.app_root)
+        interpreter = interpreter_of(registration, server)
         facts = _facts(registration, identity, interpreter)
         blocked = first_unreachable(registration.app_root, identity)
         if blocked is not None:
@@ -168,8 +178,10 @@ class Launcher:
         try:
             output, write_end = os.pipe()
             title = "jumpseat: " + registration.key  # no title that the process sets later can be longer
-            program = os.path.join(self._loaders, loader_of(registration.app_type).program)
-            arguments = [interpreter, program, str(theirs.fileno()), title]
+            app_type = app_type_of(registration.app_type)
+            program = os.path.join(self._loaders, app_type.program)
+            runs_loader = _SUPERVISORS_PYTHON if app_type.supervised else interpreter
+            arguments = [runs_loader, program, str(theirs.fileno()), title]
             environment = self._environment(registration, identity)
             command = self._command(registration, identity, arguments, environment)
             if limits.any:

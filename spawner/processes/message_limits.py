@@ -14,7 +14,7 @@ Fields = list[tuple[str, str]]
 LONGEST: dict[str, int] = {
     "type": 40,
     # hello, loaded, ready
-    "python": 100,
+    "runtime": 100,
     "executable": 4096,
     "seconds": 20,
     "warning": 2000,

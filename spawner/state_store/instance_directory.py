@@ -26,7 +26,7 @@ from spawner.system import linux
 from spawner.version import VERSION
 
 _COPIED = (loaders, shared)  # packages; they lie beside each other in the folder, too: one imports the other
-_ENDINGS = (".py",)  # of the copied files
+_ENDINGS = (".py", ".rb", ".js")  # of the copied files
 _BYTECODE = "__pycache__"  # is copied too, if it is there: interpreters of the same version then start sooner
 _NAME = re.compile(r"httpd-([0-9]+)(-[0-9a-f]+)?")  # of an instance folder, made by config/instance.c
 _LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import spawner
-from spawner.loader_table import CAPABILITIES, LOADERS
+from spawner.app_types import APP_TYPES, CAPABILITIES
 from spawner.loaders import python as python_loader
 from tests.interpreters import interpreters_to_test
 
@@ -52,7 +52,7 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
     """Return the one that the command line names, or ours."""
     command = config.getoption("--loader")
     if command is None:
-        ours = ABILITIES - CAPABILITIES.keys() | LOADERS["wsgi"].capabilities
+        ours = ABILITIES - CAPABILITIES.keys() | APP_TYPES["wsgi"].capabilities
         apps, plain = APPS / "python", frozenset(("threads", "cancel"))
         return [
             *(LoaderUnderTest(name, (path, START), apps, ours) for name, path in interpreters_to_test().items()),

@@ -102,7 +102,7 @@ class Loader:
 
     def run(self) -> int:
         version = "{}.{}.{}".format(*sys.version_info[:3])
-        self._send("hello", ("python", version), ("executable", sys.executable))
+        self._send("hello", ("runtime", "Python " + version), ("executable", sys.executable))
         packet, descriptors, _, _ = socket.recv_fds(self.line, 1 << 19, 8)
         load = dict(decode(packet)) if packet else {"type": "retire"}
         if load["type"] == "retire":

@@ -20,7 +20,7 @@ FLOORS = (
     ("spawner.logs",),
     ("spawner.system",),
     ("spawner.options", "spawner.spawner_conf", "spawner.start_failure"),
-    ("spawner.loader_table",),
+    ("spawner.app_types",),
     ("spawner.errors", "spawner.version"),
     ("spawner.shared",),
 )

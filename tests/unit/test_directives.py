@@ -102,7 +102,7 @@ def test_nothing_that_concerns_the_spawner_can_be_set_by_a_tenant(directive: Dir
 
 @each_directive
 def test_only_what_says_which_app_is_here_is_for_tenants_whom_the_administrator_allows_it(directive: Directive) -> None:
-    what = {"AppRoot", "BaseURI", "AppType", "StartupFile", "Python", "AppLogFile"}
+    what = {"AppRoot", "BaseURI", "AppType", "StartupFile", "Python", "Ruby", "Nodejs", "AppLogFile"}
     assert directive.htaccess == (directive.name in what)
     if directive.htaccess:
         assert directive.scope is Scope.APPLICATION

@@ -129,25 +129,20 @@ static int find_folders(request_rec *r, const passenger_dir_options *options, pa
 /* OK when there is an app, DECLINED when there is none, or an HTTP status. */
 static int find_app(request_rec *r, const passenger_dir_options *options, passenger_mapping *mapping)
 {
-    int seconds = passenger_server_stat_throttle_rate(passenger_server_wide_options());
     int status = find_folders(r, options, mapping);
     if (status != OK) {
         return status;
     }
-    if (passenger_dir_app_type(options) != NULL) {
-        /* Nobody looks for the entry file here: when it is missing, the spawner says so. */
-        return passenger_dir_app_root(options) != NULL ? OK : DECLINED;
-    }
-    const char *entry = apr_pstrcat(r->pool, mapping->app_root, "/", passenger_dir_startup_file(options), NULL);
-    switch (passenger_detect_file(r->pool, entry, seconds)) {
+    const char *path;
+    switch (passenger_find_app_kind(r, options, mapping->app_root, &mapping->kind, &path)) {
     case PASSENGER_APP_FOUND:
         return OK;
     case PASSENGER_APP_FORBIDDEN:
-        return report_forbidden(r, options, entry);
+        return report_forbidden(r, options, path);
     default:
-        if (is_explicit(options)) {
+        if (passenger_dir_app_type(options) == NULL && is_explicit(options)) {
             ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, PSGLOGNO(2001)
-                          "no app here: there is no %s (PassengerAppRoot and PassengerStartupFile name others)", entry);
+                          "no app here: there is no %s (PassengerAppRoot and PassengerStartupFile name others)", path);
         }
         return DECLINED;
     }

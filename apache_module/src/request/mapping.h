@@ -10,6 +10,8 @@
 #include <httpd.h>
 #include <apr_tables.h>
 
+#include "request/app_type.h"
+
 #define PASSENGER_HANDLER "passenger-handler"
 
 typedef struct passenger_mapping {
@@ -17,6 +19,7 @@ typedef struct passenger_mapping {
     int is_for_app;              /* decided: an app answers, unless another handler turns up */
     const char *base_uri;        /* where the app is mounted: "" or "/path" without slash at the end */
     const char *app_root;        /* absolute, as configured: the spawner resolves links in it */
+    passenger_app_kind kind;     /* of which type the app is */
     const char *public_dir;      /* the folder of static files that belongs to the app */
 } passenger_mapping;
 

@@ -97,14 +97,13 @@ static passenger_message *question_of(request_rec *r, const passenger_mapping *m
                                       const apr_array_header_t *environment, const passenger_instance *instance)
 {
     const passenger_dir_options *options = passenger_options_of(r);
-    const char *app_type = passenger_dir_app_type(options);
     passenger_message *question = passenger_message_of_type(r->pool, "register");
     passenger_message_add(question, "token", instance->token);
     passenger_message_add_number(question, "epoch", (apr_int64_t)instance->epoch);
     passenger_message_add(question, "group", group->key);
     passenger_message_add(question, "app_root", mapping->app_root);
-    passenger_message_add(question, "app_type", app_type != NULL ? app_type : "wsgi");
-    passenger_message_add(question, "startup_file", passenger_dir_startup_file(options));
+    passenger_message_add(question, "app_type", mapping->kind.type);
+    passenger_message_add(question, "startup_file", mapping->kind.startup_file);
     passenger_message_add(question, "public_dir", mapping->public_dir);
     passenger_message_add(question, "base_uri", mapping->base_uri);
     passenger_message_add(question, "server_name", r->server->server_hostname);

@@ -226,10 +226,10 @@ class Preloader:
 
 def hello() -> List[Tuple[str, str]]:
     """Return the fields of a `hello`."""
-    version = "{}.{}.{}".format(*sys.version_info[:3])
+    runtime = "Python {}.{}.{}".format(*sys.version_info[:3])
     if sys.implementation.name != "cpython":
-        version += " " + sys.implementation.name
-    return [("python", version), ("executable", sys.executable or "")]
+        runtime += " " + sys.implementation.name
+    return [("runtime", runtime), ("executable", sys.executable or "")]
 
 
 def _expect(message: ControlMessage, kind: str, descriptors: int) -> List[int]:

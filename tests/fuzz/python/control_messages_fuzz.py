@@ -16,8 +16,8 @@ from typing import Any, Callable, Optional
 from tests.fuzz.python.harness import Input, fuzz, instrumented, open_descriptors, wait_for_closings
 
 with instrumented():
+    from spawner.app_types import CAPABILITIES, capabilities_of
     from spawner.daemon.process_events import ProcessEventHandlers
-    from spawner.loader_table import CAPABILITIES, capabilities_of
     from spawner.logs.app_output import AppOutput, OutputFormat
     from spawner.pool.states import ProcessKind
     from spawner.processes.app_process import AppProcess

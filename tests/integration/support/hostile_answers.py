@@ -20,7 +20,6 @@ from support.hostile_worker import (
     stop_reading,
     stop_writing,
 )
-from support.waiting import TIMEOUT
 
 Outcome = Callable[[int, bytes, bool], bool]
 

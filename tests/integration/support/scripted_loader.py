@@ -101,7 +101,8 @@ class ScriptedLoader:
     ) -> None:
         self.capabilities = capabilities
         self._capabilities_of = capabilities_of
-        self.registrations = 0
+        #: Of each registration, its fields.
+        self.registrations: list[dict[str, str]] = []
         httpd.wait_for_spawner()
         self._folder = httpd.folder
         self._sockets = 0
@@ -146,8 +147,9 @@ class ScriptedLoader:
             while True:
                 line, _ = self._registrar.accept()
                 with line:
-                    group = dict(wire.decode_text(line.recv(CONTROL_MESSAGE_LIMIT))).get("group", "")
-                    self.registrations += 1
+                    fields = wire.decode_text(line.recv(CONTROL_MESSAGE_LIMIT))
+                    group = next((value for name, value in fields if name == "group"), "")
+                    self.registrations.append(dict(fields))
                     answer = [("type", "registered"), ("socket", str(self.socket_path)), ("app_token", TOKEN)]
                     others = self._capabilities_of(group)
                     capabilities = self.capabilities if others is None else others

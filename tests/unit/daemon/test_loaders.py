@@ -13,7 +13,7 @@ from typing import Iterator
 
 import pytest
 
-from spawner.loader_table import LOADERS
+from spawner.app_types import APP_TYPES
 from spawner.system import packets
 from tests.conformance.loaders import PLAIN
 from tests.unit.support.spawner_process import Httpd, eventually, request, running, write_app
@@ -56,7 +56,7 @@ def start_with_plain_loader(httpd: Httpd, capabilities: str) -> dict[str, str]:
 
 def test_httpd_is_told_what_the_loader_can_do(httpd: Httpd) -> None:
     registered = httpd.register(write_app(httpd.folder / "app"))
-    assert frozenset(registered["capabilities"].split()) == LOADERS["wsgi"].capabilities
+    assert frozenset(registered["capabilities"].split()) == APP_TYPES["wsgi"].capabilities
 
 
 def test_httpd_is_not_told_what_the_operator_has_switched_off(httpd: Httpd) -> None:
@@ -86,8 +86,9 @@ def test_a_worker_that_lacks_what_httpd_was_promised_is_not_used(httpd: Httpd) -
 
 
 def test_an_app_of_a_type_without_a_loader_is_refused_with_the_types_that_there_are(httpd: Httpd) -> None:
-    refused = httpd.register(write_app(httpd.folder / "app"), app_type="node")
-    assert refused == {"type": "refused", "reason": "PassengerAppType node is not supported; supported: wsgi"}
+    refused = httpd.register(write_app(httpd.folder / "app"), app_type="meteor")
+    reason = "PassengerAppType meteor is not supported; supported: node, program, rack, wsgi"
+    assert refused == {"type": "refused", "reason": reason}
 
 
 @pytest.mark.parametrize("method", ["smart", "direct"])

@@ -34,7 +34,7 @@ def registration(**options: Any) -> Registration:
 def test_a_worker_has_as_many_requests_at_a_time_as_it_has_threads_and_may_have(
     options: dict[str, Any], threads: int
 ) -> None:
-    assert threads_of(AppOptions(**options)) == threads
+    assert threads_of(registration(**options)) == threads
 
 
 @pytest.mark.parametrize(

@@ -228,5 +228,5 @@ def test_the_loader_says_nothing_when_an_app_is_developed_with_all_warnings_as_e
 def test_the_loader_speaks_of_its_interpreter(starter: Starter) -> None:
     preloader = starter.start("application = print")
     assert preloader.hello["executable"] == starter.python
-    assert preloader.hello["python"].startswith("3.")
+    assert preloader.hello["runtime"].startswith("Python 3.")
     assert os.path.dirname(START) not in preloader.hello["executable"]

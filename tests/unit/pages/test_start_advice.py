@@ -16,7 +16,7 @@ FACTS = (
     ("user", "shop (uid 1000, gid 1000)"),
     ("app root", "/srv/shop"),
     ("login shell", "/bin/bash"),
-    ("python", "3.11.2"),
+    ("runtime", "Python 3.11.2"),
     ("executable", "/usr/bin/python3"),
 )
 
@@ -34,7 +34,7 @@ CASES = [
     Case(IMPORT, "ModuleNotFoundError: No module named 'flask'", "no virtual environment at venv/ or .venv/"),
     Case(IMPORT, "ModuleNotFoundError: No module named 'flask'", "chosen by PassengerPython", "/opt/bin/python"),
     Case(IMPORT, "ImportError: cannot import name 'app' from 'shop.views' (/x)", "named views.py"),
-    Case(COMPILE, "SyntaxError: invalid syntax (a.py, line 3)", "newer Python than 3.11.2"),
+    Case(COMPILE, "SyntaxError: invalid syntax (a.py, line 3)", "newer version than Python 3.11.2"),
     Case(FIND, "/x defines no 'application'", "a WSGI callable named application"),
     Case(IMPORT, "KeyError: 'DATABASE_URL'", "SetEnv DATABASE_URL"),
     Case(IMPORT, "ImproperlyConfigured: ... DJANGO_SETTINGS_MODULE ...", "SetEnv DJANGO_SETTINGS_MODULE"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from spawner.loader_table import LOADERS, Loader
+from spawner.app_types import APP_TYPES
 from spawner.pool import effects
 from spawner.pool.process import OverdueRequest, Process, Reading
 from spawner.pool.states import GroupState, ProcessKind, ProcessState
@@ -351,8 +352,8 @@ def test_a_minimum_that_the_caps_do_not_allow_is_named_once_in_each_configuratio
 @pytest.fixture
 def can_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loader's workers can end one of their requests."""
-    loader = LOADERS["wsgi"]
-    monkeypatch.setitem(LOADERS, "wsgi", Loader(loader.program, loader.capabilities | {"cancel"}))
+    wsgi = APP_TYPES["wsgi"]
+    monkeypatch.setitem(APP_TYPES, "wsgi", replace(wsgi, capabilities=wsgi.capabilities | {"cancel"}))
 
 
 def requests_of(world: World, worker: Process, *overdue: OverdueRequest) -> list[effects.Effect]:

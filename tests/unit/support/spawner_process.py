@@ -23,10 +23,12 @@ TOKEN = "f" * 64
 _PROGRAM = """
 import sys
 from spawner.daemon.main import main
-from spawner.loader_table import LOADERS, Loader
+from dataclasses import replace
+from spawner.app_types import APP_TYPES
 for row in sys.argv[2:]:
     app_type, program, capabilities = row.split(":")
-    LOADERS[app_type] = Loader(program, frozenset(capabilities.split()))
+    words = frozenset(capabilities.split())
+    APP_TYPES[app_type] = replace(APP_TYPES["wsgi"], name=app_type, program=program, capabilities=words)
 sys.exit(main(bytes.fromhex(sys.argv[1])))
 """
 

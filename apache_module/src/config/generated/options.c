@@ -10,6 +10,8 @@ passenger_dir_options *passenger_dir_options_create(apr_pool_t *pool)
     options->enabled = PASSENGER_UNSET;
     options->allow_htaccess = PASSENGER_UNSET;
     options->allow_encoded_slashes = PASSENGER_UNSET;
+    options->preload_bundler = PASSENGER_UNSET;
+    options->warmup = PASSENGER_UNSET;
     options->load_shell_envvars = PASSENGER_UNSET;
     options->start_timeout = PASSENGER_UNSET;
     options->thread_count = PASSENGER_UNSET;
@@ -71,6 +73,11 @@ passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passe
     merged->allow_htaccess = inner->allow_htaccess != PASSENGER_UNSET ? inner->allow_htaccess : outer->allow_htaccess;
     merged->allow_encoded_slashes = inner->allow_encoded_slashes != PASSENGER_UNSET ? inner->allow_encoded_slashes : outer->allow_encoded_slashes;
     merged->python = inner->python != NULL ? inner->python : outer->python;
+    merged->ruby = inner->ruby != NULL ? inner->ruby : outer->ruby;
+    merged->nodejs = inner->nodejs != NULL ? inner->nodejs : outer->nodejs;
+    merged->app_start_command = inner->app_start_command != NULL ? inner->app_start_command : outer->app_start_command;
+    merged->preload_bundler = inner->preload_bundler != PASSENGER_UNSET ? inner->preload_bundler : outer->preload_bundler;
+    merged->warmup = inner->warmup != PASSENGER_UNSET ? inner->warmup : outer->warmup;
     merged->app_env = inner->app_env != NULL ? inner->app_env : outer->app_env;
     merged->spawn_method = inner->spawn_method != NULL ? inner->spawn_method : outer->spawn_method;
     merged->known_import_warnings = inner->known_import_warnings != NULL ? inner->known_import_warnings : outer->known_import_warnings;
@@ -116,6 +123,11 @@ passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passe
 void passenger_dir_options_to_wire(const passenger_dir_options *options, passenger_message *message)
 {
     passenger_message_add(message, "python", passenger_dir_python(options));
+    passenger_message_add(message, "ruby", passenger_dir_ruby(options));
+    passenger_message_add(message, "nodejs", passenger_dir_nodejs(options));
+    passenger_message_add(message, "app_start_command", passenger_dir_app_start_command(options));
+    passenger_message_add(message, "preload_bundler", passenger_dir_preload_bundler(options) ? "1" : "0");
+    passenger_message_add(message, "warmup", passenger_dir_warmup(options) ? "1" : "0");
     passenger_message_add(message, "app_env", passenger_dir_app_env(options));
     passenger_message_add(message, "spawn_method", passenger_dir_spawn_method(options));
     passenger_message_add(message, "known_import_warnings", passenger_dir_known_import_warnings(options));
@@ -153,6 +165,7 @@ void passenger_dir_options_to_wire(const passenger_dir_options *options, passeng
 
 void passenger_server_options_to_wire(const passenger_server_options *options, passenger_message *message)
 {
+    passenger_message_add(message, "default_ruby", passenger_server_default_ruby(options));
     passenger_message_add(message, "user_switching", passenger_server_user_switching(options) ? "1" : "0");
     passenger_message_add(message, "default_user", passenger_server_default_user(options));
     passenger_message_add(message, "default_group", passenger_server_default_group(options));

@@ -49,6 +49,11 @@ typedef struct {
     int allow_htaccess;
     int allow_encoded_slashes;
     const char *python;
+    const char *ruby;
+    const char *nodejs;
+    const char *app_start_command;
+    int preload_bundler;
+    int warmup;
     const char *app_env;
     const char *spawn_method;
     const char *known_import_warnings;
@@ -92,6 +97,7 @@ typedef struct {
 
 /* What is configured once for the whole server: raw. Read it through passenger_server_*(). */
 typedef struct {
+    const char *default_ruby;
     int user_switching;
     const char *default_user;
     const char *default_group;
@@ -158,7 +164,7 @@ static inline const char *passenger_dir_app_type(const passenger_dir_options *op
 
 static inline const char *passenger_dir_startup_file(const passenger_dir_options *options)
 {
-    return options->startup_file == NULL ? "passenger_wsgi.py" : options->startup_file;
+    return options->startup_file;
 }
 
 static inline const char *passenger_dir_app_group_name(const passenger_dir_options *options)
@@ -179,6 +185,31 @@ static inline int passenger_dir_allow_encoded_slashes(const passenger_dir_option
 static inline const char *passenger_dir_python(const passenger_dir_options *options)
 {
     return options->python;
+}
+
+static inline const char *passenger_dir_ruby(const passenger_dir_options *options)
+{
+    return options->ruby;
+}
+
+static inline const char *passenger_dir_nodejs(const passenger_dir_options *options)
+{
+    return options->nodejs == NULL ? "node" : options->nodejs;
+}
+
+static inline const char *passenger_dir_app_start_command(const passenger_dir_options *options)
+{
+    return options->app_start_command;
+}
+
+static inline int passenger_dir_preload_bundler(const passenger_dir_options *options)
+{
+    return options->preload_bundler == PASSENGER_UNSET ? 0 : options->preload_bundler;
+}
+
+static inline int passenger_dir_warmup(const passenger_dir_options *options)
+{
+    return options->warmup == PASSENGER_UNSET ? 1 : options->warmup;
 }
 
 static inline const char *passenger_dir_app_env(const passenger_dir_options *options)
@@ -374,6 +405,11 @@ static inline int passenger_dir_friendly_error_pages(const passenger_dir_options
 static inline int passenger_dir_resist_deployment_errors(const passenger_dir_options *options)
 {
     return options->resist_deployment_errors == PASSENGER_UNSET ? passenger_dir_rolling_restarts(options) : options->resist_deployment_errors;
+}
+
+static inline const char *passenger_server_default_ruby(const passenger_server_options *options)
+{
+    return options->default_ruby == NULL ? "ruby" : options->default_ruby;
 }
 
 static inline int passenger_server_user_switching(const passenger_server_options *options)

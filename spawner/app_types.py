@@ -1,0 +1,116 @@
+"""The kinds of apps: how one is recognised, which loader runs it, and what that loader can do.
+
+The spawner has to know it before a process of an app exists: httpd sends the first request of an app while nothing of
+it runs yet. A process says with `ready` what it can do; if that is less, it is not used.
+
+Generated from apache_module/app_types.py by `python -m apache_module.generate`; do not edit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import AbstractSet
+
+from spawner.errors import OperatorError
+
+#: Every capability (docs/protocol.md, section 5). A loader without any speaks plain SCGI.
+CAPABILITIES = {
+    "acknowledge": "says when it accepts a request, before it calls the app",
+    "body-file": "takes the body of a request as a descriptor of a file",
+    "cancel": "ends one of the requests that it is in",
+    "expect": "says when the app reads the body of a request that expects `100 Continue`",
+    "framed-body": "takes the body of a request in frames, whose length nobody knows",
+    "frames": "sends the body of a response in frames, so that a cut one is seen",
+    "http": "speaks HTTP/1.1 instead of SCGI",
+    "token": "checks that a request comes from who knows the app's token",  # nosec B105  # a capability
+}
+
+
+@dataclass(frozen=True)
+class AppType:
+    """One kind of app. apache_module/app_types.py says what each field means."""
+
+    name: str
+    words: tuple[str, ...]
+    title: str
+    startup_file: str
+    endings: tuple[str, ...]
+    interpreter: str
+    program: str
+    forks: bool
+    supervised: bool
+    capabilities: frozenset[str]
+
+
+#: By name.
+APP_TYPES = {
+    "wsgi": AppType(
+        name="wsgi",
+        words=("wsgi", "python"),
+        title="Python (WSGI)",
+        startup_file="passenger_wsgi.py",
+        endings=(".py", ".wsgi"),
+        interpreter="python",
+        program="python/start.py",
+        forks=True,
+        supervised=False,
+        capabilities=frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "token")),
+    ),
+    "rack": AppType(
+        name="rack",
+        words=("rack", "ruby"),
+        title="Ruby (Rack)",
+        startup_file="config.ru",
+        endings=(".ru",),
+        interpreter="ruby",
+        program="ruby/start.rb",
+        forks=True,
+        supervised=False,
+        capabilities=frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "token")),
+    ),
+    "node": AppType(
+        name="node",
+        words=("node", "nodejs"),
+        title="Node.js",
+        startup_file="app.js",
+        endings=(".js", ".mjs", ".cjs"),
+        interpreter="nodejs",
+        program="program/start.py",
+        forks=False,
+        supervised=True,
+        capabilities=frozenset(("http",)),
+    ),
+    "program": AppType(
+        name="program",
+        words=("program", "generic"),
+        title="a program that is an HTTP server",
+        startup_file="Passengerfile.json",
+        endings=(".json",),
+        interpreter="",
+        program="program/start.py",
+        forks=False,
+        supervised=True,
+        capabilities=frozenset(("http",)),
+    ),
+}
+
+
+def app_type_of(name: str) -> AppType:
+    """The kind of app of this name.
+
+    :raises OperatorError: there is none.
+    """
+    try:
+        return APP_TYPES[name]
+    except KeyError:
+        known = ", ".join(sorted(APP_TYPES))
+        raise OperatorError("PassengerAppType %s is not supported; supported: %s" % (name, known)) from None
+
+
+def capabilities_of(name: str, disabled: AbstractSet[str] = frozenset()) -> frozenset[str]:
+    """What httpd and the spawner may use of the loader of a kind of app.
+
+    :param disabled: capabilities that the operator has switched off (spawner.conf).
+    :raises OperatorError: there is no such kind.
+    """
+    return app_type_of(name).capabilities - disabled
