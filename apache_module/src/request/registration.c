@@ -193,7 +193,8 @@ static int may_ask(const request_rec *r, const passenger_group *group)
     int may = 1;
     if (group->htaccess != NULL && child.lock != NULL) {
         uint64_t who = lstat(group->htaccess->file, &status) == 0 ? (uint64_t)status.st_uid + 1 : 0;
-        uint64_t digest = (who ^ ((uint64_t)(uintptr_t)r->server << 16)) * UINT64_C(0x9E3779B97F4A7C15) >> 32;
+        const char *name = apr_psprintf(r->pool, "%" APR_UINT64_T_FMT " %pp", (apr_uint64_t)who, (void *)r->server);
+        uint64_t digest = passenger_digest(PASSENGER_DIGEST_START, name);
         apr_thread_mutex_lock(child.lock);
         may = passenger_rate_limit_take(&child.asked_for_htaccess, digest, passenger_monotonic_now());
         apr_thread_mutex_unlock(child.lock);
