@@ -19,9 +19,8 @@ class Port:
     """One port on 127.0.0.1, ours until `release`."""
 
     def __init__(self) -> None:
-        numbers = list(range(FIRST, LAST))
-        random.Random(os.getpid() ^ id(self)).shuffle(numbers)
-        for number in numbers:
+        first = random.Random(os.getpid() ^ id(self)).randrange(FIRST, LAST)
+        for number in (*range(first, LAST), *range(FIRST, first)):
             holder = _held(number)
             if holder is None:
                 continue
