@@ -69,7 +69,7 @@ TEST(what_proxies_have_said_is_continued)
 {
     CHECK_TEXT(written(PLAIN, HEADERS("X-Forwarded-For", "10.0.0.1", "X-Forwarded-For", "10.0.0.2", "X-Forwarded-Proto",
                                       "https", "X-Forwarded-Host", "front")),
-               HEAD "X-Forwarded-Host: front\r\nX-Forwarded-For: 10.0.0.1, 10.0.0.2, 192.0.2.1\r\n"
+               HEAD "X-Forwarded-Host: front\r\nX-Forwarded-For: 10.0.0.1,10.0.0.2, 192.0.2.1\r\n"
                     "X-Forwarded-Proto: https\r\nConnection: close\r\n\r\n");
 }
 

@@ -300,7 +300,8 @@ def test_an_upgrade_is_refused(server: CheckedHttpd, backend: ScriptedLoader) ->
 
 @pytest.mark.parametrize("host", ["scgi.example", "frames.example"])
 @pytest.mark.parametrize(
-    "answer", [b"Content-Length: 5\r\n\r\nwhole", b"Transfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n", b"\r\nwhole"]
+    "answer",
+    [b"Content-Length: 5\r\n\r\nwhole", b"Transfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n", b"\r\nwhole"],
 )
 def test_a_worker_of_scgi_may_answer_in_http(
     server: CheckedHttpd, backend: ScriptedLoader, host: str, answer: bytes

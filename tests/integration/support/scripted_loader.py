@@ -59,7 +59,11 @@ class Exchange:
         self.request_line, *lines = text.decode("latin-1").split("\r\n")
         self.headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
         method, target, _ = self.request_line.split(" ")
-        self.head = {"REQUEST_METHOD": method, "REQUEST_URI": target, "CONTENT_LENGTH": self.header("Content-Length") or "0"}
+        self.head = {
+            "REQUEST_METHOD": method,
+            "REQUEST_URI": target,
+            "CONTENT_LENGTH": self.header("Content-Length") or "0",
+        }
 
     def header(self, name: str) -> str | None:
         """The value of a header of HTTP, which came at most once."""
