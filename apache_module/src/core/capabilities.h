@@ -1,4 +1,4 @@
-/* capabilities.h: what the loader of an app group can do beyond plain SCGI (docs/protocol.md, sections 2, 4 and 6).
+/* capabilities.h: what the loader of an app group can do beyond plain SCGI (docs/protocol.md, sections 2, 5 and 10).
  *
  * The spawner names these words when it registers a group. The module asks a loader only for what it can do: without
  * any capability a loader gets exactly what a stock SCGI client sends. A set is a bit mask of passenger_capability.

@@ -1,4 +1,4 @@
-/* http_request.h: the writer of a request's head for a backend that speaks HTTP/1.1 (docs/protocol.md, section 4).
+/* http_request.h: the writer of a request's head for a backend that speaks HTTP/1.1 (docs/protocol.md, section 10).
  *
  * The client's headers go on as they came, without those that are about its connection, those that could pass for
  * another header, and those that only the server may set. Pure; the bytes are in the pool given. Any thread; nothing

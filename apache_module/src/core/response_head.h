@@ -1,4 +1,4 @@
-/* response_head.h: the strict reader of a response head, of CGI or of HTTP/1 (docs/protocol.md, sections 3 and 4).
+/* response_head.h: the strict reader of a response head, of CGI or of HTTP/1 (docs/protocol.md, sections 3 and 10).
  *
  * What an app answers is untrusted, and the worker's own check of it does not count here. Bytes are fed as they
  * arrive; the reader says how many belong to the head. Each line is checked when it is complete, so that a bad one is

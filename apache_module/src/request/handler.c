@@ -169,7 +169,7 @@ static void add_acknowledgement(const forward_context *ctx, passenger_message *h
     }
 }
 
-/* Our extensions on both wires (docs/protocol.md, sections 2 and 4), as far as the loader has them. The token is a
+/* Our extensions on both wires (docs/protocol.md, sections 2 and 10), as far as the loader has them. The token is a
  * secret: who does not know what it is does not get it. */
 static void add_extensions(const forward_context *ctx, passenger_message *head)
 {

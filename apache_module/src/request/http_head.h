@@ -1,4 +1,4 @@
-/* http_head.h: what the head of a request says to a backend that speaks HTTP/1.1 (docs/protocol.md, section 4).
+/* http_head.h: what the head of a request says to a backend that speaks HTTP/1.1 (docs/protocol.md, section 10).
  *
  * The counterpart of environment.h, which makes the head for SCGI. Everything lives in the request's pool; for the thread
  * that processes the request. Nothing blocks.

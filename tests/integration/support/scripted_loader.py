@@ -26,8 +26,8 @@ _QUEUE = 64
 class Exchange:
     """One connection of the module: the request's head, and what has come behind it.
 
-    `head`: the variables of SCGI; of a request over HTTP only the method and the target. `request_line`, `headers`: of a
-    request over HTTP.
+    `head`: the variables of SCGI; over HTTP only the method, the target and the length. `request_line`, `headers`: of
+    HTTP.
     """
 
     connection: socket.socket
