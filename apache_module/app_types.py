@@ -18,6 +18,7 @@ CAPABILITIES = {
     "framed-body": "takes the body of a request in frames, whose length nobody knows",
     "frames": "sends the body of a response in frames, so that a cut one is seen",
     "http": "speaks HTTP/1.1 instead of SCGI",
+    "keep-alive": "with `http`: takes another request on the same connection",
     "token": "checks that a request comes from who knows the app's token",  # nosec B105  # a capability
 }
 

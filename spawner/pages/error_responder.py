@@ -8,8 +8,9 @@ import os
 import socket
 from typing import Any, Callable, Coroutine, Iterable, Optional
 
+from spawner.pages.request_head import RequestHeadDecoder
 from spawner.pages.start_error_page import ErrorResponse, response_bytes
-from spawner.shared import constants, wire
+from spawner.shared import wire
 from spawner.system import interruptible_calls
 
 _CONNECTIONS = 512  # answered at the same time; further ones are closed, and httpd answers these requests itself
@@ -119,17 +120,17 @@ class ErrorResponder:
 
         :raises OSError: the connection broke.
         """
-        decoder = wire.Decoder(constants.REQUEST_HEAD_LIMIT)
+        decoder = RequestHeadDecoder()
         while True:
             data = await self._loop.sock_recv(connection, 65_536)
             if not data:
                 return None
             try:
-                pairs = decoder.feed(data)
+                head = decoder.feed(data)
             except wire.WireError:
                 return None
-            if pairs is not None:
-                return dict(pairs)
+            if head is not None:
+                return head
 
     async def _drain(self, connection: socket.socket) -> None:
         while await self._loop.sock_recv(connection, _DRAIN):

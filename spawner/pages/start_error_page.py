@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Mapping, Optional
 
+from spawner.pages.request_head import is_of_http
 from spawner.pages.start_advice import advice, retry_sentence
 from spawner.pool.registration import Registration
 from spawner.shared import accept_header, error_page, masking
@@ -104,7 +105,7 @@ def _shown(value: object) -> str:
 
 
 def response_bytes(response: ErrorResponse, request: Mapping[bytes, bytes]) -> bytes:
-    """The whole response, in the form that the request asks for (docs/protocol.md, section 3).
+    """The whole response, in the form that the request asks for (docs/protocol.md, sections 3 and 10).
 
     :param request: the request's head.
     """
@@ -112,8 +113,9 @@ def response_bytes(response: ErrorResponse, request: Mapping[bytes, bytes]) -> b
     if accept_header.wants_json(_text(request, b"HTTP_ACCEPT"), _text(request, b"CONTENT_TYPE")):
         kind, body = error_page.JSON_TYPE, response.json
     framed = request.get(b"JUMPSEAT_FRAMED") == b"1"
-    headers = [("Status", "500 Internal Server Error")]
-    if framed:
+    start = b"HTTP/1.1 " if is_of_http(request) else b"Status: "
+    headers = []
+    if framed or is_of_http(request):
         headers.append(("Error id", response.error_id))
     headers += [("Content-Type", kind), ("Content-Length", str(len(body)))]
     headers += error_page.HEADERS
@@ -121,7 +123,8 @@ def response_bytes(response: ErrorResponse, request: Mapping[bytes, bytes]) -> b
         headers.append(error_page.POLICY)
     if response.retry_after is not None:
         headers.append(("Retry-After", str(response.retry_after)))
-    head = "".join("%s: %s\r\n" % header for header in headers).encode("ascii") + b"\r\n"
+    lines = "".join("%s: %s\r\n" % header for header in headers).encode("ascii")
+    head = start + b"500 Internal Server Error\r\n" + lines + b"\r\n"
     if request.get(b"REQUEST_METHOD") == b"HEAD":
         body = b""
     if not framed:

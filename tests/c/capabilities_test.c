@@ -20,6 +20,16 @@ TEST(each_word_stands_for_one_capability)
     CHECK(passenger_capabilities_parse("framed-body") == PASSENGER_CAPABILITY_FRAMED_BODY);
     CHECK(passenger_capabilities_parse("acknowledge") == PASSENGER_CAPABILITY_ACKNOWLEDGE);
     CHECK(passenger_capabilities_parse("expect") == PASSENGER_CAPABILITY_EXPECT);
+    CHECK(passenger_capabilities_parse("http") == PASSENGER_CAPABILITY_HTTP);
+}
+
+TEST(what_the_wire_does_not_have_is_not_in_the_set)
+{
+    CHECK(passenger_capabilities_parse("keep-alive http")
+          == (PASSENGER_CAPABILITY_HTTP | PASSENGER_CAPABILITY_KEEP_ALIVE));
+    CHECK(passenger_capabilities_parse("keep-alive token") == PASSENGER_CAPABILITY_TOKEN);
+    CHECK(passenger_capabilities_parse("frames body-file framed-body http")
+          == (PASSENGER_CAPABILITY_HTTP | PASSENGER_CAPABILITY_FRAMED_BODY));
 }
 
 TEST(words_add_up_in_any_order_and_as_often_as_they_come)
@@ -49,6 +59,7 @@ TEST(a_set_includes_what_was_named_and_nothing_else)
 
 TESTS(RUN(a_loader_without_words_is_plain_scgi),
       RUN(each_word_stands_for_one_capability),
+      RUN(what_the_wire_does_not_have_is_not_in_the_set),
       RUN(words_add_up_in_any_order_and_as_often_as_they_come),
       RUN(unknown_words_are_ignored),
       RUN(a_set_includes_what_was_named_and_nothing_else))

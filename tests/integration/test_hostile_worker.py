@@ -52,6 +52,7 @@ def server(shared_httpd: CheckedHttpd, shared_probe: AppFolder) -> CheckedHttpd:
     for host, directives in (
         ("framed.example", ""),
         ("plain.example", ""),
+        ("http.example", ""),
         ("limited.example", "PassengerMaxRequestTime 1"),
         ("plain-limited.example", "PassengerMaxRequestTime 1"),
     ):
@@ -62,7 +63,9 @@ def server(shared_httpd: CheckedHttpd, shared_probe: AppFolder) -> CheckedHttpd:
 
 @pytest.fixture(scope="module")
 def worker(server: CheckedHttpd) -> Iterator[HostileWorker]:
-    worker = HostileWorker(server, {**CASES, **SLOW_CASES, ENDLESS.name: ENDLESS}, "plain")
+    worker = HostileWorker(
+        server, {**CASES, **SLOW_CASES, ENDLESS.name: ENDLESS}, {"plain": "", "http": "http keep-alive"}
+    )
     yield worker
     worker.close()
 

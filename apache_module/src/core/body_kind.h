@@ -14,7 +14,7 @@ typedef enum passenger_body_kind {
     PASSENGER_BODY_MEMORY,    /* in memory */
     PASSENGER_BODY_FILE,      /* in a file */
     PASSENGER_BODY_STREAM,    /* of known length, to be read */
-    PASSENGER_BODY_FRAMED     /* of unknown length, to be read, sent as frames */
+    PASSENGER_BODY_FRAMED     /* of unknown length, to be read, sent as frames or chunks */
 } passenger_body_kind;
 
 /* The value of JUMPSEAT_BODY for a loader with these capabilities; NULL when it does not know that name. */

@@ -13,6 +13,8 @@ static const struct {
     {"framed-body", PASSENGER_CAPABILITY_FRAMED_BODY},
     {"acknowledge", PASSENGER_CAPABILITY_ACKNOWLEDGE},
     {"expect", PASSENGER_CAPABILITY_EXPECT},
+    {"http", PASSENGER_CAPABILITY_HTTP},
+    {"keep-alive", PASSENGER_CAPABILITY_KEEP_ALIVE},
 };
 
 /* The capability of one word; 0 for a word that nobody here knows. */
@@ -26,6 +28,15 @@ static unsigned capability_of(const char *word, size_t length)
     return 0;
 }
 
+/* Without what HTTP, or SCGI, does not have. */
+static unsigned of_wire(unsigned capabilities)
+{
+    unsigned missing = (capabilities & PASSENGER_CAPABILITY_HTTP) != 0
+                           ? PASSENGER_CAPABILITY_FRAMES | PASSENGER_CAPABILITY_BODY_FILE
+                           : PASSENGER_CAPABILITY_KEEP_ALIVE;
+    return capabilities & ~missing;
+}
+
 unsigned passenger_capabilities_parse(const char *words)
 {
     unsigned capabilities = 0;
@@ -34,7 +45,7 @@ unsigned passenger_capabilities_parse(const char *words)
         capabilities |= capability_of(words, length);
         words += length + strspn(words + length, " ");
     }
-    return capabilities;
+    return of_wire(capabilities);
 }
 
 int passenger_capabilities_include(unsigned capabilities, passenger_capability wanted)

@@ -1,4 +1,4 @@
-/* capabilities.h: what the loader of an app group can do beyond plain SCGI (docs/protocol.md, sections 2 and 5).
+/* capabilities.h: what the loader of an app group can do beyond plain SCGI (docs/protocol.md, sections 2, 5 and 10).
  *
  * The spawner names these words when it registers a group. The module asks a loader only for what it can do: without
  * any capability a loader gets exactly what a stock SCGI client sends. A set is a bit mask of passenger_capability.
@@ -13,11 +13,13 @@ typedef enum passenger_capability {
     PASSENGER_CAPABILITY_BODY_FILE = 1 << 2,     /* `body-file`: it takes a request body as a descriptor */
     PASSENGER_CAPABILITY_FRAMED_BODY = 1 << 3,   /* `framed-body`: it takes a request body in frames */
     PASSENGER_CAPABILITY_ACKNOWLEDGE = 1 << 4,   /* `acknowledge`: it says when it accepts a request */
-    PASSENGER_CAPABILITY_EXPECT = 1 << 5         /* `expect`: it says when the client is to get `100 Continue` */
+    PASSENGER_CAPABILITY_EXPECT = 1 << 5,        /* `expect`: it says when the client is to get `100 Continue` */
+    PASSENGER_CAPABILITY_HTTP = 1 << 6,          /* `http`: it speaks HTTP/1.1 instead of SCGI */
+    PASSENGER_CAPABILITY_KEEP_ALIVE = 1 << 7     /* `keep-alive`: of HTTP: connections may be kept */
 } passenger_capability;
 
 /* The set that `words`, separated by spaces, name. Unknown words are ignored: they are for other clients, or for newer
- * modules. NULL: an empty set. */
+ * modules. NULL: an empty set. What the wire of the group does not have is never in the set. */
 unsigned passenger_capabilities_parse(const char *words);
 
 /* Whether a capability is in the set. */

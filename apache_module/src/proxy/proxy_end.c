@@ -63,6 +63,10 @@ static void log_broken_body(const passenger_proxy *proxy)
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2043)
                       "the worker broke the protocol: a bad frame (%s; error id %s)", whose, id);
         break;
+    case PASSENGER_RESPONSE_BAD_CHUNK:
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2048)
+                      "the app's response has a chunk or trailer that is malformed (%s; error id %s)", whose, id);
+        break;
     case PASSENGER_RESPONSE_BEHIND_END:
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2044)
                       "the worker broke the protocol: bytes behind the end of the body (%s; error id %s)", whose, id);

@@ -11,6 +11,7 @@
 #include "config/configuration.h"
 #include "core/buffer_file.h"
 #include "core/frames.h"
+#include "core/http_body.h"
 #include "errors/error_answer.h"
 #include "output/client_waits.h"
 
@@ -213,31 +214,54 @@ static apr_status_t take_read(passenger_request_body *body, char *out, apr_size_
     return APR_SUCCESS;
 }
 
+/* What goes around a part of a body of unknown length, and its end. */
+enum { FRAMING_SIZE = PASSENGER_CHUNK_HEADER_SIZE + PASSENGER_CHUNK_TRAILER_SIZE + PASSENGER_LAST_CHUNK_SIZE };
+
+/* Frames a part of `length` bytes, which is at `out + before` and may be empty, and the end of the body behind it, if
+ * that is reached. Returns how long all is. */
+static apr_size_t frame_part(const passenger_request_body *body, char *out, apr_size_t before, apr_size_t length)
+{
+    apr_size_t used = 0;
+    if (length > 0 && body->is_chunked) {
+        passenger_chunk_write_header(out, length);
+        passenger_chunk_write_trailer(out + before + length);
+        used = before + length + PASSENGER_CHUNK_TRAILER_SIZE;
+    }
+    else if (length > 0) {
+        passenger_frame_write_header((unsigned char *)out, (uint32_t)length);
+        used = before + length;
+    }
+    if (body->is_finished && body->is_chunked) {
+        passenger_chunk_write_last(out + used);
+        used += PASSENGER_LAST_CHUNK_SIZE;
+    }
+    else if (body->is_finished) {
+        passenger_frame_write_header((unsigned char *)out + used, 0);
+        used += PASSENGER_FRAME_HEADER_SIZE;
+    }
+    return used;
+}
+
 apr_status_t passenger_request_body_read(passenger_request_body *body, char *out, apr_size_t size, apr_size_t *used)
 {
-    apr_size_t before = body->kind == PASSENGER_BODY_FRAMED ? PASSENGER_FRAME_HEADER_SIZE : 0;
+    int is_framed = body->kind == PASSENGER_BODY_FRAMED;
+    apr_size_t before = !is_framed ? 0 : body->is_chunked ? PASSENGER_CHUNK_HEADER_SIZE : PASSENGER_FRAME_HEADER_SIZE;
+    apr_size_t most = is_framed ? size - FRAMING_SIZE : size;
     apr_size_t length;
     apr_status_t rv;
     *used = 0;
     if (APR_BRIGADE_EMPTY(body->unread)) {
         rv = ap_get_brigade(body->r->input_filters, body->unread, AP_MODE_READBYTES, APR_NONBLOCK_READ,
-                            (apr_off_t)(size - 2 * before));
+                            (apr_off_t)most);
         if (rv != APR_SUCCESS) {
             return APR_STATUS_IS_EAGAIN(rv) ? APR_EAGAIN : rv;
         }
     }
-    rv = take_read(body, out + before, size - 2 * before, &length);
+    rv = take_read(body, out + before, most, &length);
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (length > 0 && before > 0) {
-        passenger_frame_write_header((unsigned char *)out, (uint32_t)length);
-    }
-    *used = length > 0 ? before + length : 0;
-    if (body->is_finished && before > 0) {
-        passenger_frame_write_header((unsigned char *)out + *used, 0);
-        *used += before;
-    }
+    *used = is_framed ? frame_part(body, out, before, length) : length;
     return *used > 0 || body->is_finished ? APR_SUCCESS : APR_EAGAIN;
 }
 

@@ -21,6 +21,7 @@ typedef struct passenger_request_body {
     int descriptor;               /* of its file, whose offset is 0 before it is sent; -1: none */
     apr_bucket_brigade *unread;   /* streaming: read from httpd, not yet forwarded */
     apr_off_t forwarded;          /* streaming: bytes given to the worker */
+    int is_chunked;               /* set by the caller: of unknown length, it is sent in chunks of HTTP, not in frames */
     int is_finished;              /* nothing more is to be read. Invariant: set from the start unless streaming */
 } passenger_request_body;
 
@@ -35,7 +36,7 @@ int passenger_request_body_buffer(passenger_request_body *body);
 /* The value of JUMPSEAT_BODY for a loader with these capabilities; NULL when it does not know that name. */
 const char *passenger_request_body_mode(const passenger_request_body *body, unsigned capabilities);
 
-/* Streaming: puts what the worker is to get next, frames included, into `out` (at least 16 bytes). Never blocks.
+/* Streaming: puts what the worker is to get next, frames or chunks included, into `out` (at least 64 bytes). Never blocks.
  * APR_SUCCESS with `*used` > 0 or `is_finished`; APR_EAGAIN when the client has sent nothing more yet; else why the
  * body cannot be read to its end. */
 apr_status_t passenger_request_body_read(passenger_request_body *body, char *out, apr_size_t size, apr_size_t *used);

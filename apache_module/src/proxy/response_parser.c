@@ -12,6 +12,7 @@
 #include "proxy/response_file.h"
 
 enum {
+    HINTS_LIMIT = 8 * 1024,         /* longest head of a `103` that the client gets */
     DROPPED_LIMIT = 64 * 1024,      /* most bytes that are read of a body in whose place httpd answers */
     DROPPING_MILLISECONDS = 500     /* how long the parser waits for them */
 };
@@ -27,6 +28,7 @@ void passenger_response_parser_begin(passenger_response_parser *parser, request_
     *parser = (passenger_response_parser){.r = r, .backend = backend, .brigade = brigade,
                                           .state = PASSENGER_RESPONSE_HEAD, .expected = -1};
     passenger_head_begin(&parser->head, allocate, r->pool);
+    parser->head.expects_http = passenger_capabilities_include(capabilities, PASSENGER_CAPABILITY_HTTP);
     if (passenger_capabilities_include(capabilities, PASSENGER_CAPABILITY_FRAMES)) {
         passenger_frames_begin(&parser->frames);
     }
@@ -74,10 +76,31 @@ static void set_response(request_rec *r, const passenger_response_head *head)
     }
 }
 
+/* How the body behind a head of HTTP ends (RFC 9112, section 6.3). */
+static void begin_http_body(passenger_response_parser *parser)
+{
+    passenger_response_head *head = &parser->head;
+    passenger_http_framing framing = PASSENGER_HTTP_UNTIL_CLOSE;
+    if (parser->r->header_only || AP_STATUS_IS_HEADER_ONLY(head->status)) {
+        framing = PASSENGER_HTTP_NO_BODY;
+    }
+    else if (head->is_chunked) {
+        framing = PASSENGER_HTTP_CHUNKED;
+        head->asks_for_chunks = 1;
+    }
+    else if (head->content_length >= 0) {
+        framing = PASSENGER_HTTP_LENGTH;
+    }
+    passenger_http_body_begin(&parser->http, framing, head->content_length);
+}
+
 static void begin_response(passenger_response_parser *parser)
 {
     request_rec *r = parser->r;
     parser->state = PASSENGER_RESPONSE_BODY;
+    if (parser->head.is_http) {
+        begin_http_body(parser);
+    }
     if (parser->head.error_id[0] != '\0') {
         passenger_error_id_set(r, parser->head.error_id);
     }
@@ -89,12 +112,38 @@ static void begin_response(passenger_response_parser *parser)
         return;
     }
     set_response(r, &parser->head);
-    parser->is_bodyless = r->header_only || AP_STATUS_IS_HEADER_ONLY(r->status);
+    parser->is_bodyless = r->header_only || AP_STATUS_IS_HEADER_ONLY(r->status)
+                          || (parser->head.is_http && parser->http.framing == PASSENGER_HTTP_NO_BODY);
     parser->expected = parser->is_bodyless ? -1 : parser->head.content_length;
     if (parser->head.asks_for_chunks && !parser->is_bodyless) {
         /* httpd computes a Content-Length only when nothing, not even this, goes out before the end. */
         APR_BRIGADE_INSERT_TAIL(parser->brigade, apr_bucket_flush_create(r->connection->bucket_alloc));
     }
+}
+
+/* Sends the client a `103` with the headers that have come. */
+static void send_early_hints(passenger_response_parser *parser)
+{
+    request_rec *r = parser->r;
+    apr_table_t *headers = r->headers_out;
+    const char *line = r->status_line;
+    int status = r->status;
+    size_t position = 0;
+    const char *name;
+    const char *value;
+    if (parser->head.used > HINTS_LIMIT) {
+        return;
+    }
+    r->headers_out = apr_table_make(r->pool, 4);
+    while (passenger_head_next(&parser->head, &position, &name, &value)) {
+        apr_table_addn(r->headers_out, name, value);
+    }
+    r->status = HTTP_EARLY_HINTS;
+    r->status_line = NULL;
+    ap_send_interim_response(r, 1);
+    r->headers_out = headers;
+    r->status_line = line;
+    r->status = status;
 }
 
 static void feed_head(passenger_response_parser *parser, const char **bytes, size_t *length)
@@ -108,6 +157,9 @@ static void feed_head(passenger_response_parser *parser, const char **bytes, siz
     }
     else if (status == PASSENGER_HEAD_CONTINUE) {
         parser->wants_continue = 1;
+    }
+    else if (status == PASSENGER_HEAD_EARLY_HINTS) {
+        send_early_hints(parser);
     }
     else if (status == PASSENGER_HEAD_ACKNOWLEDGED) {
         parser->is_acknowledged = 1;
@@ -140,19 +192,17 @@ static int count(passenger_response_parser *parser, int64_t length)
     return 1;
 }
 
-static void append_data(passenger_response_parser *parser)
+static void append_data(passenger_response_parser *parser, const char *data, size_t length)
 {
-    const passenger_frames *frames = &parser->frames;
     if (parser->overriding_status != 0) {
         /* Nobody gets this body. It is read to its end, for the app's sake, unless that takes long. */
-        parser->dropped += frames->length;
+        parser->dropped += length;
         if (parser->dropped > DROPPED_LIMIT) {
             parser->state = PASSENGER_RESPONSE_COMPLETE;
         }
     }
-    else if (!parser->is_bodyless && count(parser, (int64_t)frames->length)) {
-        apr_bucket *bucket = apr_bucket_transient_create((const char *)frames->data, frames->length,
-                                                         parser->r->connection->bucket_alloc);
+    else if (!parser->is_bodyless && count(parser, (int64_t)length)) {
+        apr_bucket *bucket = apr_bucket_transient_create(data, length, parser->r->connection->bucket_alloc);
         APR_BRIGADE_INSERT_TAIL(parser->brigade, bucket);
     }
 }
@@ -173,6 +223,18 @@ static void append_file(passenger_response_parser *parser)
     }
 }
 
+/* Whether nobody can disagree with us about where the response ends. A backend that sends a body where there is none
+ * (HEAD, 304) may send it late. */
+static int is_framed_by_http(const passenger_response_parser *parser)
+{
+    const passenger_response_head *head = &parser->head;
+    if (!head->is_http || parser->http.framing == PASSENGER_HTTP_UNTIL_CLOSE) {
+        return 0;
+    }
+    return parser->http.framing != PASSENGER_HTTP_NO_BODY
+           || (!parser->r->header_only && !head->is_chunked && head->content_length <= 0);
+}
+
 static void end_body(passenger_response_parser *parser)
 {
     if (parser->expected > 0) {
@@ -183,11 +245,34 @@ static void end_body(passenger_response_parser *parser)
         APR_BRIGADE_INSERT_TAIL(parser->brigade, apr_bucket_eos_create(parser->r->connection->bucket_alloc));
     }
     parser->state = PASSENGER_RESPONSE_COMPLETE;
+    parser->may_keep_connection = is_framed_by_http(parser) && !parser->head.is_last;
+}
+
+/* The same of a body of HTTP. */
+static int feed_http_body(passenger_response_parser *parser, const char **bytes, size_t *length)
+{
+    switch (passenger_http_body_next(&parser->http, bytes, length)) {
+    case PASSENGER_HTTP_BODY_MORE:
+        return 0;
+    case PASSENGER_HTTP_BODY_DATA:
+        append_data(parser, parser->http.data, parser->http.length);
+        break;
+    case PASSENGER_HTTP_BODY_END:
+        end_body(parser);
+        break;
+    case PASSENGER_HTTP_BODY_BAD_CHUNK:
+        break_off(parser, PASSENGER_RESPONSE_BAD_CHUNK);
+        break;
+    }
+    return 1;
 }
 
 /* Takes one event of the body; returns 0 when the bytes are used up. */
 static int feed_body(passenger_response_parser *parser, const char **bytes, size_t *length)
 {
+    if (parser->head.is_http) {
+        return feed_http_body(parser, bytes, length);
+    }
     const unsigned char *next = (const unsigned char *)*bytes;
     passenger_frame_event event = passenger_frames_next(&parser->frames, &next, length);
     *bytes = (const char *)next;
@@ -195,7 +280,7 @@ static int feed_body(passenger_response_parser *parser, const char **bytes, size
     case PASSENGER_FRAME_MORE:
         return 0;
     case PASSENGER_FRAME_DATA:
-        append_data(parser);
+        append_data(parser, (const char *)parser->frames.data, parser->frames.length);
         break;
     case PASSENGER_FRAME_FILE:
         append_file(parser);
@@ -223,7 +308,12 @@ void passenger_response_parser_feed(passenger_response_parser *parser, const cha
     while (parser->state == PASSENGER_RESPONSE_BODY && feed_body(parser, &bytes, &length)) {
         continue;
     }
-    if (parser->state == PASSENGER_RESPONSE_COMPLETE && length > 0 && parser->overriding_status == 0) {
+    if (parser->state != PASSENGER_RESPONSE_COMPLETE || length == 0) {
+        return;
+    }
+    parser->may_keep_connection = 0;
+    /* A body behind a head that has none is dropped. */
+    if (parser->overriding_status == 0 && !(parser->head.is_http && parser->is_bodyless)) {
         break_off(parser, PASSENGER_RESPONSE_BEHIND_END);
     }
 }
@@ -234,7 +324,9 @@ void passenger_response_parser_end_of_input(passenger_response_parser *parser, i
         parser->state = PASSENGER_RESPONSE_BAD_HEAD;
     }
     else if (parser->state == PASSENGER_RESPONSE_BODY) {
-        if (is_closed && passenger_frames_end_of_input(&parser->frames)) {
+        int is_complete = parser->head.is_http ? passenger_http_body_end_of_input(&parser->http)
+                                               : passenger_frames_end_of_input(&parser->frames);
+        if (is_closed && is_complete) {
             end_body(parser);
         }
         else {

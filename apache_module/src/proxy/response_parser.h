@@ -3,8 +3,8 @@
  * Fed with what the worker sent, it sets status and headers of the request's response and appends the body to a
  * brigade, checking both. What an app answers is untrusted. States: HEAD until the head is complete, then BODY, then
  * one of the ends. One per attempt to forward a request, for the thread that processes it; in the request's pool. It
- * never waits for the worker or the client and logs nothing but what is wrong with a file; small files that the worker
- * passes are read at once, which may block as disks do.
+ * never waits for the worker and logs nothing but what is wrong with a file; small files that the worker passes are read
+ * at once, which may block as disks do; a `103` is sent to the client as httpd sends it.
  */
 #ifndef JUMPSEAT_RESPONSE_PARSER_H
 #define JUMPSEAT_RESPONSE_PARSER_H
@@ -14,6 +14,7 @@
 
 #include "core/backend.h"
 #include "core/frames.h"
+#include "core/http_body.h"
 #include "core/response_head.h"
 
 /* In this order: nothing more is expected from the worker in the states behind BODY. */
@@ -31,6 +32,7 @@ typedef enum passenger_response_fault {
     PASSENGER_RESPONSE_TOO_LONG,     /* more bytes than Content-Length */
     PASSENGER_RESPONSE_TOO_SHORT,    /* fewer */
     PASSENGER_RESPONSE_BAD_FRAME,
+    PASSENGER_RESPONSE_BAD_CHUNK,    /* of HTTP */
     PASSENGER_RESPONSE_BAD_FILE,     /* of a file frame; response_file.c has logged why */
     PASSENGER_RESPONSE_BEHIND_END,   /* bytes behind the end frame */
     PASSENGER_RESPONSE_APP_FAILED,   /* the worker says so; its id is the request's */
@@ -44,7 +46,8 @@ typedef struct passenger_response_parser {
     passenger_response_state state;
     passenger_response_fault fault;   /* set once BROKEN */
     passenger_response_head head;
-    passenger_frames frames;
+    passenger_frames frames;          /* of a body behind a head of CGI */
+    passenger_http_body http;         /* of one behind a head of HTTP */
     int64_t expected;                 /* body bytes still announced by Content-Length; -1: not announced */
     int file_count;                   /* open files in the brigade; the caller sets 0 when it has sent the brigade */
     int is_bodyless;                  /* HEAD, 204, 304: what comes as body is dropped */
@@ -54,10 +57,11 @@ typedef struct passenger_response_parser {
     int is_acknowledged;              /* the worker has accepted the request; see head.route */
     int is_too_late;                  /* and has then found that this was too late, and not called the app */
     int wants_continue;               /* the worker reads the body: the client may get `100`; the caller resets it */
+    int may_keep_connection;          /* COMPLETE: the worker's connection takes another request */
 } passenger_response_parser;
 
-/* Begins with an empty response, whose body comes in frames or raw, as the loader's capabilities say. The other
- * arguments stay the caller's. */
+/* Begins with an empty response. Its body comes in frames or raw, or as HTTP frames it, as the loader's capabilities and
+ * the head say. The other arguments stay the caller's. */
 void passenger_response_parser_begin(passenger_response_parser *parser, request_rec *r, passenger_backend *backend,
                                      apr_bucket_brigade *brigade, unsigned capabilities);
 

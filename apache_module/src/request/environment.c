@@ -32,8 +32,7 @@ static const char *origin_form(apr_pool_t *pool, const char *target)
     return *path == '/' ? path : apr_pstrcat(pool, "/", path, NULL);
 }
 
-/* The target as the client sent it, unless a rewrite has replaced it: then the new path, escaped anew. */
-static const char *request_uri(request_rec *r, const passenger_mapping *mapping)
+const char *passenger_environment_target(request_rec *r, const passenger_mapping *mapping)
 {
     int is_rewritten = r->prev != NULL || mapping->original_uri == NULL || strcmp(mapping->original_uri, r->uri) != 0;
     int keep_encoded = passenger_dir_allow_encoded_slashes(passenger_options_of(r));
@@ -67,7 +66,7 @@ static void add_meta_variables(request_rec *r, const passenger_mapping *mapping,
     /* First what identifies the request: `status` shows the beginning of the head. */
     passenger_message_add(head, "REQUEST_METHOD", r->method);
     passenger_message_add(head, "HTTP_HOST", apr_table_get(r->headers_in, "Host"));
-    passenger_message_add(head, "REQUEST_URI", request_uri(r, mapping));
+    passenger_message_add(head, "REQUEST_URI", passenger_environment_target(r, mapping));
     passenger_message_add(head, "SCRIPT_NAME", mounted_at);
     passenger_message_add(head, "PATH_INFO", r->uri + strlen(mounted_at));
     passenger_message_add(head, "QUERY_STRING", r->args != NULL ? r->args : "");

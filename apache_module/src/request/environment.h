@@ -11,6 +11,9 @@
 #include "core/message.h"
 #include "request/mapping.h"
 
+/* The target as the client sent it, in origin form, unless a rewrite has replaced it: then the new path, escaped anew. */
+const char *passenger_environment_target(request_rec *r, const passenger_mapping *mapping);
+
 /* The request's variables as the head of a request: CONTENT_LENGTH (`content_length`, 0 for none) first.
  * Variables that modules and SetEnv left in r->subprocess_env come last and never replace one of the server's. */
 passenger_message *passenger_environment_of(request_rec *r, const passenger_mapping *mapping,

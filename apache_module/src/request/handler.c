@@ -13,6 +13,7 @@
 #include "output/client_waits.h"
 #include "proxy/proxy_loop.h"
 #include "request/environment.h"
+#include "request/http_head.h"
 #include "request/mapping.h"
 #include "request/overflow_report.h"
 #include "request/registration.h"
@@ -168,38 +169,83 @@ static void add_acknowledgement(const forward_context *ctx, passenger_message *h
     }
 }
 
-/* Our extensions of SCGI (docs/protocol.md, section 2), as far as the loader has them. The token is a secret: who does
- * not know what it is does not get it. */
+/* Our extensions on both wires (docs/protocol.md, sections 2 and 10), as far as the loader has them. The token is a
+ * secret: who does not know what it is does not get it. */
 static void add_extensions(const forward_context *ctx, passenger_message *head)
 {
     if (can(ctx, PASSENGER_CAPABILITY_TOKEN)) {
         passenger_message_add(head, "JUMPSEAT_TOKEN", ctx->group.address.token);
-    }
-    if (can(ctx, PASSENGER_CAPABILITY_FRAMES)) {
-        passenger_message_add(head, "JUMPSEAT_FRAMED", "1");
-    }
-    passenger_message_add(head, "JUMPSEAT_BODY",
-                          passenger_request_body_mode(ctx->body, ctx->group.address.capabilities));
-    if (!ctx->body->is_finished && ctx->r->expecting_100 && can(ctx, PASSENGER_CAPABILITY_EXPECT)) {
-        passenger_message_add(head, "JUMPSEAT_EXPECT", "100-continue");
     }
     if (wants_acknowledgement(ctx)) {
         add_acknowledgement(ctx, head);
     }
 }
 
+/* Whether the worker is to say when the client gets `100 Continue`. */
+static int wants_expectation(const forward_context *ctx)
+{
+    return !ctx->body->is_finished && ctx->r->expecting_100 && can(ctx, PASSENGER_CAPABILITY_EXPECT);
+}
+
+/* Those of SCGI alone: what HTTP has headers for. */
+static void add_extensions_of_scgi(const forward_context *ctx, passenger_message *head)
+{
+    if (can(ctx, PASSENGER_CAPABILITY_FRAMES)) {
+        passenger_message_add(head, "JUMPSEAT_FRAMED", "1");
+    }
+    passenger_message_add(head, "JUMPSEAT_BODY",
+                          passenger_request_body_mode(ctx->body, ctx->group.address.capabilities));
+    if (wants_expectation(ctx)) {
+        passenger_message_add(head, "JUMPSEAT_EXPECT", "100-continue");
+    }
+}
+
+static int answer_too_long_head(const forward_context *ctx)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, PSGLOGNO(2122)
+                  "the request's headers and variables are more than 1 MiB: answered 431");
+    return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
+}
+
+static int encode_scgi_head(const forward_context *ctx, const char **bytes, size_t *size)
+{
+    passenger_message *head = passenger_environment_of(ctx->r, ctx->mapping, ctx->body->length);
+    add_extensions_of_scgi(ctx, head);
+    add_extensions(ctx, head);
+    *bytes = passenger_message_encode(head, PASSENGER_REQUEST_HEAD_LIMIT, size);
+    return *bytes != NULL ? OK : answer_too_long_head(ctx);
+}
+
+static int encode_http_head(const forward_context *ctx, const char **bytes, size_t *size)
+{
+    passenger_message *extensions = passenger_message_create(ctx->r->pool, 4);
+    passenger_http_request head = passenger_http_head_of(ctx->r, ctx->mapping, ctx->body);
+    add_extensions(ctx, extensions);
+    head.extensions = extensions;
+    head.expects_continue = wants_expectation(ctx);
+    switch (passenger_http_request_write(&head, ctx->r->pool, bytes, size)) {
+    case PASSENGER_HTTP_REQUEST_OK:
+        break;
+    case PASSENGER_HTTP_REQUEST_TOO_LONG:
+        return answer_too_long_head(ctx);
+    case PASSENGER_HTTP_REQUEST_MALFORMED:
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, ctx->r, PSGLOGNO(2123)
+                      "the request's method, target or a header has a byte that cannot be sent to the app: answered 400");
+        return HTTP_BAD_REQUEST;
+    }
+    return OK;
+}
+
 /* Encodes the request's head and queues it, with a body in memory or the descriptor of its file. */
 static int queue_request(forward_context *ctx)
 {
-    const passenger_request_body *body = ctx->body;
-    passenger_message *head = passenger_environment_of(ctx->r, ctx->mapping, body->length);
+    passenger_request_body *body = ctx->body;
+    const char *bytes;
     size_t size;
-    add_extensions(ctx, head);
-    const char *bytes = passenger_message_encode(head, PASSENGER_REQUEST_HEAD_LIMIT, &size);
-    if (bytes == NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, PSGLOGNO(2122)
-                      "the request's headers and variables are more than 1 MiB: answered 431");
-        return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
+    body->is_chunked = can(ctx, PASSENGER_CAPABILITY_HTTP);
+    int status = body->is_chunked ? encode_http_head(ctx, &bytes, &size) : encode_scgi_head(ctx, &bytes, &size);
+    if (status != OK) {
+        return status;
     }
     passenger_backend_queue(&ctx->backend, bytes, size);
     ctx->backend.descriptor_to_send = can(ctx, PASSENGER_CAPABILITY_BODY_FILE) ? body->descriptor : -1;

@@ -28,6 +28,10 @@ HEAD = OK + b"Content-Type: text/plain\r\n\r\n"
 END = b"\0\0\0\0"
 ACKNOWLEDGED = b"Status: 102 Processing\r\n\r\n"
 PLAIN, LIMITED, PLAIN_LIMITED = "plain.example", "limited.example", "plain-limited.example"
+HTTP = "http.example"
+HTTP_OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKS = HTTP_OK + b"Transfer-Encoding: chunked\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
 #: More than the module reads at once, and than sockets hold; its last byte differs from its first.
 LARGE = bytes(range(251)) * 8000
 GARBAGE = random.Random(1).randbytes(400)
@@ -152,7 +156,7 @@ HEADS = [
     head("nothing", logged="2045"),
     head("half-a-head", OK + b"Content-Type: te", logged="2045"),
     head("a-head-without-its-end", OK + b"A: b\r\n", stop_writing, logged="2045"),
-    head("an-answer-of-http", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+    head("a-101-of-http", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
     head("an-answer-of-http-0.9", b"<html>ok</html>", logged="2045"),
     head("empty-lines", b"\r\n\r\n\r\n"),
     head("lines-without-cr", b"Status: 200 OK\nX-Injected: a\n\nbody"),
@@ -269,6 +273,60 @@ PLAIN_ANSWERS = [
     Case("plain-with-a-102", refused, "2040", (ACKNOWLEDGED + HEAD,), PLAIN),
 ]
 
+
+def http_head(name: str, answer: bytes) -> Case:
+    """A head of HTTP that is refused."""
+    return Case(name, refused, "2040", (answer + b"\r\n\r\n4\r\nbody\r\n0\r\n\r\n",), HTTP)
+
+
+def chunked(name: str, outcome: Outcome, logged: str, *steps: Step) -> Case:
+    return Case(name, outcome, logged, (CHUNKS, *steps), HTTP)
+
+
+HTTP_ANSWERS = [
+    http_head("http-scgi-in-its-place", b"Status: 200 OK"),
+    http_head("http-0.9", b"<html>ok</html>"),
+    http_head("http-2", b"HTTP/2.0 200 OK"),
+    http_head("http-two-lengths", HTTP_OK + b"Content-Length: 4\r\nContent-Length: 5"),
+    http_head("http-length-and-chunks", HTTP_OK + b"Content-Length: 4\r\nTransfer-Encoding: chunked"),
+    http_head("http-other-coding", HTTP_OK + b"Transfer-Encoding: chunked, gzip"),
+    http_head("http-coding-twice", HTTP_OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
+    http_head("http-coding-of-1.0", b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked"),
+    http_head("http-coding-before-a-space", HTTP_OK + b"Transfer-Encoding : chunked"),
+    http_head("http-a-folded-coding", HTTP_OK + b"Transfer-Encoding:\r\n chunked"),
+    http_head("http-a-101", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x"),
+    Case("http-hints-that-inject", refused, "2040", (HINTS[:-4] + b"\rX-Injected: a\r\n\r\n",), HTTP),
+    Case("http-endless-interims", refused, "2040", (endless(b"HTTP/1.1 100 Continue\r\n\r\n"),), HTTP),
+    chunked("http-chunks", complete(b"abcabc"), "", b"3\r\nabc\r\n003;x=y\r\nabc\r\n0\r\nX-Injected: a\r\n\r\n"),
+    chunked("http-chunk-of-a-sign", cut(b"abc"), "2048", b"3\r\nabc\r\n-1\r\n"),
+    chunked("http-chunk-beyond-all-numbers", cut(b"abc"), "2048", b"3\r\nabc\r\nffffffffffffffff\r\n"),
+    chunked("http-chunk-without-cr", cut(b"abc"), "2048", b"3\r\nabc\r\n3\nabc\r\n0\r\n\r\n"),
+    chunked("http-chunk-that-is-longer", cut(b"abc"), "2048", b"3\r\nabcd\r\n0\r\n\r\n"),
+    chunked("http-no-chunks", cut(b""), "2048", b"\x80 a body without chunks"),
+    chunked("http-no-last-chunk", cut(b"abc"), "2046", b"3\r\nabc\r\n0\r\n"),
+    chunked("http-a-second-answer", either(complete(b"abc"), cut(b"abc")), "2044?", b"3\r\nabc\r\n0\r\n\r\n" + CHUNKS),
+    chunked("http-endless-extension", cut(b""), "2048", b"3;", endless(b"x" * 4096)),
+    chunked("http-endless-trailers", cut(b"abc"), "2048", b"3\r\nabc\r\n0\r\n", endless(b"X-Injected: a\r\n")),
+    Case("http-too-long", too_long, "2044?", (HTTP_OK + b"Content-Length: 4\r\n\r\nabcdHTTP/1.1 200 OK",), HTTP),
+    Case("http-too-short", cut(b"abc"), "2046", (HTTP_OK + b"Content-Length: 4\r\n\r\nabc",), HTTP),
+    Case("http-a-204-with-a-body", complete(b"", 204), "", (b"HTTP/1.1 204 No\r\n\r\n" + HTTP_OK + b"\r\nabc",), HTTP),
+    Case(
+        "http-a-304-with-a-length", complete(b"", 304), "", (b"HTTP/1.1 304 No\r\nContent-Length: 3\r\n\r\nabc",), HTTP
+    ),
+    Case(
+        "http-too-large-for-sockets", complete(LARGE), "", (HTTP_OK + b"Content-Length: 2008000\r\n\r\n" + LARGE,), HTTP
+    ),
+    Case(
+        "http-descriptors",
+        complete(b"abc"),
+        "",
+        (HTTP_OK + b"Content-Length: 3\r\n\r\n", passing(b"abc", *[SIX] * 3)),
+        HTTP,
+    ),
+    Case("http-from-a-worker", complete(b"ok"), "", (HTTP_OK + b"Content-Length: 2\r\n\r\nok",)),
+    Case("http-frames-from-a-worker", complete(data(b"abc") + END), "", (HTTP_OK + b"\r\n" + data(b"abc") + END,)),
+]
+
 ACKNOWLEDGEMENTS = [
     Case("no-acknowledgement", refused, "2132", (), LIMITED),
     Case("half-an-acknowledgement", refused, "2045", (ACKNOWLEDGED[:-2],), LIMITED),
@@ -293,5 +351,6 @@ SLOW_ANSWERS = [
 
 ENDLESS = framed("an-endless-body", cut(b""), "", endless(data(b"z" * 65536)))
 
-CASES = {case.name: case for case in HEADS + FRAMES + DESCRIPTORS + PLAIN_ANSWERS + ACKNOWLEDGEMENTS}
+ALL = HEADS + FRAMES + DESCRIPTORS + PLAIN_ANSWERS + HTTP_ANSWERS + ACKNOWLEDGEMENTS
+CASES = {case.name: case for case in ALL}
 SLOW_CASES = {case.name: case for case in SLOW_ANSWERS}

@@ -16,6 +16,7 @@ from support.scripted_loader import Exchange, ScriptedLoader
 from support.waiting import TIMEOUT, eventually
 
 NORMAL_HEAD = b"Status: 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\n"
+NORMAL_HTTP_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\n"
 #: All that a loader can do, and for the groups of plain SCGI nothing.
 EVERYTHING = "frames framed-body body-file acknowledge expect token cancel"
 #: More than any reader may take.
@@ -131,10 +132,12 @@ def stop_reading(answering: Answering) -> None:
 class HostileWorker:
     """Answers all requests to a started httpd: `/<case>/<way>/...` as the case says, everything else normally."""
 
-    def __init__(self, httpd: Httpd, cases: Mapping[str, Case], plain: str) -> None:
-        """`plain`: begins the names of the groups whose loader has no capabilities."""
+    def __init__(self, httpd: Httpd, cases: Mapping[str, Case], others: Mapping[str, str]) -> None:
+        """`others`: beginnings of the names of groups, and what their loader can do instead of everything."""
         self._cases = cases
-        self.loader = ScriptedLoader(httpd, EVERYTHING, lambda group: "" if group.startswith(plain) else None)
+        self.loader = ScriptedLoader(
+            httpd, EVERYTHING, lambda group: next((can for name, can in others.items() if group.startswith(name)), None)
+        )
         self._halfway: dict[str, Halfway] = {}
         #: What went wrong in the worker itself.
         self.errors: list[str] = []
@@ -179,6 +182,9 @@ class HostileWorker:
     @staticmethod
     def _answer_normally(exchange: Exchange) -> None:
         extensions = exchange.extensions()
+        if exchange.request_line:
+            exchange.send(NORMAL_HTTP_HEAD + b"normal")
+            return
         begin = b"Status: 102 Processing\r\n\r\n" if "JUMPSEAT_ACKNOWLEDGE" in extensions else b""
         body = b"\0\0\0\x06normal\0\0\0\0" if "JUMPSEAT_FRAMED" in extensions else b"normal"
         exchange.connection.sendall(begin + NORMAL_HEAD + body)

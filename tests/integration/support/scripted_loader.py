@@ -24,10 +24,16 @@ _QUEUE = 64
 
 @dataclass
 class Exchange:
-    """One connection of the module: the request's head, and what has come behind it."""
+    """One connection of the module: the request's head, and what has come behind it.
+
+    `head`: the variables of SCGI; over HTTP only the method, the target and the length. `request_line`, `headers`: of
+    HTTP.
+    """
 
     connection: socket.socket
     head: dict[str, str] = field(default_factory=dict)
+    request_line: str = ""
+    headers: list[tuple[str, str]] = field(default_factory=list)
     rest: bytes = b""
     descriptors: list[int] = field(default_factory=list)
 
@@ -36,6 +42,54 @@ class Exchange:
         return {name: value for name, value in self.head.items() if name.startswith("JUMPSEAT")}
 
     def read_head(self) -> None:
+        """Of either wire: that of SCGI begins with a number."""
+        data = self.connection.recv(1, socket.MSG_PEEK)
+        if data.isalpha():
+            self._read_http_head()
+        else:
+            self._read_scgi_head()
+
+    def _read_http_head(self) -> None:
+        data = self.rest
+        while b"\r\n\r\n" not in data:
+            more = self.connection.recv(4096)
+            assert more, f"the connection ended inside the head: {data!r}"
+            data += more
+        text, _, self.rest = data.partition(b"\r\n\r\n")
+        self.request_line, *lines = text.decode("latin-1").split("\r\n")
+        self.headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+        method, target, _ = self.request_line.split(" ")
+        self.head = {
+            "REQUEST_METHOD": method,
+            "REQUEST_URI": target,
+            "CONTENT_LENGTH": self.header("Content-Length") or "0",
+        }
+
+    def header(self, name: str) -> str | None:
+        """The value of a header of HTTP, which came at most once."""
+        values = [value for each, value in self.headers if each.lower() == name.lower()]
+        assert len(values) < 2, values
+        return values[0] if values else None
+
+    def read_line(self) -> bytes:
+        """Up to the next line end, without it."""
+        while b"\r\n" not in self.rest:
+            more = self.connection.recv(65536)
+            assert more, f"the connection ended inside a line: {self.rest!r}"
+            self.rest += more
+        line, _, self.rest = self.rest.partition(b"\r\n")
+        return line
+
+    def read_chunks(self) -> bytes:
+        """A whole body in chunks."""
+        body = b""
+        while size := int(self.read_line(), 16):
+            body += self.read(size)
+            assert self.read_line() == b""
+        assert self.read_line() == b""
+        return body
+
+    def _read_scgi_head(self) -> None:
         data = b""
         while (end := wire.message_end(data, REQUEST_HEAD_LIMIT)) is None or len(data) < end:
             more, descriptors, _, _ = socket.recv_fds(self.connection, 4096, _MOST_DESCRIPTORS)
@@ -70,6 +124,9 @@ class Exchange:
         """Send a whole response, raw, and end the connection."""
         self.connection.sendall(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + b"".join(parts))
         self.close()
+
+    def send(self, data: bytes) -> None:
+        self.connection.sendall(data)
 
     def close(self) -> None:
         self.connection.close()

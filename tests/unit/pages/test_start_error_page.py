@@ -14,6 +14,7 @@ import pytest
 from spawner.options import AppOptions
 from spawner.pages import start_error_page
 from spawner.pages.error_responder import ErrorResponder
+from spawner.pages.request_head import RequestHeadDecoder
 from spawner.pages.start_error_page import ErrorResponse, response_bytes
 from spawner.pool.registration import Registration
 from spawner.shared import wire
@@ -137,8 +138,12 @@ def test_the_response_is_framed_when_asked_for_and_bodiless_for_head(
         assert header in lines
 
 
-def test_a_peer_that_knows_frames_and_no_other_is_told_the_id_apart_from_the_headers() -> None:
+def test_a_peer_that_knows_frames_or_speaks_http_is_told_the_id_apart_from_the_headers() -> None:
     assert response_bytes(ANSWER, {b"JUMPSEAT_FRAMED": b"1"}).split(b"\r\n")[1] == b"Error id: 1f2e3d4c"
+    request = RequestHeadDecoder().feed(b"GET / HTTP/1.1\r\nHost: site\r\n\r\n")
+    assert request is not None
+    lines = response_bytes(ANSWER, request).split(b"\r\n")
+    assert lines[:2] == [b"HTTP/1.1 500 Internal Server Error", b"Error id: 1f2e3d4c"]
     assert b"1f2e3d4c" not in response_bytes(ANSWER, {})
 
 
@@ -246,8 +251,14 @@ def test_a_large_body_is_read_away_so_that_the_answer_arrives(tmp_path: Path) ->
     assert other.endswith(b"page")
 
 
-@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", b"3:abc,", b"99999999:", b"12"])
+@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n", b"\0", b"3:abc,", b"99999999:", b"12"])
 def test_what_is_no_request_is_closed(tmp_path: Path, data: bytes) -> None:
     nothing, good = answers(tmp_path, [data, message()], timeout=1.0)
     assert nothing == b""
     assert good.endswith(b"page")
+
+
+def test_a_request_of_http_is_answered_in_http(tmp_path: Path) -> None:
+    (answer,) = answers(tmp_path, [b"POST / HTTP/1.1\r\nHost: site\r\nContent-Length: 1\r\n\r\nx"])
+    assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\nError id: ")
+    assert answer.endswith(b"page")
