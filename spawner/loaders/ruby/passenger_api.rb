@@ -49,12 +49,12 @@ module PhusionPassenger
     def on_event(name, &block)
       raise ArgumentError, "on_event needs a block" unless block
 
-      ::JumpseatLoader::Events.add(name, block)
+      JumpseatLoader::Events.add(name, block)
     end
 
     # Calls the blocks of an event.
     def call_event(name, *arguments)
-      ::JumpseatLoader::Events.call(name.to_sym, *arguments)
+      JumpseatLoader::Events.call(name.to_sym, *arguments)
     end
   end
 
