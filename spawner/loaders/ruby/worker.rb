@@ -127,9 +127,8 @@ module JumpseatLoader
       Thread.current.name = "request-#{number + 1}"
       Thread.current.report_on_exception = false # the main thread has it from `join`
       Events.call_and_log(:starting_request_handler_thread)
-      cell = @board.cell(number)
-      while (connection = @accepting.synchronize { next_connection })
-        serve_connection(connection, cell)
+      while (accepted = @accepting.synchronize { next_connection })
+        serve_connection(*accepted)
       end
     end
 
@@ -137,11 +136,11 @@ module JumpseatLoader
       served = false
       served = @handler.handle(connection, cell)
     ensure
-      @board.request_finished(served)
+      @board.request_finished(cell, served)
       @signals.wake if @work_granted
     end
 
-    # Returns the next connection; nil when there is none any more.
+    # Returns the next connection and its cell; nil when there is none any more.
     def next_connection
       loop do
         report
@@ -190,14 +189,13 @@ module JumpseatLoader
       accept(@listeners.own)
     end
 
-    # Returns a connection, nil if another worker has been quicker.
+    # Returns a connection and its cell, nil if another worker has been quicker.
     def accept(listener)
       connection = listener.accept_nonblock(exception: false)
       return nil if connection == :wait_readable
 
       @listeners.prefer_other_workers if @board.running.positive? # others may be in no request
-      @board.request_started
-      connection
+      [connection, @board.request_started]
     rescue Errno::ECONNABORTED, Errno::EINTR
       nil
     end

@@ -45,35 +45,34 @@ module JumpseatLoader
       @lock = Mutex.new
       @requests = @running = @busy_since = @hidden_deadline = 0
       @hidden_deadlines = {}
+      @cells = Array.new(capacity) { |number| new_cell(number) }
+      @taken = Array.new(capacity, false)
       @idle_since = now
-    end
-
-    # Returns the cell of a thread, counted from 0.
-    def cell(thread)
-      return HiddenCell.new(self, thread) if thread >= Scoreboard::CELLS
-
-      CellWriter.new(@file, @offset + Scoreboard::CELL_SIZE * (1 + thread))
     end
 
     # The worker accepts; it has served nothing. The worker that had the slot before may have been killed in a request.
     def worker_ready
-      [@capacity, Scoreboard::CELLS].min.times { |thread| cell(thread).clear }
+      @cells.each(&:clear)
       @idle_since = now
       write_header(SERVING)
     end
 
-    # A connection has been accepted.
+    # A connection has been accepted. Returns the first cell that is free.
     def request_started
       @lock.synchronize do
         @busy_since = now if @running.zero?
         @running += 1
         write_header(SERVING)
+        cell = @cells[@taken.index(false)]
+        @taken[cell.number] = true
+        cell
       end
     end
 
-    # The connection is closed. `served`: the app has been called.
-    def request_finished(served)
+    # The connection is closed, and its cell is empty. `served`: the app has been called.
+    def request_finished(cell, served)
       @lock.synchronize do
+        @taken[cell.number] = false
         @requests += 1 if served
         @running -= 1
         @idle_since = now if @running.zero?
@@ -86,10 +85,10 @@ module JumpseatLoader
       @lock.synchronize { @requests + @running }
     end
 
-    # The deadline of a thread without a cell, in ns; 0: it has none. The header has the first of them.
-    def hide_deadline(thread, deadline)
+    # The deadline of a request that is not shown, in ns; 0: it has none. The header has the first of them.
+    def hide_deadline(number, deadline)
       @lock.synchronize do
-        deadline.zero? ? @hidden_deadlines.delete(thread) : @hidden_deadlines[thread] = deadline
+        deadline.zero? ? @hidden_deadlines.delete(number) : @hidden_deadlines[number] = deadline
         @hidden_deadline = @hidden_deadlines.values.min || 0
         write_header(SERVING)
       end
@@ -111,6 +110,12 @@ module JumpseatLoader
 
     private
 
+    def new_cell(number)
+      return HiddenCell.new(self, number) if number >= Scoreboard::CELLS
+
+      CellWriter.new(@file, @offset + Scoreboard::CELL_SIZE * (1 + number), number)
+    end
+
     def write_header(state)
       fields = [state, @pid, @running, @capacity, @requests, @busy_since, @idle_since, @hidden_deadline]
       @file.pwrite(fields.pack(HEADER), @offset)
@@ -127,9 +132,13 @@ module JumpseatLoader
     LONGEST_TEXT = 488 # bytes
     NO_REQUEST = ("\0" * 24).b.freeze
 
-    def initialize(file, offset)
+    # Which of its slot's cells it is, counted from 0.
+    attr_reader :number
+
+    def initialize(file, offset, number)
       @file = file
       @offset = offset
+      @number = number
     end
 
     # A request has been accepted. `head`: the payload of its head; times in ns; a `deadline` of 0: never. The text of
@@ -145,20 +154,23 @@ module JumpseatLoader
     end
   end
 
-  # As CellWriter, for a thread that has no cell: of its request only the deadline is written, if it is the first.
+  # As CellWriter, for a request that finds no cell: only its deadline is written, if it is the first of all.
   class HiddenCell
-    def initialize(slot, thread)
+    attr_reader :number
+
+    def initialize(slot, number)
       @slot = slot
-      @thread = thread
+      @number = number
+      @deadline = 0
     end
 
     def fill(_head, _since, deadline)
       @deadline = deadline
-      @slot.hide_deadline(@thread, deadline) unless deadline.zero?
+      @slot.hide_deadline(@number, deadline) unless deadline.zero?
     end
 
     def clear
-      @slot.hide_deadline(@thread, 0) unless @deadline.to_i.zero?
+      @slot.hide_deadline(@number, 0) unless @deadline.zero?
       @deadline = 0
     end
   end

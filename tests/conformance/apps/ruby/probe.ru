@@ -2,37 +2,42 @@
 
 # The probe of the conformance suite for Ruby (README.md says what it does). Runs on every Ruby since 2.7.
 
-IMPORTED_BY = Process.pid
-MODE = ENV.fetch("PROBE", "")
+# What is defined in a config.ru is of no use within its classes, unless it is in a module.
+module Probe
+  IMPORTED_BY = Process.pid
+  MODE = ENV.fetch("PROBE", "")
 
-def fail_on_purpose
-  raise "the probe fails on purpose"
-end
+  module_function
 
-def wait_for(name)
-  sleep(0.01) until File.exist?(name)
-end
+  def fail_on_purpose
+    raise "the probe fails on purpose"
+  end
 
-def hang
-  puts "hanging"
-  wait_for("gate")
-end
+  def wait_for(name)
+    sleep(0.01) until File.exist?(name)
+  end
 
-def execute_again
-  exec(RbConfig.ruby, $PROGRAM_NAME, *ARGV) if ENV.delete("PROBE")
+  def hang
+    puts "hanging"
+    wait_for("gate")
+  end
+
+  def execute_again
+    exec(RbConfig.ruby, $PROGRAM_NAME, *ARGV) if ENV.delete("PROBE")
+  end
 end
 
 puts "importing"
-case MODE
-when "fail" then fail_on_purpose
+case Probe::MODE
+when "fail" then Probe.fail_on_purpose
 when "exit" then exit
 when "end" then exit!(7)
-when "hang" then hang
-when "execute" then execute_again
+when "hang" then Probe.hang
+when "execute" then Probe.execute_again
 end
 
 PhusionPassenger.on_event(:starting_worker_process) do
-  fail_on_purpose if MODE == "fail after fork"
+  Probe.fail_on_purpose if Probe::MODE == "fail after fork"
   puts "after_fork in #{Process.pid}"
 end
 
@@ -40,7 +45,7 @@ PhusionPassenger.on_event(:stopping_worker_process) { puts "before_exit in #{Pro
 
 PhusionPassenger.on_event(:oob_work) do
   puts "out-of-band work"
-  wait_for("work") if File.exist?("slow-work")
+  Probe.wait_for("work") if File.exist?("slow-work")
 end
 
 # A body whose pieces come one by one.
@@ -52,8 +57,8 @@ class Pieces
   def each
     @texts.each do |text|
       case text
-      when "wait" then wait_for("gate")
-      when "fail" then fail_on_purpose
+      when "wait" then Probe.wait_for("gate")
+      when "fail" then Probe.fail_on_purpose
       else yield text
       end
     end
@@ -94,7 +99,7 @@ end
 
 def wait(number)
   puts "waiting#{number}"
-  wait_for("gate#{number}")
+  Probe.wait_for("gate#{number}")
   ok
 end
 
@@ -115,7 +120,7 @@ end
 def answer(name, query, env)
   case name
   when "" then ok
-  when "imported-by" then ok(IMPORTED_BY.to_s)
+  when "imported-by" then ok(Probe::IMPORTED_BY.to_s)
   when "variables" then ok(variables(env))
   when "echo" then ok(env["rack.input"].read)
   when "read-late" then [200, {}, LateReader.new(env["rack.input"])]
@@ -126,7 +131,7 @@ def answer(name, query, env)
   when "header" then header(*query.split("=", 2))
   when "length" then length(*query.split(","))
   when "file" then [200, {}, Payload.new]
-  when "error" then fail_on_purpose
+  when "error" then Probe.fail_on_purpose
   when "kill" then Process.kill("KILL", Process.pid)
   when "end" then exit!(query.to_i)
   when "request-out-of-band-work" then ok("ok", 200, "!~Request-OOB-Work" => "true")
