@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +12,14 @@ from pathlib import Path
 import pytest
 
 import spawner
+from spawner import loaders
 from spawner.app_types import APP_TYPES, CAPABILITIES
 from spawner.loaders import python as python_loader
 from tests.interpreters import interpreters_to_test
 
 APPS = Path(__file__).parent / "apps"
 START = str(Path(python_loader.__file__).with_name("start.py"))  # the Python loader
+RUBY_START = str(Path(loaders.__file__).with_name("ruby") / "start.rb")
 ROOT = str(Path(spawner.__file__).parent) + "/"  # below it is all that the Python loader is made of
 _PROCESSES = ("fork", "execute", "titles", "backtraces", "friendly")
 _REQUESTS = ("threads", "max-requests", "out-of-band-work", "strict-responses", *CAPABILITIES)
@@ -57,8 +61,17 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
         return [
             *(LoaderUnderTest(name, (path, START), apps, ours) for name, path in interpreters_to_test().items()),
             LoaderUnderTest("plain", (sys.executable, str(PLAIN)), apps, plain),
+            *ruby_loaders(ours),
         ]
     missing = frozenset(filter(None, config.getoption("--without").split(",")))
     assert missing <= ABILITIES, f"--without takes {', '.join(sorted(ABILITIES))}"
     apps = Path(config.getoption("--apps")).absolute()
     return [LoaderUnderTest("loader", tuple(shlex.split(command)), apps, ABILITIES - missing)]
+
+
+def ruby_loaders(abilities: frozenset[str] = ABILITIES - CAPABILITIES.keys()) -> list[LoaderUnderTest]:
+    """Return the Ruby loader, if this machine has Ruby and Rack."""
+    ruby = shutil.which("ruby")
+    if ruby is None or subprocess.run([ruby, "-e", "require 'rack'"], stderr=subprocess.DEVNULL).returncode:
+        return []
+    return [LoaderUnderTest("ruby", (ruby, RUBY_START), APPS / "ruby", abilities)]

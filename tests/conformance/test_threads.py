@@ -30,11 +30,16 @@ def running(group: Group) -> list[int]:
 
 
 def wait_until_asleep(worker: Process) -> None:
-    """Wait until its main thread waits for connections."""
+    """Wait until one of its threads waits for connections."""
     deadline = time.monotonic() + 30
-    while not Path(f"/proc/{worker.pid}/wchan").read_text().startswith(("ep_", "do_epoll")):
-        assert time.monotonic() < deadline, Path(f"/proc/{worker.pid}/wchan").read_text()
+    while not any(where.startswith(("ep_", "do_epoll")) for where in waits(worker)):
+        assert time.monotonic() < deadline, waits(worker)
         time.sleep(0.001)
+
+
+def waits(worker: Process) -> list[str]:
+    """Return what each of its threads waits for."""
+    return [path.read_text() for path in Path(f"/proc/{worker.pid}/task").glob("*/wchan")]
 
 
 def cpu_ticks(worker: Process) -> int:

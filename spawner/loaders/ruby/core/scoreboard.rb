@@ -1,0 +1,177 @@
+# frozen_string_literal: true
+
+module JumpseatLoader
+  # The scoreboard of a group (docs/protocol.md, section 6): a file in memory, of which each worker writes one slot.
+  # Every change is one write, so a reader never sees half a field.
+  class Scoreboard
+    CELLS = 128 # of a slot: a worker can be in more requests, which are counted and not shown
+    CELL_SIZE = 512 # bytes; the header is as long
+    SLOT_SIZE = CELL_SIZE * (1 + CELLS)
+
+    # `file`: of the memfd; owned from now on.
+    def initialize(file)
+      @file = file
+      @size = file.stat.size
+    end
+
+    # Returns the writer of slot `number`, counted from 0, for a worker that can be in `capacity` requests. Raises
+    # ArgumentError when there is none.
+    def slot(number, capacity)
+      if number.negative? || (number + 1) * SLOT_SIZE > @size
+        raise ArgumentError, "the scoreboard has no slot #{number}"
+      end
+
+      SlotWriter.new(@file, number * SLOT_SIZE, capacity)
+    end
+  end
+
+  # Writes one worker's slot. Any thread may start and finish requests.
+  #
+  # Invariants: `running` is how many requests have started and not finished; it and the header change under `@lock`.
+  class SlotWriter
+    HEADER = "L<4Q<4"
+    FREE = 0
+    SERVING = 1
+    OUT_OF_BAND = 2
+
+    # How many requests it has served, and in how many it is.
+    attr_reader :requests, :running
+
+    def initialize(file, offset, capacity)
+      @file = file
+      @offset = offset
+      @capacity = capacity
+      @pid = Process.pid
+      @lock = Mutex.new
+      @requests = @running = @busy_since = @hidden_deadline = 0
+      @hidden_deadlines = {}
+      @cells = Array.new(capacity) { |number| new_cell(number) }
+      @taken = Array.new(capacity, false)
+      @idle_since = now
+    end
+
+    # The worker accepts; it has served nothing. The worker that had the slot before may have been killed in a request.
+    def worker_ready
+      @cells.each(&:clear)
+      @idle_since = now
+      write_header(SERVING)
+    end
+
+    # A connection has been accepted. Returns the first cell that is free.
+    def request_started
+      @lock.synchronize do
+        @busy_since = now if @running.zero?
+        @running += 1
+        write_header(SERVING)
+        cell = @cells[@taken.index(false)]
+        @taken[cell.number] = true
+        cell
+      end
+    end
+
+    # The connection is closed, and its cell is empty. `served`: the app has been called.
+    def request_finished(cell, served)
+      @lock.synchronize do
+        @taken[cell.number] = false
+        @requests += 1 if served
+        @running -= 1
+        @idle_since = now if @running.zero?
+        write_header(SERVING)
+      end
+    end
+
+    # How many requests have started.
+    def started
+      @lock.synchronize { @requests + @running }
+    end
+
+    # The deadline of a request that is not shown, in ns; 0: it has none. The header has the first of them.
+    def hide_deadline(number, deadline)
+      @lock.synchronize do
+        deadline.zero? ? @hidden_deadlines.delete(number) : @hidden_deadlines[number] = deadline
+        @hidden_deadline = @hidden_deadlines.values.min || 0
+        write_header(SERVING)
+      end
+    end
+
+    def out_of_band_work_started
+      write_header(OUT_OF_BAND)
+    end
+
+    def out_of_band_work_finished
+      @idle_since = now
+      write_header(SERVING)
+    end
+
+    # The slot is free.
+    def worker_ended
+      write_header(FREE)
+    end
+
+    private
+
+    def new_cell(number)
+      return HiddenCell.new(self, number) if number >= Scoreboard::CELLS
+
+      CellWriter.new(@file, @offset + Scoreboard::CELL_SIZE * (1 + number), number)
+    end
+
+    def write_header(state)
+      fields = [state, @pid, @running, @capacity, @requests, @busy_since, @idle_since, @hidden_deadline]
+      @file.pwrite(fields.pack(HEADER), @offset)
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
+    end
+  end
+
+  # Writes one cell: a request that the worker is in.
+  class CellWriter
+    CELL = "L<2Q<2a*"
+    LONGEST_TEXT = 488 # bytes
+    NO_REQUEST = ("\0" * 24).b.freeze
+
+    # Which of its slot's cells it is, counted from 0.
+    attr_reader :number
+
+    def initialize(file, offset, number)
+      @file = file
+      @offset = offset
+      @number = number
+    end
+
+    # A request has been accepted. `head`: the payload of its head; times in ns; a `deadline` of 0: never. The text of
+    # the request before stays behind a shorter one: `length` says what counts.
+    def fill(head, since, deadline)
+      text = head.bytesize > LONGEST_TEXT ? head.byteslice(0, LONGEST_TEXT) : head
+      @file.pwrite([1, text.bytesize, since, deadline, text].pack(CELL), @offset)
+    end
+
+    # The request is over.
+    def clear
+      @file.pwrite(NO_REQUEST, @offset)
+    end
+  end
+
+  # As CellWriter, for a request that finds no cell: only its deadline is written, if it is the first of all.
+  class HiddenCell
+    attr_reader :number
+
+    def initialize(slot, number)
+      @slot = slot
+      @number = number
+      @deadline = 0
+    end
+
+    def fill(_head, _since, deadline)
+      @deadline = deadline
+      @slot.hide_deadline(@number, deadline) unless deadline.zero?
+    end
+
+    def clear
+      @slot.hide_deadline(@number, 0) unless @deadline.zero?
+      @deadline = 0
+    end
+  end
+end

@@ -1,0 +1,92 @@
+# frozen_string_literal: true
+
+module JumpseatLoader
+  # What is done before the first fork, so that workers share memory, and in each worker, so that they share nothing that
+  # only one process can use.
+  module Forking
+    module_function
+
+    # Collects what is not needed and moves the rest together: pages that nobody writes to stay shared. Once, before the
+    # first fork.
+    def warm_up
+      return Process.warmup if Process.respond_to?(:warmup)
+
+      GC.start
+      compact
+      GC.start
+    end
+
+    def compact
+      GC.compact if GC.respond_to?(:compact)
+    rescue NotImplementedError
+      nil
+    end
+
+    # In a forked worker, before the app's own hooks: other random numbers, own connections to databases.
+    def after_fork
+      srand
+      reconnect_active_record
+      reconnect_sequel
+      reconnect_mongoid
+    end
+
+    # Each thread connects anew when it needs to.
+    def reconnect_active_record
+      return unless defined?(::ActiveRecord::Base)
+
+      base = ::ActiveRecord::Base
+      handler = base.connection_handler if base.respond_to?(:connection_handler)
+      if ::ActiveRecord::VERSION::STRING.to_f >= 7.1
+        handler.clear_all_connections!(:all)
+      elsif base.respond_to?(:clear_all_connections!)
+        base.clear_all_connections!
+      elsif base.respond_to?(:establish_connection)
+        base.establish_connection
+      end
+    end
+
+    def reconnect_sequel
+      ::Sequel::DATABASES.each(&:disconnect) if defined?(::Sequel::DATABASES)
+    end
+
+    def reconnect_mongoid
+      return unless defined?(::Mongoid::Clients) && ::Mongoid::Clients.respond_to?(:clients)
+
+      ::Mongoid::Clients.clients.each_value do |client|
+        client.close
+        client.reconnect
+      end
+    end
+  end
+
+  # The threads that the import has started: a worker does not have them, unless somebody starts them again in it
+  # (docs/preloading.md). Made in the preloader, before each fork.
+  class LeftThreads
+    MOST = 50 # warnings
+
+    def initialize(files)
+      @threads = (Thread.list - [Thread.main]).map { |thread| describe(thread, files) }.compact.uniq
+    end
+
+    # Returns what is missing in this worker: for each a name, a blank and the text for people.
+    def warnings
+      here = (Thread.list - [Thread.main]).map { |thread| thread.name.to_s }
+      missing = @threads.reject { |name, _| here.include?(name) }
+      missing.first(MOST).map do |name, place|
+        "thread:#{name.split.join("_")} the thread '#{name}', which #{place}, was started during the import. The " \
+          "workers do not have it: start it in PhusionPassenger.on_event(:starting_worker_process)."
+      end
+    end
+
+    private
+
+    # Returns the thread's name and what it runs. Ruby inspects a thread as #<Thread:0x...@name file:line status>.
+    def describe(thread, files)
+      place = thread.inspect[/ (\S+:\d+) /, 1]
+      return nil if place.nil? || AppFiles.ours?(place)
+
+      place = files.absolute(place)
+      [thread.name || place, "runs #{place}"]
+    end
+  end
+end

@@ -1,0 +1,86 @@
+# frozen_string_literal: true
+
+module JumpseatLoader
+  # Rack's environment of a request, made of its CGI variables.
+  class Environment
+    TRUE = %w[on 1 true yes].freeze
+    # What stands in a path as it is (RFC 3986, pchar and "/").
+    ESCAPED = %r{[^A-Za-z0-9\-._~!$&'()*+,;=:@/%]}n.freeze
+    ESCAPED_WITH_PERCENT = %r{[^A-Za-z0-9\-._~!$&'()*+,;=:@/]}n.freeze
+
+    # `threads`: requests at a time; `multiprocess`: whether other processes serve the app, too.
+    def initialize(server_software, threads, multiprocess)
+      @defaults = {
+        "REQUEST_METHOD" => "GET", "SCRIPT_NAME" => "", "PATH_INFO" => "", "QUERY_STRING" => "",
+        "SERVER_NAME" => "localhost", "SERVER_PORT" => "80", "SERVER_PROTOCOL" => "HTTP/1.1",
+        "SERVER_SOFTWARE" => server_software.b.freeze
+      }.freeze
+      @rack = {
+        "rack.version" => [1, 3].freeze,
+        "rack.multithread" => threads > 1,
+        "rack.multiprocess" => multiprocess,
+        "rack.run_once" => false,
+        "rack.hijack?" => true
+      }.freeze
+    end
+
+    # Returns the environment; it is `env`, which has the CGI variables.
+    def complete(env, input)
+      @defaults.each { |name, value| env[name] = value unless env.key?(name) }
+      env["HTTP_VERSION"] = env["SERVER_PROTOCOL"]
+      keep_path_escaped(env)
+      env.update(@rack)
+      env["rack.input"] = input
+      env["rack.errors"] = $stderr
+      https = env["HTTPS"]
+      env["rack.url_scheme"] = https && TRUE.include?(https.downcase) ? "https" : "http"
+      env["rack.response_finished"] = []
+      env
+    end
+
+    private
+
+    # PATH_INFO of CGI is decoded, that of Rack is not: it is taken from REQUEST_URI, or escaped anew if that has another
+    # path (mod_rewrite has changed it).
+    def keep_path_escaped(env)
+      path = env["PATH_INFO"]
+      script_name = env["SCRIPT_NAME"]
+      uri = path_of(env["REQUEST_URI"])
+      decoded = script_name.empty? ? path : script_name + path
+      if uri != decoded
+        env["PATH_INFO"] = uri && unescape(uri) == decoded ? rest_of(uri, script_name) : escape(path)
+      elsif path.empty? && script_name.empty?
+        env["PATH_INFO"] = "/"
+      end
+    end
+
+    # Returns the path of a request's URI, also of one with a scheme and a host.
+    def path_of(uri)
+      return nil if uri.nil?
+
+      path = uri.include?("?") ? uri[0, uri.index("?")] : uri
+      path.start_with?("/") ? path : path[%r{\A[A-Za-z][A-Za-z0-9+.-]*://[^/]*(/.*)\z}m, 1]
+    end
+
+    # Returns what of an escaped path is behind the script's name.
+    def rest_of(uri, script_name)
+      return uri if script_name.empty?
+
+      position = 0
+      script_name.bytesize.times { position += uri.getbyte(position) == 37 ? 3 : 1 } # a percent sign
+      uri.byteslice(position..-1)
+    end
+
+    def unescape(path)
+      return path unless path.include?("%")
+
+      path.gsub(/%([0-9A-Fa-f]{2})/n) { $1.hex.chr }.force_encoding(Encoding::BINARY)
+    end
+
+    def escape(path)
+      return "/" if path.empty?
+
+      path.gsub(ESCAPED_WITH_PERCENT) { |byte| format("%%%02X", byte.ord) }
+    end
+  end
+end
