@@ -72,16 +72,19 @@ class ListenTakeover {
   // Count the requests of the server, and give its sockets the address that they have for the app.
   watch(server) {
     const { scoreboard } = this;
+    const { openResponses } = this.api;
     const { emit } = server;
-    server.emit = function emitCounted(event, ...rest) {
-      if (REQUESTS.has(event)) {
-        scoreboard.requestStarted(rest[0], rest[1]);
+    server.emit = function emitCounted(event, first, second, third) {
+      if (event === 'connection') {
+        setAddress(first);
+      } else if (REQUESTS.has(event)) {
+        scoreboard.requestStarted(first, second);
+        openResponses.add(second);
+        second.once('close', () => openResponses.delete(second));
       } else if (TUNNELS.has(event)) {
-        scoreboard.requestStarted(rest[0], rest[1]);
-      } else if (event === 'connection') {
-        setAddress(rest[0]);
+        scoreboard.requestStarted(first, second);
       }
-      return emit.call(this, event, ...rest);
+      return emit.call(this, event, first, second, third);
     };
   }
 }

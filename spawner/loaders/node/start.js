@@ -40,6 +40,7 @@ function main() {
   takeover.install();
   leaveNoTrace();
   Module.runMain();
+  failure.hearOfTheEndLast();
 }
 
 function isReadable(entryFile, failure) {

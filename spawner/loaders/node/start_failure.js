@@ -1,6 +1,8 @@
 // Tells the supervisor why an app does not come to listen: an error that nobody catches, or an end before.
 'use strict';
 
+const fs = require('fs');
+
 const LONGEST_SUMMARY = 1000; // characters
 const UNSETTLED_AWAIT = 13; // the exit status of Node.js when an `await` at the top of a module never ends
 
@@ -23,6 +25,14 @@ class StartFailure {
     process.on('exit', this.onExit);
   }
 
+  // Hear of the end behind Node.js itself, which decides in a listener of its own what status an unsettled await has.
+  hearOfTheEndLast() {
+    if (!this.isOver) {
+      process.off('exit', this.onExit);
+      process.on('exit', this.onExit);
+    }
+  }
+
   // The app listens: what happens from now on is reported as Node.js does it.
   stop() {
     this.isOver = true;
@@ -34,7 +44,8 @@ class StartFailure {
   report(step, summary, traceback) {
     if (!this.isOver) {
       this.isOver = true;
-      this.channel.sendAndWait({ type: 'failed', step, summary: summary.slice(0, LONGEST_SUMMARY), traceback });
+      const message = { type: 'failed', step, summary: summary.slice(0, LONGEST_SUMMARY), traceback: withoutOurs(traceback) };
+      this.channel.sendAndWait(message);
     }
   }
 
@@ -51,15 +62,15 @@ class StartFailure {
 
   // The stack of an error of syntax begins with the place.
   doesNotCompile(error, stack) {
-    const isSyntaxError = error instanceof SyntaxError;
-    return isSyntaxError && (stack.startsWith(this.entryFile) || stack.startsWith(`file://${this.entryFile}`));
+    const file = fs.realpathSync(this.entryFile);
+    return error instanceof SyntaxError && [file, `file://${file}`].some((place) => stack.startsWith(`${place}:`));
   }
 
   ended(status) {
     if (this.isOver) {
       return;
     }
-    if (status === UNSETTLED_AWAIT) {
+    if (process.exitCode === UNSETTLED_AWAIT) {
       this.report('import the app', 'the app has ended: an `await` at the top of a module waits for what never comes', '');
     } else if (this.hasNothingToDo) {
       this.report('find the application', 'the app has ended without a server that listens: http.Server.listen() was not called', '');
@@ -68,6 +79,10 @@ class StartFailure {
     }
     process.exitCode = status || 1;
   }
+}
+
+function withoutOurs(stack) {
+  return stack.split('\n').filter((line) => !line.includes(`${__dirname}/`)).join('\n');
 }
 
 function watch(channel, entryFile) {

@@ -4,12 +4,14 @@ import re
 from typing import Dict, List, Mapping, NamedTuple
 
 FIRST_DESCRIPTOR = 3  # of those that a program inherits, as systemd's services do (sd_listen_fds(3))
-_SHELL = "/bin/sh"
+SHELL = "/bin/sh"
 _PORT = re.compile(r"\$\{?PORT\b")
 _SOCKET = re.compile(r"\$\{?PASSENGER_SOCKET\b")
-# A command that is one program with its arguments. Everything else is the shell's to understand.
-_SIMPLE = re.compile(r"""[^;&|<>()`\n\\#]+\Z""")
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+# Assignments, and one program with its arguments. Everything else is the shell's to understand.
+_SIMPLE = re.compile(
+    r"""(?P<assignments>\s*(?:[A-Za-z_][A-Za-z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"'])*\s+)*)(?P<word>[^\s=]+)(?:\s.*)?\Z"""
+)
+_NOT_SIMPLE = re.compile(r"[;&|<>()`\n\\#]")
 _OF_THE_SHELL = frozenset(
     ". : [ alias break bg case cd command continue do done echo elif else esac eval exec exit export false fc fg fi for "
     "function getopts hash if in jobs kill local printf pwd read readonly return set shift source test then time times "
@@ -42,12 +44,15 @@ def ways_of(command: str) -> Ways:
 def shell_arguments(command: str) -> List[str]:
     """Return the arguments that run a start command so that the program replaces the shell where that is possible.
 
-    A simple command is given `exec`. Of others, most shells execute the last program in their own place by themselves.
+    A simple command is given `exec`, also behind others and `&&`. Whoever writes more has to write it there himself.
     """
-    words = command.split()
-    simple = words and _SIMPLE.match(command.strip()) and not _ASSIGNMENT.match(words[0])
-    prefix = "exec " if simple and words[0] not in _OF_THE_SHELL else ""
-    return [_SHELL, "-c", prefix + command.strip()]
+    before, also, last = command.strip().rpartition("&&")
+    simple = _SIMPLE.match(last)
+    quoted = before.count("'") % 2 or before.count('"') % 2  # the last && is within quotes
+    if quoted or simple is None or _NOT_SIMPLE.search(before.replace("&&", "") + last) or simple.group("word") in _OF_THE_SHELL:
+        return [SHELL, "-c", command]
+    place = simple.start("word")
+    return [SHELL, "-c", before + also + last[:place] + "exec " + last[place:]]
 
 
 def program_environment(

@@ -4,6 +4,7 @@ Single-threaded, one epoll. It ends when the program has ended. When it ends ear
 line, and ends the program.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -14,7 +15,7 @@ from ..python.core.control_line import ControlLine, ControlMessage
 from ..python.core.loader_errors import LineClosed
 from ..python.core.signal_queue import SignalQueue
 from ..python.diagnostics import error_log, process_inspection
-from . import program_pidfd
+from . import program_pidfd, start_command
 from .event_loop import READ, EventLoop
 from .supervised_program import Fields, SupervisedProgram, SupervisorCalls
 
@@ -93,11 +94,24 @@ class Supervisor(SupervisorCalls):
             self._end_line()
 
     def terminate(self) -> None:
-        if not self._program_ended:
+        if self._program_ended:
+            return
+        if self._shell_waits():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._pid, signal.SIGTERM)
+        else:
             program_pidfd.send_signal(self._pidfd, signal.SIGTERM)
 
     def warn(self, text: str) -> None:
         error_log.log("jumpseat: " + text)
+
+    def _shell_waits(self) -> bool:
+        """Whether the process is still a shell, which has started the program as its child and passes no signal on."""
+        try:
+            leads = os.getpgid(self._pid) == self._pid
+            return leads and os.path.samefile("/proc/{}/exe".format(self._pid), start_command.SHELL)
+        except OSError:
+            return False
 
     # What happens
 
