@@ -5,9 +5,8 @@ further before: so a slow reader slows the writer down. The end of one direction
 """
 
 import errno
-import os
 import socket
-from typing import Callable, Dict, Optional, Set
+from typing import Callable, Dict, Optional
 
 from .event_loop import HANG_UP, READ, WRITE, EventLoop
 
@@ -71,7 +70,11 @@ class RelayedConnection:
     """A client's connection and the one to the program. Closes both when both directions have finished."""
 
     def __init__(
-        self, loop: EventLoop, client: socket.socket, program: socket.socket, ended: Callable[["RelayedConnection"], None]
+        self,
+        loop: EventLoop,
+        client: socket.socket,
+        program: socket.socket,
+        ended: Callable[["RelayedConnection"], None],
     ) -> None:
         self._loop = loop
         self._client = client

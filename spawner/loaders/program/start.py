@@ -14,9 +14,9 @@ _ROOT = "_jumpseat_loader"
 def main() -> None:
     """Start a program on the control line whose descriptor is the first argument. Does not return."""
     own_folder = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry or os.getcwd()) != os.path.realpath(own_folder)]
+    del sys.path[0]  # this folder, whose modules have names of their own
     root = type(sys)(_ROOT)
-    root.__path__ = [os.path.dirname(os.path.dirname(own_folder))]  # type: ignore[attr-defined]
+    root.__path__ = [os.path.dirname(os.path.dirname(own_folder))]
     sys.modules[_ROOT] = root
     import_module(_ROOT + ".loaders.program.launch").run(int(sys.argv[1]))
 

@@ -13,8 +13,8 @@ _SIMPLE = re.compile(
 )
 _NOT_SIMPLE = re.compile(r"[;&|<>()`\n\\#]")
 _OF_THE_SHELL = frozenset(
-    ". : [ alias break bg case cd command continue do done echo elif else esac eval exec exit export false fc fg fi for "
-    "function getopts hash if in jobs kill local printf pwd read readonly return set shift source test then time times "
+    ". : [ alias break bg case cd command continue do done echo elif else esac eval exec exit export false fc fg fi "
+    "for function getopts hash if in jobs kill local printf pwd read readonly return set shift source test then time times "
     "trap true type ulimit umask unalias unset until wait while { } !".split()
 )
 _OURS = "JUMPSEAT_"
@@ -49,7 +49,9 @@ def shell_arguments(command: str) -> List[str]:
     before, also, last = command.strip().rpartition("&&")
     simple = _SIMPLE.match(last)
     quoted = before.count("'") % 2 or before.count('"') % 2  # the last && is within quotes
-    if quoted or simple is None or _NOT_SIMPLE.search(before.replace("&&", "") + last) or simple.group("word") in _OF_THE_SHELL:
+    if quoted or simple is None or simple.group("word") in _OF_THE_SHELL:
+        return [SHELL, "-c", command]
+    if _NOT_SIMPLE.search(before.replace("&&", "") + last):
         return [SHELL, "-c", command]
     place = simple.start("word")
     return [SHELL, "-c", before + also + last[:place] + "exec " + last[place:]]
