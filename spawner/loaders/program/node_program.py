@@ -14,7 +14,7 @@ from ..python.core import scoreboard_writer
 from ..python.core.control_line import ControlMessage
 from .addresses import PrivateFolder
 from .event_loop import READ
-from .listener_backlog import backlog_of
+from .socket_diagnostics import backlog_of
 from .start_command import without_ours
 from .supervised_program import Execution, Fields, SupervisedProgram, SupervisorCalls
 
@@ -66,7 +66,7 @@ class NodeProgram(SupervisedProgram):
             "app_root": self._load.get("app_root"),
             "startup_file": self._load.get("startup_file"),
             "group": self._load.get("group"),
-            "backlog": backlog_of(self._load.descriptors[0]),
+            "backlog": backlog_of(self._load.descriptors[0]) or 0,
             "scoreboard_offset": slot * scoreboard_writer.SLOT_SIZE,
             "capacity": int(self._load.get("concurrency") or 0),
             "max_requests": int(self._load.get("max_requests") or 0),

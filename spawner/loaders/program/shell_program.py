@@ -14,6 +14,7 @@ from . import accept_evidence
 from .addresses import NotListening, Port, PrivateFolder, PrivateSocket, QueueFull, is_connected
 from .event_loop import READ, Timer
 from .relay_acceptor import Address, RelayAcceptor
+from .socket_diagnostics import backlog_of
 from .start_command import program_environment, shell_arguments, ways_of
 from .supervised_program import Execution, SupervisedProgram, SupervisorCalls
 
@@ -34,6 +35,7 @@ class ShellProgram(SupervisedProgram):
         self._ways = ways_of(self._command)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, load.descriptors[0])
         self._listener.setblocking(False)
+        self._backlog = backlog_of(load.descriptors[0])
         # A program that needs the port for itself alone has failed then. The next start is tried without.
         self._port = Port(held=int(load.get("failed_starts") or 0) % 2 == 0)
         self._folder = PrivateFolder()
@@ -142,6 +144,8 @@ class ShellProgram(SupervisedProgram):
     def _serve_by_itself(self) -> None:
         """The program accepts on the group's socket."""
         self._is_up = True
+        if self._backlog is not None:
+            self._listener.listen(self._backlog)  # the program may have called listen(2): the queue keeps its length
         self._supervisor.ready(CAPABILITIES)
 
     def _serve_at(self, address: Address) -> None:

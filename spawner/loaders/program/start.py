@@ -14,7 +14,8 @@ _ROOT = "_jumpseat_loader"
 def main() -> None:
     """Start a program on the control line whose descriptor is the first argument. Does not return."""
     own_folder = os.path.dirname(os.path.abspath(__file__))
-    del sys.path[0]  # this folder, whose modules have names of their own
+    if sys.path[:1] == [own_folder]:
+        del sys.path[0]  # its modules are those of a package
     root = type(sys)(_ROOT)
     root.__path__ = [os.path.dirname(os.path.dirname(own_folder))]
     sys.modules[_ROOT] = root

@@ -14,8 +14,8 @@ _SIMPLE = re.compile(
 _NOT_SIMPLE = re.compile(r"[;&|<>()`\n\\#]")
 _OF_THE_SHELL = frozenset(
     ". : [ alias break bg case cd command continue do done echo elif else esac eval exec exit export false fc fg fi "
-    "for function getopts hash if in jobs kill local printf pwd read readonly return set shift source test then time times "
-    "trap true type ulimit umask unalias unset until wait while { } !".split()
+    "for function getopts hash if in jobs kill local printf pwd read readonly return set shift source test then time "
+    "times trap true type ulimit umask unalias unset until wait while { } !".split()
 )
 _OURS = "JUMPSEAT_"
 
