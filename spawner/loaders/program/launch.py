@@ -49,8 +49,8 @@ def run(descriptor: int) -> NoReturn:
 
 def _launch(line: ControlLine) -> int:
     """Return the exit status, if there is no program."""
-    version = "{}.{}.{}".format(*sys.version_info[:3])
-    line.send("hello", [("python", version), ("executable", sys.executable or "")])
+    version = "Python {}.{}.{}".format(*sys.version_info[:3])
+    line.send("hello", [("runtime", version), ("executable", sys.executable or "")])
     load = line.receive()
     if load is None or load.kind == "retire":
         return 0
@@ -88,13 +88,11 @@ def _start(line: ControlLine, load: ControlMessage, program: SupervisedProgram, 
 
 
 def _program_of(load: ControlMessage) -> SupervisedProgram:
-    if load.get("nodejs"):
-        return NodeProgram(load)
-    return ShellProgram(load)
+    return NodeProgram(load) if load.get("interpreter") else ShellProgram(load)
 
 
 def _capacity(load: ControlMessage) -> int:
-    return int(load.get("concurrency") or 0) or _MOST_REQUESTS
+    return int(load.get("threads") or 0) or _MOST_REQUESTS
 
 
 def _fork_grandchild() -> bool:

@@ -29,7 +29,7 @@ class NodeProgram(SupervisedProgram):
 
     def __init__(self, load: ControlMessage) -> None:
         self._load = load
-        self._interpreter = load.get("nodejs")
+        self._interpreter = load.get("interpreter")
         self._scoreboard = os.dup(load.descriptors[1])
         self._folder = PrivateFolder()
         self._channel, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -68,7 +68,7 @@ class NodeProgram(SupervisedProgram):
             "group": self._load.get("group"),
             "backlog": backlog_of(self._load.descriptors[0]) or 0,
             "scoreboard_offset": slot * scoreboard_writer.SLOT_SIZE,
-            "capacity": int(self._load.get("concurrency") or 0),
+            "capacity": int(self._load.get("threads") or 0),
             "max_requests": int(self._load.get("max_requests") or 0),
             "private_folder": self._folder.path,
         }
