@@ -20,6 +20,8 @@ NAMES_OF_SEVERAL = {"main"} | {path.stem for path in (CHECKOUT / "spawner" / "cl
 EXCEPTIONS = {
     "apache_module/directives.py": "a table: one row after the other",
     "apache_module/embedding.py": "all that runs between the shared object and the spawner",
+    "start": "each loader's program has this name",
+    "spawner/loaders/program/start.py": "a program, which only imports",
     "spawner/shared/app_files.py": "one question, asked in all rooms of a loader",
     "spawner/shared/start_steps.py": "a table of words",
     "spawner/cli/commands/module_config.py": "a command is found by the name of its file",

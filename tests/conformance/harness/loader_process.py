@@ -214,6 +214,7 @@ class Preloader(Process):
                 pass_fds=[other],
                 cwd=app_root,
                 env={**_ordinary_environment(), **environment},
+                start_new_session=True,
             )
             stack.callback(self._end_child)
             self.line.close_other()

@@ -1,0 +1,116 @@
+// What this worker writes into its slot of the group's scoreboard (docs/protocol.md, section 6).
+//
+// Requests that begin and end within one turn of the event loop cost one write: what has changed is written when the
+// turn is over. Only the step from idle to busy is written at once, because the turn that follows may be long.
+'use strict';
+
+const fs = require('fs');
+
+const { SCOREBOARD } = require('./channel');
+
+const CELLS = 128;
+const CELL_SIZE = 512; // bytes; the header is as long
+const LONGEST_TEXT = 488;
+const NO_REQUEST = Buffer.alloc(24);
+const UNLIMITED = 65536; // requests at a time
+const SERVING = 1;
+
+class Scoreboard {
+  // `maxRequestsReached`: called once, with the number of requests that were begun.
+  constructor(configuration, maxRequestsReached) {
+    this.offset = configuration.scoreboard_offset;
+    this.maxRequests = configuration.max_requests;
+    this.maxRequestsReached = maxRequestsReached;
+    this.running = 0;
+    this.begun = 0;
+    this.counted = new WeakSet();
+    this.freeCells = Array.from({ length: CELLS }, (_, number) => CELLS - 1 - number);
+    this.changedCells = new Map(); // by number: the request that is in it now, or null
+    this.isFlushPlanned = false;
+    this.header = Buffer.alloc(48);
+    this.header.writeUInt32LE(SERVING, 0);
+    this.header.writeUInt32LE(process.pid, 4);
+    this.header.writeUInt32LE(configuration.capacity || UNLIMITED, 12);
+    this.header.writeBigUInt64LE(process.hrtime.bigint(), 32);
+  }
+
+  // `answer`: what is closed when the request is over: the response, or the socket of a tunnel.
+  requestStarted(request, answer) {
+    if (this.counted.has(request)) {
+      return; // the app has given it from one of its listeners to another one
+    }
+    this.counted.add(request);
+    this.begun += 1;
+    this.running += 1;
+    const cell = this.freeCells.pop();
+    if (cell !== undefined) {
+      this.changedCells.set(cell, { request, since: process.hrtime.bigint() });
+    }
+    if (this.running === 1) {
+      this.header.writeBigUInt64LE(process.hrtime.bigint(), 24);
+      this.writeHeader();
+    }
+    answer.once('close', () => this.requestFinished(cell));
+    this.planFlush();
+    if (this.begun === this.maxRequests) {
+      this.maxRequestsReached(this.begun);
+    }
+  }
+
+  requestFinished(cell) {
+    this.running -= 1;
+    if (cell !== undefined) {
+      this.changedCells.set(cell, null);
+      this.freeCells.push(cell);
+    }
+    if (this.running === 0) {
+      this.header.writeBigUInt64LE(process.hrtime.bigint(), 32);
+    }
+    this.planFlush();
+  }
+
+  planFlush() {
+    if (!this.isFlushPlanned) {
+      this.isFlushPlanned = true;
+      setImmediate(() => this.flush());
+    }
+  }
+
+  flush() {
+    this.isFlushPlanned = false;
+    for (const [cell, entry] of this.changedCells) {
+      const data = entry === null ? NO_REQUEST : cellOf(entry);
+      this.write(data, this.offset + CELL_SIZE * (1 + cell));
+    }
+    this.changedCells.clear();
+    this.writeHeader();
+  }
+
+  writeHeader() {
+    this.header.writeUInt32LE(this.running, 8);
+    this.header.writeBigUInt64LE(BigInt(this.begun - this.running), 16);
+    this.write(this.header, this.offset);
+  }
+
+  write(data, position) {
+    try {
+      fs.writeSync(SCOREBOARD, data, 0, data.length, position);
+    } catch {
+      // an app that closes what is not its own is not shown
+    }
+  }
+}
+
+function cellOf({ request, since }) {
+  const { method, headers, url } = request;
+  const text = Buffer.from(`REQUEST_METHOD\0${method}\0HTTP_HOST\0${headers.host || ''}\0REQUEST_URI\0${url}\0`, 'latin1');
+  const shown = text.subarray(0, LONGEST_TEXT);
+  const cell = Buffer.alloc(24 + shown.length);
+  cell.writeUInt32LE(1, 0);
+  cell.writeUInt32LE(shown.length, 4);
+  cell.writeBigUInt64LE(since, 8);
+  shown.copy(cell, 24);
+  return cell;
+}
+
+module.exports = { Scoreboard };

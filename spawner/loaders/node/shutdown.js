@@ -1,0 +1,70 @@
+// How a worker goes when it is told to: by the supervisor, or by SIGTERM.
+'use strict';
+
+const SIGNALS = ['SIGTERM', 'SIGINT'];
+const BEFORE_THE_DEADLINE = 1000; // milliseconds: connections that are open then are cut, so that exit hooks can run
+
+class Shutdown {
+  constructor(server, api) {
+    this.server = server;
+    this.api = api;
+    this.hasBegun = false;
+    for (const signal of SIGNALS) {
+      process.on(signal, () => this.begin(0));
+    }
+  }
+
+  // `deadline`: seconds of CLOCK_MONOTONIC when the process is killed; 0: there is no such time.
+  //
+  // An app that listens for the end of its process does what is to be done, and exits. For every other one the server
+  // takes no further connection, and the process ends when the open requests are finished.
+  begin(deadline) {
+    if (deadline) {
+      this.endBefore(deadline);
+    }
+    if (this.hasBegun) {
+      return;
+    }
+    this.hasBegun = true;
+    if (this.api.passenger.listenerCount('exit') > 0) {
+      this.api.passenger.emit('exit');
+    } else if (process.listenerCount('message') > 0) {
+      process.emit('message', 'shutdown');
+    } else {
+      this.close();
+    }
+  }
+
+  close() {
+    const { server } = this;
+    server.prependListener('request', (request, response) => this.closeAfter(response));
+    server.close(() => process.exit());
+    server.closeIdleConnections();
+    this.closeAfterOpenOnes();
+  }
+
+  // A response says that its connection is closed behind it, if it is not too late to say it.
+  closeAfter(response) {
+    if (!response.headersSent) {
+      response.shouldKeepAlive = false;
+    }
+    response.once('close', () => setImmediate(() => this.server.closeIdleConnections()));
+  }
+
+  closeAfterOpenOnes() {
+    for (const response of this.api.openResponses) {
+      this.closeAfter(response);
+    }
+  }
+
+  endBefore(deadline) {
+    const left = deadline * 1000 - Number(process.hrtime.bigint() / 1000000n) - BEFORE_THE_DEADLINE;
+    const timer = setTimeout(() => {
+      this.server.closeAllConnections();
+      process.exit();
+    }, Math.max(0, left));
+    timer.unref();
+  }
+}
+
+module.exports = { Shutdown };

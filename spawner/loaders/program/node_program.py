@@ -1,0 +1,137 @@
+"""A Node.js app: `node <folder>/loaders/node/start.js`, which accepts on the group's socket itself.
+
+The loader in Node has three descriptors: the group's socket, a channel to this supervisor, and the scoreboard, of which
+it writes its own slot. The channel carries lines of JSON in both directions (loaders/node/channel.js).
+"""
+
+import json
+import os
+import socket
+from typing import Any, Callable, Dict, List, Optional
+
+from ...shared import start_steps
+from ..python.core import scoreboard_writer
+from ..python.core.control_line import ControlMessage
+from .addresses import PrivateFolder
+from .event_loop import READ
+from .socket_diagnostics import backlog_of
+from .start_command import without_ours
+from .supervised_program import Execution, Fields, SupervisedProgram, SupervisorCalls
+
+CAPABILITIES = "http keep-alive"
+_LONGEST_MESSAGE = 1 << 20  # bytes
+_LONGEST_TEXT = 64 * 1024  # characters of a stack: it travels in one control message
+_START = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "node", "start.js")
+
+
+class NodeProgram(SupervisedProgram):
+    """Owns this end of the channel."""
+
+    def __init__(self, load: ControlMessage) -> None:
+        self._load = load
+        self._interpreter = load.get("interpreter")
+        self._scoreboard = os.dup(load.descriptors[1])
+        self._folder = PrivateFolder()
+        self._channel, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._received = b""
+        self._supervisor: SupervisorCalls
+        self._retiring = False
+
+    def __str__(self) -> str:
+        return self._interpreter
+
+    def prepare(self) -> Execution:
+        self._send(self._configuration())  # into the channel's buffer: the loader reads it when it starts
+        descriptors = [self._load.descriptors[0], self._theirs.fileno(), self._scoreboard]
+        return Execution([self._interpreter, _START], without_ours(os.environ), descriptors, self._close_given)
+
+    def begin(self, supervisor: SupervisorCalls, slot: object, session: int) -> None:
+        self._supervisor = supervisor
+        self._channel.setblocking(False)
+        supervisor.loop.watch(self._channel.fileno(), READ, self._on_readable)
+
+    def retire(self, deadline: float) -> None:
+        self._send({"type": "shutdown", "deadline": deadline})
+
+    def ended(self, done: Callable[[], None]) -> None:
+        self._on_readable(READ)  # what it has said last
+        done()
+
+    def close(self) -> None:
+        self._folder.remove()
+
+    def _configuration(self) -> Dict[str, Any]:
+        slot = int(self._load.get("slot"))
+        return {
+            "app_root": self._load.get("app_root"),
+            "startup_file": self._load.get("startup_file"),
+            "group": self._load.get("group"),
+            "backlog": backlog_of(self._load.descriptors[0]) or 0,
+            "scoreboard_offset": slot * scoreboard_writer.SLOT_SIZE,
+            "capacity": int(self._load.get("threads") or 0),
+            "max_requests": int(self._load.get("max_requests") or 0),
+            "private_folder": self._folder.path,
+        }
+
+    def _close_given(self) -> None:
+        os.close(self._load.descriptors[0])
+        os.close(self._scoreboard)
+        self._theirs.close()
+
+    def _send(self, message: Dict[str, Any]) -> None:
+        try:
+            self._channel.send(json.dumps(message).encode() + b"\n")
+        except OSError:
+            pass  # it has ended, or does not read: the spawner's deadlines hold
+
+    # What the loader says
+
+    def _on_readable(self, events: int) -> None:
+        try:
+            data = self._channel.recv(_LONGEST_MESSAGE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        lines = (self._received + data).split(b"\n")
+        self._received = lines.pop()
+        for line in lines:
+            self._on_line(line)
+        if not data or len(self._received) > _LONGEST_MESSAGE:
+            self._supervisor.loop.forget(self._channel.fileno())
+
+    def _on_line(self, line: bytes) -> None:
+        message = _parse(line)
+        if message is None:
+            return  # an app can write there what it likes
+        kind = message.get("type")
+        if kind == "ready":
+            self._supervisor.ready(CAPABILITIES)
+        elif kind == "failed":
+            self._supervisor.fail(_failure(message))
+            self._send({"type": "told"})
+        elif kind == "max_requests_reached":
+            self._supervisor.send("max_requests_reached", [("requests", _text(message, "requests"))])
+        elif kind == "warning":
+            self._supervisor.send("warning", [("text", _text(message, "text"))])
+
+
+def _parse(line: bytes) -> Optional[Dict[str, Any]]:
+    try:
+        message = json.loads(line.decode("utf-8", "replace"))
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _failure(message: Dict[str, Any]) -> Fields:
+    step = _text(message, "step")
+    fields: List[Any] = [("step", step if step in start_steps.OF_LOADERS else start_steps.IMPORT)]
+    summary = " ".join(_text(message, "summary").splitlines())
+    return [*fields, ("summary", summary), ("traceback", _text(message, "traceback")), ("cwd", os.getcwd())]
+
+
+def _text(message: Dict[str, Any], name: str) -> str:
+    """Return a field as text that can be encoded, without NUL."""
+    text = str(message.get(name, "")).replace("\0", "")[-_LONGEST_TEXT:]
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

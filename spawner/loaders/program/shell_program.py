@@ -1,0 +1,160 @@
+"""Any program that a start command runs: how it is executed, when it accepts, and how connections come to it.
+
+Three ways are open to a program, unless its start command names one of them: it accepts on the group's socket, which
+is its descriptor 3; on the port PORT of 127.0.0.1; on a socket that it makes as PASSENGER_SOCKET. Behind a port or a
+socket of its own, the supervisor accepts for it and relays the bytes.
+"""
+
+import os
+import socket
+from typing import Any, Callable, List, Optional, Tuple
+
+from ..python.core.control_line import ControlMessage
+from . import accept_evidence
+from .addresses import NotListening, Port, PrivateFolder, PrivateSocket, QueueFull, is_connected
+from .event_loop import READ, Timer
+from .relay_acceptor import Address, RelayAcceptor
+from .socket_diagnostics import backlog_of
+from .start_command import program_environment, shell_arguments, ways_of
+from .supervised_program import Execution, SupervisedProgram, SupervisorCalls
+
+CAPABILITIES = "http"
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between two looks whether the program accepts
+_GROWTH = 1.2
+_LOOKS_AFTER_READY = 60  # at addresses, of a program of which it is not certain that it uses descriptor 3
+_NOTIFICATION_SIZE = 4096  # bytes
+
+
+class ShellProgram(SupervisedProgram):
+    """Invariant: `_relay` is set once the program is known to accept at an address; `_is_up` from then on, or from
+    when it is known to accept on the group's socket.
+    """
+
+    def __init__(self, load: ControlMessage) -> None:
+        self._command = load.get("start_command") or os.environ.get("JUMPSEAT_START_COMMAND", "")
+        self._ways = ways_of(self._command)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, load.descriptors[0])
+        self._listener.setblocking(False)
+        self._backlog = backlog_of(load.descriptors[0])
+        # A program that needs the port for itself alone has failed then. The next start is tried without.
+        self._port = Port(held=int(load.get("failed_starts") or 0) % 2 == 0)
+        self._folder = PrivateFolder()
+        self._socket = PrivateSocket(self._folder)
+        self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._supervisor: SupervisorCalls
+        self._slot: Any = None
+        self._pid = 0
+        self._relay: Optional[RelayAcceptor] = None
+        self._is_up = False
+        self._pause = _FIRST_PAUSE
+        self._looks_left = _LOOKS_AFTER_READY
+        self._timer: Optional[Timer] = None
+        self._warned = False
+
+    def __str__(self) -> str:
+        return self._command
+
+    def prepare(self) -> Execution:
+        address = os.path.join(self._folder.path, "notify.sock")
+        self._notifications.bind(address)
+        environment = program_environment(os.environ, os.getpid(), self._port.number, self._socket.path, address)
+        given: List[int] = [self._listener.fileno()] if self._ways.inherited else []
+        if not given:
+            del environment["LISTEN_FDS"], environment["LISTEN_PID"]
+        return Execution(shell_arguments(self._command), environment, given, lambda: None)
+
+    def begin(self, supervisor: SupervisorCalls, slot: object, session: int) -> None:
+        self._supervisor, self._slot, self._pid = supervisor, slot, session
+        supervisor.loop.watch(self._notifications.fileno(), READ, self._on_notification)
+        self._look()
+
+    def retire(self, deadline: float) -> None:
+        self._stop_looking()
+        if self._relay is not None:
+            self._relay.stop(self._supervisor.terminate)
+        else:
+            self._supervisor.terminate()
+
+    def ended(self, done: Callable[[], None]) -> None:
+        self._stop_looking()
+        if self._relay is not None:
+            self._relay.stop(done)
+        else:
+            done()
+
+    def close(self) -> None:
+        self._folder.remove()
+
+    # When it accepts
+
+    def _look(self) -> None:
+        """Look whether the program accepts; if not, look again after a while."""
+        self._timer = None
+        for address in self._addresses():
+            if self._accepts_at(address):
+                self._serve_at(address)
+                return
+        if self._is_up:
+            self._looks_left -= 1
+        elif self._ways.inherited:
+            self._look_at_inherited()
+        if not self._is_up or self._looks_left:
+            self._timer = self._supervisor.loop.call_later(self._pause, self._look)
+            self._pause = min(self._pause * _GROWTH, _LONGEST_PAUSE)
+
+    def _addresses(self) -> Tuple[Address, ...]:
+        found: Tuple[Address, ...] = (self._port,) if self._ways.port or self._ways.inherited else ()
+        return (*found, self._socket) if self._ways.own_socket or self._ways.inherited else found
+
+    def _accepts_at(self, address: Address) -> bool:
+        try:
+            connection = address.connect()
+        except (NotListening, QueueFull, OSError):
+            return False
+        try:
+            if not is_connected(connection):
+                return False
+            if address.is_ours(connection):
+                return True
+            if not self._warned:
+                self._supervisor.warn("%s: a program of another user listens there; it is sent nothing" % address)
+            self._warned = True
+        except (NotListening, OSError):
+            pass
+        finally:
+            connection.close()
+        return False
+
+    def _look_at_inherited(self) -> None:
+        inode = os.fstat(self._listener.fileno()).st_ino
+        evidence = accept_evidence.look(self._pid, inode)
+        if evidence == accept_evidence.ACCEPTS:
+            self._looks_left = 0
+        if evidence != accept_evidence.NOT_YET:
+            self._serve_by_itself()
+
+    def _on_notification(self, events: int) -> None:
+        try:
+            data = self._notifications.recv(_NOTIFICATION_SIZE)
+        except OSError:
+            return
+        if b"READY=1" in data.split(b"\n") and self._ways.inherited and not self._is_up:
+            self._serve_by_itself()
+
+    def _serve_by_itself(self) -> None:
+        """The program accepts on the group's socket."""
+        self._is_up = True
+        if self._backlog is not None:
+            self._listener.listen(self._backlog)  # the program may have called listen(2): the queue keeps its length
+        self._supervisor.ready(CAPABILITIES)
+
+    def _serve_at(self, address: Address) -> None:
+        """The program accepts at an address of its own."""
+        self._is_up = True
+        self._supervisor.ready(CAPABILITIES)
+        loop, warn = self._supervisor.loop, self._supervisor.warn
+        self._relay = RelayAcceptor(loop, self._listener, address, self._slot, warn)
+
+    def _stop_looking(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
