@@ -1,4 +1,4 @@
-"""Heads of requests that wait for an app that did not start: of SCGI, or of HTTP/1.1 if the app's loader speaks that."""
+"""Heads of requests that wait for an app that did not start: of SCGI, or of HTTP/1.1 if its loader speaks that."""
 
 from __future__ import annotations
 
