@@ -10,7 +10,7 @@
 
 enum {
     PATH_SIZE = sizeof(((struct sockaddr_un *)0)->sun_path),
-    CHECK_MILLISECONDS = 500
+    CHECK_MILLISECONDS = 250
 };
 
 typedef struct idle_connection {

@@ -11,7 +11,7 @@
 
 enum {
     PASSENGER_IDLE_LIMIT = 64,             /* most connections that wait; then the oldest one makes room */
-    PASSENGER_IDLE_MILLISECONDS = 2000     /* the longest that one waits: less than servers of HTTP usually do */
+    PASSENGER_IDLE_MILLISECONDS = 1000     /* the longest that one waits: less than servers of HTTP usually do */
 };
 
 /* Takes the connection of `backend`, which led to the socket at `path`, and on which nothing is expected any more. It is
