@@ -358,6 +358,14 @@ def answered(server: CheckedHttpd, exchange: Exchange, answer: bytes = OK + b"Co
     return waiting.result()
 
 
+def answered_anew(server: CheckedHttpd, backend: ScriptedLoader) -> Answer:
+    """The answer to a request that comes on a connection of its own."""
+    waiting = Background(lambda: server.get("/", "kept.example"))
+    with backend.accept() as exchange:
+        exchange.send(OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nok")
+    return waiting.result()
+
+
 def first_exchange(server: CheckedHttpd, backend: ScriptedLoader, answer: bytes, method: str = "GET") -> Exchange:
     """A connection that has served one request."""
     waiting = Background(lambda: server.request(method, "/", "kept.example", body=b"x" if method == "POST" else None))
@@ -400,6 +408,7 @@ def test_a_connection_is_closed_when_it_may_not_be_kept(
     server: CheckedHttpd, backend: ScriptedLoader, method: str, answer: bytes
 ) -> None:
     with first_exchange(server, backend, answer, method) as exchange:
+        assert answered_anew(server, backend).text == "ok"
         assert exchange.read(1) == b""
 
 
@@ -415,10 +424,7 @@ def test_a_request_with_a_body_gets_a_connection_of_its_own(server: CheckedHttpd
 def test_what_comes_without_a_request_is_no_answer(server: CheckedHttpd, backend: ScriptedLoader) -> None:
     with first_exchange(server, backend, OK + b"Content-Length: 2\r\n\r\nok") as exchange:
         exchange.send(OK + b"Content-Length: 4\r\n\r\nevil")
-        waiting = Background(lambda: server.get("/", "kept.example"))
-        with backend.accept() as other:
-            other.send(OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nok")
-        assert waiting.result().text == "ok"
+        assert answered_anew(server, backend).text == "ok"
 
 
 def test_a_request_is_sent_again_when_the_backend_has_closed_meanwhile(
