@@ -8,6 +8,7 @@
 
 #include "config/configuration.h"
 #include "config/settings.h"
+#include "core/idle_connections.h"
 #include "output/client_waits.h"
 #include "output/output_filter.h"
 #include "parent/spawner_process.h"
@@ -117,6 +118,14 @@ static void begin_child(apr_pool_t *pool, server_rec *server)
     passenger_client_waits_child_init(pool);
 }
 
+/* When the child begins to end, gracefully or not: requests may still be in progress. */
+static void end_child(apr_pool_t *pool, int is_graceful)
+{
+    (void)pool;
+    (void)is_graceful;
+    passenger_idle_connections_stop();
+}
+
 static void register_request_hooks(void)
 {
     static const char *const before_types[] = {"mod_negotiation.c", "mod_mime.c", NULL};
@@ -125,6 +134,7 @@ static void register_request_hooks(void)
     passenger_output_register();
     passenger_client_waits_register();
     ap_hook_child_init(begin_child, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(end_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(passenger_mapping_save_uri, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_perdir_config(passenger_mapping_check_htaccess, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_type_checker(passenger_mapping_decide, NULL, before_types, APR_HOOK_FIRST);

@@ -113,10 +113,13 @@ def response_bytes(response: ErrorResponse, request: Mapping[bytes, bytes]) -> b
     if accept_header.wants_json(_text(request, b"HTTP_ACCEPT"), _text(request, b"CONTENT_TYPE")):
         kind, body = error_page.JSON_TYPE, response.json
     framed = request.get(b"JUMPSEAT_FRAMED") == b"1"
-    start = b"HTTP/1.1 " if is_of_http(request) else b"Status: "
+    start = b"Status: "
     headers = []
     if framed or is_of_http(request):
         headers.append(("Error id", response.error_id))
+    if is_of_http(request):
+        start = b"HTTP/1.1 "
+        headers.append(("Connection", "close"))
     headers += [("Content-Type", kind), ("Content-Length", str(len(body)))]
     headers += error_page.HEADERS
     if not (response.operators_own and kind == error_page.HTML_TYPE):

@@ -65,6 +65,7 @@ TARGETS = [
     Target("response_head", 1500, share=2),
     Target("response_spool", 400, share=2, wraps=("pwrite", "pread")),
     Target("frames", 600),
+    Target("http_body", 600),
     Target("netstring", 900),
     Target("route_cookie", 400),
     Target("control_messages", 400, share=4),

@@ -10,6 +10,7 @@ import pytest
 from support.applications import AppFolder
 from support.background import Background
 from support.client import Answer, Wire
+from support.httpd_child import ONE_CHILD
 from support.scripted_loader import TOKEN, Exchange, ScriptedLoader
 from support.serving import CheckedHttpd
 
@@ -27,6 +28,7 @@ HOSTS = {
     "limited.example": ("http", "PassengerMaxRequestTime 1"),
     "sticky.example": ("http acknowledge token", "PassengerStickySessions on\nPassengerMaxRequestTime 100"),
     "override.example": ("http", "PassengerErrorOverride on\nErrorDocument 500 our-words"),
+    "kept.example": ("http keep-alive", ""),
     "scgi.example": ("", ""),
     "frames.example": ("frames", ""),
 }
@@ -34,6 +36,7 @@ HOSTS = {
 
 @pytest.fixture(scope="module")
 def server(shared_httpd: CheckedHttpd, shared_probe: AppFolder) -> CheckedHttpd:
+    shared_httpd.add(ONE_CHILD)
     for name, (_, directives) in HOSTS.items():
         shared_httpd.site(name, shared_probe.public, f"{directives}\nPassengerAppGroupName {name}")
     shared_httpd.start()
@@ -342,3 +345,106 @@ def test_a_client_that_leaves_ends_the_exchange(server: CheckedHttpd, backend: S
 def test_an_error_is_replaced_by_a_page_of_the_administrator_s(server: CheckedHttpd, backend: ScriptedLoader) -> None:
     answer = b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nours\r\n0\r\n\r\n"
     assert "our-words" in asked(server, backend, answer, host="override.example").text
+
+
+# -- kept connections
+
+
+def answered(server: CheckedHttpd, exchange: Exchange, answer: bytes = OK + b"Content-Length: 2\r\n\r\nok") -> Answer:
+    """The answer to a request that comes on the connection of an exchange before."""
+    waiting = Background(lambda: server.get("/", "kept.example"))
+    exchange.read_head()
+    exchange.send(answer)
+    return waiting.result()
+
+
+def answered_anew(server: CheckedHttpd, backend: ScriptedLoader) -> Answer:
+    """The answer to a request that comes on a connection of its own."""
+    waiting = Background(lambda: server.get("/", "kept.example"))
+    with backend.accept() as exchange:
+        exchange.send(OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nok")
+    return waiting.result()
+
+
+def first_exchange(server: CheckedHttpd, backend: ScriptedLoader, answer: bytes, method: str = "GET") -> Exchange:
+    """A connection that has served one request."""
+    waiting = Background(lambda: server.request(method, "/", "kept.example", body=b"x" if method == "POST" else None))
+    exchange = backend.accept()
+    assert exchange.header("Connection") == "keep-alive"
+    exchange.body()
+    exchange.send(answer)
+    assert waiting.result().status < 400
+    return exchange
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"Content-Length: 2\r\n\r\nok",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_connection_takes_the_next_request(
+    server: CheckedHttpd, backend: ScriptedLoader, method: str, answer: bytes
+) -> None:
+    with first_exchange(server, backend, answer, method) as exchange:
+        assert answered(server, exchange).text == "ok"
+        assert answered(server, exchange).text == "ok"
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("GET", OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nok"),
+        ("GET", b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok"),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n"),
+        ("HEAD", OK + b"Content-Length: 2\r\n\r\n"),
+    ],
+    ids=["close", "old", "not-modified", "head"],
+)
+def test_a_connection_is_closed_when_it_may_not_be_kept(
+    server: CheckedHttpd, backend: ScriptedLoader, method: str, answer: bytes
+) -> None:
+    with first_exchange(server, backend, answer, method) as exchange:
+        assert answered_anew(server, backend).text == "ok"
+        assert exchange.read(1) == b""
+
+
+def test_a_request_with_a_body_gets_a_connection_of_its_own(server: CheckedHttpd, backend: ScriptedLoader) -> None:
+    with first_exchange(server, backend, OK + b"Content-Length: 2\r\n\r\nok"):
+        waiting = Background(lambda: server.post("/", b"body", "kept.example"))
+        with backend.accept() as exchange:
+            assert exchange.body() == b"body"
+            exchange.send(OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nok")
+        assert waiting.result().text == "ok"
+
+
+def test_what_comes_without_a_request_is_no_answer(server: CheckedHttpd, backend: ScriptedLoader) -> None:
+    with first_exchange(server, backend, OK + b"Content-Length: 2\r\n\r\nok") as exchange:
+        exchange.send(OK + b"Content-Length: 4\r\n\r\nevil")
+        assert answered_anew(server, backend).text == "ok"
+
+
+def test_a_request_is_sent_again_when_the_backend_has_closed_meanwhile(
+    server: CheckedHttpd, backend: ScriptedLoader
+) -> None:
+    with first_exchange(server, backend, OK + b"Content-Length: 2\r\n\r\nok") as exchange:
+        waiting = Background(lambda: server.get("/", "kept.example"))
+        exchange.read_head()
+    with backend.accept() as other:
+        other.send(OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nok")
+    assert waiting.result().text == "ok"
+
+
+def test_a_request_is_not_sent_again_when_a_byte_of_an_answer_has_come(
+    server: CheckedHttpd, backend: ScriptedLoader
+) -> None:
+    server.logs.expect("JS2045")
+    with first_exchange(server, backend, OK + b"Content-Length: 2\r\n\r\nok") as exchange:
+        waiting = Background(lambda: server.get("/", "kept.example"))
+        exchange.read_head()
+        exchange.send(b"H")
+    assert waiting.result().status == 502
+    assert not backend.has_connection()

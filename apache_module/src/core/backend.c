@@ -18,11 +18,17 @@ static int connect_socket(int descriptor, const struct sockaddr_un *address)
     return 0;
 }
 
+void passenger_backend_adopt(passenger_backend *backend, int socket)
+{
+    memset(backend, 0, sizeof(*backend));
+    backend->socket = socket;
+    backend->descriptor_to_send = -1;
+}
+
 int passenger_backend_connect(passenger_backend *backend, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memset(backend, 0, sizeof(*backend));
-    backend->socket = backend->descriptor_to_send = -1;
+    passenger_backend_adopt(backend, -1);
     if (strlen(path) >= sizeof(address.sun_path)) {
         return ENAMETOOLONG;
     }
@@ -165,6 +171,11 @@ static ssize_t look_into(int descriptor)
 {
     char byte;
     return recv(descriptor, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+}
+
+int passenger_backend_is_quiet(int socket)
+{
+    return look_into(socket) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 /* Closes the socket. If the worker has sent more than was received, there may be descriptors in it, and the kernel

@@ -34,6 +34,12 @@ typedef struct passenger_backend {
 /* Connects without waiting. Returns 0 or an errno: EAGAIN means that the queue is full. */
 int passenger_backend_connect(passenger_backend *backend, const char *path);
 
+/* Makes a connected socket of this kind the backend's; -1: it is not connected. */
+void passenger_backend_adopt(passenger_backend *backend, int socket);
+
+/* Whether a connected socket is open and has nothing to be received. */
+int passenger_backend_is_quiet(int socket);
+
 /* Queues bytes, which must stay valid until they are sent. At most PASSENGER_BACKEND_QUEUE_LENGTH runs at a time. */
 void passenger_backend_queue(passenger_backend *backend, const char *bytes, size_t length);
 

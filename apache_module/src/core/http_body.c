@@ -44,8 +44,11 @@ static int take_size_byte(passenger_http_body *body, char byte)
 {
     int digit = digit_of(byte);
     if (body->state == PASSENGER_CHUNK_SIZE && digit >= 0) {
+        if (++body->counted > SIZE_DIGITS) {
+            return 0;
+        }
         body->left = body->left * 16 + digit;
-        return ++body->counted <= SIZE_DIGITS;
+        return 1;
     }
     if (body->counted > 0 && byte == '\r') {
         body->state = PASSENGER_CHUNK_SIZE_LF;

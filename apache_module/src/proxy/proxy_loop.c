@@ -8,6 +8,7 @@
 #include <apr_portable.h>
 
 #include "config/configuration.h"
+#include "core/idle_connections.h"
 #include "output/client_waits.h"
 
 APLOG_USE_MODULE(passenger);
@@ -108,6 +109,10 @@ static void set_timeout(passenger_proxy *proxy, passenger_time_state state)
 static void end_response(passenger_proxy *proxy, passenger_backend_status status)
 {
     const passenger_time_limits *limits = proxy->limits;
+    if (proxy->is_reused && !proxy->has_received && !is_over(proxy)) {
+        proxy->outcome = PASSENGER_PROXY_NOT_ACCEPTED;
+        return;
+    }
     if (proxy->wants_acknowledgement && !is_over(proxy)) {
         int is_silent = proxy->parser.state == PASSENGER_RESPONSE_HEAD && proxy->parser.head.used == 0;
         set_timeout(proxy, passenger_time_limits_state(limits, passenger_monotonic_now()));
@@ -168,6 +173,7 @@ static int receive_response(passenger_proxy *proxy)
         return 1;
     }
     proxy->received_used += length;
+    proxy->has_received = 1;
     parse_response(proxy, start, length);
     if (parser->state == PASSENGER_RESPONSE_COMPLETE
         || (parser->state == PASSENGER_RESPONSE_BODY
@@ -350,6 +356,17 @@ static void begin(passenger_proxy *proxy)
     proxy->parser.head.continue_allowed = proxy->sender.continue_at != 0;
 }
 
+/* The exchange with the worker is over. Its connection is kept, if it can take another request. */
+static void release_backend(passenger_proxy *proxy)
+{
+    if (proxy->keep_as != NULL && proxy->parser.may_keep_connection
+        && proxy->parser.state == PASSENGER_RESPONSE_COMPLETE && passenger_request_sender_is_done(&proxy->sender)) {
+        passenger_idle_connections_put(proxy->keep_as, proxy->backend);
+    }
+    passenger_request_sender_stop(&proxy->sender);
+    passenger_backend_close(proxy->backend);
+}
+
 /* Waits once, and does what has become possible or due. */
 static void turn(passenger_proxy *proxy)
 {
@@ -369,8 +386,7 @@ static void turn(passenger_proxy *proxy)
     }
     if (is_answered(proxy) && proxy->backend->socket >= 0) {
         /* The worker is free, whatever the client still has to get. */
-        passenger_request_sender_stop(&proxy->sender);
-        passenger_backend_close(proxy->backend);
+        release_backend(proxy);
     }
     check_times(proxy, events.worker_is_idle);
     passenger_request_sender_send(&proxy->sender);
@@ -384,7 +400,7 @@ int passenger_proxy_run(passenger_proxy *proxy)
         turn(proxy);
     }
     int status = is_client_gone(proxy) ? passenger_proxy_end_without_client(proxy) : passenger_proxy_end(proxy);
-    passenger_backend_close(proxy->backend);
+    release_backend(proxy);
     passenger_output_buffer_close(&proxy->output);
     return status;
 }

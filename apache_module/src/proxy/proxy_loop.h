@@ -19,7 +19,8 @@
 
 typedef enum passenger_proxy_outcome {
     PASSENGER_PROXY_BY_RESPONSE,       /* not decided yet, or decided by the state of the parser */
-    PASSENGER_PROXY_NOT_ACCEPTED,      /* the worker ended before it accepted the request; not logged */
+    PASSENGER_PROXY_NOT_ACCEPTED,      /* the worker ended, or its kept connection, before it accepted the request; not
+                                          logged */
     PASSENGER_PROXY_QUEUE_TIMEOUT,     /* no worker has accepted the request in time, and none will run it */
     PASSENGER_PROXY_REQUEST_TIMEOUT    /* the worker has not answered in time */
 } passenger_proxy_outcome;
@@ -34,6 +35,8 @@ typedef struct passenger_proxy {
     const passenger_sticky_session *session;    /* begun */
     unsigned capabilities;                      /* of the app's loader; see capabilities.h */
     int wants_acknowledgement;                  /* the worker was asked to say when it accepts the request */
+    const char *keep_as;                        /* the socket's path, by which the connection is kept; NULL: it is not */
+    int is_reused;                              /* the connection was kept: the worker may have closed it by now */
 
     /* Set by the loop; zero before. Times are those of passenger_monotonic_now(). */
     passenger_proxy_outcome outcome;
@@ -43,6 +46,7 @@ typedef struct passenger_proxy {
     char *received;                     /* what the worker sent; the brigade may still point into it */
     apr_size_t received_used;
     apr_time_t unflushed_since;         /* when what has not been flushed came; 0: all is flushed */
+    int has_received;                   /* something has come from the worker */
     int has_head;                       /* the response's head has come */
     int has_logged_fault;               /* of the response */
     int client_socket;                  /* -1: the client cannot be polled (HTTP/2) */

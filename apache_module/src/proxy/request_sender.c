@@ -145,6 +145,12 @@ void passenger_request_sender_stop(passenger_request_sender *sender)
     sender->continue_at = sender->body_awaited_since = 0;
 }
 
+int passenger_request_sender_is_done(const passenger_request_sender *sender)
+{
+    return sender->worker_takes_body && sender->body->is_finished && sender->file_sent == sender->file_length
+           && !passenger_backend_is_sending(sender->backend);
+}
+
 /* When the client is too late with its body; 0: nobody waits for it, or the client waits for a `100`. */
 static apr_time_t body_deadline(const passenger_request_sender *sender)
 {

@@ -43,6 +43,9 @@ void passenger_request_sender_continue(passenger_request_sender *sender, int is_
 /* The worker has answered: it takes no more body. */
 void passenger_request_sender_stop(passenger_request_sender *sender);
 
+/* Whether the worker has taken the whole request. */
+int passenger_request_sender_is_done(const passenger_request_sender *sender);
+
 /* When passenger_request_sender_check_times() has something to do; 0: never. */
 apr_time_t passenger_request_sender_deadline(const passenger_request_sender *sender);
 

@@ -8,6 +8,7 @@
 
 #include "config/configuration.h"
 #include "core/capabilities.h"
+#include "core/idle_connections.h"
 #include "core/message.h"
 #include "errors/error_answer.h"
 #include "output/client_waits.h"
@@ -34,6 +35,9 @@ typedef struct forward_context {
     passenger_backend backend;
     passenger_sticky_session session;
     passenger_time_limits limits;
+    const char *connected_to;    /* the path of the socket */
+    int may_reuse;               /* a kept connection will do */
+    int is_reused;               /* connected by one */
     int is_to_own_socket;        /* connected to the socket of the worker that the client's cookie names */
 } forward_context;
 
@@ -65,6 +69,12 @@ static void begin_limits(forward_context *ctx)
     const passenger_dir_options *options = passenger_options_of(ctx->r);
     passenger_time_limits_begin(&ctx->limits, passenger_monotonic_now(), passenger_dir_max_request_queue_time(options),
                                 passenger_dir_max_request_time(options));
+}
+
+/* Whether a kept connection will do: for a request that may be sent twice, if the worker closes it meanwhile. */
+static int may_reuse(const request_rec *r, const passenger_request_body *body)
+{
+    return body->kind == PASSENGER_BODY_NONE && (r->method_number == M_GET || r->method_number == M_OPTIONS);
 }
 
 /* 1. Connecting. */
@@ -112,6 +122,15 @@ static int find_group(forward_context *ctx)
     return status;
 }
 
+/* Connects to the socket at `path`, if possible by a connection that was kept. Returns 0 or an errno. */
+static int connect_to_socket(forward_context *ctx, const char *path)
+{
+    ctx->connected_to = path;
+    ctx->is_reused = ctx->may_reuse && can(ctx, PASSENGER_CAPABILITY_KEEP_ALIVE)
+                     && passenger_idle_connections_take(path, &ctx->backend);
+    return ctx->is_reused ? 0 : passenger_backend_connect(&ctx->backend, path);
+}
+
 /* Connects to the group's socket; asks the spawner again when the socket is not there any more. */
 static int connect_to_group(forward_context *ctx)
 {
@@ -121,7 +140,7 @@ static int connect_to_group(forward_context *ctx)
         if (status != OK) {
             return status;
         }
-        error = passenger_backend_connect(&ctx->backend, ctx->group.address.socket_path);
+        error = connect_to_socket(ctx, ctx->group.address.socket_path);
         if (error == 0 || error == EAGAIN || is_out_of_descriptors(error)) {
             break;
         }
@@ -144,7 +163,7 @@ static int connect_to_app(forward_context *ctx, int is_first)
     const char *own = can(ctx, PASSENGER_CAPABILITY_ACKNOWLEDGE)
                           ? passenger_sticky_session_socket(&ctx->session, ctx->r, ctx->group.address.socket_path)
                           : NULL;
-    int error = own != NULL ? passenger_backend_connect(&ctx->backend, own) : ENOENT;
+    int error = own != NULL ? connect_to_socket(ctx, own) : ENOENT;
     if (error == EAGAIN) {
         return answer_unavailable(ctx, error);
     }
@@ -223,6 +242,7 @@ static int encode_http_head(const forward_context *ctx, const char **bytes, size
     add_extensions(ctx, extensions);
     head.extensions = extensions;
     head.expects_continue = wants_expectation(ctx);
+    head.may_be_kept = can(ctx, PASSENGER_CAPABILITY_KEEP_ALIVE);
     switch (passenger_http_request_write(&head, ctx->r->pool, bytes, size)) {
     case PASSENGER_HTTP_REQUEST_OK:
         break;
@@ -270,6 +290,8 @@ static int attempt(forward_context *ctx, int is_first, int *accepted)
         proxy.limits = &limits;
         proxy.capabilities = ctx->group.address.capabilities;
         proxy.wants_acknowledgement = wants_acknowledgement(ctx);
+        proxy.keep_as = can(ctx, PASSENGER_CAPABILITY_KEEP_ALIVE) ? ctx->connected_to : NULL;
+        proxy.is_reused = ctx->is_reused;
         if (!can(ctx, PASSENGER_CAPABILITY_ACKNOWLEDGE)) {
             passenger_time_limits_send(&limits, passenger_monotonic_now());
         }
@@ -285,16 +307,20 @@ static int attempt(forward_context *ctx, int is_first, int *accepted)
 static int forward_request(request_rec *r, const passenger_mapping *mapping, passenger_request_body *body)
 {
     const passenger_dir_options *options = passenger_options_of(r);
-    forward_context ctx = {.r = r, .mapping = mapping, .body = body,
+    forward_context ctx = {.r = r, .mapping = mapping, .body = body, .may_reuse = may_reuse(r, body),
                            .backend = {.socket = -1, .descriptor_to_send = -1}};
     int accepted;
     passenger_sticky_session_begin(&ctx.session, r, mapping->base_uri,
                                    passenger_dir_sticky_sessions(options) && passenger_environment_is_https(r));
     begin_limits(&ctx);
-    for (int count = 1;; count++) {
+    for (int count = 1;; count += !ctx.is_reused) {
         int status = attempt(&ctx, count == 1, &accepted);
         if (accepted) {
             return status;
+        }
+        if (ctx.is_reused) {
+            ctx.may_reuse = 0;
+            continue;
         }
         if (count == FORWARD_ATTEMPTS || !passenger_request_body_rewind(body)) {
             ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, PSGLOGNO(2132)

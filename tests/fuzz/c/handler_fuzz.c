@@ -18,6 +18,7 @@
 #include "core/capabilities.h"
 #include "core/closer.h"
 #include "core/deadlines.h"
+#include "core/http_body.h"
 #include "core/message.h"
 #include "core/response_head.h"
 #include "errors/error_answer.h"
@@ -77,7 +78,8 @@ int __wrap_passenger_error_answer(request_rec *r, int status)
 apr_status_t __wrap_passenger_spawner_ask(apr_pool_t *pool, const passenger_question *question,
                                           passenger_answer *answer)
 {
-    static const char *const words[] = {"token", "frames", "body-file", "framed-body", "acknowledge", "expect"};
+    static const char *const words[] = {"token", "frames", "body-file", "framed-body", "acknowledge", "expect",
+                                        "http"};
     passenger_netstring_reader reader;
     char *all = apr_pstrdup(pool, "unknown");
     FUZZ_CHECK(passenger_netstring_open(&reader, question->bytes, question->length, PASSENGER_CONTROL_MESSAGE_LIMIT)
@@ -90,7 +92,7 @@ apr_status_t __wrap_passenger_spawner_ask(apr_pool_t *pool, const passenger_ques
         answer->length = current.answer.left;
         return APR_SUCCESS;
     }
-    for (int index = 0; index < 6; index++) {
+    for (int index = 0; index < 7; index++) {
         all = (current.capabilities & 1u << index) != 0 ? apr_pstrcat(pool, all, " ", words[index], NULL) : all;
     }
     passenger_message *message = passenger_message_of_type(pool, current.registration == 6 ? "refused" : "registered");
@@ -119,6 +121,10 @@ static plan plan_of(fuzz_input *input)
                  .is_error_document = (second >> 3 & 7) == 7, .is_sticky = second >> 6 & 1, .has_cookie = second >> 7,
                  .has_queue_time = third & 1, .has_request_time = third >> 1 & 1, .overrides_errors = third >> 2 & 1,
                  .buffers_upload = third >> 3 & 1, .registration = (third >> 4 & 7) == 7 ? fuzz_byte(input) & 7 : 0};
+    if ((second >> 3 & 7) == 6) {
+        made.capabilities |= PASSENGER_CAPABILITY_HTTP;
+        made.capabilities &= ~(unsigned)(PASSENGER_CAPABILITY_FRAMES | PASSENGER_CAPABILITY_BODY_FILE);
+    }
     if ((third & 0x80) != 0) {
         made.body_length = (size_t)fuzz_short(input) * 5;
     }
@@ -213,6 +219,11 @@ static void *allocate(void *pool, size_t size)
     return apr_palloc(pool, size);
 }
 
+static int is_http(void)
+{
+    return (current.capabilities & PASSENGER_CAPABILITY_HTTP) != 0;
+}
+
 static int wants_acknowledgement(void)
 {
     return (current.capabilities & PASSENGER_CAPABILITY_ACKNOWLEDGE) != 0
@@ -228,6 +239,7 @@ static size_t skip_heads(apr_pool_t *pool, passenger_response_head *head)
     passenger_head_begin(head, allocate, pool);
     head->acknowledgement_allowed = wants_acknowledgement();
     head->continue_allowed = 1;
+    head->expects_http = is_http();
     while (used < the_world.answer.length && status != PASSENGER_HEAD_COMPLETE && status != PASSENGER_HEAD_REFUSED
            && status != PASSENGER_HEAD_TOO_LATE) {
         status = passenger_head_feed(head, the_world.answer.bytes + used, 1, &consumed);
@@ -301,6 +313,23 @@ static void expect_frames(expectation *expected, size_t start)
     }
 }
 
+/* The reader of these bodies has a target of its own. */
+static void expect_http(expectation *expected, const passenger_response_head *head, size_t start)
+{
+    const char *bytes = the_world.answer.bytes + start;
+    size_t length = the_world.answer.length - start;
+    passenger_http_body body;
+    passenger_http_framing framing = expected->is_bodyless    ? PASSENGER_HTTP_NO_BODY
+                                     : head->is_chunked       ? PASSENGER_HTTP_CHUNKED
+                                     : head->content_length < 0 ? PASSENGER_HTTP_UNTIL_CLOSE : PASSENGER_HTTP_LENGTH;
+    passenger_http_body_begin(&body, framing, head->content_length);
+    while (passenger_http_body_next(&body, &bytes, &length) == PASSENGER_HTTP_BODY_DATA) {
+        expect_bytes(expected, body.data, body.length);
+    }
+    expected->is_complete = passenger_http_body_end_of_input(&body);
+    expected->has_rest = length > 0 && !expected->is_bodyless;
+}
+
 static expectation expect(apr_pool_t *pool)
 {
     passenger_response_head head;
@@ -310,6 +339,10 @@ static expectation expect(apr_pool_t *pool)
         return expected;
     }
     expected.is_bodyless = current.is_head || head.status == 204 || head.status == 304;
+    if (head.is_http) {
+        expect_http(&expected, &head, start);
+        return expected;
+    }
     if ((current.capabilities & PASSENGER_CAPABILITY_FRAMES) != 0) {
         expect_frames(&expected, start);
     }
@@ -380,7 +413,26 @@ static void check_request_body(const char *bytes, size_t length)
     size_t position = 0;
     while (length > 0) {
         size_t piece = length < WORLD_PATTERN_PERIOD ? length : WORLD_PATTERN_PERIOD;
-        if (is_framed) {
+        if (is_framed && is_http()) {
+            char *end = NULL;
+            if (position > 0 && memcmp(bytes, "\r\n", length < 2 ? length : 2) == 0 && bytes[0] == '\r') {
+                bytes += length < 2 ? length : 2;
+                length -= length < 2 ? length : 2;
+            }
+            if (memchr(bytes, '\n', length) == NULL) {
+                return;
+            }
+            uint64_t size = strtoul(bytes, &end, 16);
+            FUZZ_CHECK(end > bytes && end[0] == '\r' && end[1] == '\n');
+            length -= (size_t)(end + 2 - bytes);
+            bytes = end + 2;
+            FUZZ_CHECK(size <= WORLD_PATTERN_PERIOD);
+            FUZZ_CHECK(size > 0 || (length <= 2 && position == current.body_length));
+            is_ended |= size == 0;
+            length = size > 0 ? length : 0;
+            piece = size < length ? size : length;
+        }
+        else if (is_framed) {
             uint64_t size = length >= 4 ? number_at((const unsigned char *)bytes, 4) : 0;
             if (length < 4) {
                 return;
@@ -403,6 +455,36 @@ static void check_request_body(const char *bytes, size_t length)
         && !is_file && !current.is_error_document) {
         FUZZ_CHECK(position == current.body_length && (is_ended || !is_framed || current.body_length == 0));
     }
+}
+
+/* The same of HTTP: one head, with one Host, and one length at most. */
+static void check_http_request(void)
+{
+    const world_bytes *request = &the_world.request;
+    int hosts = 0;
+    int lengths = 0;
+    int tokens = 0;
+    const char *line = request->length > 0 ? memmem(request->bytes, request->length, "\r\n", 2) : NULL;
+    const char *end = request->length > 0 ? memmem(request->bytes, request->length, "\r\n\r\n", 4) : NULL;
+    if (end == NULL) {
+        return;
+    }
+    size_t start = strcspn(request->bytes, " ");
+    FUZZ_CHECK(strncmp(request->bytes, current.is_head ? "HEAD /" : "GET /", start + 2) == 0);
+    FUZZ_CHECK((size_t)(line - request->bytes) == strcspn(request->bytes, "\r\n"));
+    FUZZ_CHECK(memcmp(line - 9, " HTTP/1.1", 9) == 0 && strcspn(request->bytes + start + 1, " ") + start + 10
+               == (size_t)(line - request->bytes));
+    for (; line < end; line += 2 + strcspn(line + 2, "\r\n")) {
+        const char *name = line + 2;
+        FUZZ_CHECK(line[0] == '\r' && line[1] == '\n' && strcspn(name, ":") > 0);
+        FUZZ_CHECK(strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") == strcspn(name, ":"));
+        hosts += strncasecmp(name, "Host:", 5) == 0;
+        lengths += strncasecmp(name, "Content-Length:", 15) == 0 || strncasecmp(name, "Transfer-Encoding:", 18) == 0;
+        tokens += strncasecmp(name, "Jumpseat-Token:", 15) == 0;
+    }
+    FUZZ_CHECK(hosts == 1 && lengths <= 1);
+    FUZZ_CHECK(tokens == ((current.capabilities & PASSENGER_CAPABILITY_TOKEN) != 0));
+    check_request_body(end + 4, request->length - (size_t)(end + 4 - request->bytes));
 }
 
 /* The head of the newest request, and what has come behind it. */
@@ -471,7 +553,12 @@ static void run_request(apr_pool_t *pool, fuzz_input *input)
     }
     check_response(&expected, status == OK && !is_aborted && !c->aborted);
     check_progress(&expected, status);
-    check_request();
+    if (is_http()) {
+        check_http_request();
+    }
+    else {
+        check_request();
+    }
     free(expected.body.bytes);
 }
 

@@ -130,9 +130,14 @@ int ap_map_http_request_error(apr_status_t rv, int status)
 
 void ap_send_interim_response(request_rec *r, int send_headers)
 {
-    (void)send_headers;
-    FUZZ_CHECK(!stub->head_is_sent && r->status == HTTP_CONTINUE);
+    FUZZ_CHECK(!stub->head_is_sent && r->status == (send_headers ? HTTP_EARLY_HINTS : HTTP_CONTINUE));
     stub->interim_responses++;
+}
+
+apr_port_t ap_run_default_port(const request_rec *r)
+{
+    (void)r;
+    return 80;
 }
 
 /* 2. Filters. */

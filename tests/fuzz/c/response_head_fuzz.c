@@ -1,4 +1,4 @@
-/* The head of a worker's response. Checked: pieces of any size give the same result; what is accepted is safe for
+/* The head of a worker's response, of CGI or of HTTP. Checked: pieces of any size give the same result; what is accepted is safe for
  * httpd: a status from 200 to 599, names that are tokens, values without control characters, one length, no header that
  * belongs to the server; what is refused can be logged; without memory it is refused. */
 #include "fuzz.h"
@@ -29,7 +29,7 @@ typedef struct outcome {
     passenger_head_refusal refusal;
     int64_t content_length;
     size_t consumed;
-    int interims[6];                  /* by passenger_head_status */
+    int interims[PASSENGER_HEAD_REFUSED + 1];   /* by passenger_head_status */
     char text[4096];                  /* route, id, status line, headers; or the subject of the refusal */
 } outcome;
 
@@ -52,23 +52,35 @@ static void check_header(const char *name, const char *value)
                && strcasecmp(name, "TE") != 0 && strcasecmp(name, "Trailer") != 0);
 }
 
-static void describe(const passenger_response_head *head, outcome *got)
+/* Returns how many of them are lengths. */
+static int describe_headers(const passenger_response_head *head, outcome *got)
 {
     size_t position = 0;
     const char *name;
     const char *value;
     int lengths = 0;
-    const char *line = passenger_head_status_line(head);
-    FUZZ_CHECK(head->status >= 200 && head->status < 600 && atoi(line) == head->status && strlen(line) >= 3);
-    FUZZ_CHECK(strpbrk(line, "\r\n") == NULL);
-    FUZZ_CHECK(head->error_id[0] == '\0' || head->status >= 400);
-    add_text(got, line);
     while (passenger_head_next(head, &position, &name, &value)) {
         check_header(name, value);
         lengths += strcasecmp(name, "Content-Length") == 0;
         add_text(got, name);
         add_text(got, value);
     }
+    return lengths;
+}
+
+static void describe(const passenger_response_head *head, outcome *got)
+{
+    const char *line = passenger_head_status_line(head);
+    FUZZ_CHECK(head->status >= 200 && head->status < 600 && atoi(line) == head->status && strlen(line) >= 3);
+    FUZZ_CHECK(strpbrk(line, "\r\n") == NULL);
+    FUZZ_CHECK(head->error_id[0] == '\0' || head->status >= 400);
+    add_text(got, line);
+    int lengths = describe_headers(head, got);
+    FUZZ_CHECK(!head->expects_http || head->is_http);
+    FUZZ_CHECK(!head->is_chunked || (head->is_http && !head->is_http_10 && head->content_length < 0));
+    FUZZ_CHECK(!head->is_http_10 || head->is_last);
+    add_text(got, head->is_last ? "last" : "");
+    add_text(got, head->is_chunked ? "chunked" : "");
     FUZZ_CHECK(lengths <= 1 && lengths == (head->content_length >= 0));
     FUZZ_CHECK(head->content_length < 1000000000000000000);
 }
@@ -82,6 +94,7 @@ static outcome parse(const uint8_t *bytes, size_t length, fuzz_input *sizes, uin
     passenger_head_begin(&head, allocate, &memory);
     head.continue_allowed = allowed & 1;
     head.acknowledgement_allowed = allowed >> 1 & 1;
+    head.expects_http = allowed >> 2 & 1;
     while (got.consumed < length && got.status != PASSENGER_HEAD_COMPLETE && got.status != PASSENGER_HEAD_REFUSED) {
         size_t size = sizes == NULL ? length : (size_t)(fuzz_byte(sizes) & 31) + 1;
         size = size < length - got.consumed ? size : length - got.consumed;
@@ -92,6 +105,9 @@ static outcome parse(const uint8_t *bytes, size_t length, fuzz_input *sizes, uin
         FUZZ_CHECK(head.used <= head.capacity && head.used <= PASSENGER_RESPONSE_HEAD_LIMIT);
         got.consumed += consumed;
         got.interims[got.status]++;
+        if (got.status == PASSENGER_HEAD_EARLY_HINTS) {
+            describe_headers(&head, &got);
+        }
         free(piece);
     }
     got.refusal = head.refusal;
@@ -114,8 +130,9 @@ static void check_same(const outcome *one, const outcome *other)
     FUZZ_CHECK(one->status == other->status && one->refusal == other->refusal);
     FUZZ_CHECK(one->content_length == other->content_length && strcmp(one->text, other->text) == 0);
     FUZZ_CHECK(one->status == PASSENGER_HEAD_REFUSED || one->consumed == other->consumed);
-    for (int status = PASSENGER_HEAD_CONTINUE; status <= PASSENGER_HEAD_TOO_LATE; status++) {
-        FUZZ_CHECK(one->interims[status] == other->interims[status] && one->interims[status] <= 1);
+    for (int status = PASSENGER_HEAD_CONTINUE; status <= PASSENGER_HEAD_OTHER_INTERIM; status++) {
+        FUZZ_CHECK(one->interims[status] == other->interims[status]);
+        FUZZ_CHECK(one->interims[status] <= (status < PASSENGER_HEAD_EARLY_HINTS ? 1 : PASSENGER_HEAD_INTERIM_LIMIT));
     }
 }
 

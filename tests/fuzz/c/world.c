@@ -269,7 +269,9 @@ static void say_head(void)
     if ((more & 0x80) != 0) {
         snprintf(length, sizeof(length), "Content-Length: %zu\r\n", some_length(more));
     }
-    snprintf(text, sizeof(text), "Status: %s\r\n%s%s\r\n", statuses[what & 7], headers[more & 7], length);
+    snprintf(text, sizeof(text), "%s %s\r\n%s%s\r\n", (what & 0x80) != 0 ? (what & 0x40) != 0 ? "HTTP/1.0" : "HTTP/1.1"
+                                                                            : "Status:",
+             statuses[what & 7], headers[more & 7], length);
     say_text(text);
 }
 
@@ -278,8 +280,24 @@ static void say_interim(uint8_t which)
     static const char *const heads[] = {
         "Status: 102 Processing\r\n\r\n", "Status: 102 Processing\r\nRoute: fedcba9876543210\r\n\r\n",
         "Status: 102 Processing\r\nRoute: " WORLD_ROUTE "\r\n\r\n", "Status: 102 Too Late\r\n\r\n",
-        "Status: 100 Continue\r\n\r\n"};
-    say_text(heads[which % 5]);
+        "Status: 100 Continue\r\n\r\n", "HTTP/1.1 102 Processing\r\n\r\n", "HTTP/1.1 102 Too Late\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"};
+    say_text(heads[which % 9]);
+}
+
+/* A line end; the last chunk; a whole chunk. */
+static void say_of_chunks(uint8_t what)
+{
+    char size[16];
+    if ((what & 0x30) < 0x20) {
+        say_text((what & 0x30) == 0 ? "\r\n" : "0\r\n\r\n");
+        return;
+    }
+    size_t length = some_length(what);
+    snprintf(size, sizeof(size), "%zx\r\n", length);
+    say_text(size);
+    say_pattern(length, 0);
+    say_text("\r\n");
 }
 
 static void say_literally(void)
@@ -316,7 +334,7 @@ static void take_step(void)
     case 10: pass_time(); break;
     case 11: say_interim(what >> 4); break;
     case 12: say_head(); break;
-    case 13: say_text("\r\n"); break;
+    case 13: say_of_chunks(what); break;
     case 14: say("\0\0\0\0", 4); break;
     case 15: say("\xff\xff\xff\xfe" "0123abcd", 12); break;
     }

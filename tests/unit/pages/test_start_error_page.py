@@ -143,7 +143,7 @@ def test_a_peer_that_knows_frames_or_speaks_http_is_told_the_id_apart_from_the_h
     request = RequestHeadDecoder().feed(b"GET / HTTP/1.1\r\nHost: site\r\n\r\n")
     assert request is not None
     lines = response_bytes(ANSWER, request).split(b"\r\n")
-    assert lines[:2] == [b"HTTP/1.1 500 Internal Server Error", b"Error id: 1f2e3d4c"]
+    assert lines[:3] == [b"HTTP/1.1 500 Internal Server Error", b"Error id: 1f2e3d4c", b"Connection: close"]
     assert b"1f2e3d4c" not in response_bytes(ANSWER, {})
 
 
