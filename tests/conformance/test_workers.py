@@ -106,6 +106,7 @@ def test_a_process_that_serves_ignores_another_load_and_closes_what_came_with_it
     assert process.child.wait(30) == 0
 
 
+@pytest.mark.needs("one-process")
 def test_a_loaded_process_ends_with_1_when_it_is_told_what_it_does_not_know(starter: Starter) -> None:
     preloader = starter.load()
     preloader.line.send("nonsense")

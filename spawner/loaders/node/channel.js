@@ -19,6 +19,7 @@ const PIECE = 65536; // bytes
 class Channel {
   constructor() {
     this.received = '';
+    this.runtime = `Node.js ${process.versions.node}`;
     this.pauses = new Int32Array(new SharedArrayBuffer(4));
   }
 
@@ -47,7 +48,7 @@ class Channel {
 
   // From now on, call `received` with each message, and `ended` at the end of the channel. The app is not kept alive.
   listen(received, ended) {
-    const socket = new net.Socket({ fd: CHANNEL, readable: true, writable: false });
+    const socket = (this.socket = new net.Socket({ fd: CHANNEL, readable: true, writable: false }));
     socket.unref();
     socket.setEncoding('utf8');
     socket.on('data', (text) => {
@@ -58,6 +59,11 @@ class Channel {
     });
     socket.on('end', ended);
     socket.on('error', ended);
+  }
+
+  // Keep the process alive until it is told to end, also if it does nothing more.
+  keepAlive() {
+    this.socket.ref();
   }
 
   readMessage() {

@@ -12,6 +12,7 @@ const LOOPBACK = '127.0.0.1';
 const NAMES = ['passenger', '/passenger']; // what apps listen on that know where they run
 const REQUESTS = new Set(['request', 'checkContinue', 'checkExpectation']);
 const TUNNELS = new Set(['upgrade', 'connect']);
+const LARGEST_HEAD = 1 << 20; // bytes: httpd has its own limits, and 16 KB are few for cookies
 const DEFAULT_BACKLOG = 511;
 
 const originalListen = net.Server.prototype.listen;
@@ -74,6 +75,7 @@ class ListenTakeover {
     const { scoreboard } = this;
     const { openResponses } = this.api;
     const { emit } = server;
+    server.maxHeaderSize = server.maxHeaderSize || LARGEST_HEAD;
     server.emit = function emitCounted(event, first, second, third) {
       if (event === 'connection') {
         setAddress(first);

@@ -13,14 +13,14 @@ const CELL_SIZE = 512; // bytes; the header is as long
 const LONGEST_TEXT = 488;
 const NO_REQUEST = Buffer.alloc(24);
 const UNLIMITED = 65536; // requests at a time
+const FREE = 0;
 const SERVING = 1;
 
 class Scoreboard {
-  // `maxRequestsReached`: called once, with the number of requests that were begun.
-  constructor(configuration, maxRequestsReached) {
+  constructor(configuration) {
     this.offset = configuration.scoreboard_offset;
     this.maxRequests = configuration.max_requests;
-    this.maxRequestsReached = maxRequestsReached;
+    this.onMaxRequests = () => {}; // called once, with the number of requests that were begun
     this.running = 0;
     this.begun = 0;
     this.counted = new WeakSet();
@@ -53,7 +53,7 @@ class Scoreboard {
     answer.once('close', () => this.requestFinished(cell));
     this.planFlush();
     if (this.begun === this.maxRequests) {
-      this.maxRequestsReached(this.begun);
+      this.onMaxRequests(this.begun);
     }
   }
 
@@ -90,6 +90,12 @@ class Scoreboard {
     this.header.writeUInt32LE(this.running, 8);
     this.header.writeBigUInt64LE(BigInt(this.begun - this.running), 16);
     this.write(this.header, this.offset);
+  }
+
+  // The process ends: its slot is free.
+  close() {
+    this.header.writeUInt32LE(FREE, 0);
+    this.flush();
   }
 
   write(data, position) {

@@ -44,8 +44,13 @@ class StartFailure {
   report(step, summary, traceback) {
     if (!this.isOver) {
       this.isOver = true;
-      const message = { type: 'failed', step, summary: summary.slice(0, LONGEST_SUMMARY), traceback: withoutOurs(traceback) };
-      this.channel.sendAndWait(message);
+      this.channel.sendAndWait({
+        type: 'failed',
+        step,
+        summary: summary.slice(0, LONGEST_SUMMARY),
+        traceback: withoutOurs(traceback),
+        runtime: this.channel.runtime,
+      });
     }
   }
 

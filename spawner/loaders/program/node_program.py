@@ -7,6 +7,7 @@ it writes its own slot. The channel carries lines of JSON in both directions (lo
 import json
 import os
 import socket
+import sys
 from typing import Any, Callable, Dict, List, Optional
 
 from ...shared import start_steps
@@ -18,7 +19,7 @@ from .socket_diagnostics import backlog_of
 from .start_command import without_ours
 from .supervised_program import Execution, Fields, SupervisedProgram, SupervisorCalls
 
-CAPABILITIES = "http keep-alive"
+CAPABILITIES = "http keep-alive framed-body expect"
 _LONGEST_MESSAGE = 1 << 20  # bytes
 _LONGEST_TEXT = 64 * 1024  # characters of a stack: it travels in one control message
 _START = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "node", "start.js")
@@ -43,7 +44,8 @@ class NodeProgram(SupervisedProgram):
     def prepare(self) -> Execution:
         self._send(self._configuration())  # into the channel's buffer: the loader reads it when it starts
         descriptors = [self._load.descriptors[0], self._theirs.fileno(), self._scoreboard]
-        return Execution([self._interpreter, _START], without_ours(os.environ), descriptors, self._close_given)
+        arguments = [self._interpreter, _START, *sys.argv[2:]]  # with the title: there is room for others then
+        return Execution(arguments, without_ours(os.environ), descriptors, self._close_given)
 
     def begin(self, supervisor: SupervisorCalls, slot: object, session: int) -> None:
         self._supervisor = supervisor
@@ -70,6 +72,7 @@ class NodeProgram(SupervisedProgram):
             "scoreboard_offset": slot * scoreboard_writer.SLOT_SIZE,
             "capacity": int(self._load.get("threads") or 0),
             "max_requests": int(self._load.get("max_requests") or 0),
+            "stop_at_max_requests": self._load.get("stop_at_max_requests") == "1",
             "private_folder": self._folder.path,
         }
 
@@ -106,7 +109,7 @@ class NodeProgram(SupervisedProgram):
             return  # an app can write there what it likes
         kind = message.get("type")
         if kind == "ready":
-            self._supervisor.ready(CAPABILITIES)
+            self._supervisor.ready(CAPABILITIES, _text(message, "runtime"))
         elif kind == "failed":
             self._supervisor.fail(_failure(message))
             self._send({"type": "told"})
@@ -128,6 +131,7 @@ def _failure(message: Dict[str, Any]) -> Fields:
     step = _text(message, "step")
     fields: List[Any] = [("step", step if step in start_steps.OF_LOADERS else start_steps.IMPORT)]
     summary = " ".join(_text(message, "summary").splitlines())
+    fields += [("runtime", _text(message, "runtime"))]
     return [*fields, ("summary", summary), ("traceback", _text(message, "traceback")), ("cwd", os.getcwd())]
 
 

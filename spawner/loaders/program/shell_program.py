@@ -15,7 +15,7 @@ from .addresses import NotListening, Port, PrivateFolder, PrivateSocket, QueueFu
 from .event_loop import READ, Timer
 from .relay_acceptor import Address, RelayAcceptor
 from .socket_diagnostics import backlog_of
-from .start_command import program_environment, shell_arguments, ways_of
+from .start_command import command_of, program_environment, shell_arguments, ways_of
 from .supervised_program import Execution, SupervisedProgram, SupervisorCalls
 
 CAPABILITIES = "http"
@@ -23,6 +23,13 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between two looks whether th
 _GROWTH = 1.2
 _LOOKS_AFTER_READY = 60  # at addresses, of a program of which it is not certain that it uses descriptor 3
 _NOTIFICATION_SIZE = 4096  # bytes
+_LONGEST_CONFIGURATION = 512 * 1024  # characters
+
+
+def _command_in(path: str) -> str:
+    """Return the start command that the file `path` names. Raises NoCommand, OSError."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return command_of(file.read(_LONGEST_CONFIGURATION), path)
 
 
 class ShellProgram(SupervisedProgram):
@@ -31,7 +38,8 @@ class ShellProgram(SupervisedProgram):
     """
 
     def __init__(self, load: ControlMessage) -> None:
-        self._command = load.get("start_command") or os.environ.get("JUMPSEAT_START_COMMAND", "")
+        configuration = os.path.join(load.get("app_root"), load.get("startup_file"))
+        self._command = load.get("start_command") or _command_in(configuration)
         self._ways = ways_of(self._command)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, load.descriptors[0])
         self._listener.setblocking(False)
@@ -78,9 +86,14 @@ class ShellProgram(SupervisedProgram):
     def ended(self, done: Callable[[], None]) -> None:
         self._stop_looking()
         if self._relay is not None:
-            self._relay.stop(done)
+            self._relay.stop(lambda: self._ended(done))
         else:
-            done()
+            self._ended(done)
+
+    def _ended(self, done: Callable[[], None]) -> None:
+        if self._is_up:
+            self._slot.worker_ended()
+        done()
 
     def close(self) -> None:
         self._folder.remove()

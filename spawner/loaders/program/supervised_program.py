@@ -24,8 +24,8 @@ class SupervisorCalls:
 
     loop: EventLoop
 
-    def ready(self, capabilities: str) -> None:
-        """The program accepts connections."""
+    def ready(self, capabilities: str, runtime: str = "") -> None:
+        """The program accepts connections. `runtime`: what runs it, if that is known."""
         raise NotImplementedError
 
     def fail(self, fields: Fields) -> None:

@@ -71,12 +71,13 @@ class Supervisor(SupervisorCalls):
 
     # For the program's part
 
-    def ready(self, capabilities: str) -> None:
+    def ready(self, capabilities: str, runtime: str = "") -> None:
         if self._ready or self._failed or self._program_ended:
             return
         self._ready = True
         self._slot.worker_ready()
-        self.send("loaded", [("seconds", "{:.3f}".format(time.monotonic() - self._started))])
+        seconds = ("seconds", "{:.3f}".format(time.monotonic() - self._started))
+        self.send("loaded", [seconds, ("runtime", runtime)] if runtime else [seconds])
         self.send("ready", [("slot", self._load.get("slot")), ("capabilities", capabilities)])
         if self._retiring:  # it was asked to end, and has come up all the same
             self._program.retire(0.0)
@@ -132,8 +133,6 @@ class Supervisor(SupervisorCalls):
         self._program.ended(self._finish)
 
     def _finish(self) -> None:
-        if self._ready:
-            self._slot.worker_ended()
         self.loop.stop()
 
     def _on_message(self, events: int) -> None:
