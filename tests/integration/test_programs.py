@@ -1,0 +1,101 @@
+"""Apps of Node.js and any program behind httpd: each as it is started, asked, restarted and ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Iterator
+
+import psutil
+import pytest
+
+from support.applications import AppFolder, AppFolders
+from support.serving import CheckedHttpd
+from support.status import wait_for_workers, workers
+from support.waiting import eventually
+
+NODE = """
+    const http = require('http');
+    http.createServer((request, response) => {
+        const pieces = [];
+        request.on('data', (piece) => pieces.push(piece));
+        request.on('end', () => response.end(`${process.pid} ${request.url} ${Buffer.concat(pieces)}`));
+    }).listen(3000);
+"""
+#: A server that listens as its first argument says.
+PROGRAM = """
+    import os
+    import socket
+    import sys
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            text = "%d %s %s" % (os.getpid(), self.path, body)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        do_POST = do_GET
+
+        def address_string(self):
+            return "httpd"
+
+        def log_message(self, *values):
+            pass
+
+    class UnixServer(HTTPServer):
+        address_family = socket.AF_UNIX
+
+        def server_bind(self):
+            self.socket.bind(self.server_address)
+            self.server_name, self.server_port = "", 0
+
+        def get_request(self):
+            return self.socket.accept()[0], ("", 0)
+
+    way, *rest = sys.argv[1:]
+    if way == "port":
+        server = HTTPServer(("127.0.0.1", int(rest[0])), Handler)
+    elif way == "socket":
+        server = UnixServer(rest[0], Handler)
+    else:
+        server = UnixServer("", Handler, bind_and_activate=False)
+        server.socket = socket.socket(fileno=3)
+    server.serve_forever()
+"""
+COMMANDS = {
+    "port": "python3 server.py port $PORT",
+    "socket": "python3 server.py socket $PASSENGER_SOCKET",
+    "descriptor": "python3 server.py descriptor",
+}
+KINDS = ("node", *COMMANDS)
+
+
+@pytest.fixture(scope="module")
+def server(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> Iterator[CheckedHttpd]:
+    node = shared_apps.create(name="node")
+    node.write("app.js", NODE)
+    shared_httpd.site("node.example", node.public)
+    for name, command in COMMANDS.items():
+        app = shared_apps.create(name=name)
+        app.write("server.py", PROGRAM)
+        body = f'PassengerAppStartCommand "{command}"\nPassengerAppRoot {app.root}\nPassengerStartTimeout 20'
+        shared_httpd.site(f"{name}.example", app.public, body)
+    return shared_httpd.start()  # type: ignore[return-value]
+
+
+def key_of(name: str) -> str:
+    return f"/apps/{name} "
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_asked_by_http_and_its_pid_is_the_one_that_status_shows(server: CheckedHttpd, kind: str) -> None:
+    first = server.get("/a%20b?c", f"{kind}.example")
+    assert (first.status, first.text.split(" ", 1)[1]) == (200, "/a%20b?c ")
+    second = server.post("/p", b"x" * 100_000, f"{kind}.example")
+    assert second.text == first.text.split()[0] + " /p " + "x" * 100_000
+    (found,) = [one for one in psutil.process_iter(["pid"]) if str(one.pid) == first.text.split()[0]]
+    assert found.uids().real == 65534 if os.geteuid() == 0 else os.geteuid()
