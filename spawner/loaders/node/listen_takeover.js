@@ -4,7 +4,6 @@
 
 const http = require('http');
 const net = require('net');
-const path = require('path');
 
 const { LISTENER } = require('./channel');
 
@@ -17,6 +16,19 @@ const DEFAULT_BACKLOG = 511;
 
 const originalListen = net.Server.prototype.listen;
 
+// In place of the socket of a server that listens where nobody comes.
+class NoHandle {
+  close(callback) {
+    if (callback) {
+      setImmediate(callback);
+    }
+  }
+
+  ref() {}
+
+  unref() {}
+}
+
 class ListenTakeover {
   // `onListening`: called with the server once it accepts.
   constructor(configuration, api, scoreboard, onListening) {
@@ -25,7 +37,6 @@ class ListenTakeover {
     this.scoreboard = scoreboard;
     this.onListening = onListening;
     this.server = null;
-    this.others = 0;
   }
 
   install() {
@@ -59,10 +70,10 @@ class ListenTakeover {
     server.address = () => requestedAddress(args);
     const { signal } = isOptions(args[0]) ? args[0] : {};
     if (this.server !== null) {
-      // A second one, as some frameworks make it for ::1 beside 127.0.0.1: it listens where nobody comes.
-      this.others += 1;
-      const unused = path.join(this.configuration.private_folder, `unused-${this.others}.sock`);
-      return originalListen.call(server, { path: unused, signal });
+      // A second one, as some frameworks make it for ::1 beside 127.0.0.1.
+      server._handle = new NoHandle();
+      process.nextTick(() => server._handle && server.emit('listening'));
+      return server;
     }
     this.server = server;
     this.watch(server);

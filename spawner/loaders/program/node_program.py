@@ -13,7 +13,6 @@ from typing import Any, Callable, Dict, List, Optional
 from ...shared import start_steps
 from ..python.core import scoreboard_writer
 from ..python.core.control_line import ControlMessage
-from .addresses import PrivateFolder
 from .event_loop import READ
 from .socket_diagnostics import backlog_of
 from .start_command import without_ours
@@ -32,7 +31,6 @@ class NodeProgram(SupervisedProgram):
         self._load = load
         self._interpreter = load.get("interpreter")
         self._scoreboard = os.dup(load.descriptors[1])
-        self._folder = PrivateFolder()
         self._channel, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._received = b""
         self._supervisor: SupervisorCalls
@@ -60,7 +58,7 @@ class NodeProgram(SupervisedProgram):
         done()
 
     def close(self) -> None:
-        self._folder.remove()
+        self._channel.close()
 
     def _configuration(self) -> Dict[str, Any]:
         slot = int(self._load.get("slot"))
@@ -73,7 +71,6 @@ class NodeProgram(SupervisedProgram):
             "capacity": int(self._load.get("threads") or 0),
             "max_requests": int(self._load.get("max_requests") or 0),
             "stop_at_max_requests": self._load.get("stop_at_max_requests") == "1",
-            "private_folder": self._folder.path,
         }
 
     def _close_given(self) -> None:

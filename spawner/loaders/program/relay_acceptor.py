@@ -4,6 +4,7 @@ A connection is accepted when the program has taken one: what it does not take w
 and deadlines hold, and where another process may take it.
 """
 
+import select
 import socket
 from typing import Any, Callable, List, Optional, Set, Union
 
@@ -38,6 +39,8 @@ class RelayAcceptor:
         self._pause: Optional[Timer] = None
         self._pauses = 0
         self._accepts = True
+        self._waiting = select.poll()
+        self._waiting.register(listener, select.POLLIN)
         self._on_drained: List[Callable[[], None]] = []
         self._watch()
 
@@ -78,6 +81,8 @@ class RelayAcceptor:
 
     def _accept_one(self) -> bool:
         """Accept a connection; False if there is none, or the program does not take it now."""
+        if not self._waiting.poll(0):
+            return False
         try:
             program = self._address.connect()
         except (NotListening, QueueFull, OSError):

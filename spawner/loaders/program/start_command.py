@@ -78,24 +78,6 @@ def shell_arguments(command: str) -> List[str]:
     return [SHELL, "-c", before + also + last[:place] + "exec " + last[place:]]
 
 
-def program_environment(
-    inherited: Mapping[str, str], pid: int, port: int, own_socket: str, notify_socket: str
-) -> Dict[str, str]:
-    """Return the variables of a program.
-
-    `pid`: the program's, which is the only process that is to use descriptor 3.
-    """
-    variables = without_ours(inherited)
-    variables.update(
-        PORT=str(port),
-        PASSENGER_SOCKET=own_socket,
-        LISTEN_FDS="1",
-        LISTEN_PID=str(pid),
-        NOTIFY_SOCKET=notify_socket,
-    )
-    return variables
-
-
 def without_ours(inherited: Mapping[str, str]) -> Dict[str, str]:
     """Return the variables without those of the loader."""
     return {name: value for name, value in inherited.items() if not name.startswith(_OURS)}
