@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 from typing import Iterator
 
 import psutil
 import pytest
 
-from support.applications import AppFolder, AppFolders
+from support.applications import AppFolders
 from support.serving import CheckedHttpd
-from support.status import wait_for_workers, workers
-from support.waiting import eventually
 
 NODE = """
     const http = require('http');

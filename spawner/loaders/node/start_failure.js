@@ -65,10 +65,11 @@ class StartFailure {
     this.report(this.doesNotCompile(error, stack) ? 'compile the entry file' : 'import the app', summary, stack);
   }
 
-  // The stack of an error of syntax begins with the place.
+  // The stack of an error of syntax begins with the place; that of an ES module has no place in the app at all.
   doesNotCompile(error, stack) {
     const file = fs.realpathSync(this.entryFile);
-    return error instanceof SyntaxError && [file, `file://${file}`].some((place) => stack.startsWith(`${place}:`));
+    const isPlace = [file, `file://${file}`].some((place) => stack.startsWith(`${place}:`));
+    return error instanceof SyntaxError && (isPlace || !/\((file:\/\/)?\/|at (file:\/\/)?\//.test(stack));
   }
 
   ended(status) {

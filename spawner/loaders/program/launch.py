@@ -134,7 +134,7 @@ def _become(execution: Execution, status: int, told: int) -> None:
     for name in _RESTORED:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     try:
-        os.execvpe(execution.arguments[0], execution.arguments, execution.environment)
+        os.execvpe(execution.arguments[0], execution.arguments, execution.environment)  # nosec B606  # a list of words
     except OSError as error:
         os.write(status, str(error.errno).encode())
         os.close(status)
