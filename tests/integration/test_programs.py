@@ -10,6 +10,8 @@ import pytest
 
 from support.applications import AppFolders
 from support.serving import CheckedHttpd
+from support.status import workers
+from support.waiting import eventually
 
 NODE = """
     const http = require('http');
@@ -96,3 +98,21 @@ def test_it_is_asked_by_http_and_its_pid_is_the_one_that_status_shows(server: Ch
     assert second.text == first.text.split()[0] + " /p " + "x" * 100_000
     (found,) = [one for one in psutil.process_iter(["pid"]) if str(one.pid) == first.text.split()[0]]
     assert found.uids().real == 65534 if os.geteuid() == 0 else os.geteuid()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_restart_swaps_the_processes_and_loses_no_request(server: CheckedHttpd, shared_apps: AppFolders, kind: str) -> None:
+    before = server.get("/", f"{kind}.example").text.split()[0]
+    (shared_apps.folder / kind / "tmp" / "restart.txt").touch()
+    answers = []
+
+    def is_new() -> bool:
+        answers.append(server.get("/", f"{kind}.example"))
+        return answers[-1].status != 200 or answers[-1].text.split()[0] != before
+
+    eventually(is_new, "an answer of the new process")
+    eventually(lambda: not psutil.pid_exists(int(before)), "the end of the old process")
+    answers += [server.get("/", f"{kind}.example") for _ in range(3)]
+    assert {answer.status for answer in answers} == {200}
+    (shown,) = workers(server, key_of(kind))
+    assert str(shown["pid"]) == answers[-1].text.split()[0]
