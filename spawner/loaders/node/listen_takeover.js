@@ -78,12 +78,14 @@ class ListenTakeover {
     this.server = server;
     this.watch(server);
     server.once('listening', () => this.onListening(server));
-    return originalListen.call(server, { fd: LISTENER, backlog: this.configuration.backlog || DEFAULT_BACKLOG, signal });
+    const backlog = this.configuration.backlog || DEFAULT_BACKLOG;
+    const { own_socket: ownSocket } = this.configuration;
+    return originalListen.call(server, ownSocket ? { path: ownSocket, signal } : { fd: LISTENER, backlog, signal });
   }
 
   // Count the requests of the server, and give its sockets the address that they have for the app.
   watch(server) {
-    const { scoreboard } = this;
+    const { scoreboard, configuration } = this;
     const { openResponses } = this.api;
     const { emit } = server;
     server.maxHeaderSize = server.maxHeaderSize || LARGEST_HEAD;
@@ -92,6 +94,9 @@ class ListenTakeover {
         setAddress(first);
       } else if (REQUESTS.has(event)) {
         scoreboard.requestStarted(first, second);
+        if (configuration.own_socket) {
+          second.shouldKeepAlive = false; // the supervisor counts connections
+        }
         openResponses.add(second);
         second.once('close', () => openResponses.delete(second));
       } else if (TUNNELS.has(event)) {

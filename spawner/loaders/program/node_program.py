@@ -13,7 +13,9 @@ from typing import Any, Callable, Dict, List, Optional
 from ...shared import start_steps
 from ..python.core import scoreboard_writer
 from ..python.core.control_line import ControlMessage
+from .addresses import PrivateFolder, PrivateSocket
 from .event_loop import READ
+from .relay_acceptor import RelayAcceptor
 from .socket_diagnostics import backlog_of
 from .start_command import without_ours
 from .supervised_program import Execution, Fields, SupervisedProgram, SupervisorCalls
@@ -25,16 +27,23 @@ _START = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 
 class NodeProgram(SupervisedProgram):
-    """Owns this end of the channel."""
+    """Owns this end of the channel.
+
+    If the number of requests at a time is limited, the app accepts on a socket of its own, and the supervisor accepts
+    for it, so that what is too much waits in the group's queue: Node.js accepts whatever comes.
+    """
 
     def __init__(self, load: ControlMessage) -> None:
         self._load = load
         self._interpreter = load.get("interpreter")
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, load.descriptors[0])
         self._scoreboard = os.dup(load.descriptors[1])
         self._channel, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._received = b""
         self._supervisor: SupervisorCalls
-        self._retiring = False
+        self._most = int(load.get("threads") or 0)
+        self._folder = PrivateFolder() if self._most else None
+        self._relay: Optional[RelayAcceptor] = None
 
     def __str__(self) -> str:
         return self._interpreter
@@ -51,14 +60,23 @@ class NodeProgram(SupervisedProgram):
         supervisor.loop.watch(self._channel.fileno(), READ, self._on_readable)
 
     def retire(self, deadline: float) -> None:
-        self._send({"type": "shutdown", "deadline": deadline})
+        shutdown = {"type": "shutdown", "deadline": deadline}
+        if self._relay is not None:
+            self._relay.stop(lambda: self._send(shutdown))
+        else:
+            self._send(shutdown)
 
     def ended(self, done: Callable[[], None]) -> None:
         self._on_readable(READ)  # what it has said last
-        done()
+        if self._relay is not None:
+            self._relay.stop(done)
+        else:
+            done()
 
     def close(self) -> None:
         self._channel.close()
+        if self._folder is not None:
+            self._folder.remove()
 
     def _configuration(self) -> Dict[str, Any]:
         slot = int(self._load.get("slot"))
@@ -68,13 +86,13 @@ class NodeProgram(SupervisedProgram):
             "group": self._load.get("group"),
             "backlog": backlog_of(self._load.descriptors[0]) or 0,
             "scoreboard_offset": slot * scoreboard_writer.SLOT_SIZE,
-            "capacity": int(self._load.get("threads") or 0),
+            "capacity": self._most,
+            "own_socket": PrivateSocket(self._folder).path if self._folder is not None else "",
             "max_requests": int(self._load.get("max_requests") or 0),
             "stop_at_max_requests": self._load.get("stop_at_max_requests") == "1",
         }
 
     def _close_given(self) -> None:
-        os.close(self._load.descriptors[0])
         os.close(self._scoreboard)
         self._theirs.close()
 
@@ -83,6 +101,10 @@ class NodeProgram(SupervisedProgram):
             self._channel.send(json.dumps(message).encode() + b"\n")
         except OSError:
             pass  # it has ended, or does not read: the spawner's deadlines hold
+
+    def _accept_for_it(self, address: PrivateSocket) -> None:
+        supervisor = self._supervisor
+        self._relay = RelayAcceptor(supervisor.loop, self._listener, address, self._most, None, supervisor.warn)
 
     # What the loader says
 
@@ -107,6 +129,8 @@ class NodeProgram(SupervisedProgram):
         kind = message.get("type")
         if kind == "ready":
             self._supervisor.ready(CAPABILITIES, _text(message, "runtime"))
+            if self._folder is not None and self._relay is None:
+                self._accept_for_it(PrivateSocket(self._folder))
         elif kind == "failed":
             self._supervisor.fail(_failure(message))
             self._send({"type": "told"})

@@ -39,6 +39,7 @@ class ShellProgram(SupervisedProgram):
     def __init__(self, load: ControlMessage) -> None:
         configuration = os.path.join(load.get("app_root"), load.get("startup_file"))
         self._command = load.get("start_command") or _command_in(configuration)
+        self._most = int(load.get("threads") or 0)
         self._ways = ways_of(self._command)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, load.descriptors[0])
         self._listener.setblocking(False)
@@ -164,7 +165,7 @@ class ShellProgram(SupervisedProgram):
         self._is_up = True
         self._supervisor.ready(CAPABILITIES)
         loop, warn = self._supervisor.loop, self._supervisor.warn
-        self._relay = RelayAcceptor(loop, self._listener, address, self._slot, warn)
+        self._relay = RelayAcceptor(loop, self._listener, address, self._most, self._slot, warn)
 
     def _stop_looking(self) -> None:
         if self._timer is not None:

@@ -197,6 +197,23 @@ def test_kept_connections_hold_nobody_up_and_a_deadline_ends_open_responses(apps
         assert process.child.wait(20) == 0
 
 
+def test_no_more_requests_come_at_a_time_than_the_app_may_have(apps: Apps) -> None:
+    process = apps.begin(KEEPS)
+    process.serve("app.js", threads="1")
+    client = process.group.client()
+    with client.open(path="/open") as first, client.connect() as second:
+        process.output.wait_for("open")
+        second.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        second.socket.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            second.socket.recv(1)
+        second.socket.settimeout(20)
+        first.close()
+        assert b"Connection: close" in second.read(1 << 16)
+    process.retire()
+    assert process.child.wait(20) == 0
+
+
 def test_an_error_after_the_start_ends_the_app_as_it_does_without_us(apps: Apps) -> None:
     process = apps.start("require('http').createServer(() => { throw new Error('late'); }).listen(3000)")
     assert not process.get().complete

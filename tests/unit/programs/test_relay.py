@@ -35,7 +35,8 @@ class Counter:
 class World:
     """A group's socket, a relay in a thread, and a program that this test is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, most: int = 0) -> None:
+        self.most = most
         self.private = PrivateFolder()
         self.address = PrivateSocket(self.private)
         self.program = socket.socket(socket.AF_UNIX)
@@ -88,7 +89,7 @@ class World:
         self.private.remove()
 
     def _run(self) -> None:
-        self.relay = RelayAcceptor(self.loop, self.group, self.address, self.slot, self.warnings.append)
+        self.relay = RelayAcceptor(self.loop, self.group, self.address, self.most, self.slot, self.warnings.append)
         self.loop.watch(self._wake, 1, self._on_wake)
         self.loop.run()
         self.relay.close()
@@ -103,6 +104,15 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path)
+    world.start()
+    yield world
+    world.stop()
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[World]:
+    """Two connections at a time."""
+    world = World(tmp_path, most=2)
     world.start()
     yield world
     world.stop()
@@ -204,3 +214,20 @@ def test_one_that_retires_finishes_what_it_has_and_takes_no_more(world: World) -
     with late, pytest.raises(TimeoutError):
         world.program.accept()
     assert (world.slot.running, world.slot.finished) == (0, 1)
+
+
+def test_no_more_connections_are_accepted_than_the_program_may_have(limited: World) -> None:
+    limited.listen()
+    first, second = limited.pair(), limited.pair()
+    waiting = limited.connect()
+    limited.program.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        limited.program.accept()
+    limited.program.settimeout(TIMEOUT)
+    for one in first:
+        one.close()
+    with waiting, limited.accept() as program:
+        program.sendall(b"now")
+        assert waiting.recv(3) == b"now"
+    for one in second:
+        one.close()
