@@ -101,7 +101,9 @@ def test_it_is_asked_by_http_and_its_pid_is_the_one_that_status_shows(server: Ch
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_restart_swaps_the_processes_and_loses_no_request(server: CheckedHttpd, shared_apps: AppFolders, kind: str) -> None:
+def test_a_restart_swaps_the_processes_and_loses_no_request(
+    server: CheckedHttpd, shared_apps: AppFolders, kind: str
+) -> None:
     before = server.get("/", f"{kind}.example").text.split()[0]
     (shared_apps.folder / kind / "tmp" / "restart.txt").touch()
     answers = []
