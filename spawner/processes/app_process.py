@@ -314,8 +314,8 @@ class AppProcess:
 
     def _set_runtime(self, packet: Packet) -> None:
         """What runs the app, where that is not what has said hello: Node.js."""
-        if packet.get("runtime"):
-            self.facts = tuple((name, packet.get(name) if name == "runtime" else value) for name, value in self.facts)
+        named = {name: packet.get(name) for name in ("runtime", "executable") if packet.get(name)}
+        self.facts = tuple((name, named.get(name, value)) for name, value in self.facts)
 
     def _ready(self, packet: Packet) -> None:
         if not self.ready:
@@ -334,7 +334,9 @@ class AppProcess:
     def _reported_failure(self, packet: Packet) -> StartFailure:
         self._read_output()
         self._set_runtime(packet)
-        self.facts += (("working directory", packet.get("cwd")), ("sys.path", "\n".join(packet.get_all("sys_path"))))
+        self.facts += (("working directory", packet.get("cwd")),)
+        if packet.get_all("sys_path"):
+            self.facts += (("sys.path", "\n".join(packet.get_all("sys_path"))),)
         raised, variables = raised_from(packet.get("exceptions")), variables_from(packet.fields)
         step = packet.get("step")
         step = step if step in start_steps.ALL else start_steps.IMPORT

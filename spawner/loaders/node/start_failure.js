@@ -50,6 +50,7 @@ class StartFailure {
         summary: summary.slice(0, LONGEST_SUMMARY),
         traceback: withoutOurs(traceback),
         runtime: this.channel.runtime,
+        executable: process.execPath,
       });
     }
   }

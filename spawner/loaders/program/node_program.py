@@ -152,7 +152,7 @@ def _failure(message: Dict[str, Any]) -> Fields:
     step = _text(message, "step")
     fields: List[Any] = [("step", step if step in start_steps.OF_LOADERS else start_steps.IMPORT)]
     summary = " ".join(_text(message, "summary").splitlines())
-    fields += [("runtime", _text(message, "runtime"))]
+    fields += [(name, _text(message, name)) for name in ("runtime", "executable")]
     return [*fields, ("summary", summary), ("traceback", _text(message, "traceback")), ("cwd", os.getcwd())]
 
 

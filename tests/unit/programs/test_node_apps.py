@@ -148,6 +148,7 @@ def test_an_app_that_cannot_be_served_is_told_why(
     assert failure["step"] == step
     assert summary in failure["summary"]
     assert failure["runtime"].startswith("Node.js ")
+    assert failure["executable"].endswith("/node")
     assert "loaders/node/" not in failure["traceback"]
 
 
