@@ -11,6 +11,7 @@ const net = require('net');
 const LISTENER = 3;
 const CHANNEL = 4;
 const SCOREBOARD = 5;
+const ROUTE_LISTENER = 6; // only with sticky sessions
 
 const PAUSE = 2; // milliseconds between two attempts on a channel that is empty, or full
 const LONGEST_WAIT = 5000; // milliseconds for the supervisor to answer
@@ -106,4 +107,4 @@ class Channel {
   }
 }
 
-module.exports = { Channel, LISTENER, SCOREBOARD };
+module.exports = { Channel, LISTENER, ROUTE_LISTENER, SCOREBOARD };

@@ -5,7 +5,8 @@
 const http = require('http');
 const net = require('net');
 
-const { LISTENER } = require('./channel');
+const { acknowledge } = require('./acknowledgement');
+const { LISTENER, ROUTE_LISTENER } = require('./channel');
 
 const LOOPBACK = '127.0.0.1';
 const NAMES = ['passenger', '/passenger']; // what apps listen on that know where they run
@@ -30,7 +31,7 @@ class NoHandle {
 }
 
 class ListenTakeover {
-  // `onListening`: called with the server once it accepts.
+  // `onListening`: called with the server once it accepts, and with what accepts on the worker's own socket, or null.
   constructor(configuration, api, scoreboard, onListening) {
     this.configuration = configuration;
     this.api = api;
@@ -77,10 +78,19 @@ class ListenTakeover {
     }
     this.server = server;
     this.watch(server);
-    server.once('listening', () => this.onListening(server));
+    server.once('listening', () => {
+      const own = this.configuration.route ? this.listenForRoute(server) : null;
+      this.onListening(server, own);
+    });
     const backlog = this.configuration.backlog || DEFAULT_BACKLOG;
     const { own_socket: ownSocket } = this.configuration;
     return originalListen.call(server, ownSocket ? { path: ownSocket, signal } : { fd: LISTENER, backlog, signal });
+  }
+
+  // Serve also what comes to the worker's own socket (sticky sessions). Return what listens there.
+  listenForRoute(server) {
+    const listener = net.createServer((socket) => server.emit('connection', socket));
+    return originalListen.call(listener, { fd: ROUTE_LISTENER, backlog: this.configuration.backlog || DEFAULT_BACKLOG });
   }
 
   // Count the requests of the server, and give its sockets the address that they have for the app.
@@ -92,8 +102,12 @@ class ListenTakeover {
     server.emit = function emitCounted(event, first, second, third) {
       if (event === 'connection') {
         setAddress(first);
-      } else if (REQUESTS.has(event)) {
-        scoreboard.requestStarted(first, second);
+      } else if (REQUESTS.has(event) && !openResponses.has(second)) {
+        const deadline = acknowledge(first, second, configuration.route);
+        if (deadline === null) {
+          return true;
+        }
+        scoreboard.requestStarted(first, second, deadline);
         if (configuration.own_socket) {
           second.shouldKeepAlive = false; // the supervisor counts connections
         }

@@ -5,8 +5,10 @@ const SIGNALS = ['SIGTERM', 'SIGINT'];
 const BEFORE_THE_DEADLINE = 1000; // milliseconds: connections that are open then are cut, so that exit hooks can run
 
 class Shutdown {
-  constructor(server, api) {
+  // `own`: what accepts on the worker's own socket, or null.
+  constructor(server, own, api) {
     this.server = server;
+    this.own = own;
     this.api = api;
     this.hasBegun = false;
     for (const signal of SIGNALS) {
@@ -38,9 +40,18 @@ class Shutdown {
   close() {
     const { server } = this;
     server.prependListener('request', (request, response) => this.closeAfter(response));
-    server.close(() => process.exit());
-    server.closeIdleConnections();
+    if (this.own === null) {
+      this.closeServer();
+    } else {
+      // Its path has been removed before. All that wait there are accepted in the turn of the event loop that follows.
+      setImmediate(() => setImmediate(() => this.own.close(() => this.closeServer())));
+    }
     this.closeAfterOpenOnes();
+  }
+
+  closeServer() {
+    this.server.close(() => process.exit());
+    this.server.closeIdleConnections();
   }
 
   // A response says that its connection is closed behind it, if it is not too late to say it.

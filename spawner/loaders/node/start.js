@@ -30,9 +30,9 @@ function main() {
   }
   const scoreboard = new Scoreboard(configuration);
   const api = passengerApi.install();
-  new ListenTakeover(configuration, api, scoreboard, (server) => {
+  new ListenTakeover(configuration, api, scoreboard, (server, own) => {
     failure.stop();
-    serve(server, { configuration, channel, api, scoreboard });
+    serve(server, own, { configuration, channel, api, scoreboard });
   }).install();
   leaveNoTrace();
   Module.runMain();
@@ -40,11 +40,18 @@ function main() {
 }
 
 // The app listens. From now on the supervisor is told what the process has reached, and says when it is to end.
-function serve(server, { configuration, channel, api, scoreboard }) {
-  const shutdown = new Shutdown(server, api);
+function serve(server, own, { configuration, channel, api, scoreboard }) {
+  const shutdown = new Shutdown(server, own, api);
   process.title = `jumpseat: worker of ${configuration.group}`;
   process.on('exit', () => scoreboard.close());
-  channel.listen((message) => message.type === 'shutdown' && shutdown.begin(message.deadline), () => shutdown.begin(0));
+  const received = (message) => {
+    if (message.type === 'shutdown') {
+      shutdown.begin(message.deadline);
+    } else if (message.type === 'cancel') {
+      scoreboard.cancel(message.cell, BigInt(message.since));
+    }
+  };
+  channel.listen(received, () => shutdown.begin(0));
   scoreboard.onMaxRequests = (requests) => {
     channel.send({ type: 'max_requests_reached', requests });
     if (configuration.stop_at_max_requests) {

@@ -20,7 +20,7 @@ from .socket_diagnostics import backlog_of
 from .start_command import without_ours
 from .supervised_program import Execution, Fields, SupervisedProgram, SupervisorCalls
 
-CAPABILITIES = "http keep-alive framed-body expect"
+CAPABILITIES = "http keep-alive framed-body expect acknowledge cancel"
 _LONGEST_MESSAGE = 1 << 20  # bytes
 _LONGEST_TEXT = 64 * 1024  # characters of a stack: it travels in one control message
 _START = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "node", "start.js")
@@ -50,7 +50,7 @@ class NodeProgram(SupervisedProgram):
 
     def prepare(self) -> Execution:
         self._send(self._configuration())  # into the channel's buffer: the loader reads it when it starts
-        descriptors = [self._load.descriptors[0], self._theirs.fileno(), self._scoreboard]
+        descriptors = [self._load.descriptors[0], self._theirs.fileno(), self._scoreboard, *self._load.descriptors[3:]]
         arguments = [self._interpreter, _START, *sys.argv[2:]]  # with the title: there is room for others then
         return Execution(arguments, without_ours(os.environ), descriptors, self._close_given)
 
@@ -65,6 +65,10 @@ class NodeProgram(SupervisedProgram):
             self._relay.stop(lambda: self._send(shutdown))
         else:
             self._send(shutdown)
+
+    def cancel(self, cell: str, since: str) -> None:
+        if cell.isdigit() and since.isdigit():
+            self._send({"type": "cancel", "cell": int(cell), "since": since})
 
     def ended(self, done: Callable[[], None]) -> None:
         self._on_readable(READ)  # what it has said last
@@ -87,13 +91,15 @@ class NodeProgram(SupervisedProgram):
             "backlog": backlog_of(self._load.descriptors[0]) or 0,
             "scoreboard_offset": slot * scoreboard_writer.SLOT_SIZE,
             "capacity": self._most,
+            "route": self._load.get("route"),
             "own_socket": PrivateSocket(self._folder).path if self._folder is not None else "",
             "max_requests": int(self._load.get("max_requests") or 0),
             "stop_at_max_requests": self._load.get("stop_at_max_requests") == "1",
         }
 
     def _close_given(self) -> None:
-        os.close(self._scoreboard)
+        for descriptor in (self._scoreboard, *self._load.descriptors[3:]):
+            os.close(descriptor)
         self._theirs.close()
 
     def _send(self, message: Dict[str, Any]) -> None:

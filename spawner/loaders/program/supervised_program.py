@@ -63,6 +63,9 @@ class SupervisedProgram:
         """
         raise NotImplementedError
 
+    def cancel(self, cell: str, since: str) -> None:
+        """End the request that has been in this cell of the scoreboard since then, if the program can."""
+
     def ended(self, done: Callable[[], None]) -> None:
         """The program has ended; call `done` when nothing is left to do for it."""
         raise NotImplementedError

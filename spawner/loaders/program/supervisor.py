@@ -78,7 +78,8 @@ class Supervisor(SupervisorCalls):
         self._slot.worker_ready()
         seconds = ("seconds", "{:.3f}".format(time.monotonic() - self._started))
         self.send("loaded", [seconds, ("runtime", runtime)] if runtime else [seconds])
-        self.send("ready", [("slot", self._load.get("slot")), ("capabilities", capabilities)])
+        route = [("route", self._load.get("route"))] if self._load.get("route") else []
+        self.send("ready", [("slot", self._load.get("slot")), *route, ("capabilities", capabilities)])
         if self._retiring:  # it was asked to end, and has come up all the same
             self._program.retire(0.0)
 
@@ -148,7 +149,9 @@ class Supervisor(SupervisorCalls):
             self._retire_by(deadline / _NANOSECONDS)
         elif message.kind == "load":
             message.close()  # a spawner was killed when it had sent one: the next one has sent it again
-        elif message.kind not in ("cancel", "work_granted"):
+        elif message.kind == "cancel":
+            self._program.cancel(message.get("cell"), message.get("since"))
+        elif message.kind != "work_granted":
             message.close()
             self._break_off("the message {!r}".format(message.kind))
 
