@@ -83,6 +83,6 @@ def ruby_loaders(abilities: frozenset[str] = ABILITIES - CAPABILITIES.keys()) ->
 
 
 def _node() -> LoaderUnderTest:
-    abilities = frozenset(("titles", "max-requests")) | APP_TYPES["node"].capabilities
+    abilities = frozenset(("titles", "max-requests", "own-socket")) | APP_TYPES["node"].capabilities
     load = (("interpreter", "node"), ("slot", "0"), ("threads", "0"))
     return LoaderUnderTest("node", (sys.executable, SUPERVISED_START), APPS / "node", abilities, load)

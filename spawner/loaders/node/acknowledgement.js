@@ -7,6 +7,7 @@ const START_BEFORE = 'jumpseat-start-before';
 const TIME_LIMIT = 'jumpseat-time-limit';
 const OURS = 'jumpseat-';
 
+const TIME = /^[0-9]{1,18}$/;
 const TOO_LATE = 'HTTP/1.1 102 Too Late\r\n\r\n';
 const NANOSECONDS = 1000000n; // in a millisecond
 
@@ -15,13 +16,19 @@ const NANOSECONDS = 1000000n; // in a millisecond
 // Return when the app has to have answered, in ns of CLOCK_MONOTONIC; 0: at any time; null: the app must not be called,
 // because the module has given the request up.
 function acknowledge(request, response, route) {
-  const { headers } = request;
-  if (headers[ACKNOWLEDGE] === undefined) {
+  const { [ACKNOWLEDGE]: wanted, [START_BEFORE]: startBefore, [TIME_LIMIT]: timeLimit } = request.headers;
+  if (wanted === undefined) {
     return 0n;
   }
-  const startBefore = headers[START_BEFORE];
-  const timeLimit = headers[TIME_LIMIT];
   removeOurs(request);
+  if (wanted !== '1') {
+    return 0n;
+  }
+  if (![startBefore, timeLimit].every((time) => time === undefined || TIME.test(time))) {
+    response.writeHead(400, { 'Content-Length': 0 });
+    response.end();
+    return null;
+  }
   response._writeRaw(route ? `HTTP/1.1 102 Processing\r\nRoute: ${route}\r\n\r\n` : 'HTTP/1.1 102 Processing\r\n\r\n');
   const now = process.hrtime.bigint();
   if (startBefore !== undefined && now >= BigInt(startBefore)) {

@@ -96,12 +96,14 @@ class ListenTakeover {
   // Count the requests of the server, and give its sockets the address that they have for the app.
   watch(server) {
     const { scoreboard, configuration } = this;
-    const { openResponses } = this.api;
+    const { openResponses, connections } = this.api;
     const { emit } = server;
     server.maxHeaderSize = server.maxHeaderSize || LARGEST_HEAD;
     server.emit = function emitCounted(event, first, second, third) {
       if (event === 'connection') {
         setAddress(first);
+        connections.set(first, false);
+        first.once('close', () => connections.delete(first));
       } else if (REQUESTS.has(event) && !openResponses.has(second)) {
         const deadline = acknowledge(first, second, configuration.route);
         if (deadline === null) {
@@ -111,8 +113,15 @@ class ListenTakeover {
         if (configuration.own_socket) {
           second.shouldKeepAlive = false; // the supervisor counts connections
         }
+        const { socket } = first;
+        connections.set(socket, false);
         openResponses.add(second);
-        second.once('close', () => openResponses.delete(second));
+        second.once('close', () => {
+          openResponses.delete(second);
+          if (connections.has(socket)) {
+            connections.set(socket, true);
+          }
+        });
       } else if (TUNNELS.has(event)) {
         scoreboard.requestStarted(first, second);
       }

@@ -58,16 +58,6 @@ class EventLoop:
             self._epoll.register(descriptor, READ)
         self._handlers[descriptor] = handler
 
-    def watch_once(self, descriptor: int, handler: Handler) -> None:
-        """Call `handler` when something comes from now on that others deal with: once, and again after each call of
-        this. What waits already counts.
-        """
-        events = READ | select.EPOLLET | select.EPOLLONESHOT
-        if descriptor in self._handlers:
-            self._epoll.modify(descriptor, events)
-        else:
-            self.watch(descriptor, events, handler)
-
     def change(self, descriptor: int, events: int) -> None:
         """Wait for other events of a descriptor that is watched."""
         self._epoll.modify(descriptor, events)

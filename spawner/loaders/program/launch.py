@@ -97,7 +97,11 @@ def _start(line: ControlLine, load: ControlMessage, program: SupervisedProgram, 
 
 
 def _program_of(load: ControlMessage) -> SupervisedProgram:
-    return NodeProgram(load) if load.get("interpreter") else ShellProgram(load)
+    if load.get("interpreter"):
+        return NodeProgram(load)
+    for own_socket in load.descriptors[3:]:
+        os.close(own_socket)  # of sticky sessions: a program that says nothing of routes cannot have them
+    return ShellProgram(load)
 
 
 def _capacity(load: ControlMessage) -> int:

@@ -134,7 +134,7 @@ class NodeProgram(SupervisedProgram):
             return  # an app can write there what it likes
         kind = message.get("type")
         if kind == "ready":
-            self._supervisor.ready(CAPABILITIES, _text(message, "runtime"))
+            self._supervisor.ready(CAPABILITIES, _text(message, "runtime"), self._load.get("route"))
             if self._folder is not None and self._relay is None:
                 self._accept_for_it(PrivateSocket(self._folder))
         elif kind == "failed":

@@ -22,7 +22,6 @@ CAPABILITIES = "http"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between two looks whether the program accepts
 _GROWTH = 1.2
 _LOOKS_AFTER_READY = 60  # at addresses, of a program of which it is not certain that it uses descriptor 3
-_ACTIVITY_PAUSE = 1.0  # seconds in which requests count as one, of a program that accepts them itself
 _LONGEST_CONFIGURATION = 512 * 1024  # characters
 
 
@@ -84,6 +83,7 @@ class ShellProgram(SupervisedProgram):
         if self._relay is not None:
             self._relay.stop(self._supervisor.terminate)
         else:
+            self._slot.worker_ready()  # from now on it has as much time as one that is idle
             self._supervisor.terminate()
 
     def ended(self, done: Callable[[], None]) -> None:
@@ -160,23 +160,13 @@ class ShellProgram(SupervisedProgram):
         if self._backlog is not None:
             self._listener.listen(self._backlog)  # the program may have called listen(2): the queue keeps its length
         self._supervisor.ready(CAPABILITIES)
-        self._watch_activity()
-
-    def _watch_activity(self) -> None:
-        """Let the spawner see that requests come. How many, the program alone knows."""
-        if self._relay is None:
-            self._supervisor.loop.watch_once(self._listener.fileno(), self._on_activity)
-
-    def _on_activity(self, events: int) -> None:
-        self._slot.request_started()
-        self._slot.request_finished(True)
-        self._supervisor.loop.call_later(_ACTIVITY_PAUSE, self._watch_activity)
+        self._slot.requests_are_unknown()
 
     def _serve_at(self, address: Address) -> None:
         """The program accepts at an address of its own."""
         self._is_up = True
-        self._supervisor.loop.forget(self._listener.fileno())
         self._supervisor.ready(CAPABILITIES)
+        self._slot.worker_ready()
         loop, warn = self._supervisor.loop, self._supervisor.warn
         self._relay = RelayAcceptor(loop, self._listener, address, self._most, self._slot, warn)
 

@@ -24,8 +24,11 @@ class SupervisorCalls:
 
     loop: EventLoop
 
-    def ready(self, capabilities: str, runtime: str = "") -> None:
-        """The program accepts connections. `runtime`: what runs it, if that is known."""
+    def ready(self, capabilities: str, runtime: str = "", route: str = "") -> None:
+        """The program accepts connections.
+
+        `runtime`: what runs it, if that is known; `route`: of its own socket, if it accepts there, too.
+        """
         raise NotImplementedError
 
     def fail(self, fields: Fields) -> None:

@@ -71,15 +71,15 @@ class Supervisor(SupervisorCalls):
 
     # For the program's part
 
-    def ready(self, capabilities: str, runtime: str = "") -> None:
+    def ready(self, capabilities: str, runtime: str = "", route: str = "") -> None:
         if self._ready or self._failed or self._program_ended:
             return
         self._ready = True
         self._slot.worker_ready()
         seconds = ("seconds", "{:.3f}".format(time.monotonic() - self._started))
         self.send("loaded", [seconds, ("runtime", runtime)] if runtime else [seconds])
-        route = [("route", self._load.get("route"))] if self._load.get("route") else []
-        self.send("ready", [("slot", self._load.get("slot")), *route, ("capabilities", capabilities)])
+        fields = [("slot", self._load.get("slot")), ("capabilities", capabilities)]
+        self.send("ready", [*fields, ("route", route)] if route else fields)
         if self._retiring:  # it was asked to end, and has come up all the same
             self._program.retire(0.0)
 

@@ -12,6 +12,7 @@ import pytest
 
 from spawner.loaders import program
 from spawner.shared import start_steps
+from tests.conformance.harness.httpd_side import Exchange
 from tests.conformance.harness.loader_process import Group, Preloader
 
 START = str(Path(str(program.__file__)).with_name("start.py"))
@@ -212,6 +213,86 @@ def test_no_more_requests_come_at_a_time_than_the_app_may_have(apps: Apps) -> No
         first.close()
         assert b"Connection: close" in second.read(1 << 16)
     process.retire()
+    assert process.child.wait(20) == 0
+
+
+WAITS = """
+    const fs = require('fs');
+    require('http').createServer((request, response) => {
+        console.log('called', request.url, request.rawHeaders.filter((name) => name.startsWith('Jumpseat')).length);
+        if (request.url === '/wait') {
+            response.on('close', () => console.log('over'));
+        } else if (request.url === '/block') {
+            while (!fs.existsSync('gate'));
+            response.end();
+        } else {
+            response.end('ok');
+        }
+    }).listen(3000);
+"""
+
+
+def acknowledged(process: Preloader, path: str = "/", **headers: str) -> Exchange:
+    exchange = process.group.client().connect()
+    lines = [f"GET {path} HTTP/1.1", "Host: a", "Connection: close", "Jumpseat-Acknowledge: 1"]
+    lines += [f"Jumpseat-{name.replace('_', '-').title()}: {value}" for name, value in headers.items()]
+    exchange.send("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
+    return exchange
+
+
+def test_a_request_is_acknowledged_before_the_app_has_it_unless_it_is_too_late(apps: Apps) -> None:
+    process = apps.start(WAITS)
+    with acknowledged(process, start_before=str(time.monotonic_ns() + 10**10)) as exchange:
+        assert exchange.read_until(b"\r\n\r\n") == b"HTTP/1.1 102 Processing\r\n\r\n"
+        assert exchange.answer().text == "ok"
+    with acknowledged(process, start_before="1") as late:
+        assert late.read(1000) == b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 102 Too Late\r\n\r\n"
+    with acknowledged(process, time_limit="soon") as bad:
+        assert bad.answer().status == "400 Bad Request"
+    process.retire()
+    assert process.child.wait(20) == 0
+    assert process.output.wait_for_end() == "called / 0\n"
+    assert process.group.slot(0).requests == 1
+
+
+def test_a_request_has_a_deadline_and_can_be_ended(apps: Apps) -> None:
+    process = apps.start(WAITS)
+    before = time.monotonic_ns()
+    with acknowledged(process, "/wait", time_limit="2000") as exchange:
+        process.output.wait_for("called /wait")
+        cell = process.group.cell(0)
+        assert before + 2 * 10**9 < cell.deadline < time.monotonic_ns() + 2 * 10**9
+        process.line.send("cancel", ("cell", "0"), ("since", str(cell.since - 1)))
+        process.line.send("cancel", ("cell", "1"), ("since", str(cell.since)))
+        process.line.send("cancel", ("cell", "0"), ("since", str(cell.since)))
+        process.output.wait_for("over")
+        assert exchange.read(1000) == b"HTTP/1.1 102 Processing\r\n\r\n"
+    assert ask(process) == "ok"
+
+
+def test_a_deadline_is_seen_although_the_app_holds_its_event_loop_up(apps: Apps) -> None:
+    process = apps.start(WAITS)
+    with acknowledged(process, "/block", time_limit="2000") as exchange:
+        process.group.wait_for(lambda group: group.cell(0).deadline)
+        assert process.group.slot(0).running == 1
+        (apps.folder / "gate").touch()
+        exchange.read_until(b"\r\n\r\n")
+        assert exchange.answer().status == "200 OK"
+
+
+def test_all_that_wait_at_its_own_socket_are_served_before_it_goes(apps: Apps) -> None:
+    process = apps.begin(WAITS)
+    own = process.group.own_socket("0123456789abcdef")
+    process.serve("app.js", own=own)
+    assert process.ready["route"] == "0123456789abcdef"
+    with acknowledged(process, "/block") as busy, ExitStack() as stack:
+        busy.read_until(b"Route: 0123456789abcdef\r\n\r\n")
+        waiting = [stack.enter_context(own.client.open()) for _ in range(5)]
+        own.remove()
+        process.retire()
+        (apps.folder / "gate").touch()
+        assert [exchange.answer().text for exchange in waiting] == ["ok"] * 5
+        assert busy.answer().status == "200 OK"
     assert process.child.wait(20) == 0
 
 
