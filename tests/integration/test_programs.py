@@ -18,7 +18,11 @@ NODE = """
     http.createServer((request, response) => {
         const pieces = [];
         request.on('data', (piece) => pieces.push(piece));
-        request.on('end', () => response.end(`${process.pid} ${request.url} ${Buffer.concat(pieces)}`));
+        request.on('end', () => {
+            if (request.url !== '/hang') {
+                response.end(`${process.pid} ${request.url} ${Buffer.concat(pieces)}`);
+            }
+        });
     }).listen(3000);
 """
 #: A server that listens as its first argument says.
@@ -77,7 +81,7 @@ KINDS = ("node", *COMMANDS)
 def server(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> Iterator[CheckedHttpd]:
     node = shared_apps.create(name="node")
     node.write("app.js", NODE)
-    shared_httpd.site("node.example", node.public)
+    shared_httpd.site("node.example", node.public, "PassengerMaxRequestTime 1\nPassengerStickySessions on")
     for name, command in COMMANDS.items():
         app = shared_apps.create(name=name)
         app.write("server.py", PROGRAM)
@@ -118,3 +122,21 @@ def test_a_restart_swaps_the_processes_and_loses_no_request(
     assert {answer.status for answer in answers} == {200}
     (shown,) = workers(server, key_of(kind))
     assert str(shown["pid"]) == answers[-1].text.split()[0]
+
+
+def test_a_request_of_a_node_app_that_takes_too_long_is_ended_and_its_process_is_not(server: CheckedHttpd) -> None:
+    pid = server.get("/", "node.example").text.split()[0]
+    server.logs.expect("JS2131: the worker has taken longer than 1 s")
+    server.logs.allow("JS3541")
+    assert server.get("/hang", "node.example").status == 504
+    eventually(lambda: not workers(server, key_of("node"))[0]["running"], "the end of the request")
+    assert server.get("/", "node.example").text.split()[0] == pid
+
+
+def test_a_node_app_has_sticky_sessions(server: CheckedHttpd) -> None:
+    first = server.get("/", "node.example")
+    cookie = first.header("Set-Cookie") or ""
+    assert cookie.startswith("_passenger_route=")
+    again = server.get("/", "node.example", cookie=cookie.partition(";")[0])
+    assert again.text == first.text
+    assert again.header("Set-Cookie") is None
