@@ -89,7 +89,7 @@ APP_TYPES: tuple[AppType, ...] = (
         program="program/start.py",
         forks=False,
         supervised=True,
-        capabilities=frozenset(("http", "keep-alive")),
+        capabilities=frozenset(("acknowledge", "cancel", "expect", "framed-body", "http", "keep-alive")),
     ),
     # PassengerAppStartCommand says so, too.
     AppType(

@@ -79,7 +79,7 @@ APP_TYPES = {
         program="program/start.py",
         forks=False,
         supervised=True,
-        capabilities=frozenset(("http", "keep-alive")),
+        capabilities=frozenset(("acknowledge", "cancel", "expect", "framed-body", "http", "keep-alive")),
     ),
     "program": AppType(
         name="program",

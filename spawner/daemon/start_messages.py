@@ -148,17 +148,18 @@ def load_fields(
         ("server_software", server_software),
         ("friendly", "1" if options.friendly_error_pages else "0"),
         *limits_of(group.registration, entry.single_request),
-        *_fields_of_type(group.registration, server),
+        *_fields_of_type(group, server),
     ]
 
 
-def _fields_of_type(registration: Registration, server: ServerOptions) -> Fields:
+def _fields_of_type(group: Group, server: ServerOptions) -> Fields:
     """What only loaders of some app types need."""
-    options = registration.options
+    registration, options = group.registration, group.registration.options
     if app_type_of(registration.app_type).supervised:
         return [
             ("interpreter", interpreter_of(registration, server)),
             ("start_command", options.app_start_command or ""),
+            ("failed_starts", str(group.backoff.failures)),
         ]
     if registration.app_type == "rack":
         return [

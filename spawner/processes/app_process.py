@@ -309,7 +309,13 @@ class AppProcess:
     def _loaded(self, packet: Packet) -> None:
         if not self.loaded:
             self.loaded = True
+            self._set_runtime(packet)
             self._events.on_loaded(self, packet.get("seconds"))
+
+    def _set_runtime(self, packet: Packet) -> None:
+        """What runs the app, where that is not what has said hello: Node.js."""
+        named = {name: packet.get(name) for name in ("runtime", "executable") if packet.get(name)}
+        self.facts = tuple((name, named.get(name, value)) for name, value in self.facts)
 
     def _ready(self, packet: Packet) -> None:
         if not self.ready:
@@ -327,7 +333,10 @@ class AppProcess:
 
     def _reported_failure(self, packet: Packet) -> StartFailure:
         self._read_output()
-        self.facts += (("working directory", packet.get("cwd")), ("sys.path", "\n".join(packet.get_all("sys_path"))))
+        self._set_runtime(packet)
+        self.facts += (("working directory", packet.get("cwd")),)
+        if packet.get_all("sys_path"):
+            self.facts += (("sys.path", "\n".join(packet.get_all("sys_path"))),)
         raised, variables = raised_from(packet.get("exceptions")), variables_from(packet.fields)
         step = packet.get("step")
         step = step if step in start_steps.ALL else start_steps.IMPORT

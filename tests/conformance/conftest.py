@@ -43,9 +43,11 @@ class Starter:
 
     def start(self, mode: str = "", token: str = TOKEN, **environment: str) -> Preloader:
         """Start a process; it has said hello. `mode`: what the probe does when it is imported."""
-        group = Group(token if "token" in self.loader.abilities else "", "frames" in self.loader.abilities)
+        able = self.loader.abilities
+        group = Group(token if "token" in able else "", "frames" in able, "http" in able)
         self._stack.callback(group.close)
-        preloader = Preloader(self.loader.command, self.folder, group, {"PROBE": mode, **environment})
+        variables, load = {"PROBE": mode, **environment}, dict(self.loader.load)
+        preloader = Preloader(self.loader.command, self.folder, group, variables, load)
         self._stack.callback(preloader.close)
         return preloader
 

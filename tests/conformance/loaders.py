@@ -14,6 +14,7 @@ import pytest
 import spawner
 from spawner import loaders
 from spawner.app_types import APP_TYPES, CAPABILITIES
+from spawner.loaders import program as program_loader
 from spawner.loaders import python as python_loader
 from tests.interpreters import interpreters_to_test
 
@@ -21,8 +22,9 @@ APPS = Path(__file__).parent / "apps"
 START = str(Path(python_loader.__file__).with_name("start.py"))  # the Python loader
 RUBY_START = str(Path(loaders.__file__).with_name("ruby") / "start.rb")
 ROOT = str(Path(spawner.__file__).parent) + "/"  # below it is all that the Python loader is made of
-_PROCESSES = ("fork", "execute", "titles", "backtraces", "friendly")
-_REQUESTS = ("threads", "max-requests", "out-of-band-work", "strict-responses", *CAPABILITIES)
+SUPERVISED_START = str(Path(program_loader.__file__).with_name("start.py"))  # the loader of Node.js apps and programs
+_PROCESSES = ("fork", "execute", "titles", "backtraces", "friendly", "one-process")
+_REQUESTS = ("threads", "own-socket", "max-requests", "out-of-band-work", "strict-responses", "scgi", *CAPABILITIES)
 ABILITIES = frozenset((*_PROCESSES, *_REQUESTS))
 PLAIN = Path(__file__).parent / "plain_loader.py"
 
@@ -34,12 +36,14 @@ class LoaderUnderTest:
     :ivar command: interpreter and program.
     :ivar apps: the folder with the probe (README.md).
     :ivar abilities: what it offers of ABILITIES; among them what its workers say with `ready`.
+    :ivar load: what each `load` says besides.
     """
 
     name: str
     command: tuple[str, ...]
     apps: Path
     abilities: frozenset[str]
+    load: tuple[tuple[str, str], ...] = ()
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -57,11 +61,12 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
     command = config.getoption("--loader")
     if command is None:
         ours = ABILITIES - CAPABILITIES.keys() | APP_TYPES["wsgi"].capabilities
-        apps, plain = APPS / "python", frozenset(("threads", "cancel"))
+        apps, plain = APPS / "python", frozenset(("threads", "cancel", "one-process", "own-socket", "scgi"))
         return [
             *(LoaderUnderTest(name, (path, START), apps, ours) for name, path in interpreters_to_test().items()),
             LoaderUnderTest("plain", (sys.executable, str(PLAIN)), apps, plain),
             *ruby_loaders(ours),
+            _node(),
         ]
     missing = frozenset(filter(None, config.getoption("--without").split(",")))
     assert missing <= ABILITIES, f"--without takes {', '.join(sorted(ABILITIES))}"
@@ -75,3 +80,9 @@ def ruby_loaders(abilities: frozenset[str] = ABILITIES - CAPABILITIES.keys()) ->
     if ruby is None or subprocess.run([ruby, "-e", "require 'rack'"], stderr=subprocess.DEVNULL).returncode:
         return []
     return [LoaderUnderTest("ruby", (ruby, RUBY_START), APPS / "ruby", abilities)]
+
+
+def _node() -> LoaderUnderTest:
+    abilities = frozenset(("titles", "max-requests", "own-socket")) | APP_TYPES["node"].capabilities
+    load = (("interpreter", "node"), ("slot", "0"), ("threads", "0"))
+    return LoaderUnderTest("node", (sys.executable, SUPERVISED_START), APPS / "node", abilities, load)

@@ -16,7 +16,7 @@ TOO_LATE = b"Status: 102 Too Late\r\n\r\n"
 ACKNOWLEDGE = {"JUMPSEAT_ACKNOWLEDGE": "1"}
 SECOND = 1_000_000_000
 
-pytestmark = pytest.mark.needs("acknowledge")
+pytestmark = [pytest.mark.needs("acknowledge"), pytest.mark.needs("scgi")]
 
 
 def ask(worker: Process, path: str = "/", **variables: str) -> Exchange:

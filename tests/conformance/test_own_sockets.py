@@ -30,6 +30,7 @@ def test_it_serves_its_own_socket_and_the_groups(starter: Starter) -> None:
     assert own.client.ask().header("X-Pid") == str(worker.pid)
 
 
+@pytest.mark.needs("own-socket")
 def test_a_direct_process_has_one_too(starter: Starter) -> None:
     process = starter.start()
     own = process.group.own_socket(ROUTE)

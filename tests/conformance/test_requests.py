@@ -71,6 +71,7 @@ def test_what_is_no_request_is_refused_and_the_worker_goes_on(probe: Process, ro
     assert probe.get().text == "ok"
 
 
+@pytest.mark.needs("scgi")
 def test_a_head_may_come_byte_by_byte(probe: Process) -> None:
     head = wire.encode_text([("CONTENT_LENGTH", "0"), ("SCGI", "1"), ("JUMPSEAT_TOKEN", TOKEN)])
     with probe.group.client().connect(framed=False) as exchange:
@@ -79,10 +80,12 @@ def test_a_head_may_come_byte_by_byte(probe: Process) -> None:
         assert exchange.answer().text == "ok"
 
 
+@pytest.mark.needs("scgi")
 def test_a_head_may_have_nearly_a_mebibyte(probe: Process) -> None:
     assert probe.get(variables={"HTTP_X_LONG": "x" * 1_000_000}).text == "ok"
 
 
+@pytest.mark.needs("scgi")
 @pytest.mark.parametrize("data", [b"", b"5", b"30:CONTENT_LENGTH\0"])
 def test_a_peer_that_leaves_before_its_head_is_complete_gets_nothing_and_costs_nothing(
     probe: Process, data: bytes
@@ -116,6 +119,7 @@ def test_an_inline_body_may_come_behind_the_head_or_later(probe: Process) -> Non
 
 
 @pytest.mark.needs("framed-body")
+@pytest.mark.needs("scgi")
 @pytest.mark.parametrize("size", [1, 7, len(BODY)])
 def test_a_framed_body_has_no_length_and_ends_with_its_end_frame(probe: Process, size: int) -> None:
     body = BODY if size > 1 else BODY[:500]
@@ -152,6 +156,7 @@ def test_what_is_no_regular_file_is_refused(probe: Process) -> None:
 
 
 @pytest.mark.needs("framed-body")
+@pytest.mark.needs("scgi")
 def test_content_length_is_there_with_a_body_of_known_length_only(probe: Process) -> None:
     assert shown(probe.get("/variables", method="POST", body=b"abc").text)["CONTENT_LENGTH"] == "3"
     assert "CONTENT_LENGTH" not in shown(probe.get("/variables").text)
@@ -162,6 +167,7 @@ def test_no_body_is_an_empty_one(probe: Process) -> None:
 
 
 @pytest.mark.needs("framed-body")
+@pytest.mark.needs("scgi")
 @pytest.mark.parametrize(("kind", "sent"), [("inline", BODY), ("framed", frames(BODY, 100)[:-4]), ("framed", b"\0")])
 def test_a_body_that_is_cut_is_never_taken_for_a_whole_one(probe: Process, kind: str, sent: bytes) -> None:
     length = len(BODY) + 1 if kind == "inline" else None
@@ -188,6 +194,7 @@ def test_a_body_that_the_app_does_not_read_hinders_no_response(probe: Process, f
         assert exchange.answer().text == "ok"
 
 
+@pytest.mark.needs("scgi")
 def test_a_descriptor_that_was_not_announced_is_closed(worker: Process, body_file: int) -> None:
     def ask() -> Exchange:
         return worker.group.client().open(descriptors=(body_file,))

@@ -65,6 +65,7 @@ def test_an_error_before_the_head_is_a_500_whose_id_is_in_the_log(worker: Proces
     assert worker.get().text == "ok"
 
 
+@pytest.mark.needs("scgi")
 def test_a_plain_peer_is_told_no_error_id(probe: Process) -> None:
     with probe.group.client().open(path="/error", framed=False) as exchange:
         assert exchange.read_until(b"\r\n").startswith(b"Status: 500")

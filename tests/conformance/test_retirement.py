@@ -77,6 +77,7 @@ def test_a_retired_worker_takes_no_further_connection(starter: Starter) -> None:
         assert second.answer().header("X-Pid") == str(other.pid)
 
 
+@pytest.mark.needs("scgi")
 def test_a_connection_that_was_accepted_but_has_sent_nothing_is_served_before_the_worker_goes(starter: Starter) -> None:
     worker = starter.worker()
     with worker.group.client().connect() as silent:

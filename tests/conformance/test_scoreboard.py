@@ -42,6 +42,7 @@ def test_a_cell_shows_the_request_while_the_worker_is_in_it(starter: Starter) ->
     before = time.monotonic_ns()
     with worker.group.client().open(path="/wait") as exchange:
         worker.output.wait_for("waiting")
+        worker.group.wait_for(lambda group: group.cell(0).state)
         cell = worker.group.cell(0)
         assert (cell.state, cell.deadline) == (1, 0)
         assert before < cell.since < time.monotonic_ns()
@@ -55,6 +56,7 @@ def test_a_cell_shows_the_request_while_the_worker_is_in_it(starter: Starter) ->
     assert worker.group.cell(0)[:4] == NOTHING[:4]
 
 
+@pytest.mark.needs("scgi")
 def test_a_cell_holds_the_beginning_of_a_long_head(starter: Starter) -> None:
     worker = starter.worker()
     with worker.group.client().open(path="/wait", variables={"HTTP_X": "x" * 5000}) as exchange:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -29,15 +30,14 @@ def test_a_process_first_says_hello_with_its_version_and_its_interpreter(starter
     preloader = starter.start()
     assert set(preloader.hello) >= {"type", "executable"}
     assert os.path.isabs(preloader.hello["executable"])
-    version = preloader.hello.get("runtime", "").rpartition(" ")[2] or preloader.hello[starter.loader.apps.name]
-    assert version[:1].isdigit()
+    assert re.search(r" [0-9]+\.[0-9]+", preloader.hello["runtime"])
 
 
 def test_it_loads_nothing_before_it_is_told_to(starter: Starter) -> None:
     preloader = starter.start()
     assert preloader.output.text() == ""
     preloader.load(starter.loader.entry("probe"))
-    assert preloader.output.wait_for("importing\n") == "importing\n"
+    assert preloader.output.wait_for("importing\n").startswith("importing\n")
 
 
 def test_a_load_is_answered_by_the_seconds_that_it_took(starter: Starter) -> None:

@@ -94,6 +94,7 @@ def test_a_process_whose_load_names_a_slot_becomes_a_worker_itself(starter: Star
     assert process.output.wait_for_end() == hooks
 
 
+@pytest.mark.needs("one-process")
 def test_a_process_that_serves_ignores_another_load_and_closes_what_came_with_it(starter: Starter) -> None:
     process = starter.direct(slot=2)
     held = len(os.listdir(f"/proc/{process.pid}/fd"))
@@ -106,6 +107,7 @@ def test_a_process_that_serves_ignores_another_load_and_closes_what_came_with_it
     assert process.child.wait(30) == 0
 
 
+@pytest.mark.needs("one-process")
 def test_a_loaded_process_ends_with_1_when_it_is_told_what_it_does_not_know(starter: Starter) -> None:
     preloader = starter.load()
     preloader.line.send("nonsense")
@@ -114,7 +116,8 @@ def test_a_loaded_process_ends_with_1_when_it_is_told_what_it_does_not_know(star
 
 def test_a_request_leaves_no_descriptor_behind(worker: Process) -> None:
     worker.get()
-    worker.group.wait_for(lambda group: group.slot(0)[2:5] == (0, 1, 1))  # the connection is closed before that
+    # The connection is closed before that.
+    worker.group.wait_for(lambda group: (group.slot(0).running, group.slot(0).requests) == (0, 1))
     before = links(worker.pid)
     for _ in range(5):
         worker.get(framed=False)

@@ -11,6 +11,7 @@ const net = require('net');
 const LISTENER = 3;
 const CHANNEL = 4;
 const SCOREBOARD = 5;
+const ROUTE_LISTENER = 6; // only with sticky sessions
 
 const PAUSE = 2; // milliseconds between two attempts on a channel that is empty, or full
 const LONGEST_WAIT = 5000; // milliseconds for the supervisor to answer
@@ -19,6 +20,7 @@ const PIECE = 65536; // bytes
 class Channel {
   constructor() {
     this.received = '';
+    this.runtime = `Node.js ${process.versions.node}`;
     this.pauses = new Int32Array(new SharedArrayBuffer(4));
   }
 
@@ -47,7 +49,7 @@ class Channel {
 
   // From now on, call `received` with each message, and `ended` at the end of the channel. The app is not kept alive.
   listen(received, ended) {
-    const socket = new net.Socket({ fd: CHANNEL, readable: true, writable: false });
+    const socket = (this.socket = new net.Socket({ fd: CHANNEL, readable: true, writable: false }));
     socket.unref();
     socket.setEncoding('utf8');
     socket.on('data', (text) => {
@@ -58,6 +60,11 @@ class Channel {
     });
     socket.on('end', ended);
     socket.on('error', ended);
+  }
+
+  // Keep the process alive until it is told to end, also if it does nothing more.
+  keepAlive() {
+    this.socket.ref();
   }
 
   readMessage() {
@@ -100,4 +107,4 @@ class Channel {
   }
 }
 
-module.exports = { Channel, LISTENER, SCOREBOARD };
+module.exports = { Channel, LISTENER, ROUTE_LISTENER, SCOREBOARD };

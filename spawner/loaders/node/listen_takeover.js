@@ -4,27 +4,40 @@
 
 const http = require('http');
 const net = require('net');
-const path = require('path');
 
-const { LISTENER } = require('./channel');
+const { acknowledge } = require('./acknowledgement');
+const { LISTENER, ROUTE_LISTENER } = require('./channel');
 
 const LOOPBACK = '127.0.0.1';
 const NAMES = ['passenger', '/passenger']; // what apps listen on that know where they run
 const REQUESTS = new Set(['request', 'checkContinue', 'checkExpectation']);
 const TUNNELS = new Set(['upgrade', 'connect']);
+const LARGEST_HEAD = 1 << 20; // bytes: httpd has its own limits, and 16 KB are few for cookies
 const DEFAULT_BACKLOG = 511;
 
 const originalListen = net.Server.prototype.listen;
 
+// In place of the socket of a server that listens where nobody comes.
+class NoHandle {
+  close(callback) {
+    if (callback) {
+      setImmediate(callback);
+    }
+  }
+
+  ref() {}
+
+  unref() {}
+}
+
 class ListenTakeover {
-  // `onListening`: called with the server once it accepts.
+  // `onListening`: called with the server once it accepts, and with what accepts on the worker's own socket, or null.
   constructor(configuration, api, scoreboard, onListening) {
     this.configuration = configuration;
     this.api = api;
     this.scoreboard = scoreboard;
     this.onListening = onListening;
     this.server = null;
-    this.others = 0;
   }
 
   install() {
@@ -58,29 +71,57 @@ class ListenTakeover {
     server.address = () => requestedAddress(args);
     const { signal } = isOptions(args[0]) ? args[0] : {};
     if (this.server !== null) {
-      // A second one, as some frameworks make it for ::1 beside 127.0.0.1: it listens where nobody comes.
-      this.others += 1;
-      const unused = path.join(this.configuration.private_folder, `unused-${this.others}.sock`);
-      return originalListen.call(server, { path: unused, signal });
+      // A second one, as some frameworks make it for ::1 beside 127.0.0.1.
+      server._handle = new NoHandle();
+      process.nextTick(() => server._handle && server.emit('listening'));
+      return server;
     }
     this.server = server;
     this.watch(server);
-    server.once('listening', () => this.onListening(server));
-    return originalListen.call(server, { fd: LISTENER, backlog: this.configuration.backlog || DEFAULT_BACKLOG, signal });
+    server.once('listening', () => {
+      const own = this.configuration.route ? this.listenForRoute(server) : null;
+      this.onListening(server, own);
+    });
+    const backlog = this.configuration.backlog || DEFAULT_BACKLOG;
+    const { own_socket: ownSocket } = this.configuration;
+    return originalListen.call(server, ownSocket ? { path: ownSocket, signal } : { fd: LISTENER, backlog, signal });
+  }
+
+  // Serve also what comes to the worker's own socket (sticky sessions). Return what listens there.
+  listenForRoute(server) {
+    const listener = net.createServer((socket) => server.emit('connection', socket));
+    return originalListen.call(listener, { fd: ROUTE_LISTENER, backlog: this.configuration.backlog || DEFAULT_BACKLOG });
   }
 
   // Count the requests of the server, and give its sockets the address that they have for the app.
   watch(server) {
-    const { scoreboard } = this;
-    const { openResponses } = this.api;
+    const { scoreboard, configuration } = this;
+    const { openResponses, connections } = this.api;
     const { emit } = server;
+    server.maxHeaderSize = server.maxHeaderSize || LARGEST_HEAD;
     server.emit = function emitCounted(event, first, second, third) {
       if (event === 'connection') {
         setAddress(first);
-      } else if (REQUESTS.has(event)) {
-        scoreboard.requestStarted(first, second);
+        connections.set(first, false);
+        first.once('close', () => connections.delete(first));
+      } else if (REQUESTS.has(event) && !openResponses.has(second)) {
+        const deadline = acknowledge(first, second, configuration.route);
+        if (deadline === null) {
+          return true;
+        }
+        scoreboard.requestStarted(first, second, deadline);
+        if (configuration.own_socket) {
+          second.shouldKeepAlive = false; // the supervisor counts connections
+        }
+        const { socket } = first;
+        connections.set(socket, false);
         openResponses.add(second);
-        second.once('close', () => openResponses.delete(second));
+        second.once('close', () => {
+          openResponses.delete(second);
+          if (connections.has(socket)) {
+            connections.set(socket, true);
+          }
+        });
       } else if (TUNNELS.has(event)) {
         scoreboard.requestStarted(first, second);
       }

@@ -55,9 +55,10 @@ class Cluster extends EventEmitter {
   }
 }
 
-// Return `autoInstall` (whether the first server that listens is taken) and `passenger`.
+// Return `autoInstall` (whether the first server that listens is taken), `passenger`, and what the server is in:
+// `openResponses`, and `connections`, of which each is kept for another request or not.
 function install() {
-  const api = { autoInstall: true, openResponses: new Set() };
+  const api = { autoInstall: true, openResponses: new Set(), connections: new Map() };
   api.passenger = new PhusionPassenger(api);
   global.PhusionPassenger = api.passenger;
   const cluster = new Cluster();

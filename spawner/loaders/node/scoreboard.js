@@ -13,19 +13,21 @@ const CELL_SIZE = 512; // bytes; the header is as long
 const LONGEST_TEXT = 488;
 const NO_REQUEST = Buffer.alloc(24);
 const UNLIMITED = 65536; // requests at a time
+const FREE = 0;
 const SERVING = 1;
 
 class Scoreboard {
-  // `maxRequestsReached`: called once, with the number of requests that were begun.
-  constructor(configuration, maxRequestsReached) {
+  constructor(configuration) {
     this.offset = configuration.scoreboard_offset;
     this.maxRequests = configuration.max_requests;
-    this.maxRequestsReached = maxRequestsReached;
+    this.onMaxRequests = () => {}; // called once, with the number of requests that were begun
     this.running = 0;
     this.begun = 0;
     this.counted = new WeakSet();
     this.freeCells = Array.from({ length: CELLS }, (_, number) => CELLS - 1 - number);
-    this.changedCells = new Map(); // by number: the request that is in it now, or null
+    this.shown = new Map(); // by number of the cell: the request that is in it
+    this.changedCells = new Map(); // the same for the cells that are to be written; null: it is free
+    this.hiddenDeadlines = new Set(); // of the requests without a cell
     this.isFlushPlanned = false;
     this.header = Buffer.alloc(48);
     this.header.writeUInt32LE(SERVING, 0);
@@ -34,35 +36,61 @@ class Scoreboard {
     this.header.writeBigUInt64LE(process.hrtime.bigint(), 32);
   }
 
-  // `answer`: what is closed when the request is over: the response, or the socket of a tunnel.
-  requestStarted(request, answer) {
+  // `answer`: what is closed when the request is over: the response, or the socket of a tunnel. `deadline`: when the
+  // request has to be over; 0n: it has none. Such a request is written at once: it may keep the event loop busy.
+  requestStarted(request, answer, deadline = 0n) {
     if (this.counted.has(request)) {
       return; // the app has given it from one of its listeners to another one
     }
     this.counted.add(request);
     this.begun += 1;
     this.running += 1;
-    const cell = this.freeCells.pop();
-    if (cell !== undefined) {
-      this.changedCells.set(cell, { request, since: process.hrtime.bigint() });
-    }
+    const entry = { request, answer, deadline, since: process.hrtime.bigint(), cell: this.freeCells.pop() };
+    this.show(entry);
     if (this.running === 1) {
-      this.header.writeBigUInt64LE(process.hrtime.bigint(), 24);
+      this.header.writeBigUInt64LE(entry.since, 24);
       this.writeHeader();
     }
-    answer.once('close', () => this.requestFinished(cell));
+    answer.once('close', () => this.requestFinished(entry));
     this.planFlush();
+    if (deadline) {
+      this.flush();
+    }
     if (this.begun === this.maxRequests) {
-      this.maxRequestsReached(this.begun);
+      this.onMaxRequests(this.begun);
     }
   }
 
-  requestFinished(cell) {
-    this.running -= 1;
-    if (cell !== undefined) {
-      this.changedCells.set(cell, null);
-      this.freeCells.push(cell);
+  show(entry) {
+    if (entry.cell !== undefined) {
+      this.shown.set(entry.cell, entry);
+      this.changedCells.set(entry.cell, entry);
+    } else if (entry.deadline) {
+      this.hiddenDeadlines.add(entry);
     }
+  }
+
+  hide(entry) {
+    if (entry.cell !== undefined) {
+      this.shown.delete(entry.cell);
+      this.changedCells.set(entry.cell, null);
+      this.freeCells.push(entry.cell);
+    } else {
+      this.hiddenDeadlines.delete(entry);
+    }
+  }
+
+  // End the request that has been in a cell since then, if it still is: its client has been answered already.
+  cancel(cell, since) {
+    const entry = this.shown.get(cell);
+    if (entry !== undefined && entry.since === since) {
+      entry.answer.destroy();
+    }
+  }
+
+  requestFinished(entry) {
+    this.running -= 1;
+    this.hide(entry);
     if (this.running === 0) {
       this.header.writeBigUInt64LE(process.hrtime.bigint(), 32);
     }
@@ -89,7 +117,22 @@ class Scoreboard {
   writeHeader() {
     this.header.writeUInt32LE(this.running, 8);
     this.header.writeBigUInt64LE(BigInt(this.begun - this.running), 16);
+    this.header.writeBigUInt64LE(this.firstHiddenDeadline(), 40);
     this.write(this.header, this.offset);
+  }
+
+  firstHiddenDeadline() {
+    let first = 0n;
+    for (const { deadline } of this.hiddenDeadlines) {
+      first = first === 0n || deadline < first ? deadline : first;
+    }
+    return first;
+  }
+
+  // The process ends: its slot is free.
+  close() {
+    this.header.writeUInt32LE(FREE, 0);
+    this.flush();
   }
 
   write(data, position) {
@@ -101,7 +144,7 @@ class Scoreboard {
   }
 }
 
-function cellOf({ request, since }) {
+function cellOf({ request, since, deadline }) {
   const { method, headers, url } = request;
   const text = Buffer.from(`REQUEST_METHOD\0${method}\0HTTP_HOST\0${headers.host || ''}\0REQUEST_URI\0${url}\0`, 'latin1');
   const shown = text.subarray(0, LONGEST_TEXT);
@@ -109,6 +152,7 @@ function cellOf({ request, since }) {
   cell.writeUInt32LE(1, 0);
   cell.writeUInt32LE(shown.length, 4);
   cell.writeBigUInt64LE(since, 8);
+  cell.writeBigUInt64LE(deadline, 16);
   shown.copy(cell, 24);
   return cell;
 }

@@ -1,12 +1,17 @@
 // How a worker goes when it is told to: by the supervisor, or by SIGTERM.
 'use strict';
 
+const net = require('net');
+
 const SIGNALS = ['SIGTERM', 'SIGINT'];
+const QUIET_TURNS = 3;
 const BEFORE_THE_DEADLINE = 1000; // milliseconds: connections that are open then are cut, so that exit hooks can run
 
 class Shutdown {
-  constructor(server, api) {
+  // `own`: what accepts on the worker's own socket, or null.
+  constructor(server, own, api) {
     this.server = server;
+    this.own = own;
     this.api = api;
     this.hasBegun = false;
     for (const signal of SIGNALS) {
@@ -38,9 +43,35 @@ class Shutdown {
   close() {
     const { server } = this;
     server.prependListener('request', (request, response) => this.closeAfter(response));
-    server.close(() => process.exit());
-    server.closeIdleConnections();
+    // That of http.Server also closes connections whose first request is still on its way.
+    const closed = [new Promise((resolve) => net.Server.prototype.close.call(server, resolve))];
+    if (this.own !== null) {
+      closed.push(this.closeOwn());
+    }
+    this.closeKept();
     this.closeAfterOpenOnes();
+    Promise.all(closed).then(() => process.exit());
+  }
+
+  // The path of the worker's own socket has been removed before. A turn of the event loop may accept one of those that
+  // wait there: when some turns have accepted nothing, nothing comes any more.
+  closeOwn() {
+    const { own } = this;
+    let quietTurns = 0;
+    own.on('connection', () => {
+      quietTurns = 0;
+    });
+    return new Promise((resolve) => {
+      const turn = () => {
+        quietTurns += 1;
+        if (quietTurns > QUIET_TURNS) {
+          own.close(resolve);
+        } else {
+          setImmediate(turn);
+        }
+      };
+      setImmediate(turn);
+    });
   }
 
   // A response says that its connection is closed behind it, if it is not too late to say it.
@@ -48,7 +79,16 @@ class Shutdown {
     if (!response.headersSent) {
       response.shouldKeepAlive = false;
     }
-    response.once('close', () => setImmediate(() => this.server.closeIdleConnections()));
+    response.once('close', () => setImmediate(() => this.closeKept()));
+  }
+
+  // Close the connections that have served a request and are kept for another one.
+  closeKept() {
+    for (const [socket, isKept] of this.api.connections) {
+      if (isKept) {
+        socket.destroy();
+      }
+    }
   }
 
   closeAfterOpenOnes() {

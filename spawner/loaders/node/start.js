@@ -28,19 +28,38 @@ function main() {
   if (!isReadable(entryFile, failure)) {
     return;
   }
-  const scoreboard = new Scoreboard(configuration, (requests) => channel.send({ type: 'max_requests_reached', requests }));
-  const api = passengerApi.install((text) => channel.send({ type: 'warning', text }));
-  const takeover = new ListenTakeover(configuration, api, scoreboard, (server) => {
+  const scoreboard = new Scoreboard(configuration);
+  const api = passengerApi.install();
+  new ListenTakeover(configuration, api, scoreboard, (server, own) => {
     failure.stop();
-    process.title = `jumpseat: worker of ${configuration.group}`;
-    const shutdown = new Shutdown(server, api);
-    channel.listen((message) => message.type === 'shutdown' && shutdown.begin(message.deadline), () => shutdown.begin(0));
-    channel.send({ type: 'ready' });
-  });
-  takeover.install();
+    serve(server, own, { configuration, channel, api, scoreboard });
+  }).install();
   leaveNoTrace();
   Module.runMain();
   failure.hearOfTheEndLast();
+}
+
+// The app listens. From now on the supervisor is told what the process has reached, and says when it is to end.
+function serve(server, own, { configuration, channel, api, scoreboard }) {
+  const shutdown = new Shutdown(server, own, api);
+  process.title = `jumpseat: worker of ${configuration.group}`;
+  process.on('exit', () => scoreboard.close());
+  const received = (message) => {
+    if (message.type === 'shutdown') {
+      shutdown.begin(message.deadline);
+    } else if (message.type === 'cancel') {
+      scoreboard.cancel(message.cell, BigInt(message.since));
+    }
+  };
+  channel.listen(received, () => shutdown.begin(0));
+  scoreboard.onMaxRequests = (requests) => {
+    channel.send({ type: 'max_requests_reached', requests });
+    if (configuration.stop_at_max_requests) {
+      channel.keepAlive();
+      server.close();
+    }
+  };
+  channel.send({ type: 'ready', runtime: channel.runtime });
 }
 
 function isReadable(entryFile, failure) {

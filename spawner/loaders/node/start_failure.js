@@ -44,8 +44,14 @@ class StartFailure {
   report(step, summary, traceback) {
     if (!this.isOver) {
       this.isOver = true;
-      const message = { type: 'failed', step, summary: summary.slice(0, LONGEST_SUMMARY), traceback: withoutOurs(traceback) };
-      this.channel.sendAndWait(message);
+      this.channel.sendAndWait({
+        type: 'failed',
+        step,
+        summary: summary.slice(0, LONGEST_SUMMARY),
+        traceback: withoutOurs(traceback),
+        runtime: this.channel.runtime,
+        executable: process.execPath,
+      });
     }
   }
 
@@ -60,10 +66,11 @@ class StartFailure {
     this.report(this.doesNotCompile(error, stack) ? 'compile the entry file' : 'import the app', summary, stack);
   }
 
-  // The stack of an error of syntax begins with the place.
+  // The stack of an error of syntax begins with the place; that of an ES module has no place in the app at all.
   doesNotCompile(error, stack) {
     const file = fs.realpathSync(this.entryFile);
-    return error instanceof SyntaxError && [file, `file://${file}`].some((place) => stack.startsWith(`${place}:`));
+    const isPlace = [file, `file://${file}`].some((place) => stack.startsWith(`${place}:`));
+    return error instanceof SyntaxError && (isPlace || !/\((file:\/\/)?\/|at (file:\/\/)?\//.test(stack));
   }
 
   ended(status) {

@@ -9,13 +9,17 @@ import shutil
 import socket
 import struct
 import tempfile
+import time
 from typing import Optional
 
 from . import tcp_owner
 
 _LOOPBACK = "127.0.0.1"
 _UCRED = struct.Struct("=iII")  # pid, uid, gid: SO_PEERCRED, unix(7)
-_LONGEST_FOLDER = 80  # bytes of a path, so that a socket's fits below it
+_LONGEST_PLACE = 60  # bytes of a path, so that a socket's fits below it
+_PREFIX = "jumpseat-app-"
+_ABANDONED_SECONDS = 60.0  # the age from which a folder that nobody has locked is no new one
+_NOTIFICATION_SIZE = 4096  # bytes
 _NOT_YET = (errno.ECONNREFUSED, errno.ENOENT, errno.ECONNRESET, errno.ETIMEDOUT, errno.EADDRNOTAVAIL)
 
 
@@ -74,22 +78,48 @@ class Port:
 class PrivateFolder:
     """A folder of this user only, for sockets. It lives as long as its process: `remove` deletes it.
 
-    It is locked, which keeps systemd-tmpfiles(8) from removing it as something old.
+    It is locked, which keeps systemd-tmpfiles(8) from removing it as something old, and shows whose process lives: the
+    folders that killed processes of this user have left are deleted when the next one is made.
     """
 
     def __init__(self) -> None:
-        path = tempfile.mkdtemp(prefix="jumpseat-")
-        if len(os.fsencode(path)) > _LONGEST_FOLDER:
-            os.rmdir(path)
-            path = tempfile.mkdtemp(prefix="jumpseat-", dir="/tmp")  # nosec B108  # mkdtemp's name is nobody else's
-        self.path = path
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        place = tempfile.gettempdir()
+        if len(os.fsencode(place)) > _LONGEST_PLACE:
+            place = "/tmp"  # nosec B108  # mkdtemp's name is nobody else's
+        for entry in os.scandir(place):
+            if entry.name.startswith(_PREFIX):
+                _delete_if_left(entry.path)
+        self.path = tempfile.mkdtemp(prefix=_PREFIX, dir=place)
+        self._descriptor = _lock(self.path)
 
     def remove(self) -> None:
         """Delete it and what is in it."""
-        os.close(self._descriptor)
         shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._descriptor)
+
+
+def _lock(path: str) -> int:
+    """Return the descriptor that holds the lock of a folder. Raises OSError: another process has it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _delete_if_left(path: str) -> None:
+    """Delete a folder of this user whose process has been killed."""
+    try:
+        status = os.lstat(path)
+        if status.st_uid != os.geteuid() or time.time() - status.st_ctime < _ABANDONED_SECONDS:
+            return
+        descriptor = _lock(path)
+    except OSError:
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    os.close(descriptor)
 
 
 class PrivateSocket:
@@ -109,6 +139,33 @@ class PrivateSocket:
         """Whether a program of this user listens at the other end."""
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
         return bool(_UCRED.unpack(credentials)[1] == os.geteuid())
+
+
+class NotificationSocket:
+    """Where a program that knows the protocol of systemd's services says that it is ready (sd_notify(3)).
+
+    It has an abstract name, which leaves no file behind. Everybody can send there: what another user sends is dropped.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._socket.bind("")  # the kernel chooses a name that is free
+        self.name: str = "@" + self._socket.getsockname()[1:].decode()
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when something has come."""
+        return self._socket.fileno()
+
+    def says_ready(self) -> bool:
+        """Take what has come; whether it is READY=1 of this user."""
+        try:
+            data, ancillary, _, _ = self._socket.recvmsg(_NOTIFICATION_SIZE, socket.CMSG_SPACE(_UCRED.size))
+        except OSError:
+            return False
+        senders = [_UCRED.unpack(value)[1] for _, kind, value in ancillary if kind == socket.SCM_CREDENTIALS]
+        return senders == [os.geteuid()] and b"READY=1" in data.split(b"\n")
 
 
 def is_connected(connection: socket.socket) -> bool:

@@ -19,7 +19,7 @@ from ..python.diagnostics import error_log
 from . import program_pidfd
 from .node_program import NodeProgram
 from .shell_program import ShellProgram
-from .start_command import FIRST_DESCRIPTOR
+from .start_command import FIRST_DESCRIPTOR, NoCommand
 from .supervised_program import Execution, SupervisedProgram
 from .supervisor import Supervisor
 
@@ -56,14 +56,23 @@ def _launch(line: ControlLine) -> int:
         return 0
     if load.kind != "load" or len(load.descriptors) < 3 or not load.get("slot"):
         raise UnexpectedMessage("expected `load` with a slot, got {!r}".format(load.kind))
-    program = _program_of(load)
+    try:
+        program = _program_of(load)
+    except (NoCommand, OSError) as error:
+        _fail(line, start_steps.READ, error)
+        return 1
     try:
         execution = program.prepare()
     except OSError as error:
-        fields = [("step", start_steps.START_LOADER), ("summary", str(error)), ("traceback", ""), ("cwd", os.getcwd())]
-        line.send("failed", fields)
+        program.close()
+        _fail(line, start_steps.START_LOADER, error)
         return 1
     return _start(line, load, program, execution)
+
+
+def _fail(line: ControlLine, step: str, error: Exception) -> None:
+    summary = " ".join(str(error).splitlines())
+    line.send("failed", [("step", step), ("summary", summary), ("traceback", ""), ("cwd", os.getcwd())])
 
 
 def _start(line: ControlLine, load: ControlMessage, program: SupervisedProgram, execution: Execution) -> int:
@@ -88,7 +97,11 @@ def _start(line: ControlLine, load: ControlMessage, program: SupervisedProgram, 
 
 
 def _program_of(load: ControlMessage) -> SupervisedProgram:
-    return NodeProgram(load) if load.get("interpreter") else ShellProgram(load)
+    if load.get("interpreter"):
+        return NodeProgram(load)
+    for own_socket in load.descriptors[3:]:
+        os.close(own_socket)  # of sticky sessions: a program that says nothing of routes cannot have them
+    return ShellProgram(load)
 
 
 def _capacity(load: ControlMessage) -> int:
@@ -125,7 +138,7 @@ def _become(execution: Execution, status: int, told: int) -> None:
     for name in _RESTORED:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     try:
-        os.execvpe(execution.arguments[0], execution.arguments, execution.environment)
+        os.execvpe(execution.arguments[0], execution.arguments, execution.environment)  # nosec B606  # a list of words
     except OSError as error:
         os.write(status, str(error.errno).encode())
         os.close(status)

@@ -7,43 +7,52 @@ it writes its own slot. The channel carries lines of JSON in both directions (lo
 import json
 import os
 import socket
+import sys
 from typing import Any, Callable, Dict, List, Optional
 
 from ...shared import start_steps
 from ..python.core import scoreboard_writer
 from ..python.core.control_line import ControlMessage
-from .addresses import PrivateFolder
+from .addresses import PrivateFolder, PrivateSocket
 from .event_loop import READ
+from .relay_acceptor import RelayAcceptor
 from .socket_diagnostics import backlog_of
 from .start_command import without_ours
 from .supervised_program import Execution, Fields, SupervisedProgram, SupervisorCalls
 
-CAPABILITIES = "http keep-alive"
+CAPABILITIES = "http keep-alive framed-body expect acknowledge cancel"
 _LONGEST_MESSAGE = 1 << 20  # bytes
 _LONGEST_TEXT = 64 * 1024  # characters of a stack: it travels in one control message
 _START = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "node", "start.js")
 
 
 class NodeProgram(SupervisedProgram):
-    """Owns this end of the channel."""
+    """Owns this end of the channel.
+
+    If the number of requests at a time is limited, the app accepts on a socket of its own, and the supervisor accepts
+    for it, so that what is too much waits in the group's queue: Node.js accepts whatever comes.
+    """
 
     def __init__(self, load: ControlMessage) -> None:
         self._load = load
         self._interpreter = load.get("interpreter")
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, load.descriptors[0])
         self._scoreboard = os.dup(load.descriptors[1])
-        self._folder = PrivateFolder()
         self._channel, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._received = b""
         self._supervisor: SupervisorCalls
-        self._retiring = False
+        self._most = int(load.get("threads") or 0)
+        self._folder = PrivateFolder() if self._most else None
+        self._relay: Optional[RelayAcceptor] = None
 
     def __str__(self) -> str:
         return self._interpreter
 
     def prepare(self) -> Execution:
         self._send(self._configuration())  # into the channel's buffer: the loader reads it when it starts
-        descriptors = [self._load.descriptors[0], self._theirs.fileno(), self._scoreboard]
-        return Execution([self._interpreter, _START], without_ours(os.environ), descriptors, self._close_given)
+        descriptors = [self._load.descriptors[0], self._theirs.fileno(), self._scoreboard, *self._load.descriptors[3:]]
+        arguments = [self._interpreter, _START, *sys.argv[2:]]  # with the title: there is room for others then
+        return Execution(arguments, without_ours(os.environ), descriptors, self._close_given)
 
     def begin(self, supervisor: SupervisorCalls, slot: object, session: int) -> None:
         self._supervisor = supervisor
@@ -51,14 +60,27 @@ class NodeProgram(SupervisedProgram):
         supervisor.loop.watch(self._channel.fileno(), READ, self._on_readable)
 
     def retire(self, deadline: float) -> None:
-        self._send({"type": "shutdown", "deadline": deadline})
+        shutdown = {"type": "shutdown", "deadline": deadline}
+        if self._relay is not None:
+            self._relay.stop(lambda: self._send(shutdown))
+        else:
+            self._send(shutdown)
+
+    def cancel(self, cell: str, since: str) -> None:
+        if cell.isdigit() and since.isdigit():
+            self._send({"type": "cancel", "cell": int(cell), "since": since})
 
     def ended(self, done: Callable[[], None]) -> None:
         self._on_readable(READ)  # what it has said last
-        done()
+        if self._relay is not None:
+            self._relay.stop(done)
+        else:
+            done()
 
     def close(self) -> None:
-        self._folder.remove()
+        self._channel.close()
+        if self._folder is not None:
+            self._folder.remove()
 
     def _configuration(self) -> Dict[str, Any]:
         slot = int(self._load.get("slot"))
@@ -68,14 +90,16 @@ class NodeProgram(SupervisedProgram):
             "group": self._load.get("group"),
             "backlog": backlog_of(self._load.descriptors[0]) or 0,
             "scoreboard_offset": slot * scoreboard_writer.SLOT_SIZE,
-            "capacity": int(self._load.get("threads") or 0),
+            "capacity": self._most,
+            "route": self._load.get("route"),
+            "own_socket": PrivateSocket(self._folder).path if self._folder is not None else "",
             "max_requests": int(self._load.get("max_requests") or 0),
-            "private_folder": self._folder.path,
+            "stop_at_max_requests": self._load.get("stop_at_max_requests") == "1",
         }
 
     def _close_given(self) -> None:
-        os.close(self._load.descriptors[0])
-        os.close(self._scoreboard)
+        for descriptor in (self._scoreboard, *self._load.descriptors[3:]):
+            os.close(descriptor)
         self._theirs.close()
 
     def _send(self, message: Dict[str, Any]) -> None:
@@ -83,6 +107,10 @@ class NodeProgram(SupervisedProgram):
             self._channel.send(json.dumps(message).encode() + b"\n")
         except OSError:
             pass  # it has ended, or does not read: the spawner's deadlines hold
+
+    def _accept_for_it(self, address: PrivateSocket) -> None:
+        supervisor = self._supervisor
+        self._relay = RelayAcceptor(supervisor.loop, self._listener, address, self._most, None, supervisor.warn)
 
     # What the loader says
 
@@ -106,7 +134,9 @@ class NodeProgram(SupervisedProgram):
             return  # an app can write there what it likes
         kind = message.get("type")
         if kind == "ready":
-            self._supervisor.ready(CAPABILITIES)
+            self._supervisor.ready(CAPABILITIES, _text(message, "runtime"), self._load.get("route"))
+            if self._folder is not None and self._relay is None:
+                self._accept_for_it(PrivateSocket(self._folder))
         elif kind == "failed":
             self._supervisor.fail(_failure(message))
             self._send({"type": "told"})
@@ -128,6 +158,7 @@ def _failure(message: Dict[str, Any]) -> Fields:
     step = _text(message, "step")
     fields: List[Any] = [("step", step if step in start_steps.OF_LOADERS else start_steps.IMPORT)]
     summary = " ".join(_text(message, "summary").splitlines())
+    fields += [(name, _text(message, name)) for name in ("runtime", "executable")]
     return [*fields, ("summary", summary), ("traceback", _text(message, "traceback")), ("cwd", os.getcwd())]
 
 

@@ -1,6 +1,7 @@
 """The pidfd of a program: it says when the program has ended, and a signal through it reaches no other process.
 
-Python has these calls from 3.9 on; the interpreter that runs the supervisor may be older.
+Python has these calls from 3.9 on; the interpreter that runs the supervisor may be older. It is the one that PATH has,
+for an app of Node.js or any other program says nothing of Python.
 """
 
 import ctypes

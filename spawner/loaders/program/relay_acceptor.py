@@ -4,6 +4,7 @@ A connection is accepted when the program has taken one: what it does not take w
 and deadlines hold, and where another process may take it.
 """
 
+import select
 import socket
 from typing import Any, Callable, List, Optional, Set, Union
 
@@ -20,17 +21,26 @@ Address = Union[Port, PrivateSocket]
 class RelayAcceptor:
     """Owns the relayed connections.
 
-    Invariant: the group's socket is watched exactly if it accepts, and no connection to the program is being made or
-    waited for (`_program`, `_pause`).
+    Invariant: the group's socket is watched exactly if it accepts, has fewer connections than it may have, and no
+    connection to the program is being made or waited for (`_program`, `_pause`).
     """
 
     def __init__(
-        self, loop: EventLoop, listener: socket.socket, address: Address, slot: Any, warn: Callable[[str], None]
+        self,
+        loop: EventLoop,
+        listener: socket.socket,
+        address: Address,
+        most: int,
+        slot: Optional[Any],
+        warn: Callable[[str], None],
     ) -> None:
-        """`slot`: the writer of the worker's slot in the scoreboard; `warn`: writes a line to the app's log."""
+        """`most`: connections at a time, each with one request; 0: any number. `slot`: the writer of the worker's slot
+        in the scoreboard, if the program does not write there itself. `warn`: writes a line to the app's log.
+        """
         self._loop = loop
         self._listener = listener
         self._address = address
+        self._most = most
         self._slot = slot
         self._warn = warn
         self._connections: Set[RelayedConnection] = set()
@@ -38,13 +48,15 @@ class RelayAcceptor:
         self._pause: Optional[Timer] = None
         self._pauses = 0
         self._accepts = True
+        self._waiting = select.poll()
+        self._waiting.register(listener, select.POLLIN)
         self._on_drained: List[Callable[[], None]] = []
         self._watch()
 
     def stop(self, drained: Callable[[], None]) -> None:
         """Accept nothing more, but what has woken this process only; call `drained` when nothing is open any more."""
         if self._accepts:
-            if self._program is None and self._pause is None:
+            if self._program is None and self._pause is None and not self._is_full():
                 self._accept_one()
             self._accepts = False
             self._unwatch()
@@ -57,6 +69,9 @@ class RelayAcceptor:
         self._unwatch()
         for connection in list(self._connections):
             connection.close()
+
+    def _is_full(self) -> bool:
+        return 0 < self._most <= len(self._connections)
 
     def _watch(self) -> None:
         self._loop.watch_exclusively(self._listener.fileno(), self._on_waiting)
@@ -78,6 +93,8 @@ class RelayAcceptor:
 
     def _accept_one(self) -> bool:
         """Accept a connection; False if there is none, or the program does not take it now."""
+        if not self._waiting.poll(0):
+            return False
         try:
             program = self._address.connect()
         except (NotListening, QueueFull, OSError):
@@ -125,8 +142,12 @@ class RelayAcceptor:
             return False
         client.setblocking(False)
         self._pauses = 0
-        self._slot.request_started()
+        if self._slot is not None:
+            self._slot.request_started()
         self._connections.add(RelayedConnection(self._loop, client, program, self._ended))
+        if self._is_full():
+            self._loop.forget(self._listener.fileno())
+            return False
         return True
 
     def _wait(self) -> None:
@@ -135,17 +156,24 @@ class RelayAcceptor:
             self._loop.forget(self._listener.fileno())
             seconds = _PAUSES[min(self._pauses, len(_PAUSES) - 1)]
             self._pauses += 1
-            self._pause = self._loop.call_later(seconds, self._watch_again)
+            self._pause = self._loop.call_later(seconds, self._pause_is_over)
+
+    def _pause_is_over(self) -> None:
+        self._pause = None
+        self._watch_again()
 
     def _watch_again(self) -> None:
-        self._pause = None
-        if self._accepts and self._program is None:
+        if self._accepts and self._program is None and self._pause is None and not self._is_full():
             self._loop.forget(self._listener.fileno())
             self._watch()
 
     def _ended(self, connection: RelayedConnection) -> None:
+        was_full = self._is_full()
         self._connections.discard(connection)
-        self._slot.request_finished(True)
+        if self._slot is not None:
+            self._slot.request_finished(True)
+        if was_full:
+            self._watch_again()
         self._call_if_drained()
 
     def _call_if_drained(self) -> None:

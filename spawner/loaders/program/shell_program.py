@@ -1,8 +1,8 @@
 """Any program that a start command runs: how it is executed, when it accepts, and how connections come to it.
 
-Three ways are open to a program, unless its start command names one of them: it accepts on the group's socket, which
-is its descriptor 3; on the port PORT of 127.0.0.1; on a socket that it makes as PASSENGER_SOCKET. Behind a port or a
-socket of its own, the supervisor accepts for it and relays the bytes.
+A start command may name the port PORT of 127.0.0.1, or the socket PASSENGER_SOCKET that the program is to make. If it
+names neither, the program may accept on the group's socket, which is its descriptor 3, or on that port. Behind a port
+or a socket of its own, the supervisor accepts for it and relays the bytes.
 """
 
 import os
@@ -11,18 +11,24 @@ from typing import Any, Callable, List, Optional, Tuple
 
 from ..python.core.control_line import ControlMessage
 from . import accept_evidence
-from .addresses import NotListening, Port, PrivateFolder, PrivateSocket, QueueFull, is_connected
+from .addresses import NotificationSocket, NotListening, Port, PrivateFolder, PrivateSocket, QueueFull, is_connected
 from .event_loop import READ, Timer
 from .relay_acceptor import Address, RelayAcceptor
 from .socket_diagnostics import backlog_of
-from .start_command import program_environment, shell_arguments, ways_of
+from .start_command import command_of, shell_arguments, ways_of, without_ours
 from .supervised_program import Execution, SupervisedProgram, SupervisorCalls
 
 CAPABILITIES = "http"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between two looks whether the program accepts
 _GROWTH = 1.2
 _LOOKS_AFTER_READY = 60  # at addresses, of a program of which it is not certain that it uses descriptor 3
-_NOTIFICATION_SIZE = 4096  # bytes
+_LONGEST_CONFIGURATION = 512 * 1024  # characters
+
+
+def _command_in(path: str) -> str:
+    """Return the start command that the file `path` names. Raises NoCommand, OSError."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return command_of(file.read(_LONGEST_CONFIGURATION), path)
 
 
 class ShellProgram(SupervisedProgram):
@@ -31,16 +37,18 @@ class ShellProgram(SupervisedProgram):
     """
 
     def __init__(self, load: ControlMessage) -> None:
-        self._command = load.get("start_command") or os.environ.get("JUMPSEAT_START_COMMAND", "")
+        configuration = os.path.join(load.get("app_root"), load.get("startup_file"))
+        self._command = load.get("start_command") or _command_in(configuration)
+        self._most = int(load.get("threads") or 0)
         self._ways = ways_of(self._command)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, load.descriptors[0])
         self._listener.setblocking(False)
         self._backlog = backlog_of(load.descriptors[0])
         # A program that needs the port for itself alone has failed then. The next start is tried without.
         self._port = Port(held=int(load.get("failed_starts") or 0) % 2 == 0)
-        self._folder = PrivateFolder()
-        self._socket = PrivateSocket(self._folder)
-        self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._folder = PrivateFolder() if self._ways.own_socket else None
+        self._socket = PrivateSocket(self._folder) if self._folder is not None else None
+        self._notifications = NotificationSocket()
         self._supervisor: SupervisorCalls
         self._slot: Any = None
         self._pid = 0
@@ -55,12 +63,14 @@ class ShellProgram(SupervisedProgram):
         return self._command
 
     def prepare(self) -> Execution:
-        address = os.path.join(self._folder.path, "notify.sock")
-        self._notifications.bind(address)
-        environment = program_environment(os.environ, os.getpid(), self._port.number, self._socket.path, address)
-        given: List[int] = [self._listener.fileno()] if self._ways.inherited else []
-        if not given:
-            del environment["LISTEN_FDS"], environment["LISTEN_PID"]
+        variables = {"PORT": str(self._port.number)}
+        given: List[int] = []
+        if self._socket is not None:
+            variables["PASSENGER_SOCKET"] = self._socket.path
+        if self._ways.inherited:
+            given = [self._listener.fileno()]
+            variables.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), NOTIFY_SOCKET=self._notifications.name)
+        environment = {**without_ours(os.environ), **variables}
         return Execution(shell_arguments(self._command), environment, given, lambda: None)
 
     def begin(self, supervisor: SupervisorCalls, slot: object, session: int) -> None:
@@ -73,17 +83,24 @@ class ShellProgram(SupervisedProgram):
         if self._relay is not None:
             self._relay.stop(self._supervisor.terminate)
         else:
+            self._slot.worker_ready()  # from now on it has as much time as one that is idle
             self._supervisor.terminate()
 
     def ended(self, done: Callable[[], None]) -> None:
         self._stop_looking()
         if self._relay is not None:
-            self._relay.stop(done)
+            self._relay.stop(lambda: self._ended(done))
         else:
-            done()
+            self._ended(done)
+
+    def _ended(self, done: Callable[[], None]) -> None:
+        if self._is_up:
+            self._slot.worker_ended()
+        done()
 
     def close(self) -> None:
-        self._folder.remove()
+        if self._folder is not None:
+            self._folder.remove()
 
     # When it accepts
 
@@ -103,8 +120,8 @@ class ShellProgram(SupervisedProgram):
             self._pause = min(self._pause * _GROWTH, _LONGEST_PAUSE)
 
     def _addresses(self) -> Tuple[Address, ...]:
-        found: Tuple[Address, ...] = (self._port,) if self._ways.port or self._ways.inherited else ()
-        return (*found, self._socket) if self._ways.own_socket or self._ways.inherited else found
+        found: Tuple[Address, ...] = (self._socket,) if self._socket is not None else ()
+        return (*found, self._port) if self._ways.port or self._ways.inherited else found
 
     def _accepts_at(self, address: Address) -> bool:
         try:
@@ -134,11 +151,7 @@ class ShellProgram(SupervisedProgram):
             self._serve_by_itself()
 
     def _on_notification(self, events: int) -> None:
-        try:
-            data = self._notifications.recv(_NOTIFICATION_SIZE)
-        except OSError:
-            return
-        if b"READY=1" in data.split(b"\n") and self._ways.inherited and not self._is_up:
+        if self._notifications.says_ready() and self._ways.inherited and not self._is_up:
             self._serve_by_itself()
 
     def _serve_by_itself(self) -> None:
@@ -147,13 +160,15 @@ class ShellProgram(SupervisedProgram):
         if self._backlog is not None:
             self._listener.listen(self._backlog)  # the program may have called listen(2): the queue keeps its length
         self._supervisor.ready(CAPABILITIES)
+        self._slot.requests_are_unknown()
 
     def _serve_at(self, address: Address) -> None:
         """The program accepts at an address of its own."""
         self._is_up = True
         self._supervisor.ready(CAPABILITIES)
+        self._slot.worker_ready()
         loop, warn = self._supervisor.loop, self._supervisor.warn
-        self._relay = RelayAcceptor(loop, self._listener, address, self._slot, warn)
+        self._relay = RelayAcceptor(loop, self._listener, address, self._most, self._slot, warn)
 
     def _stop_looking(self) -> None:
         if self._timer is not None:

@@ -1,5 +1,6 @@
 """How a program is executed: its arguments, its environment, and which way connections come to it. Pure."""
 
+import json
 import re
 from typing import Dict, List, Mapping, NamedTuple
 
@@ -18,6 +19,11 @@ _OF_THE_SHELL = frozenset(
     "times trap true type ulimit umask unalias unset until wait while { } !".split()
 )
 _OURS = "JUMPSEAT_"
+_COMMAND = "app_start_command"
+
+
+class NoCommand(Exception):
+    """The app's fault: nothing says how its program is started."""
 
 
 class Ways(NamedTuple):
@@ -34,6 +40,21 @@ class Ways(NamedTuple):
     def inherited(self) -> bool:
         """Whether the program may accept on the group's socket itself."""
         return not self.port and not self.own_socket
+
+
+def command_of(configuration: str, name: str) -> str:
+    """Return the start command that an app's own configuration names (`Passengerfile.json`). Raises NoCommand.
+
+    `configuration`: its text; `name`: of the file, for messages.
+    """
+    try:
+        values = json.loads(configuration)
+    except ValueError as error:
+        raise NoCommand("%s is no JSON: %s" % (name, error)) from error
+    command = values.get(_COMMAND) if isinstance(values, dict) else None
+    if not isinstance(command, str) or not command.strip():
+        raise NoCommand("%s has no %s, and there is no PassengerAppStartCommand" % (name, _COMMAND))
+    return command
 
 
 def ways_of(command: str) -> Ways:
@@ -55,24 +76,6 @@ def shell_arguments(command: str) -> List[str]:
         return [SHELL, "-c", command]
     place = simple.start("word")
     return [SHELL, "-c", before + also + last[:place] + "exec " + last[place:]]
-
-
-def program_environment(
-    inherited: Mapping[str, str], pid: int, port: int, own_socket: str, notify_socket: str
-) -> Dict[str, str]:
-    """Return the variables of a program.
-
-    `pid`: the program's, which is the only process that is to use descriptor 3.
-    """
-    variables = without_ours(inherited)
-    variables.update(
-        PORT=str(port),
-        PASSENGER_SOCKET=own_socket,
-        LISTEN_FDS="1",
-        LISTEN_PID=str(pid),
-        NOTIFY_SOCKET=notify_socket,
-    )
-    return variables
 
 
 def without_ours(inherited: Mapping[str, str]) -> Dict[str, str]:

@@ -24,8 +24,11 @@ class SupervisorCalls:
 
     loop: EventLoop
 
-    def ready(self, capabilities: str) -> None:
-        """The program accepts connections."""
+    def ready(self, capabilities: str, runtime: str = "", route: str = "") -> None:
+        """The program accepts connections.
+
+        `runtime`: what runs it, if that is known; `route`: of its own socket, if it accepts there, too.
+        """
         raise NotImplementedError
 
     def fail(self, fields: Fields) -> None:
@@ -62,6 +65,9 @@ class SupervisedProgram:
         `deadline`: seconds of CLOCK_MONOTONIC, when it is killed; 0: there is no such time. May be called again.
         """
         raise NotImplementedError
+
+    def cancel(self, cell: str, since: str) -> None:
+        """End the request that has been in this cell of the scoreboard since then, if the program can."""
 
     def ended(self, done: Callable[[], None]) -> None:
         """The program has ended; call `done` when nothing is left to do for it."""

@@ -71,13 +71,15 @@ class Supervisor(SupervisorCalls):
 
     # For the program's part
 
-    def ready(self, capabilities: str) -> None:
+    def ready(self, capabilities: str, runtime: str = "", route: str = "") -> None:
         if self._ready or self._failed or self._program_ended:
             return
         self._ready = True
         self._slot.worker_ready()
-        self.send("loaded", [("seconds", "{:.3f}".format(time.monotonic() - self._started))])
-        self.send("ready", [("slot", self._load.get("slot")), ("capabilities", capabilities)])
+        seconds = ("seconds", "{:.3f}".format(time.monotonic() - self._started))
+        self.send("loaded", [seconds, ("runtime", runtime)] if runtime else [seconds])
+        fields = [("slot", self._load.get("slot")), ("capabilities", capabilities)]
+        self.send("ready", [*fields, ("route", route)] if route else fields)
         if self._retiring:  # it was asked to end, and has come up all the same
             self._program.retire(0.0)
 
@@ -132,8 +134,6 @@ class Supervisor(SupervisorCalls):
         self._program.ended(self._finish)
 
     def _finish(self) -> None:
-        if self._ready:
-            self._slot.worker_ended()
         self.loop.stop()
 
     def _on_message(self, events: int) -> None:
@@ -149,7 +149,9 @@ class Supervisor(SupervisorCalls):
             self._retire_by(deadline / _NANOSECONDS)
         elif message.kind == "load":
             message.close()  # a spawner was killed when it had sent one: the next one has sent it again
-        elif message.kind not in ("cancel", "work_granted"):
+        elif message.kind == "cancel":
+            self._program.cancel(message.get("cell"), message.get("since"))
+        elif message.kind != "work_granted":
             message.close()
             self._break_off("the message {!r}".format(message.kind))
 

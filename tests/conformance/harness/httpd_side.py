@@ -48,7 +48,7 @@ class Client:
 
     def __init__(self, address: str, token: str, framed: bool = True) -> None:
         self._framed = framed
-        self._address = address
+        self.address = address
         self._token = token
 
     def ask(self, method: str = "GET", path: str = "/", body: bytes | None = None, **options: object) -> Answer:
@@ -89,7 +89,7 @@ class Client:
         if token:
             pairs += [("JUMPSEAT_TOKEN", token)]
         head = wire.encode([(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs])
-        exchange = Exchange(self._address, framed, method)
+        exchange = Exchange(self.address, framed, method)
         try:
             exchange.send(head + (body or b""), descriptors)
         except BaseException:
@@ -99,7 +99,7 @@ class Client:
 
     def connect(self, framed: bool | None = None) -> Exchange:
         """Return an exchange on which nothing has been sent."""
-        return Exchange(self._address, self._framed if framed is None else framed, "GET")
+        return Exchange(self.address, self._framed if framed is None else framed, "GET")
 
 
 class Exchange:
@@ -114,6 +114,7 @@ class Exchange:
             self.socket.close()
             raise
         self._framed = framed
+        self.method = method
         self._buffer = b""
         self._descriptors: list[int] = []
         self.kind = ""

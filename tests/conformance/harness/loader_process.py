@@ -13,8 +13,10 @@ import tempfile
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
+from tests.conformance.harness.http_side import HttpClient
 from tests.conformance.harness.httpd_side import Answer, Client
 from tests.conformance.harness.spawner_side import TIMEOUT, ControlEnd, Output
 
@@ -57,13 +59,13 @@ def _ordinary_environment() -> dict[str, str]:
 class OwnSocket:
     """A worker's own socket, as the spawner makes it for sticky sessions."""
 
-    def __init__(self, folder: str, route: str, token: str, framed: bool) -> None:
+    def __init__(self, folder: str, route: str, token: str, framed: bool, client: type[Client]) -> None:
         self.route = route
         self.address = os.path.join(folder, f"group.{route}.sock")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(self.address)
         self.listener.listen(64)
-        self.client = Client(self.address, token, framed)
+        self.client = client(self.address, token, framed)
 
     def remove(self) -> None:
         os.unlink(self.address)
@@ -75,8 +77,9 @@ class OwnSocket:
 class Group:
     """What the spawner makes for a group: listening socket, scoreboard, lifeline."""
 
-    def __init__(self, token: str = "the-token", framed: bool = True) -> None:
-        """`framed`: whether its clients ask for frames, unless a test says otherwise."""
+    def __init__(self, token: str = "the-token", framed: bool = True, http: bool = False) -> None:
+        """`framed`: whether its clients ask for frames, unless a test says otherwise; `http`: they speak HTTP."""
+        self._client_class = HttpClient if http else Client
         self.token = token
         self._framed = framed
         self._own_sockets: list[OwnSocket] = []
@@ -90,11 +93,11 @@ class Group:
         self.lifeline, self._lifeline_end = os.pipe()
 
     def client(self) -> Client:
-        return Client(self.address, self.token, self._framed)
+        return self._client_class(self.address, self.token, self._framed)
 
     def own_socket(self, route: str) -> OwnSocket:
         """Make a worker's own socket; it ends with the group."""
-        self._own_sockets.append(OwnSocket(self._folder, route, self.token, self._framed))
+        self._own_sockets.append(OwnSocket(self._folder, route, self.token, self._framed, self._client_class))
         return self._own_sockets[-1]
 
     def slot(self, number: int) -> Slot:
@@ -197,10 +200,18 @@ class Preloader(Process):
     """The process that the spawner starts: it has said hello."""
 
     def __init__(
-        self, command: Sequence[str], app_root: Path, group: Group, environment: Mapping[str, str]
+        self,
+        command: Sequence[str],
+        app_root: Path,
+        group: Group,
+        environment: Mapping[str, str],
+        load: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`command`: interpreter and program; the descriptor of the control line and the title follow."""
+        """`command`: interpreter and program; the descriptor of the control line and the title follow. `load`: what
+        each `load` says, unless a test says otherwise.
+        """
         super().__init__(ControlEnd(), Output(), group)
+        self._load = load
         self.app_root = app_root
         self._slot = 0
         other = self.line.other.fileno()
@@ -239,6 +250,7 @@ class Preloader(Process):
             "multiprocess": "1",
             "server_software": "Apache/2.4",
             **({"route": own.route} if own is not None else {}),
+            **self._load,
             **fields,
         }
         descriptors = (self.group.listener.fileno(), self.group.scoreboard, self.group.lifeline)

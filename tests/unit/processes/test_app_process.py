@@ -155,6 +155,20 @@ def test_a_second_hello_before_the_app_is_loaded_asks_for_another_load(kind: Pro
     run(test)
 
 
+@pytest.mark.parametrize("message", ["loaded", "failed"])
+def test_what_runs_the_app_may_be_said_later_than_hello(message: str) -> None:
+    async def test() -> None:
+        async with ends(ProcessKind.DIRECT) as both:
+            hello = [("type", "hello"), ("runtime", "Python 3.11.2"), ("executable", "/usr/bin/python3")]
+            packets.send(both.theirs, hello)
+            packets.send(both.theirs, [("type", message), ("runtime", "Node.js 20.1.0"), ("executable", "/opt/node")])
+            await both.until(message)
+            facts = dict(both.process.facts)
+            assert (facts["runtime"], facts["executable"]) == ("Node.js 20.1.0", "/opt/node")
+
+    run(test)
+
+
 def test_ready_says_what_a_process_can_do() -> None:
     async def test() -> None:
         async with ends(ProcessKind.WORKER) as both:

@@ -17,6 +17,7 @@ _HEADER = struct.Struct("<IIIIQQQQ")
 _CELL = struct.Struct("<IIQQ488s")
 _LONGEST_TEXT = 488  # bytes
 _NO_REQUEST = bytes(24)
+_LATER = 1 << 62  # ns; a reader takes a time in the future for this moment
 _FREE, _SERVING, _OUT_OF_BAND = 0, 1, 2
 
 
@@ -102,6 +103,11 @@ class SlotWriter:
         for cell in self._cells:  # the worker that had the slot before may have been killed in a request
             cell.clear()
         self._idle_since = monotonic_ns()
+        self._write_header(_SERVING)
+
+    def requests_are_unknown(self) -> None:
+        """Only the app knows its requests: it counts as if it had just become idle, at every look."""
+        self._idle_since = _LATER
         self._write_header(_SERVING)
 
     def request_started(self) -> None:
