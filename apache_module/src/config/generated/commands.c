@@ -102,7 +102,7 @@ const command_rec passenger_commands[] = {
     AP_INIT_FLAG("PassengerAllowHtaccess", passenger_set_flag, (void *)&option_table[6], RSRC_CONF | ACCESS_CONF,
         "Whether `.htaccess` files may say which app is here and how it starts: [shared-hosting.md](shared-hosting.md) lists the directives. The `.htaccess`, the app root and the entry file must then belong to one user, who is not root; the app runs as this user. With Off, such a `.htaccess` makes every request in its folder fail with status 500."),
     AP_INIT_FLAG("PassengerAllowEncodedSlashes", passenger_set_flag, (void *)&option_table[7], OR_OPTIONS,
-        "With On, the app gets a path that contains `%2F` exactly as the client has encoded it. Apache's own AllowEncodedSlashes must also allow such requests."),
+        "With On, the app gets a path that contains `%2F` exactly as the client has encoded it. With Off, it gets `/` in place of `%2F`, also in REQUEST_URI. Apache's own AllowEncodedSlashes must allow such requests: with its On, this option decides; with its NoDecode, `%2F` stays in any case."),
     AP_INIT_TAKE1("PassengerPython", passenger_set_value, (void *)&option_table[8], RSRC_CONF | ACCESS_CONF | OR_OPTIONS,
         "The interpreter that runs the app: an absolute path, or a name that is looked up in PATH."),
     AP_INIT_TAKE1("PassengerRuby", passenger_set_value, (void *)&option_table[9], RSRC_CONF | ACCESS_CONF | OR_OPTIONS,
