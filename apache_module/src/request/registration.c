@@ -80,6 +80,25 @@ static const char *state_of_htaccess(request_rec *r, const passenger_htaccess *h
                                                            apr_time_from_sec(HTACCESS_SECONDS)));
 }
 
+/* With PassengerStatThrottleRate 0, how the restart file stands: after each change the spawner is asked again, and looks
+ * at the file before it answers. So a request that comes after the touch is served by what the restart brings. */
+static const char *state_of_restart_file(request_rec *r, const passenger_mapping *mapping)
+{
+    const char *folder = passenger_dir_restart_dir(passenger_options_of(r));
+    struct stat status;
+    if (passenger_server_stat_throttle_rate(passenger_server_wide_options()) != 0) {
+        return "";
+    }
+    if (folder[0] != '/') {
+        folder = apr_pstrcat(r->pool, mapping->app_root, "/", folder, NULL);
+    }
+    if (stat(apr_pstrcat(r->pool, folder, "/restart.txt", NULL), &status) != 0) {
+        return "";
+    }
+    return apr_psprintf(r->pool, "%" APR_UINT64_T_FMT " %" APR_INT64_T_FMT ".%09ld", (apr_uint64_t)status.st_ino,
+                        (apr_int64_t)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+}
+
 /* One registration is for a group as one virtual host names it, with one base URI and one environment. */
 static const char *cache_key_of(request_rec *r, const passenger_mapping *mapping, const passenger_group *group,
                                 const apr_array_header_t *environment)
@@ -89,8 +108,9 @@ static const char *cache_key_of(request_rec *r, const passenger_mapping *mapping
         const apr_table_entry_t *variable = &APR_ARRAY_IDX(environment, index, apr_table_entry_t);
         digest = passenger_digest(passenger_digest(digest, variable->key), variable->val);
     }
-    return apr_psprintf(r->pool, "%pp %" APR_UINT64_T_HEX_FMT " %s %s %s", (void *)r->server, (apr_uint64_t)digest,
-                        state_of_htaccess(r, group->htaccess), mapping->base_uri, group->key);
+    return apr_psprintf(r->pool, "%pp %" APR_UINT64_T_HEX_FMT " %s %s %s %s", (void *)r->server, (apr_uint64_t)digest,
+                        state_of_htaccess(r, group->htaccess), state_of_restart_file(r, mapping), mapping->base_uri,
+                        group->key);
 }
 
 static passenger_message *question_of(request_rec *r, const passenger_mapping *mapping, const passenger_group *group,

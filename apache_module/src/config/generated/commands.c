@@ -232,7 +232,7 @@ const command_rec passenger_commands[] = {
     AP_INIT_FLAG("PassengerResistDeploymentErrors", passenger_set_flag, (void *)&option_table[62], RSRC_CONF | ACCESS_CONF,
         "With On, the old release continues to serve when a new release does not start. `jumpseat status` and `restart.error.txt` beside `restart.txt` show the reason. The next restart tries again. It needs PassengerRollingRestarts. With Off, a release that does not start replaces the old one, and its requests are answered 500."),
     AP_INIT_TAKE1("PassengerStatThrottleRate", passenger_set_value, (void *)&option_table[63], RSRC_CONF,
-        "How many seconds Apache remembers which app it has found in a folder. After this time it looks at the files again. 0: it looks at the files for each request. On file systems that do not report changes, the spawner looks at `restart.txt` as often, but at most once a second."),
+        "How many seconds Apache remembers which app it has found in a folder. After this time it looks at the files again. 0: it looks at the files for each request, also at `restart.txt`: a request that comes after a touch does not overtake the restart. On file systems that do not report changes, the spawner looks at `restart.txt` as often, but at most once a second."),
     AP_INIT_TAKE1("PassengerLogFile", passenger_set_value, (void *)&option_table[64], RSRC_CONF,
         "The file for the messages of the spawner, and for the output of apps that have no PassengerAppLogFile."),
     AP_INIT_TAKE1("PassengerDebugLogFile", passenger_set_value, (void *)&option_table[64], RSRC_CONF,
