@@ -107,8 +107,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         _O,
         False,
         "With On, the app gets a path that contains `%2F` exactly as the client has encoded it. With Off, it gets `/` "
-        "in place of `%2F`, also in REQUEST_URI. Apache's own AllowEncodedSlashes must allow such requests: with its On, "
-        "this option decides; with its NoDecode, `%2F` stays in any case.",
+        "in place of `%2F`, also in REQUEST_URI. Apache's own AllowEncodedSlashes must allow such requests: with its "
+        "On, this option decides; with its NoDecode, `%2F` stays in any case.",
     ),
     # How an app's processes are started
     Directive(
