@@ -106,8 +106,9 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.FLAG,
         _O,
         False,
-        "With On, the app gets a path that contains `%2F` exactly as the client has encoded it. Apache's own "
-        "AllowEncodedSlashes must also allow such requests.",
+        "With On, the app gets a path that contains `%2F` exactly as the client has encoded it. With Off, it gets `/` "
+        "in place of `%2F`, also in REQUEST_URI. Apache's own AllowEncodedSlashes must allow such requests: with its "
+        "On, this option decides; with its NoDecode, `%2F` stays in any case.",
     ),
     # How an app's processes are started
     Directive(
@@ -702,11 +703,13 @@ DIRECTIVES: tuple[Directive, ...] = (
         "RollingRestarts",
         Kind.FLAG,
         _A,
-        True,
+        None,
         "With On, a restart first loads the new release and then replaces the workers one by one. With Off, the old "
         "workers end at once, some milliseconds after the touch, and requests wait for the new ones.",
+        off_when=("AppEnv", "development"),
         on_wire=True,
-        difference="On by default. " + _ALSO_HTACCESS,
+        default_text="Off when PassengerAppEnv is `development`, else On",
+        difference="On by default, but for development. " + _ALSO_HTACCESS,
     ),
     Directive(
         "ResistDeploymentErrors",
@@ -728,8 +731,9 @@ DIRECTIVES: tuple[Directive, ...] = (
         _S,
         10,
         "How many seconds Apache remembers which app it has found in a folder. After this time it looks at the files "
-        "again. 0: it looks at the files for each request. On file systems that do not report changes, the spawner "
-        "looks at `restart.txt` as often, but at most once a second.",
+        "again. 0: it looks at the files for each request, also at `restart.txt`: a request that comes after a touch "
+        "does not overtake the restart. On file systems that do not report changes, the spawner looks at "
+        "`restart.txt` as often, but at most once a second.",
         unit="seconds",
         on_wire=True,
     ),

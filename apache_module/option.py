@@ -57,6 +57,7 @@ class Directive:
     :ivar choices: for CHOICE, each word allowed, with the canonical word it stands for; for GROUP, words allowed
         beside the names of groups; for SETTINGS, each name that has an effect, with the name in messages.
     :ivar on_when: for a FLAG without a static default: on exactly when that other option has that value.
+    :ivar off_when: the same, but off exactly then.
     :ivar on_wire: httpd sends it to the spawner (in `begin` for SERVER scope, else in `register`).
     :ivar respawn: when it changes, running app processes have to be replaced.
     :ivar htaccess: allowed in `.htaccess` where PassengerAllowHtaccess is on. Only for a value that is a string or a
@@ -75,6 +76,7 @@ class Directive:
     unit: str = ""
     choices: Optional[Mapping[str, str]] = None
     on_when: Optional[tuple[str, Union[str, bool]]] = None
+    off_when: Optional[tuple[str, Union[str, bool]]] = None
     on_wire: bool = False
     respawn: bool = False
     default_text: str = ""
@@ -98,6 +100,11 @@ class Directive:
                 letters.append("_")
             letters.append(letter.lower())
         return "".join(letters)
+
+    @property
+    def default_condition(self) -> Optional[tuple[str, Union[str, bool]]]:
+        """The other option, and its value, by which the default is chosen; None: it is `default`."""
+        return self.on_when or self.off_when
 
     @property
     def server_wide(self) -> bool:

@@ -123,14 +123,22 @@ def _struct(name: str, comment: str, options: Iterable[Directive]) -> str:
 
 def _default(option: Directive, options: Sequence[Directive]) -> str:
     """The C expression for the value where nothing is configured."""
-    if option.on_when is not None:
-        other = next(o for o in options if o.name == option.on_when[0])
-        if isinstance(option.on_when[1], bool):
-            return ("%s(options)" if option.on_when[1] else "!%s(options)") % accessor(other)
-        return "strcmp(%s(options), %s) == 0" % (accessor(other), c_string(option.on_when[1]))
+    if option.default_condition is not None:
+        name, value = option.default_condition
+        other = next(o for o in options if o.name == name)
+        if isinstance(value, bool):
+            return ("%s(options)" if value == bool(option.on_when) else "!%s(options)") % accessor(other)
+        return "strcmp(%s(options), %s) %s 0" % (accessor(other), c_string(value), "==" if option.on_when else "!=")
     if option.default is None:
         return "NULL"
     return str(int(option.default)) if _is_number(option) else c_string(str(option.default))
+
+
+def _conditions(option: Directive, options: Sequence[Directive]) -> int:
+    """How many other options decide about the default, one by way of the other."""
+    if option.default_condition is None:
+        return 0
+    return 1 + _conditions(next(o for o in options if o.name == option.default_condition[0]), options)
 
 
 def accessor(option: Directive) -> str:
@@ -141,7 +149,7 @@ def accessor(option: Directive) -> str:
 def _accessors(options: Sequence[Directive]) -> str:
     parts = []
     # One whose default hangs on another comes after it.
-    for option in sorted(options, key=lambda o: o.on_when is not None):
+    for option in sorted(options, key=lambda o: _conditions(o, options)):
         unset = "PASSENGER_UNSET" if _is_number(option) else "NULL"
         field = "options->%s" % option.wire_name
         default = _default(option, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Sequence, Union
 
 from apache_module.option import Directive, Kind
 
@@ -78,20 +78,29 @@ def _type(option: Directive) -> str:
     return "Optional[str]" if option.default is None else "str"
 
 
+def default_value(option: Directive, options: Sequence[Directive]) -> Union[None, bool, int, str]:
+    """The value where nothing at all is configured."""
+    if option.default_condition is None:
+        return option.default
+    name, value = option.default_condition
+    other = next(o for o in options if o.name == name)
+    return (default_value(other, options) == value) == bool(option.on_when)
+
+
 def _default(option: Directive, options: Sequence[Directive]) -> str:
-    if option.on_when is None:
-        return '"%s"' % option.default if isinstance(option.default, str) else repr(option.default)
-    other = next(o for o in options if o.name == option.on_when[0])
-    return repr(other.default == option.on_when[1])
+    value = default_value(option, options)
+    return '"%s"' % value if isinstance(value, str) else repr(value)
 
 
 def _parse(option: Directive, options: Sequence[Directive]) -> str:
     wire, default = '"%s"' % option.wire_name, _default(option, options)
     if option.kind is Kind.FLAG:
-        if option.on_when is not None:
-            other = next(o for o in options if o.name == option.on_when[0])
-            value, word = (int(v) if isinstance(v, bool) else v for v in (other.default, option.on_when[1]))
-            default = 'fields.get("%s", "%s") == "%s"' % (other.wire_name, value, word)
+        if option.default_condition is not None:
+            name, wanted = option.default_condition
+            other = next(o for o in options if o.name == name)
+            value, word = (int(v) if isinstance(v, bool) else v for v in (default_value(other, options), wanted))
+            sign = "==" if option.on_when else "!="
+            default = 'fields.get("%s", "%s") %s "%s"' % (other.wire_name, value, sign, word)
         return "_flag(fields, %s, %s)" % (wire, default)
     if option.kind is Kind.INTEGER:
         return "_integer(fields, %s, %s, %d, %d)" % (wire, default, option.minimum, option.maximum)

@@ -198,7 +198,7 @@ class AppOptions:
             ),
             custom_error_page=_text(fields, "custom_error_page"),
             restart_dir=_text(fields, "restart_dir") or "tmp",
-            rolling_restarts=_flag(fields, "rolling_restarts", True),
+            rolling_restarts=_flag(fields, "rolling_restarts", fields.get("app_env", "production") != "development"),
             resist_deployment_errors=_flag(
                 fields, "resist_deployment_errors", fields.get("rolling_restarts", "1") == "1"
             ),

@@ -79,6 +79,8 @@ class HttpdEventHandlers:
         registration = self._htaccess_apps.admit(registration)
         capabilities = self._pool.capabilities_of(registration)
         self._dispatch(self._pool.register, registration)
+        # With PassengerStatThrottleRate 0, a child asks because it has seen a touch.
+        self._restart_watch.check(registration.key)
         resources = self._registry.groups.handle(registration.key)
         if resources is None:
             raise OperatorError("no socket could be made for it; the log of the spawner says why")

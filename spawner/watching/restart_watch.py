@@ -228,6 +228,10 @@ class RestartWatch:
             if app.interval is not None:
                 app.interval.cancel()
 
+    def check(self, key: str) -> None:
+        """Look at an app's restart file now, without waiting for an event; an app that is not watched is no error."""
+        self._check(key)
+
     def close(self) -> None:
         """Watch nothing any longer."""
         for timer in (self._settle_timer, self._poll_timer):

@@ -54,6 +54,7 @@ def server(shared_httpd: CheckedHttpd, shared_probe: AppFolder) -> CheckedHttpd:
     shared_httpd.site("base.example", shared_httpd.folder / "run", mount)
     shared_httpd.site("slashes.example", shared_probe.public, "AllowEncodedSlashes On\nPassengerAllowEncodedSlashes on")
     shared_httpd.site("decoded.example", shared_probe.public, "AllowEncodedSlashes On")
+    shared_httpd.site("undecoded.example", shared_probe.public, "AllowEncodedSlashes NoDecode")
     shared_httpd.site("canonical.example", shared_probe.public, "UseCanonicalName On")
     shared_httpd.start()
     return shared_httpd
@@ -171,8 +172,18 @@ def test_an_encoded_slash_is_decoded_in_the_path_where_it_is_allowed(server: Che
     assert environ(server, "/environ/foo%2fbar", "decoded.example")["PATH_INFO"] == "/environ/foo/bar"
 
 
-def test_an_encoded_slash_stays_in_the_request_uri_where_that_is_asked_for(server: CheckedHttpd) -> None:
-    assert environ(server, "/environ/foo%2fbar", "slashes.example")["REQUEST_URI"] == "/environ/foo%2fbar"
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("decoded.example", "/environ/foo/bar%20%252f?%2F"),
+        ("slashes.example", "/environ/foo%2fbar%20%252f?%2F"),
+        ("undecoded.example", "/environ/foo%2fbar%20%252f?%2F"),
+    ],
+)
+def test_an_encoded_slash_stays_in_the_request_uri_where_that_is_asked_for(
+    server: CheckedHttpd, host: str, expected: str
+) -> None:
+    assert environ(server, "/environ/foo%2fbar%20%252f?%2F", host)["REQUEST_URI"] == expected
 
 
 @pytest.mark.parametrize("host", ["site.example", "site.example:8080", "SITE.example"])

@@ -143,6 +143,17 @@ def test_the_restart_dir_may_be_an_absolute_path(httpd: CheckedHttpd, release: A
     wait_for_release(httpd, "second")
 
 
+def test_in_development_the_request_after_the_touch_is_served_by_the_next_release(
+    httpd: CheckedHttpd, release: AppFolder
+) -> None:
+    httpd.site(document_root=release.public, body="PassengerAppEnv development")
+    httpd.start()
+    assert httpd.get("/").text == "first"
+    release.write("release.txt", "second")
+    release.touch_restart()
+    assert httpd.get("/").text == "second"
+
+
 def test_the_second_of_two_quick_touches_counts(server: CheckedHttpd, release: AppFolder) -> None:
     release.write("release.txt", "second")
     release.touch_restart()

@@ -15,6 +15,7 @@ from apache_module import generate
 from apache_module.directives import DIRECTIVES
 from apache_module.ignored_directives import IGNORED
 from apache_module.option import Directive, Kind, Scope
+from apache_module.render_python import default_value
 
 #: Configurations use them: none may be removed. A new one need not be added here.
 RELEASED = """
@@ -64,7 +65,7 @@ def test_a_capital_begins_a_word_of_the_wire_name(name: str, wire_name: str) -> 
 @each_directive
 def test_a_default_is_of_the_kind_and_within_the_bounds(directive: Directive) -> None:
     if directive.kind is Kind.FLAG:
-        assert isinstance(directive.default, bool) or directive.on_when is not None
+        assert isinstance(directive.default, bool) or directive.default_condition is not None
     elif directive.kind is Kind.INTEGER:
         assert type(directive.default) is int
         assert directive.minimum <= directive.default <= directive.maximum
@@ -81,10 +82,12 @@ def test_a_default_that_is_not_a_value_is_described(directive: Directive) -> Non
 
 @each_directive
 def test_a_default_that_hangs_on_another_option_names_one_that_has_a_default(directive: Directive) -> None:
-    if directive.on_when is not None:
-        other, value = directive.on_when
-        assert by_name[other].default is not None
-        assert type(value) is type(by_name[other].default)
+    if directive.default_condition is not None:
+        other, value = directive.default_condition
+        default = default_value(by_name[other], DIRECTIVES)
+        assert default is not None
+        assert type(value) is type(default)
+        assert directive.on_when is None or directive.off_when is None
 
 
 @each_directive

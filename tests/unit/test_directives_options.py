@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apache_module.directives import DIRECTIVES
+from apache_module.render_python import default_value
 from spawner.options import AppOptions, OptionError, ServerOptions
 
 Options = Union[AppOptions, ServerOptions]
@@ -28,7 +29,7 @@ def to_wire(options: Options) -> dict[str, str]:
 def test_without_any_field_the_defaults_of_the_table_hold() -> None:
     for options in (AppOptions.from_wire({}), ServerOptions.from_wire({})):
         assert options == type(options)()
-        defaults = {directive.wire_name: directive.default for directive in DIRECTIVES if directive.on_when is None}
+        defaults = {directive.wire_name: default_value(directive, DIRECTIVES) for directive in DIRECTIVES}
         for name, value in dataclasses.asdict(options).items():
             assert value == defaults.get(name, value)
 

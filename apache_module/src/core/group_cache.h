@@ -19,6 +19,7 @@ typedef struct passenger_group_address {
     const char *socket_path;
     const char *token;
     unsigned capabilities;    /* of the group's loader; see capabilities.h */
+    uint64_t restart_file;    /* a digest of how the restart file stood before the spawner was asked; 0: nobody looked */
 } passenger_group_address;
 
 /* An empty cache of at most `capacity` (>= 1) entries. It has a pool of its own below `parent`,

@@ -1,5 +1,6 @@
 #include "request/environment.h"
 
+#include <http_config.h>
 #include <http_core.h>
 #include <http_protocol.h>
 #include <apr_hash.h>
@@ -32,12 +33,36 @@ static const char *origin_form(apr_pool_t *pool, const char *target)
     return *path == '/' ? path : apr_pstrcat(pool, "/", path, NULL);
 }
 
+/* The target with `%2F` in its path decoded. */
+static const char *decode_slashes(apr_pool_t *pool, const char *target)
+{
+    apr_size_t path_length = strcspn(target, "?");
+    char *decoded = apr_pstrdup(pool, target);
+    char *end = decoded;
+    for (apr_size_t index = 0; index < path_length; end++) {
+        int is_slash = strncasecmp(target + index, "%2f", 3) == 0;
+        *end = is_slash ? '/' : target[index];
+        index += is_slash ? 3 : 1;
+    }
+    memmove(end, target + path_length, strlen(target + path_length) + 1);
+    return decoded;
+}
+
+/* Whether httpd has decoded `%2F` in r->uri: its AllowEncodedSlashes is On, not NoDecode. It did so with the options of
+ * the virtual host; those of folders begin with Off again in httpd 2.4. */
+static int has_decoded_slashes(const request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->server->lookup_defaults);
+    return core->decode_encoded_slashes;
+}
+
 const char *passenger_environment_target(request_rec *r, const passenger_mapping *mapping)
 {
     int is_rewritten = r->prev != NULL || mapping->original_uri == NULL || strcmp(mapping->original_uri, r->uri) != 0;
     int keep_encoded = passenger_dir_allow_encoded_slashes(passenger_options_of(r));
     if (r->unparsed_uri != NULL && (!is_rewritten || keep_encoded)) {
-        return origin_form(r->pool, r->unparsed_uri);
+        const char *target = origin_form(r->pool, r->unparsed_uri);
+        return keep_encoded || !has_decoded_slashes(r) ? target : decode_slashes(r->pool, target);
     }
     const char *path = ap_os_escape_path(r->pool, r->uri, 1);
     return r->args != NULL ? apr_pstrcat(r->pool, path, "?", r->args, NULL) : path;

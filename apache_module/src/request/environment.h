@@ -11,7 +11,8 @@
 #include "core/message.h"
 #include "request/mapping.h"
 
-/* The target as the client sent it, in origin form, unless a rewrite has replaced it: then the new path, escaped anew. */
+/* The target as the client sent it, in origin form, unless a rewrite has replaced it: then the new path, escaped anew.
+ * Slashes that httpd has decoded (AllowEncodedSlashes On) stay decoded, unless PassengerAllowEncodedSlashes is on. */
 const char *passenger_environment_target(request_rec *r, const passenger_mapping *mapping);
 
 /* The request's variables as the head of a request: CONTENT_LENGTH (`content_length`, 0 for none) first.

@@ -80,6 +80,27 @@ static const char *state_of_htaccess(request_rec *r, const passenger_htaccess *h
                                                            apr_time_from_sec(HTACCESS_SECONDS)));
 }
 
+/* With PassengerStatThrottleRate 0, how the restart file stands: after each change the spawner is asked again, and looks
+ * at the file before it answers. So a request that comes after the touch is served by what the restart brings. */
+static uint64_t state_of_restart_file(request_rec *r, const passenger_mapping *mapping)
+{
+    const char *folder = passenger_dir_restart_dir(passenger_options_of(r));
+    struct stat status;
+    if (passenger_server_stat_throttle_rate(passenger_server_wide_options()) != 0) {
+        return 0;
+    }
+    if (folder[0] != '/') {
+        folder = apr_pstrcat(r->pool, mapping->app_root, "/", folder, NULL);
+    }
+    if (stat(apr_pstrcat(r->pool, folder, "/restart.txt", NULL), &status) != 0) {
+        return 0;
+    }
+    const char *text = apr_psprintf(r->pool, "%" APR_UINT64_T_FMT " %" APR_INT64_T_FMT ".%09ld",
+                                    (apr_uint64_t)status.st_ino, (apr_int64_t)status.st_mtim.tv_sec,
+                                    status.st_mtim.tv_nsec);
+    return passenger_digest(PASSENGER_DIGEST_START, text);
+}
+
 /* One registration is for a group as one virtual host names it, with one base URI and one environment. */
 static const char *cache_key_of(request_rec *r, const passenger_mapping *mapping, const passenger_group *group,
                                 const apr_array_header_t *environment)
@@ -239,13 +260,15 @@ static passenger_group_cache *cache_of(const passenger_group *group)
     return group->htaccess != NULL ? child.groups_of_htaccess : child.groups;
 }
 
+/* Not what the cache knew before the restart file changed. */
 static int find_cached(request_rec *r, passenger_group *group)
 {
     passenger_group_address found;
     int known = 0;
     if (child.lock != NULL) {
         apr_thread_mutex_lock(child.lock);
-        known = passenger_group_cache_find(cache_of(group), group->cache_key, &found);
+        known = passenger_group_cache_find(cache_of(group), group->cache_key, &found)
+                && found.restart_file == group->address.restart_file;
         if (known) {
             group->address.socket_path = apr_pstrdup(r->pool, found.socket_path);
             group->address.token = apr_pstrdup(r->pool, found.token);
@@ -263,6 +286,7 @@ int passenger_group_find(request_rec *r, const passenger_mapping *mapping, passe
     group->htaccess = passenger_htaccess_choice(htaccess) != NULL ? htaccess : NULL;
     group->key = key_of_group(r, passenger_options_of(r), mapping, group->htaccess);
     group->cache_key = cache_key_of(r, mapping, group, environment);
+    group->address.restart_file = state_of_restart_file(r, mapping);
     if (find_cached(r, group)) {
         return OK;
     }

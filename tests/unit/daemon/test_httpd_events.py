@@ -19,8 +19,10 @@ class Scene:
         self.done: list[str] = []
         note = self.done.append
         self.pool = World().pool
-        self.watch = SimpleNamespace(poll_interval=0.0)
-        unused: Any = None
+        self.watch = SimpleNamespace(poll_interval=0.0, check=lambda key: note("looked at " + key))
+        groups = SimpleNamespace(handle=lambda key: note("socket") or SimpleNamespace(path="/", token=""))
+        registry: Any = SimpleNamespace(groups=groups)
+        htaccess_apps: Any = SimpleNamespace(admit=lambda registration: registration)
         parts: Any = SimpleNamespace(
             apply=lambda new: note("logs"), configure=lambda hooks: note("hooks"), notice=lambda *_: note("said")
         )
@@ -28,7 +30,7 @@ class Scene:
         self.handlers = HttpdEventHandlers(
             asyncio.get_running_loop(),
             self.pool,
-            unused,
+            registry,
             self._dispatch,
             parts,
             parts,
@@ -37,7 +39,7 @@ class Scene:
             lambda: note("open at epoch %d" % self.pool.capacity.configuration.epoch),
             lambda: note("checked"),
             1.0,
-            unused,
+            htaccess_apps,
         )
 
     def _dispatch(self, event: Callable[..., Any], *arguments: Any) -> None:
@@ -65,6 +67,17 @@ def test_a_restart_file_is_looked_for_once_a_second_at_most() -> None:
         return scene.watch.poll_interval
 
     assert asyncio.run(act()) == 1.0
+
+
+def test_a_child_that_asks_for_an_app_is_answered_after_a_look_at_its_restart_file() -> None:
+    """It may ask because it has seen a touch."""
+
+    async def act() -> list[str]:
+        scene = Scene()
+        scene.handlers.register(World.registration("app", 0))
+        return scene.done
+
+    assert asyncio.run(act()) == ["register", "looked at app", "socket"]
 
 
 def test_requests_of_prestart_end_with_the_spawner() -> None:

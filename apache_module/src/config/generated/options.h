@@ -382,11 +382,6 @@ static inline const char *passenger_dir_restart_dir(const passenger_dir_options 
     return options->restart_dir == NULL ? "tmp" : options->restart_dir;
 }
 
-static inline int passenger_dir_rolling_restarts(const passenger_dir_options *options)
-{
-    return options->rolling_restarts == PASSENGER_UNSET ? 1 : options->rolling_restarts;
-}
-
 static inline const char *passenger_dir_app_log_file(const passenger_dir_options *options)
 {
     return options->app_log_file;
@@ -400,6 +395,11 @@ static inline int passenger_dir_disable_log_prefix(const passenger_dir_options *
 static inline int passenger_dir_friendly_error_pages(const passenger_dir_options *options)
 {
     return options->friendly_error_pages == PASSENGER_UNSET ? strcmp(passenger_dir_app_env(options), "development") == 0 : options->friendly_error_pages;
+}
+
+static inline int passenger_dir_rolling_restarts(const passenger_dir_options *options)
+{
+    return options->rolling_restarts == PASSENGER_UNSET ? strcmp(passenger_dir_app_env(options), "development") != 0 : options->rolling_restarts;
 }
 
 static inline int passenger_dir_resist_deployment_errors(const passenger_dir_options *options)

@@ -35,6 +35,9 @@ module JumpseatLoader
       https = env["HTTPS"]
       env["rack.url_scheme"] = https && TRUE.include?(https.downcase) ? "https" : "http"
       env["rack.response_finished"] = []
+      # A body without a length, as it comes in chunks (PassengerBufferUpload off): apps ask this variable whether there
+      # is one.
+      env["HTTP_TRANSFER_ENCODING"] = "chunked" unless env.key?("CONTENT_LENGTH") || input.is_a?(StringIO)
       env
     end
 
@@ -48,7 +51,7 @@ module JumpseatLoader
       uri = path_of(env["REQUEST_URI"])
       decoded = script_name.empty? ? path : script_name + path
       if uri != decoded
-        env["PATH_INFO"] = uri && unescape(uri) == decoded ? rest_of(uri, script_name) : escape(path)
+        env["PATH_INFO"] = uri && same_path?(uri, decoded) ? rest_of(uri, script_name) : escape(path)
       elsif path.empty? && script_name.empty?
         env["PATH_INFO"] = "/"
       end
@@ -71,10 +74,16 @@ module JumpseatLoader
       uri.byteslice(position..-1)
     end
 
-    def unescape(path)
+    # Returns whether `decoded` is what a server has made of `uri`; it may have left encoded slashes as they were
+    # (Apache's AllowEncodedSlashes NoDecode).
+    def same_path?(uri, decoded)
+      unescape(uri, /%([0-9A-Fa-f]{2})/n) == decoded || unescape(uri, /%(?!2[Ff])([0-9A-Fa-f]{2})/n) == decoded
+    end
+
+    def unescape(path, encoded)
       return path unless path.include?("%")
 
-      path.gsub(/%([0-9A-Fa-f]{2})/n) { $1.hex.chr }.force_encoding(Encoding::BINARY)
+      path.gsub(encoded) { $1.hex.chr }.force_encoding(Encoding::BINARY)
     end
 
     def escape(path)
