@@ -9,20 +9,21 @@ import pytest
 from tests.conformance.conftest import Starter
 from tests.conformance.harness.loader_process import Process
 
+pytestmark = pytest.mark.needs("hooks-file")
+
 PUMA = """
 workers ENV.fetch("WEB_CONCURRENCY", 2)
 preload_app!
 require "a_library_for_puma_alone"
 plugin :tmp_restart
 supported_http_methods Puma::Const::SUPPORTED_HTTP_METHODS + ["PROPFIND"]
-ENV["FROM_THE_FILE"] = "yes"
 before_fork { puts "before_fork" }
 before_worker_fork { |index| puts "before_worker_fork #{index}" }
 after_worker_fork { |index| puts "after_worker_fork #{index}" }
 after_booted { puts "after_booted" }
 on_worker_boot(:store) { |index, data| data[:was] = index; puts "on_worker_boot #{index}" }
 on_worker_boot { raise "the hook fails on purpose" }
-before_worker_shutdown(:store) { |index, data| puts "before_worker_shutdown #{index} #{data}" }
+before_worker_shutdown(:store) { |index, data| puts "before_worker_shutdown #{index} was #{data[:was]}" }
 after_worker_shutdown { |handle| puts "after_worker_shutdown #{handle.index} #{handle.process_status.exitstatus}" }
 cluster { before_thread_start { puts "before_thread_start" } }
 single { on_worker_boot { puts "of single mode" } }
@@ -61,23 +62,66 @@ def lines(process: Process, pattern: str) -> list[str]:
     return [line for line in process.output.text().splitlines() if re.match(pattern, line)]
 
 
-@pytest.mark.needs("hooks-file")
 def test_hooks_of_puma_run_at_their_moments(hooks: Starter) -> None:
     preloader = hooks.load(hooks_file="puma.rb")
     for slot in (2, 5):
         worker = preloader.fork(slot)
         preloader.output.wait_for(f"after_worker_fork {slot}\n")
-        assert "FROM_THE_FILE=yes" not in worker.get("/variables").text, "it is of the process, not of the request"
-        worker.output.wait_for("out_of_band")
+        worker.get()
+        worker.line.expect("work_requested")
+        worker.line.send("work_granted")
+        worker.line.expect("work_done")
         worker.retire()
         preloader.output.wait_for(f"after_worker_shutdown {slot} 0\n")
         text = worker.output.wait_for_end()
-        in_order = [f"on_worker_boot {slot}", "the hook fails on purpose", "after_fork in", "before_thread_start"]
-        places = [text.index(word) for word in (*in_order, "out_of_band", f"before_worker_shutdown {slot} ")]
+        order = [f"on_worker_boot {slot}", "the hook fails on purpose", "after_fork in", "before_thread_start"]
+        places = [text.index(one) for one in (*order, "out_of_band", f"before_worker_shutdown {slot} was {slot}")]
         assert places == sorted(places)
-        assert re.search(r"before_worker_shutdown \d \{:was ?=> ?%d\}|before_worker_shutdown \d \{was: %d\}" % (slot, slot), text)
         assert "of single mode" not in text
-    expected = ["before_worker_fork 2", "after_worker_fork 2", "after_booted", "after_worker_shutdown 2 0"]
-    expected = ["before_fork", *expected, "before_worker_fork 5", "after_worker_fork 5", "after_worker_shutdown 5 0"]
-    assert lines(preloader, "before_|after_") == expected
-    assert lines(preloader, "jumpseat: puma.rb: these hooks do not run: on_restart .line 18.; ") != []
+    once = ["before_worker_fork 2", "after_worker_fork 2", "after_booted", "after_worker_shutdown 2 0"]
+    again = ["before_worker_fork 5", "after_worker_fork 5", "after_worker_shutdown 5 0"]
+    assert lines(preloader, "before_|after_") == ["before_fork", *once, *again]
+    assert len(lines(preloader, r"jumpseat: puma.rb: these hooks do not run: on_restart \(line 17\); ")) == 1
+
+
+def test_hooks_of_unicorn_are_given_server_and_worker(hooks: Starter) -> None:
+    preloader = hooks.load(hooks_file="unicorn.rb")
+    for slot in (0, 1):
+        worker = preloader.fork(slot)
+        worker.retire()
+        preloader.output.wait_for(f"after_worker_exit {slot} 0\n")
+        ours = [r"jumpseat: server.listen has no effect", f"after_fork {slot}", f"after_fork in {worker.pid}"]
+        text = worker.output.wait_for_end()
+        places = [text.index(one) for one in (*ours, f"after_worker_ready {slot}")]
+        assert places == sorted(places)
+    assert lines(preloader, "before_fork") == ["before_fork 0 of 3", "before_fork 1 of 3"]
+
+
+def test_a_worker_whose_hook_of_unicorn_fails_does_not_serve(hooks: Starter) -> None:
+    worker = hooks.load(hooks_file="unicorn.rb").begin_fork(slot=3)
+    failure = worker.line.expect("failed")
+    assert (failure["step"], failure["summary"]) == ("run after_fork()", "RuntimeError: the hook fails on purpose")
+
+
+def test_a_direct_process_runs_the_hooks_of_workers_and_names_the_others(hooks: Starter) -> None:
+    process = hooks.direct(slot=2, hooks_file="puma.rb")
+    process.retire()
+    text = process.output.wait_for_end()
+    assert "on_worker_boot 2\n" in text
+    assert "after_booted\n" in text
+    assert "before_fork\n" not in text
+    assert "do not run: before_fork (line 7), before_worker_fork (line 8)" in text
+
+
+@pytest.mark.parametrize(
+    ("last_line", "summary"),
+    [
+        ("threads Rails.max", "NameError: uninitialized constant Rails"),
+        ('ENV["PROBE"] = "fail"', "RuntimeError: the probe fails on purpose"),
+    ],
+)
+def test_a_hooks_file_is_evaluated_before_the_app_and_may_fail(hooks: Starter, last_line: str, summary: str) -> None:
+    (hooks.folder / "puma.rb").write_text("workers 2\n" + last_line)
+    failure = hooks.start().load_failure(hooks.loader.entry("probe"), hooks_file="puma.rb")
+    assert failure["summary"] == summary
+    assert (f"{hooks.folder}/puma.rb:2:" in failure["traceback"]) == ("Rails" in last_line)

@@ -59,11 +59,11 @@ module JumpseatLoader
 
     # Returns where an error comes from in these files, nil if from nowhere: file and line.
     def place_of(error)
-      @files.each do |file| # the message of a SyntaxError begins with the place
-        return [file, error.message[file.size + 1..-1].to_i] if error.message.start_with?("#{file}:")
+      [error.message, *error.backtrace].each do |line| # the message of a SyntaxError begins with the place
+        file = @files.find { |one| line.start_with?("#{one}:") }
+        return [file, line[file.size + 1..-1].to_i] if file
       end
-      found = (error.backtrace_locations || []).find { |location| @files.include?(location.path) }
-      found && [found.path, found.lineno]
+      nil
     end
 
     private
@@ -97,7 +97,9 @@ module JumpseatLoader
 
       # Puma and Unicorn are not loaded.
       def self.const_missing(name)
-        OF_SERVERS.include?(name) ? Placeholder : Object.const_missing(name)
+        return Placeholder if OF_SERVERS.include?(name)
+
+        raise NameError, "uninitialized constant #{name}", caller(1) # as if the file had no `self` of ours
       end
 
       def initialize(config)
