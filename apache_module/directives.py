@@ -184,6 +184,18 @@ DIRECTIVES: tuple[Directive, ...] = (
         difference="Passenger has no such directive.",
     ),
     Directive(
+        "RubyHooksFile",
+        Kind.FILE_IN_APP,
+        _A,
+        None,
+        "A configuration file of Puma or Unicorn, relative to the app root, whose hooks run in the processes of a Ruby "
+        "app. All else that it says has no effect ([coming-from-puma.md](coming-from-puma.md)).",
+        on_wire=True,
+        respawn=True,
+        default_text="none",
+        difference="Passenger has no such directive.",
+    ),
+    Directive(
         "AppEnv",
         Kind.TEXT,
         _A,

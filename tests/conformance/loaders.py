@@ -25,7 +25,8 @@ ROOT = str(Path(spawner.__file__).parent) + "/"  # below it is all that the Pyth
 SUPERVISED_START = str(Path(program_loader.__file__).with_name("start.py"))  # the loader of Node.js apps and programs
 _PROCESSES = ("fork", "execute", "titles", "backtraces", "friendly", "one-process")
 _REQUESTS = ("threads", "own-socket", "max-requests", "out-of-band-work", "strict-responses", "scgi", *CAPABILITIES)
-ABILITIES = frozenset((*_PROCESSES, *_REQUESTS))
+_OF_RUBY = frozenset(("hooks-file",))
+ABILITIES = frozenset((*_PROCESSES, *_REQUESTS)) | _OF_RUBY
 PLAIN = Path(__file__).parent / "plain_loader.py"
 
 
@@ -60,7 +61,7 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
     """Return the one that the command line names, or ours."""
     command = config.getoption("--loader")
     if command is None:
-        ours = ABILITIES - CAPABILITIES.keys() | APP_TYPES["wsgi"].capabilities
+        ours = ABILITIES - CAPABILITIES.keys() - _OF_RUBY | APP_TYPES["wsgi"].capabilities
         apps, plain = APPS / "python", frozenset(("threads", "cancel", "one-process", "own-socket", "scgi"))
         return [
             *(LoaderUnderTest(name, (path, START), apps, ours) for name, path in interpreters_to_test().items()),
@@ -79,7 +80,7 @@ def ruby_loaders(abilities: frozenset[str] = ABILITIES - CAPABILITIES.keys()) ->
     ruby = shutil.which("ruby")
     if ruby is None or subprocess.run([ruby, "-e", "require 'rack'"], stderr=subprocess.DEVNULL).returncode:
         return []
-    return [LoaderUnderTest("ruby", (ruby, RUBY_START), APPS / "ruby", abilities)]
+    return [LoaderUnderTest("ruby", (ruby, RUBY_START), APPS / "ruby", abilities | _OF_RUBY)]
 
 
 def _node() -> LoaderUnderTest:

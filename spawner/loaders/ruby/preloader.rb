@@ -9,6 +9,7 @@ require_relative "diagnostics/process_inspection"
 require_relative "forking"
 require_relative "passenger_api"
 require_relative "rack/app_loader"
+require_relative "server_hooks"
 require_relative "worker"
 
 module JumpseatLoader
@@ -126,7 +127,7 @@ module JumpseatLoader
     def load_app(message, files)
       PhusionPassenger::App.options = app_options(message)
       loader = AppLoader.new(message["app_root"], message["startup_file"], message["load_path_setup_file"])
-      PhusionPassenger::App.app = loader.load
+      PhusionPassenger::App.app = loader.load { ServerHooks.read(message["hooks_file"]) }
     rescue LoadFailure => e
       exit!(1) if Process.pid != @pid # a copy that the app has forked
       FailedMessage.send_to(@line, e, message["friendly"] == "1", files)
@@ -180,12 +181,14 @@ module JumpseatLoader
     def fork_worker(message)
       expect(message, "fork", 2)
       number = message["slot"]
+      ServerHooks.before_fork(number.to_i)
       warm_up
       @context.left_threads = LeftThreads.new(@files)
       [$stdout, $stderr].each(&:flush)
       pid = fork { become_forked_worker(message) }
       @workers << pid
       @line.send_message("forked", [["slot", number], ["pid", pid.to_s]])
+      ServerHooks.forked(number.to_i, pid)
     rescue SystemCallError => e
       @line.send_message("fork_failed", [["slot", number], ["summary", "fork: #{e.message}"]])
     ensure
@@ -252,6 +255,7 @@ module JumpseatLoader
 
         @workers.delete(pid)
         @line.send_message("exited", [["pid", pid.to_s], ["status", status.to_s]])
+        ServerHooks.worker_ended(pid, $? && $?.pid == pid ? $? : nil)
       end
     end
 

@@ -7,6 +7,7 @@ require_relative "diagnostics/failed_message"
 require_relative "forking"
 require_relative "rack/environment"
 require_relative "rack/request_handler"
+require_relative "server_hooks"
 
 module JumpseatLoader
   # Which worker of its group a process is. `listener`: the descriptor of its own socket, nil without one.
@@ -68,6 +69,7 @@ module JumpseatLoader
     # Makes a copy of the preloader a process of its own; false when the app cannot.
     def prepare(forked)
       Forking.after_fork if forked
+      ServerHooks.worker_started(@slot.number, forked)
       Events.call(:starting_worker_process, forked)
       Events.call(:after_installing_signal_handlers)
       true
@@ -137,6 +139,7 @@ module JumpseatLoader
       served = @handler.handle(connection, cell)
     ensure
       @board.request_finished(cell, served)
+      request_out_of_band_work if served && ServerHooks.out_of_band?
       @signals.wake if @work_granted
     end
 

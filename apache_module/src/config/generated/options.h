@@ -54,6 +54,7 @@ typedef struct {
     const char *app_start_command;
     int preload_bundler;
     int warmup;
+    const char *ruby_hooks_file;
     const char *app_env;
     const char *spawn_method;
     const char *known_import_warnings;
@@ -210,6 +211,11 @@ static inline int passenger_dir_preload_bundler(const passenger_dir_options *opt
 static inline int passenger_dir_warmup(const passenger_dir_options *options)
 {
     return options->warmup == PASSENGER_UNSET ? 1 : options->warmup;
+}
+
+static inline const char *passenger_dir_ruby_hooks_file(const passenger_dir_options *options)
+{
+    return options->ruby_hooks_file;
 }
 
 static inline const char *passenger_dir_app_env(const passenger_dir_options *options)

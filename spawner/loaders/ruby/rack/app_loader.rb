@@ -15,10 +15,12 @@ module JumpseatLoader
       @load_path_setup_file = load_path_setup_file
     end
 
-    # Returns the app. Raises LoadFailure.
-    def load
+    # Returns the app. The block runs when libraries can be loaded, before the app itself. Raises LoadFailure, also for
+    # what the block raises.
+    def load(&before_app)
       script = read
       import { set_up_load_path }
+      import(&before_app) if before_app
       import { require_rack }
       compile(script)
       app = import { evaluate(script) }
