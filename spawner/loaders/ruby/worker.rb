@@ -92,7 +92,6 @@ module JumpseatLoader
       @board = board
       control = [@line, @context.lifeline, @signals.reader]
       @listeners = Listeners.new(@context.listener.fileno, @slot.listener, control)
-      @handler = new_handler
       @accepting.lock # until all threads are there, and the spawner knows it
       threads = Array.new(@context.threads) { |number| Thread.new { run_thread(number) } }
       @listeners.prepare # connections wake this worker from now on
@@ -129,14 +128,15 @@ module JumpseatLoader
       Thread.current.name = "request-#{number + 1}"
       Thread.current.report_on_exception = false # the main thread has it from `join`
       Events.call_and_log(:starting_request_handler_thread)
+      handler = new_handler
       while (accepted = @accepting.synchronize { next_connection })
-        serve_connection(*accepted)
+        serve_connection(handler, *accepted)
       end
     end
 
-    def serve_connection(connection, cell)
+    def serve_connection(handler, connection, cell)
       served = false
-      served = @handler.handle(connection, cell)
+      served = handler.handle(connection, cell)
     ensure
       @board.request_finished(cell, served)
       request_out_of_band_work if served && ServerHooks.out_of_band?

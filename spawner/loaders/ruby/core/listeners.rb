@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "native"
+
 module JumpseatLoader
   # The sockets on which a worker accepts connections, and how it waits for them and for its control descriptors.
   #
@@ -54,12 +56,11 @@ module JumpseatLoader
       watched << [@group, GROUP] if with_group
       watched << [@own, OWN] if with_own
       @control.each_with_index { |io, index| watched << [io, CONTROL << index] }
-      Epoll.available? ? Epoll.new(watched, @group) : Select.new(watched)
+      Native.available? ? Epoll.new(watched, @group) : Select.new(watched)
     end
   end
 
-  # Waits in epoll_wait(2), called through Fiddle, which lets other threads run meanwhile. Such a call cannot be
-  # interrupted by Ruby: the main thread, which runs the handlers of signals, must not wait here.
+  # Waits in epoll_wait(2). Not for the main thread (see Native).
   class Epoll
     IN = 0x1
     EXCLUSIVE = 1 << 28
@@ -70,42 +71,12 @@ module JumpseatLoader
     EVENT_SIZE = [0, 0].pack(EVENT).bytesize
     MOST_EVENTS = 8
 
-    class << self
-      # Whether this Ruby has Fiddle. To be asked when the app has loaded: its Gemfile may ask for a version of it.
-      def available?
-        load_functions if @functions.nil?
-        !@functions.empty?
-      end
-
-      attr_reader :functions
-
-      private
-
-      def load_functions
-        require "fiddle"
-        int = Fiddle::TYPE_INT
-        @functions = {
-          create: function("epoll_create1", [int]),
-          control: function("epoll_ctl", [int, int, int, Fiddle::TYPE_VOIDP]),
-          wait: function("epoll_wait", [int, Fiddle::TYPE_VOIDP, int, int])
-        }
-      rescue LoadError, Fiddle::DLError
-        @functions = {}
-      end
-
-      def function(name, arguments)
-        Fiddle::Function.new(Fiddle::Handle::DEFAULT[name], arguments, Fiddle::TYPE_INT)
-      end
-    end
-
     # `watched`: IO objects with their bits; `exclusive`: the one that is shared with other workers.
     def initialize(watched, exclusive)
       @exclusive = exclusive
-      @descriptor = Epoll.functions[:create].call(0x80000) # close on exec
-      raise SystemCallError.new("epoll_create1", Fiddle.last_error) if @descriptor.negative?
-
-      @wait = Epoll.functions[:wait]
-      @events = Fiddle::Pointer.malloc(EVENT_SIZE * MOST_EVENTS, Fiddle::RUBY_FREE)
+      @descriptor = Native.call("epoll_create1", 0x80000) # close on exec
+      @wait = Native.function("epoll_wait")
+      @events = Native.memory(EVENT_SIZE * MOST_EVENTS)
       @bits = watched.to_h
       @bits.each_key { |io| add(io) }
     end
@@ -126,16 +97,14 @@ module JumpseatLoader
     private
 
     def add(io)
-      return if control(ADD, io, io.equal?(@exclusive) ? IN | EXCLUSIVE : IN)
-      # Linux before 4.5: every worker is woken, and one gets the connection.
-      return if Fiddle.last_error == Errno::EINVAL::Errno && control(ADD, io, IN)
-
-      raise SystemCallError.new("epoll_ctl", Fiddle.last_error)
+      control(ADD, io, io.equal?(@exclusive) ? IN | EXCLUSIVE : IN)
+    rescue Errno::EINVAL # Linux before 4.5: every worker is woken, and one gets the connection
+      control(ADD, io, IN)
     end
 
     def control(operation, io, events)
       event = [events, @bits.fetch(io)].pack(EVENT)
-      Epoll.functions[:control].call(@descriptor, operation, io.to_io.fileno, event).zero?
+      Native.call("epoll_ctl", @descriptor, operation, io.to_io.fileno, event)
     end
   end
 

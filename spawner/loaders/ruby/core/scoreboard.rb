@@ -1,8 +1,10 @@
 # frozen_string_literal: true
 
+require_relative "native"
+
 module JumpseatLoader
   # The scoreboard of a group (docs/protocol.md, section 6): a file in memory, of which each worker writes one slot.
-  # Every change is one write, so a reader never sees half a field.
+  # Every change is one write, and fields are copied whole, so a reader never sees half a field.
   class Scoreboard
     CELLS = 128 # of a slot: a worker can be in more requests, which are counted and not shown
     CELL_SIZE = 512 # bytes; the header is as long
@@ -10,8 +12,8 @@ module JumpseatLoader
 
     # `file`: of the memfd; owned from now on.
     def initialize(file)
-      @file = file
       @size = file.stat.size
+      @board = Native.available? ? Native.map(file, @size) : FileBoard.new(file)
     end
 
     # Returns the writer of slot `number`, counted from 0, for a worker that can be in `capacity` requests. Raises
@@ -21,7 +23,18 @@ module JumpseatLoader
         raise ArgumentError, "the scoreboard has no slot #{number}"
       end
 
-      SlotWriter.new(@file, number * SLOT_SIZE, capacity)
+      SlotWriter.new(@board, number * SLOT_SIZE, capacity)
+    end
+  end
+
+  # A scoreboard that cannot be mapped: each write is a system call.
+  class FileBoard
+    def initialize(file)
+      @file = file
+    end
+
+    def []=(offset, _length, bytes)
+      @file.pwrite(bytes, offset)
     end
   end
 
@@ -30,6 +43,7 @@ module JumpseatLoader
   # Invariants: `running` is how many requests have started and not finished; it and the header change under `@lock`.
   class SlotWriter
     HEADER = "L<4Q<4"
+    HEADER_SIZE = 48 # bytes
     FREE = 0
     SERVING = 1
     OUT_OF_BAND = 2
@@ -37,8 +51,8 @@ module JumpseatLoader
     # How many requests it has served, and in how many it is.
     attr_reader :requests, :running
 
-    def initialize(file, offset, capacity)
-      @file = file
+    def initialize(board, offset, capacity)
+      @board = board
       @offset = offset
       @capacity = capacity
       @pid = Process.pid
@@ -113,12 +127,12 @@ module JumpseatLoader
     def new_cell(number)
       return HiddenCell.new(self, number) if number >= Scoreboard::CELLS
 
-      CellWriter.new(@file, @offset + Scoreboard::CELL_SIZE * (1 + number), number)
+      CellWriter.new(@board, @offset + Scoreboard::CELL_SIZE * (1 + number), number)
     end
 
     def write_header(state)
       fields = [state, @pid, @running, @capacity, @requests, @busy_since, @idle_since, @hidden_deadline]
-      @file.pwrite(fields.pack(HEADER), @offset)
+      @board[@offset, HEADER_SIZE] = fields.pack(HEADER)
     end
 
     def now
@@ -130,13 +144,14 @@ module JumpseatLoader
   class CellWriter
     CELL = "L<2Q<2a*"
     LONGEST_TEXT = 488 # bytes
-    NO_REQUEST = ("\0" * 24).b.freeze
+    FIELDS_SIZE = 24 # bytes
+    NO_REQUEST = ("\0" * FIELDS_SIZE).b.freeze
 
     # Which of its slot's cells it is, counted from 0.
     attr_reader :number
 
-    def initialize(file, offset, number)
-      @file = file
+    def initialize(board, offset, number)
+      @board = board
       @offset = offset
       @number = number
     end
@@ -145,12 +160,12 @@ module JumpseatLoader
     # the request before stays behind a shorter one: `length` says what counts.
     def fill(head, since, deadline)
       text = head.bytesize > LONGEST_TEXT ? head.byteslice(0, LONGEST_TEXT) : head
-      @file.pwrite([1, text.bytesize, since, deadline, text].pack(CELL), @offset)
+      @board[@offset, FIELDS_SIZE + text.bytesize] = [1, text.bytesize, since, deadline, text].pack(CELL)
     end
 
     # The request is over.
     def clear
-      @file.pwrite(NO_REQUEST, @offset)
+      @board[@offset, FIELDS_SIZE] = NO_REQUEST
     end
   end
 

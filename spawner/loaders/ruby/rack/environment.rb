@@ -4,36 +4,37 @@ module JumpseatLoader
   # Rack's environment of a request, made of its CGI variables.
   class Environment
     TRUE = %w[on 1 true yes].freeze
-    # What stands in a path as it is (RFC 3986, pchar and "/").
-    ESCAPED = %r{[^A-Za-z0-9\-._~!$&'()*+,;=:@/%]}n.freeze
-    ESCAPED_WITH_PERCENT = %r{[^A-Za-z0-9\-._~!$&'()*+,;=:@/]}n.freeze
+    # What does not stand in a path as it is (RFC 3986: pchar and "/" do).
+    ESCAPED = %r{[^A-Za-z0-9\-._~!$&'()*+,;=:@/]}n.freeze
 
     # `threads`: requests at a time; `multiprocess`: whether other processes serve the app, too.
     def initialize(server_software, threads, multiprocess)
-      @defaults = {
+      @template = {
         "REQUEST_METHOD" => "GET", "SCRIPT_NAME" => "", "PATH_INFO" => "", "QUERY_STRING" => "",
         "SERVER_NAME" => "localhost", "SERVER_PORT" => "80", "SERVER_PROTOCOL" => "HTTP/1.1",
-        "SERVER_SOFTWARE" => server_software.b.freeze
-      }.freeze
-      @rack = {
+        "SERVER_SOFTWARE" => server_software.b.freeze,
         "rack.version" => [1, 3].freeze,
         "rack.multithread" => threads > 1,
         "rack.multiprocess" => multiprocess,
         "rack.run_once" => false,
-        "rack.hijack?" => true
+        "rack.hijack?" => true,
+        "rack.url_scheme" => "http"
       }.freeze
     end
 
-    # Returns the environment; it is `env`, which has the CGI variables.
+    # Returns a new environment, into which the CGI variables are to be put.
+    def start
+      @template.dup
+    end
+
+    # Adds what follows from the CGI variables, and the body; returns the environment.
     def complete(env, input)
-      @defaults.each { |name, value| env[name] = value unless env.key?(name) }
       env["HTTP_VERSION"] = env["SERVER_PROTOCOL"]
       keep_path_escaped(env)
-      env.update(@rack)
       env["rack.input"] = input
       env["rack.errors"] = $stderr
       https = env["HTTPS"]
-      env["rack.url_scheme"] = https && TRUE.include?(https.downcase) ? "https" : "http"
+      env["rack.url_scheme"] = "https" if https && TRUE.include?(https.downcase)
       env["rack.response_finished"] = []
       # A body without a length, as it comes in chunks (PassengerBufferUpload off): apps ask this variable whether there
       # is one.
@@ -89,7 +90,7 @@ module JumpseatLoader
     def escape(path)
       return "/" if path.empty?
 
-      path.gsub(ESCAPED_WITH_PERCENT) { |byte| format("%%%02X", byte.ord) }
+      path.gsub(ESCAPED) { |byte| format("%%%02X", byte.ord) }
     end
   end
 end

@@ -2,6 +2,7 @@
 
 require_relative "../core/control_line"
 require_relative "../core/errors"
+require_relative "../core/native"
 require_relative "../core/wire"
 require_relative "input"
 
@@ -14,37 +15,41 @@ module JumpseatLoader
 
   # Reads requests as httpd's child or a plain SCGI peer sends them (docs/protocol.md, section 2). In any thread.
   class RequestReader
-    FIRST_SIZE = 16 * 1024 # bytes: room for most heads
     RECEIVE_SIZE = 64 * 1024 # bytes
-    ANCILLARY_SIZE = 64 # bytes
     HEAD_TIMEOUT = 60 # seconds between two pieces of a request head
     NUMBER = /\A[0-9]{1,18}\z/.freeze
     CONTINUE = "Status: 100 Continue\r\n\r\n"
     EXTENSION = "JUMPSEAT_"
     MS = 1_000_000 # ns
-    NO_MORE = [false, false, 0, 0].freeze # extensions
+    MOST_NAMES = 1000
+    LONGEST_NAME = 100 # bytes
+    NAMES = {
+      "SCGI" => :scgi, "CONTENT_LENGTH" => :length, "JUMPSEAT_TOKEN" => :token, "JUMPSEAT_FRAMED" => :framed,
+      "JUMPSEAT_BODY" => :body, "JUMPSEAT_ACKNOWLEDGE" => :acknowledge, "JUMPSEAT_START_BEFORE" => :start_before,
+      "JUMPSEAT_TIME_LIMIT" => :time_limit, "JUMPSEAT_EXPECT" => :expect
+    }.freeze
 
     # `token`: what a peer must show; empty: nothing. `environment`: makes Rack's environment of CGI variables.
+    # `rewindable`: whether a body can be read again.
     def initialize(token, environment, rewindable)
-      @token = token.empty? ? nil : words(token)
-      @token_size = token.bytesize
+      @token = token.empty? ? nil : token.b.freeze
       @environment = environment
       @rewindable = rewindable
+      @first_piece = FirstPiece.create
+      @names = Hash.new { |names, name| new_name(names, name) }.update(NAMES)
     end
 
     # Returns the request that comes on a connection. Raises BadRequest; ClientLeft when it ends before the head.
     def read(connection)
-      payload, rest, files = read_head(connection)
       framed = false
-      variables = variables_of(payload)
-      before = variables.size
-      framed = variables.delete("JUMPSEAT_FRAMED") == "1"
-      token = variables.delete("JUMPSEAT_TOKEN")
-      kind = variables.delete("JUMPSEAT_BODY") || ""
-      expects, *timing = more_extensions(payload, variables, before)
-      check_token(token)
-      input = body(kind, variables, connection, rest, files, expects)
-      Request.new(@environment.complete(variables, input), input, framed, payload, *timing)
+      payload, rest, files = read_head(connection)
+      env = @environment.start
+      extensions = take_variables(payload, env)
+      framed = extensions[:framed] == "1"
+      check_token(extensions[:token])
+      timing = timing_of(extensions)
+      input = body(extensions, env, connection, rest, files)
+      Request.new(@environment.complete(env, input), input, framed, payload, *timing)
     rescue BadRequest => e
       e.framed = framed
       raise
@@ -74,21 +79,16 @@ module JumpseatLoader
     end
 
     def first_piece(connection)
-      data, _address, _flags, *controls = received(connection)
-      raise ClientLeft, "the client left before its request came" if data.nil? || data.empty?
+      received = @first_piece.receive(connection)
+      while received == :wait_readable
+        wait(connection)
+        received = @first_piece.receive(connection)
+      end
+      raise ClientLeft, "the client left before its request came" if received.first.empty?
 
-      [data, controls.empty? ? [] : JumpseatLoader.passed_descriptors(controls)]
+      received
     rescue SystemCallError
       raise ClientLeft, "the client left before its request came"
-    end
-
-    def received(connection)
-      loop do
-        message = connection.recvmsg_nonblock(FIRST_SIZE, 0, ANCILLARY_SIZE, scm_rights: true, exception: false)
-        return message unless message == :wait_readable
-
-        wait(connection)
-      end
     end
 
     def next_piece(connection)
@@ -108,47 +108,47 @@ module JumpseatLoader
       raise BadRequest.new("no request head came", "408 Request Timeout") unless connection.wait_readable(HEAD_TIMEOUT)
     end
 
-    def variables_of(payload)
+    # Puts the CGI variables into `env`, and returns the extensions by their names.
+    def take_variables(payload, env)
       fields = Wire.split_payload(payload)
-      variables = {}
+      extensions = {}
       index = 0
       size = fields.size
       while index < size
-        variables[fields[index]] = fields[index + 1]
+        name = @names[fields[index]]
+        if name.is_a?(Symbol)
+          refuse_repeated(fields[index]) if extensions.key?(name)
+          extensions[name] = fields[index + 1]
+        else
+          env[name] = fields[index + 1]
+        end
         index += 2
       end
-      refuse_repeated(fields) if variables.size * 2 != size
-      unless variables.delete("SCGI") == "1" && fields.first == "CONTENT_LENGTH"
-        raise BadRequest, "the request head is not an SCGI head"
-      end
+      return extensions if extensions[:scgi] == "1" && fields.first == "CONTENT_LENGTH"
 
-      variables
+      raise BadRequest, "the request head is not an SCGI head"
     rescue MalformedMessage => e
       raise BadRequest, e.message
     end
 
-    # Two lengths or two tokens: nobody can say which one counts. Of other variables the last one counts.
-    def refuse_repeated(fields)
-      names = fields.each_slice(2).map(&:first)
-      names.each do |name|
-        next unless name == "CONTENT_LENGTH" || name.start_with?(EXTENSION)
-        raise BadRequest, "the request head repeats #{name}" if names.count(name) > 1
-      end
+    # Two lengths or two tokens: nobody can say which one counts. Of CGI variables the last one counts.
+    def refuse_repeated(name)
+      raise BadRequest, "the request head repeats #{name}" if name != "SCGI"
     end
 
-    # The extensions
+    # Returns what a name stands for: a symbol for what is between us and the peer, so that the app sees nothing of it.
+    # The names that come often are kept.
+    def new_name(names, name)
+      known = name.start_with?(EXTENSION) ? :unknown : name.dup.freeze
+      names[known] = known if names.size < MOST_NAMES && known.is_a?(String) && known.size < LONGEST_NAME
+      known
+    end
 
-    # Returns whether the client waits for a 100, whether the peer wants an acknowledgement, until when the request may
-    # start, and how long it may take. The app sees nothing that is between us and the peer.
-    def more_extensions(payload, variables, before)
-      return NO_MORE if payload.scan(EXTENSION).size == before - variables.size
-
-      wanted = variables.delete("JUMPSEAT_ACKNOWLEDGE") == "1"
-      start_before = number(variables.delete("JUMPSEAT_START_BEFORE"))
-      time_limit = number(variables.delete("JUMPSEAT_TIME_LIMIT")) * MS
-      expects = variables.delete("JUMPSEAT_EXPECT") == "100-continue"
-      variables.delete_if { |name, _| name.start_with?(EXTENSION) }
-      wanted ? [expects, true, start_before, time_limit] : [expects, false, 0, 0]
+    # Returns whether the peer wants an acknowledgement, until when the request may start, and how long it may take.
+    def timing_of(extensions)
+      start_before = number(extensions[:start_before])
+      time_limit = number(extensions[:time_limit]) * MS
+      extensions[:acknowledge] == "1" ? [true, start_before, time_limit] : [false, 0, 0]
     end
 
     def number(text)
@@ -158,36 +158,28 @@ module JumpseatLoader
       text.to_i
     end
 
-    # Compares in a time that does not depend on where they differ.
+    # Compares hashes first, whose key nobody knows: so the time does not tell where the texts differ.
     def check_token(token)
-      return if @token.nil?
+      return if @token.nil? || (token.hash == @token.hash && token == @token)
 
-      if token && token.bytesize == @token_size
-        difference = 0
-        words(token).each_with_index { |word, index| difference |= word ^ @token[index] }
-        return if difference.zero?
-      end
       raise BadRequest.new("a peer does not know this group's token", "403 Forbidden")
-    end
-
-    def words(text)
-      "#{text}\0\0\0".unpack("L*")
     end
 
     # The body
 
-    # Returns the body, and leaves CONTENT_LENGTH as the app shall see it. Takes a file out when it uses it.
-    def body(kind, variables, connection, rest, files, expects)
-      continue = expects ? -> { connection.write(CONTINUE) } : nil
+    # Returns the body, and sets CONTENT_LENGTH as the app shall see it. Takes a file out when it uses it.
+    def body(extensions, env, connection, rest, files)
+      kind = extensions[:body] || ""
+      return StringIO.new(String.new) if kind == "none"
+
+      continue = extensions[:expect] == "100-continue" ? -> { connection.write(CONTINUE) } : nil
+      return input(FramedSource.new(connection, rest, continue)) if kind == "framed"
+
+      length = content_length(extensions[:length])
+      env["CONTENT_LENGTH"] = extensions[:length]
       case kind
-      when "none"
-        variables.delete("CONTENT_LENGTH")
-        StringIO.new(String.new)
-      when "framed"
-        variables.delete("CONTENT_LENGTH")
-        input(FramedSource.new(connection, rest, continue))
-      when "", "inline" then inline(content_length(variables), connection, rest, continue)
-      when "file" then stored(content_length(variables), files)
+      when "", "inline" then inline(length, connection, rest, continue)
+      when "file" then stored(length, files)
       else raise BadRequest, "a request body of kind #{kind[0, 40].inspect}"
       end
     end
@@ -217,8 +209,7 @@ module JumpseatLoader
       file
     end
 
-    def content_length(variables)
-      text = variables["CONTENT_LENGTH"]
+    def content_length(text)
       raise BadRequest, "the Content-Length is not a number: #{text[0, 40].inspect}" unless NUMBER.match?(text)
 
       text.to_i
