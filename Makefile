@@ -29,6 +29,7 @@ SANITIZED_MODULE := $(VENV)/.module-sanitized
 # What tests load. The ordinary module is built too: some tests look at it.
 TESTED_MODULE := $(MODULE) $(if $(filter 1,$(SANITIZE)),$(SANITIZED_MODULE))
 TEST_TOOLS := $(VENV)/.test-tools
+APP_RUNTIMES := $(VENV)/.app-runtimes
 SCRATCH := $(VENV)/tmp
 
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo 2>/dev/null),sudo -E))
@@ -78,6 +79,10 @@ $(TEST_TOOLS): $(ENVIRONMENT)
 	$(PIP) install --editable '.[test]'
 	@touch $@
 
+$(APP_RUNTIMES): $(ENVIRONMENT) scripts/packages
+	@scripts/packages apps
+	@touch $@
+
 demo: setup ## serve the sample app on 127.0.0.1:8080 (PORT=) in the foreground; Ctrl-C ends it
 	@PORT=$(PORT) exec scripts/demo
 
@@ -100,7 +105,7 @@ lint: $(TEST_TOOLS) ## check style, shell scripts, generated files and the Vagra
 types: $(TEST_TOOLS) ## check the types
 	$(BIN)/mypy
 
-unit: $(TEST_TOOLS) $(MODULE) bytecode ## run the tests that need no httpd
+unit: $(TEST_TOOLS) $(MODULE) $(APP_RUNTIMES) bytecode ## run the tests that need no httpd
 	$(BIN)/python -m pytest -n $(UNIT_JOBS) --timeout 120 tests/unit tests/conformance
 
 fuzz-test: $(TEST_TOOLS) ## fuzz each target for some seconds, a minute in all, after the inputs that are kept
@@ -109,7 +114,7 @@ fuzz-test: $(TEST_TOOLS) ## fuzz each target for some seconds, a minute in all, 
 fuzz: $(TEST_TOOLS) ## the same for longer: HOURS=0.5 in all; ends with a finding and the path of its input
 	$(BIN)/python -m tests.fuzz.run fuzz --hours $(HOURS)
 
-integration: $(TEST_TOOLS) $(TESTED_MODULE) bytecode ## run the tests that start an httpd
+integration: $(TEST_TOOLS) $(TESTED_MODULE) $(APP_RUNTIMES) bytecode ## run the tests that start an httpd
 	$(BIN)/python -m pytest -n $(INTEGRATION_JOBS) tests/integration
 
 faults: $(TEST_TOOLS) $(TESTED_MODULE) bytecode ## break things while requests come in; says how many were sent, failed and late

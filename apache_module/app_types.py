@@ -22,6 +22,9 @@ CAPABILITIES = {
     "token": "checks that a request comes from who knows the app's token",  # nosec B105  # a capability
 }
 
+#: The capability that says which of the two protocols is spoken. All others are additions to it.
+WIRE = "http"
+
 _LOADER_IN_THE_APP = frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "token"))
 
 
@@ -126,6 +129,8 @@ from spawner.errors import OperatorError
 #: Every capability (docs/protocol.md, section 5). A loader without any speaks plain SCGI.
 CAPABILITIES = {
 %s}
+#: The capability that says which of the two protocols is spoken. All others are additions to it.
+WIRE = "%s"
 
 
 @dataclass(frozen=True)
@@ -196,7 +201,7 @@ def python_module() -> str:
     """The text of spawner/app_types.py."""
     meanings = "".join(_capability(*one) for one in CAPABILITIES.items())
     attributes = "".join("    %s: %s\n" % (one.name, one.type) for one in fields(AppType))
-    return _PYTHON % (_BANNER, meanings, attributes, "".join(map(_row, APP_TYPES)))
+    return _PYTHON % (_BANNER, meanings, WIRE, attributes, "".join(map(_row, APP_TYPES)))
 
 
 def c_header() -> str:

@@ -25,6 +25,8 @@ CAPABILITIES = {
     "keep-alive": "with `http`: takes another request on the same connection",
     "token": "checks that a request comes from who knows the app's token",  # nosec B105  # a capability
 }
+#: The capability that says which of the two protocols is spoken. All others are additions to it.
+WIRE = "http"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from configobj import ConfigObj, ConfigObjError, flatten_errors, get_extra_values
 from validate import Validator
 
-from spawner.app_types import CAPABILITIES
+from spawner.app_types import CAPABILITIES, WIRE
 from spawner.errors import OperatorError
 
 CONFIGSPEC = Path(__file__).resolve().parent.parent / "conf.d" / "spawner.configspec"
@@ -90,6 +90,9 @@ def _problems(found: ConfigObj) -> list[str]:
         if word not in CAPABILITIES:
             text = "%s: there is no capability %s; there are: %s"
             problems.append(text % (_setting(["apps"], "disabled_capabilities"), word, ", ".join(CAPABILITIES)))
+        elif word == WIRE:
+            text = "%s: %s cannot be switched off: loaders that have it understand nothing else"
+            problems.append(text % (_setting(["apps"], "disabled_capabilities"), word))
     for sections, key in get_extra_values(found):
         problems.append("%s: there is no such setting" % _setting(sections, key))
     return problems

@@ -53,6 +53,7 @@ def test_capabilities_can_be_switched_off(tmp_path: Path, value: str, found: lis
         ("[output]\nline_length = long\n", '[output] line_length: the value "long" is of the wrong type'),
         ("[output]\nline_length = 1\n", '[output] line_length: the value "1" is too small'),
         ("[apps]\naccept_plain_scgi = perhaps\n", "[apps] accept_plain_scgi"),
+        ("[apps]\ndisabled_capabilities = http,\n", "disabled_capabilities: http cannot be switched off"),
         ("[apps]\ndisabled_capabilities = frames, smoke\n", "disabled_capabilities: there is no capability smoke"),
         ("[output\n", "line 1"),
     ],
