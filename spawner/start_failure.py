@@ -35,7 +35,7 @@ class StartFailure:
     :ivar step: the step that failed, one of spawner/shared/start_steps.py.
     :ivar summary: one line.
     :ivar detail: the app's own traceback or captured output, may be empty.
-    :ivar facts: what helps to find the cause (interpreter, user, cwd, sys.path ...), in order.
+    :ivar facts: what helps to find the cause (interpreter, user, cwd, search path ...), in order.
     :ivar error_id: eight hex digits that stand on the error page and in the log.
     :ivar details: what a friendly error page shows besides.
     """

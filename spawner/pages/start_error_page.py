@@ -58,8 +58,8 @@ def friendly_response(registration: Registration, failure: StartFailure, retry_a
 
 def _friendly_page(registration: Registration, failure: StartFailure, retry_after: Optional[int]) -> bytes:
     details = failure.details
-    facts = [(name, value) for name, value in failure.facts if name != "sys.path" and value]
-    paths = [value for name, value in failure.facts if name == "sys.path"]
+    facts = [(name, value) for name, value in failure.facts if name != "search path" and value]
+    paths = [value for name, value in failure.facts if name == "search path"]
     return error_page.document(
         _TITLE,
         element("p", element("strong", masking.text(failure.summary))),
@@ -69,7 +69,7 @@ def _friendly_page(registration: Registration, failure: StartFailure, retry_afte
         _traceback(failure),
         section("Output of the process", element("pre", details.output)) if details.output else Markup(""),
         section("Process", table(facts)),
-        folded("sys.path", *[lines(path.split("\n")) for path in paths]) if paths else Markup(""),
+        folded("search path", *[lines(path.split("\n")) for path in paths]) if paths else Markup(""),
         folded("Environment variables, secrets hidden", table(details.environment)),
         folded("Options in force", table(_options(registration))),
         error_page.friendly_note(),

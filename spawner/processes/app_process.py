@@ -335,8 +335,8 @@ class AppProcess:
         self._read_output()
         self._set_runtime(packet)
         self.facts += (("working directory", packet.get("cwd")),)
-        if packet.get_all("sys_path"):
-            self.facts += (("sys.path", "\n".join(packet.get_all("sys_path"))),)
+        if packet.get_all("search_path"):
+            self.facts += (("search path", "\n".join(packet.get_all("search_path"))),)
         raised, variables = raised_from(packet.get("exceptions")), variables_from(packet.fields)
         step = packet.get("step")
         step = step if step in start_steps.ALL else start_steps.IMPORT

@@ -25,7 +25,7 @@ LONGEST: dict[str, int] = {
     "summary": 4096,
     "traceback": 32_768,
     "cwd": 4096,
-    "sys_path": 4096,
+    "search_path": 4096,
     "exceptions": 131_072,
     # forked, fork_failed, exited
     "slot": 20,
@@ -36,7 +36,7 @@ LONGEST: dict[str, int] = {
     "text": 2000,
 }
 #: How many fields of one name count. Of the others it is one.
-MOST: dict[str, int] = {"warning": 51, "sys_path": 200}
+MOST: dict[str, int] = {"warning": 51, "search_path": 200}
 
 _VARIABLE = "env:"
 _LONGEST_VARIABLE = 500

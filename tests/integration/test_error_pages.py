@@ -86,7 +86,7 @@ def test_the_friendly_page_tells_what_there_is_to_know(httpd: CheckedHttpd, apps
         "<mark>    3      return {}[name]  # in vain</mark>",
         "    2  def settle(name):",
         "a word before the end",
-        "sys.path",
+        "search path",
         "SHOP_NAME</th><td>harbour",
         "SHOP_PASSWORD</th><td>[hidden]",
         "PassengerStartTimeout</th><td>90",

@@ -33,7 +33,7 @@ _KINDS = ["hello", "loaded", "ready", "failed", "max_requests_reached", "work_re
 _KINDS += ["forked", "fork_failed", "exited", "load", ""]
 _OF_SERVING = ("max_requests_reached", "work_requested", "work_done", "warning")
 _FULL = [("capabilities", " ".join(sorted(capabilities_of("wsgi"))))]
-_NAMES = ["seconds", "warning", "capabilities", "route", "step", "summary", "traceback", "cwd", "sys_path"]
+_NAMES = ["seconds", "warning", "capabilities", "route", "step", "summary", "traceback", "cwd", "search_path"]
 _NAMES += ["exceptions", "slot", "pid", "status", "requests", "text", "python", "executable", "env:A", "type"]
 _VALUES = ["0", "1", "2", "-1", str(os.getpid()), "9" * 19, "x", " ".join(CAPABILITIES), '[{"frames": 1}]', "a" * 5000]
 

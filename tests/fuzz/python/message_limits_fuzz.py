@@ -65,7 +65,7 @@ def _show(named: dict[str, str], fields: list[tuple[str, str]]) -> None:
         variables_from(fields),
         masking.lines(named.get("text", "")),
     )
-    facts = (("working directory", named.get("cwd", "")), ("sys.path", named.get("sys_path", "")))
+    facts = (("working directory", named.get("cwd", "")), ("search path", named.get("search_path", "")))
     step = named.get("step", "") if named.get("step") in start_steps.ALL else start_steps.IMPORT
     failure = StartFailure(step, named.get("summary", ""), traceback, facts, "0123abcd", details)
     response = friendly_response(_REGISTRATION, failure, 5)

@@ -82,7 +82,7 @@ def test_a_failure_without_room_is_told_with_the_last_16384_characters_of_its_tr
     line = Line(room=30_000)
     tell(line, failure(summary="x" * 5000, traceback="a" * 90_000 + "b" * 16_384))
     assert (line.values("traceback"), line.values("summary")) == (["b" * 16_384], ["x" * 4096])
-    assert line.values("sys_path") == []
+    assert line.values("search_path") == []
 
 
 def test_a_failure_is_told_with_the_first_16384_characters_of_the_search_path(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ def test_a_failure_is_told_with_the_first_16384_characters_of_the_search_path(mo
     entries = ["/" + "a" * 8191, "/" + "b" * 8191, "/c"]
     monkeypatch.setattr(sys, "path", entries)
     tell(line, failure())
-    assert line.values("sys_path") == entries[:2]
+    assert line.values("search_path") == entries[:2]
 
 
 def test_a_friendly_failure_is_told_with_500_characters_of_a_variable_and_16384_of_all(

@@ -25,8 +25,8 @@ def test_the_paths_that_python_searched_are_told(starter: Starter) -> None:
     preloader = starter.start("import no_such_module_here")
     preloader.send_load()
     fields = preloader.line.receive()
-    assert ("sys_path", str(starter.folder)) in fields
-    assert len([name for name, _ in fields if name == "sys_path"]) > 2
+    assert ("search_path", str(starter.folder)) in fields
+    assert len([name for name, _ in fields if name == "search_path"]) > 2
 
 
 def test_a_syntax_error_is_shown_with_its_line(starter: Starter) -> None:

@@ -30,7 +30,7 @@ FAILURE = StartFailure(
     "import the app",
     "no <b>",
     "Traceback & more",
-    (("user", "a\"b'"), ("sys.path", "/one\n/two")),
+    (("user", "a\"b'"), ("search path", "/one\n/two")),
     "0123abcd",
     FailureDetails((RAISED,), "Traceback & more", (("HOME", "/home/<x>"),), "last <words>"),
 )

@@ -29,7 +29,7 @@ def send(line: ControlLine, failure: LoadFailure, friendly: bool, files: AppFile
 
 def _fields(failure: LoadFailure, friendly: bool, files: AppFiles) -> List[Field]:
     told = [("step", failure.step), ("summary", failure.summary[:_LONGEST_SUMMARY]), ("traceback", failure.traceback)]
-    told += [("sys_path", entry) for entry in _within([e for e in sys.path if isinstance(e, str)], _LONGEST_PATH)]
+    told += [("search_path", entry) for entry in _within([e for e in sys.path if isinstance(e, str)], _LONGEST_PATH)]
     told.append(("cwd", _working_directory()))
     return told + (_for_friendly_pages(failure.__cause__, files) if friendly else [])
 

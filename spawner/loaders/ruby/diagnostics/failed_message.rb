@@ -23,7 +23,7 @@ module JumpseatLoader
 
     def fields(failure, friendly, files)
       told = brief(failure, files)
-      told += within(LONGEST_PATH, $LOAD_PATH.map { |entry| ["sys_path", AppLog.text(entry)] })
+      told += within(LONGEST_PATH, $LOAD_PATH.map { |entry| ["search_path", AppLog.text(entry)] })
       told << ["cwd", working_directory]
       told += for_friendly_pages(failure.cause, files) if friendly
       told.map { |name, value| [name, value.tr("\0", "?")] }
