@@ -164,15 +164,6 @@ DIRECTIVES: tuple[Directive, ...] = (
         default_text="`app_start_command` of the app's `Passengerfile.json`",
     ),
     Directive(
-        "PreloadBundler",
-        Kind.FLAG,
-        _A,
-        False,
-        "Whether a Ruby app's Bundler is loaded before anything else of the app.",
-        on_wire=True,
-        respawn=True,
-    ),
-    Directive(
         "Warmup",
         Kind.FLAG,
         _A,

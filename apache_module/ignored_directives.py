@@ -21,6 +21,7 @@ OPEN_SOURCE: tuple[str, ...] = (
     "PassengerLveMinUid",
     "PassengerMeteorAppSettings",
     "PassengerMonitorLogFile",
+    "PassengerPreloadBundler",
     "PassengerRoot",
     "PassengerSecurityUpdateCheckProxy",
     "PassengerSpawnDir",

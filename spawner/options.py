@@ -75,7 +75,6 @@ class AppOptions:
     :ivar ruby: PassengerRuby. None: PassengerDefaultRuby.
     :ivar nodejs: PassengerNodejs.
     :ivar app_start_command: PassengerAppStartCommand. None: `app_start_command` of the app's `Passengerfile.json`.
-    :ivar preload_bundler: PassengerPreloadBundler.
     :ivar warmup: PassengerWarmup.
     :ivar ruby_hooks_file: PassengerRubyHooksFile. None: none.
     :ivar app_env: PassengerAppEnv.
@@ -117,7 +116,6 @@ class AppOptions:
     ruby: Optional[str] = None
     nodejs: str = "node"
     app_start_command: Optional[str] = None
-    preload_bundler: bool = False
     warmup: bool = True
     ruby_hooks_file: Optional[str] = None
     app_env: str = "production"
@@ -165,7 +163,6 @@ class AppOptions:
             ruby=_text(fields, "ruby"),
             nodejs=_text(fields, "nodejs") or "node",
             app_start_command=_text(fields, "app_start_command"),
-            preload_bundler=_flag(fields, "preload_bundler", False),
             warmup=_flag(fields, "warmup", True),
             ruby_hooks_file=_text(fields, "ruby_hooks_file"),
             app_env=_text(fields, "app_env") or "production",
@@ -216,7 +213,6 @@ class AppOptions:
             self.ruby,
             self.nodejs,
             self.app_start_command,
-            self.preload_bundler,
             self.warmup,
             self.ruby_hooks_file,
             self.app_env,

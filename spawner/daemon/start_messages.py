@@ -163,7 +163,6 @@ def _fields_of_type(group: Group, server: ServerOptions) -> Fields:
         ]
     if registration.app_type == "rack":
         return [
-            ("preload_bundler", "1" if options.preload_bundler else "0"),
             ("warmup", "1" if options.warmup else "0"),
             ("hooks_file", options.ruby_hooks_file or ""),
         ]

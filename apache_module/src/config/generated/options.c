@@ -10,7 +10,6 @@ passenger_dir_options *passenger_dir_options_create(apr_pool_t *pool)
     options->enabled = PASSENGER_UNSET;
     options->allow_htaccess = PASSENGER_UNSET;
     options->allow_encoded_slashes = PASSENGER_UNSET;
-    options->preload_bundler = PASSENGER_UNSET;
     options->warmup = PASSENGER_UNSET;
     options->load_shell_envvars = PASSENGER_UNSET;
     options->start_timeout = PASSENGER_UNSET;
@@ -76,7 +75,6 @@ passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passe
     merged->ruby = inner->ruby != NULL ? inner->ruby : outer->ruby;
     merged->nodejs = inner->nodejs != NULL ? inner->nodejs : outer->nodejs;
     merged->app_start_command = inner->app_start_command != NULL ? inner->app_start_command : outer->app_start_command;
-    merged->preload_bundler = inner->preload_bundler != PASSENGER_UNSET ? inner->preload_bundler : outer->preload_bundler;
     merged->warmup = inner->warmup != PASSENGER_UNSET ? inner->warmup : outer->warmup;
     merged->ruby_hooks_file = inner->ruby_hooks_file != NULL ? inner->ruby_hooks_file : outer->ruby_hooks_file;
     merged->app_env = inner->app_env != NULL ? inner->app_env : outer->app_env;
@@ -127,7 +125,6 @@ void passenger_dir_options_to_wire(const passenger_dir_options *options, passeng
     passenger_message_add(message, "ruby", passenger_dir_ruby(options));
     passenger_message_add(message, "nodejs", passenger_dir_nodejs(options));
     passenger_message_add(message, "app_start_command", passenger_dir_app_start_command(options));
-    passenger_message_add(message, "preload_bundler", passenger_dir_preload_bundler(options) ? "1" : "0");
     passenger_message_add(message, "warmup", passenger_dir_warmup(options) ? "1" : "0");
     passenger_message_add(message, "ruby_hooks_file", passenger_dir_ruby_hooks_file(options));
     passenger_message_add(message, "app_env", passenger_dir_app_env(options));

@@ -52,7 +52,6 @@ typedef struct {
     const char *ruby;
     const char *nodejs;
     const char *app_start_command;
-    int preload_bundler;
     int warmup;
     const char *ruby_hooks_file;
     const char *app_env;
@@ -201,11 +200,6 @@ static inline const char *passenger_dir_nodejs(const passenger_dir_options *opti
 static inline const char *passenger_dir_app_start_command(const passenger_dir_options *options)
 {
     return options->app_start_command;
-}
-
-static inline int passenger_dir_preload_bundler(const passenger_dir_options *options)
-{
-    return options->preload_bundler == PASSENGER_UNSET ? 0 : options->preload_bundler;
 }
 
 static inline int passenger_dir_warmup(const passenger_dir_options *options)
