@@ -115,15 +115,19 @@ def evaluate(files: Sequence[Path], app_root: Path, environment: str, ruby: str)
 def _refuse_files_of_others(paths: Sequence[Path]) -> None:
     """A file is a program: who could write it would have root's rights."""
     for path in paths:
-        try:
-            owner = path.stat().st_uid
-        except OSError as error:
-            raise CommandFailed("%s: %s" % (path, error.strerror)) from None
+        owner = _owner_of(path)
         if owner != 0:
             raise CommandFailed(
                 "%s belongs to another user, and this command runs what it says. Run it as this user: "
                 "sudo -u %s jumpseat migrate ..." % (path, _name_of_user(owner))
             )
+
+
+def _owner_of(path: Path) -> int:
+    try:
+        return path.stat().st_uid
+    except OSError as error:
+        raise CommandFailed("%s: %s" % (path, error.strerror)) from None
 
 
 def _name_of_user(uid: int) -> str:
