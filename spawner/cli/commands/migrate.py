@@ -23,15 +23,11 @@ _PLAIN = re.compile(r"[\w./:@%+,-]+")  # a value that needs no quotation marks
 
 
 @click.command(short_help="Convert a configuration of Puma or Unicorn")
-@click.argument(
-    "files", nargs=-1, metavar="[FILE]...", type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--app-root", type=FolderPath(), metavar="DIRECTORY", help="The app's folder.")
 @click.option("--environment", type=NON_EMPTY, metavar="NAME", help="The environment, such as production.")
 @click.option("--ruby", type=NON_EMPTY, default="ruby", metavar="PROGRAM", help="The Ruby that evaluates the file.")
-@click.option(
-    "--server-name", type=NON_EMPTY, default="www.example.com", metavar="NAME", help="The name of the site."
-)
+@click.option("--server-name", type=NON_EMPTY, default="www.example.com", metavar="NAME", help="The name of the site.")
 @json_option
 def migrate(
     files: tuple[Path, ...],

@@ -104,7 +104,9 @@ def evaluate(files: Sequence[Path], app_root: Path, environment: str, ruby: str)
     except subprocess.TimeoutExpired:
         raise CommandFailed("The file has not been evaluated within %d seconds." % _TIMEOUT) from None
     except ValueError:
-        raise CommandFailed("%s has ended with status %d before it had read the file." % (ruby, done.returncode)) from None
+        raise CommandFailed(
+            "%s has ended with status %d before it had read the file." % (ruby, done.returncode)
+        ) from None
     if "error" in answer:
         place = "%s:%s" % (_shown(answer["file"], app_root), answer["line"]) if answer["file"] else str(files[0])
         raise CommandFailed("%s: %s" % (place, answer["error"]))

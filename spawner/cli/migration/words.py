@@ -1,4 +1,4 @@
-"""Every word that configuration files of Puma (up to 8.0) and of Unicorn (up to 6.1) may say, and what becomes of it."""
+"""Each word of the configuration files of Puma (up to 8.0) and Unicorn (up to 6.1), and what becomes of it."""
 
 from __future__ import annotations
 
