@@ -46,7 +46,7 @@ setup(
     author="The Jumpseat authors",
     license="MIT",
     packages=find_packages(include=["spawner", "spawner.*", "apache_module", "apache_module.*"]),
-    package_data={"apache_module": ["src/**/*.[ch]"], "spawner": ["loaders/**/*.rb", "loaders/**/*.js"]},
+    package_data={"apache_module": ["src/**/*.[ch]"], "spawner": ["cli/**/*.rb", "loaders/**/*.rb", "loaders/**/*.js"]},
     cmdclass={"build_py": BuildPackages},
     python_requires=">=3.11",  # watchdog 7's floor
     install_requires=[

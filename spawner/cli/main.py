@@ -9,6 +9,7 @@ from spawner.cli.commands.backtraces import backtraces
 from spawner.cli.commands.detach_process import detach_process
 from spawner.cli.commands.list_instances import list_instances
 from spawner.cli.commands.memory_stats import memory_stats, passenger_memory_stats
+from spawner.cli.commands.migrate import migrate
 from spawner.cli.commands.module_config import module_config
 from spawner.cli.commands.passenger_config import passenger_config
 from spawner.cli.commands.passenger_status import passenger_status
@@ -37,6 +38,7 @@ for command in (
     list_instances,
     reopen_logs,
     validate_install,
+    migrate,
     module_config,
     about,
 ):

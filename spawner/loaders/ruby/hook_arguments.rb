@@ -60,19 +60,14 @@ module JumpseatLoader
     end
 
     def worker_processes
-      setting(:worker_processes, 1)
+      @config.values_of(:worker_processes).fetch(-1, 1)
     end
 
     def timeout
-      setting(:timeout, 60)
+      @config.values_of(:timeout).fetch(-1, 60)
     end
 
     private
-
-    def setting(word, default)
-      call = @config.calls.reverse.find { |one| one.word == word }
-      call ? call.arguments.first : default
-    end
 
     def unicorn_name
       "server"

@@ -41,6 +41,11 @@ module JumpseatLoader
       @calls.select { |call| call.word == mode && call.block }.each { |call| @words.instance_eval(&call.block) }
     end
 
+    # Returns the first arguments of a word, each time that it was said with one.
+    def values_of(word)
+      @calls.select { |call| call.word == word && !call.arguments.empty? }.map { |call| call.arguments.first }
+    end
+
     # Enters a word; returns nil.
     def add(word, arguments, block)
       @calls << call_of(word, arguments, block)
@@ -136,8 +141,7 @@ module JumpseatLoader
 
       # Puma's: the value of an option.
       def get(name, default = nil)
-        call = @config.calls.reverse.find { |one| one.word == name.to_sym }
-        call && !call.arguments.empty? ? call.arguments.first : default
+        @config.values_of(name.to_sym).fetch(-1, default)
       end
 
       # Puma's.
