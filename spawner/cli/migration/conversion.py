@@ -130,7 +130,11 @@ class _Converter:
         if call and call.arguments:
             self._add("PassengerAppEnv", call.arguments[0], _origin(call))
         else:
-            self._add("PassengerAppEnv", self._environment, "--environment, APP_ENV, RACK_ENV or RAILS_ENV; else this")
+            self._add(
+                "PassengerAppEnv",
+                self._environment,
+                "from --environment, APP_ENV, RACK_ENV or RAILS_ENV; without them, production",
+            )
 
     def _startup_file(self) -> None:
         call = next((call for call in self._recording.calls if call.word == "rackup"), None)
