@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from spawner.daemon.start_messages import LoadSender, limits_of, threads_of
+from spawner.daemon.start_messages import LoadSender, limits_of, load_fields, threads_of
 from spawner.options import AppOptions
 from spawner.pool.process import Process
 from spawner.pool.registration import Registration
@@ -46,6 +46,17 @@ def test_a_worn_worker_stops_where_another_is_forked_at_once(
 ) -> None:
     told = dict(limits_of(registration(spawn_method=method, max_requests=7), once))
     assert (told["max_requests"], told["stop_at_max_requests"]) == (max_requests, stops)
+
+
+def test_the_file_with_hooks_is_named_to_ruby_apps() -> None:
+    world = World()
+    for app_type, told in (("wsgi", None), ("rack", "config/puma.rb")):
+        of_type = Registration(
+            "a", "/a", app_type, "x", "/a/public", "", "test", "", AppOptions(ruby_hooks_file="config/puma.rb"), 1
+        )
+        group: Any = SimpleNamespace(registration=of_type, key="a")
+        process = Process(1, "a", ProcessKind.PRELOADER, 1, 0.0, None)
+        assert dict(load_fields(group, process, 1, "", "Apache", world.pool.server)).get("hooks_file") == told
 
 
 class Started:
