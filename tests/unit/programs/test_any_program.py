@@ -40,11 +40,11 @@ if way == "notify":
         notify.connect("\\0" + os.environ["NOTIFY_SOCKET"][1:])
         notify.send(b"STATUS=up\\nREADY=1")
 waiting = select.epoll() if way == "epoll" else select.poll()
+waiting.register(listener, select.POLLIN)
 while True:
     if way == "notify":
         time.sleep(0.005)
     else:
-        waiting.register(listener, select.POLLIN)
         waiting.poll()
     try:
         connection, _ = listener.accept()
