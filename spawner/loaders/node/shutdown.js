@@ -43,7 +43,7 @@ class Shutdown {
   close() {
     const { server } = this;
     server.prependListener('request', (request, response) => this.closeAfter(response));
-    // That of http.Server also closes connections whose first request is still on its way.
+    // That of http.Server also closes idle connections, by rules that differ between versions of Node.js.
     const closed = [new Promise((resolve) => net.Server.prototype.close.call(server, resolve))];
     if (this.own !== null) {
       closed.push(this.closeOwn());

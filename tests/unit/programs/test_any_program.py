@@ -40,11 +40,11 @@ if way == "notify":
         notify.connect("\\0" + os.environ["NOTIFY_SOCKET"][1:])
         notify.send(b"STATUS=up\\nREADY=1")
 waiting = select.epoll() if way == "epoll" else select.poll()
+waiting.register(listener, select.POLLIN)
 while True:
     if way == "notify":
         time.sleep(0.005)
     else:
-        waiting.register(listener, select.POLLIN)
         waiting.poll()
     try:
         connection, _ = listener.accept()
@@ -130,6 +130,19 @@ def test_a_program_that_ends_before_it_accepts_ends_the_process_with_its_status(
     process = programs.load("exit 7")
     assert process.child.wait(20) == 7
     assert process.line.receive() == []
+
+
+def test_a_program_ignores_no_signal_that_it_has_not_asked_to_ignore(programs: Programs) -> None:
+    process = programs.load("grep -q 'SigIgn:.0000000000000000' /proc/self/status && exit 9; exit 8")
+    assert process.child.wait(20) == 9
+
+
+def test_a_shell_that_stays_is_ended_together_with_its_program(programs: Programs) -> None:
+    process = programs.start(f"true; {sys.executable} server.py epoll; true")
+    assert int(process.get().text.split()[0]) != process.pid
+    process.retire()
+    assert process.child.wait(20) == -signal.SIGTERM
+    process.output.wait_for_end()  # nobody is left who could write
 
 
 def test_a_program_that_needs_its_port_alone_gets_it_at_the_next_start(programs: Programs) -> None:

@@ -172,28 +172,40 @@ def test_an_app_that_hears_of_the_end_ends_itself(apps: Apps, listener: str) -> 
 
 
 KEEPS = """
-    require('http').createServer((request, response) => {
+    const server = require('http').createServer((request, response) => {
         if (request.url === '/open') {
             response.write('begun');
             console.log('open');
         } else {
             response.end('ok');
         }
-    }).listen(3000);
+    });
+    server.on('connection', () => console.log('connected'));
+    server.keepAliveTimeout = 60000;
+    server.listen(3000);
     setInterval(() => {}, 1000);
 """
+
+
+def wait_until_connected(process: Preloader, count: int) -> None:
+    deadline = time.monotonic() + 20
+    while process.output.text().count("connected") < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def test_kept_connections_hold_nobody_up_and_a_deadline_ends_open_responses(apps: Apps) -> None:
     process = apps.start(KEEPS)
     client = process.group.client()
-    with client.connect() as kept, client.open(path="/open") as begun:
+    with client.connect() as kept, client.open(path="/open") as begun, client.connect() as fresh:
         kept.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         kept.read_until(b"ok")
         process.output.wait_for("open")
+        wait_until_connected(process, 3)
         process.retire()
         assert kept.read(1 << 16) == b""
-        assert process.is_alive()
+        fresh.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (fresh.answer().text, process.is_alive()) == ("ok", True)
         process.retire(("deadline", str(time.monotonic_ns() + 1_100_000_000)))
         assert begun.read_until(b"begun")
         assert process.child.wait(20) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Iterator
 
@@ -167,6 +168,20 @@ def test_a_client_that_leaves_ends_the_connection_to_the_program(world: World) -
     with program:
         client.close()
         assert everything(program) == b""
+
+
+def test_a_client_that_leaves_behind_its_request_ends_a_program_that_is_silent(world: World) -> None:
+    world.listen()
+    client, program = world.pair()
+    with program:
+        client.sendall(b"request")
+        client.shutdown(socket.SHUT_WR)
+        assert everything(program) == b"request"
+        client.close()
+        deadline = time.monotonic() + TIMEOUT
+        while not world.slot.finished:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
 
 
 def test_a_program_that_breaks_off_cuts_the_connection(world: World) -> None:
