@@ -87,6 +87,9 @@ def server(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> Iterator[Chec
         app.write("server.py", PROGRAM)
         body = f'PassengerAppStartCommand "{command}"\nPassengerAppRoot {app.root}\nPassengerStartTimeout 20'
         shared_httpd.site(f"{name}.example", app.public, body)
+    php = shared_apps.create(name="php")
+    php.write("index.php", '<?php echo $_SERVER["REQUEST_METHOD"], " ", $_SERVER["REQUEST_URI"];')
+    shared_httpd.site("php.example", php.public, 'PassengerAppStartCommand "php -S 127.0.0.1:$PORT index.php"')
     return shared_httpd.start()  # type: ignore[return-value]
 
 
@@ -102,6 +105,11 @@ def test_it_is_asked_by_http_and_its_pid_is_the_one_that_status_shows(server: Ch
     assert second.text == first.text.split()[0] + " /p " + "x" * 100_000
     (found,) = [one for one in psutil.process_iter(["pid"]) if str(one.pid) == first.text.split()[0]]
     assert found.uids().real == 65534 if os.geteuid() == 0 else os.geteuid()
+
+
+def test_the_server_of_php_is_such_a_program(server: CheckedHttpd) -> None:
+    answer = server.get("/shop/a?b=c", "php.example")
+    assert (answer.status, answer.text) == (200, "GET /shop/a?b=c")
 
 
 @pytest.mark.parametrize("kind", KINDS)
