@@ -63,6 +63,12 @@ module JumpseatLoader
   # (docs/preloading.md). Made in the preloader, before each fork.
   class LeftThreads
     MOST = 50 # warnings
+    # Code of libraries that starts its thread again in a worker as soon as it is needed, or that does without it there.
+    RESTARTED = Regexp.union(
+      %r{/active_record/connection_adapters/abstract/connection_pool}, # the reaper of each pool, which a fork discards
+      %r{/concurrent/atomic/(?:ruby_thread_local_var|locals)}, # tidies up after threads that have ended
+      %r{/timeout(?:-[\d.]+/lib/timeout)?\.rb}
+    ).freeze
 
     def initialize(files)
       @threads = (Thread.list - [Thread.main]).map { |thread| describe(thread, files) }.compact.uniq
@@ -83,7 +89,7 @@ module JumpseatLoader
     # Returns the thread's name and what it runs. Ruby inspects a thread as #<Thread:0x...@name file:line status>.
     def describe(thread, files)
       place = thread.inspect[/ (\S+:\d+) /, 1]
-      return nil if place.nil? || AppFiles.ours?(place)
+      return nil if place.nil? || AppFiles.ours?(place) || RESTARTED.match?(place)
 
       place = files.absolute(place)
       [thread.name || place, "runs #{place}"]
