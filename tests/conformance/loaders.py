@@ -27,6 +27,7 @@ _PROCESSES = ("fork", "execute", "titles", "backtraces", "friendly", "one-proces
 _REQUESTS = ("threads", "own-socket", "max-requests", "out-of-band-work", "strict-responses", "scgi", *CAPABILITIES)
 _OF_RUBY = frozenset(("hooks-file",))
 ABILITIES = frozenset((*_PROCESSES, *_REQUESTS)) | _OF_RUBY
+OURS = ABILITIES - CAPABILITIES.keys() - _OF_RUBY | APP_TYPES["wsgi"].capabilities  # of each that forks
 PLAIN = Path(__file__).parent / "plain_loader.py"
 
 
@@ -61,12 +62,11 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
     """Return the one that the command line names, or ours."""
     command = config.getoption("--loader")
     if command is None:
-        ours = ABILITIES - CAPABILITIES.keys() - _OF_RUBY | APP_TYPES["wsgi"].capabilities
         apps, plain = APPS / "python", frozenset(("threads", "cancel", "one-process", "own-socket", "scgi"))
         return [
-            *(LoaderUnderTest(name, (path, START), apps, ours) for name, path in interpreters_to_test().items()),
+            *(LoaderUnderTest(name, (path, START), apps, OURS) for name, path in interpreters_to_test().items()),
             LoaderUnderTest("plain", (sys.executable, str(PLAIN)), apps, plain),
-            *ruby_loaders(ours),
+            *ruby_loaders(),
             _node(),
         ]
     missing = frozenset(filter(None, config.getoption("--without").split(",")))
@@ -75,12 +75,12 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
     return [LoaderUnderTest("loader", tuple(shlex.split(command)), apps, ABILITIES - missing)]
 
 
-def ruby_loaders(abilities: frozenset[str] = ABILITIES - CAPABILITIES.keys()) -> list[LoaderUnderTest]:
+def ruby_loaders() -> list[LoaderUnderTest]:
     """Return the Ruby loader, if this machine has Ruby and Rack."""
     ruby = shutil.which("ruby")
     if ruby is None or subprocess.run([ruby, "-e", "require 'rack'"], stderr=subprocess.DEVNULL).returncode:
         return []
-    return [LoaderUnderTest("ruby", (ruby, RUBY_START), APPS / "ruby", abilities | _OF_RUBY)]
+    return [LoaderUnderTest("ruby", (ruby, RUBY_START), APPS / "ruby", OURS | _OF_RUBY)]
 
 
 def _node() -> LoaderUnderTest:

@@ -49,7 +49,7 @@ BAD_VALUES = [
     ("PassengerStartTimeout 99999999999999999999", "from 1 to 2147483647"),
     ("PassengerLogLevel 8", "from 0 to 7"),
     ("PassengerSpawnMethod fork", "one of smart, smart-lv2, direct, conservative, not 'fork'"),
-    ("PassengerAppType rack", "one of wsgi, python, not 'rack'"),
+    ("PassengerAppType meteor", "one of wsgi, python, rack, ruby, node, nodejs, program, generic, not 'meteor'"),
     ("PassengerUser no-such-user", "there is no user 'no-such-user'"),
     ("PassengerUser root", "never run as 'root'"),
     ("PassengerUser 0", "never run as '0'"),
