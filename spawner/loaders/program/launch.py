@@ -25,7 +25,6 @@ from .supervisor import Supervisor
 
 _OUT_OF_THE_WAY = 64  # a descriptor that no program is given
 _MOST_REQUESTS = 65_536  # of a worker whose requests nobody limits (docs/protocol.md, section 6)
-_RESTORED = [name for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]  # Python ignores them
 
 
 def run(descriptor: int) -> NoReturn:
@@ -135,8 +134,10 @@ def _become(execution: Execution, status: int, told: int) -> None:
     given: List[int] = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, _OUT_OF_THE_WAY) for one in execution.descriptors]
     for number, one in enumerate(given, FIRST_DESCRIPTOR):
         os.dup2(one, number)
-    for name in _RESTORED:
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    # Python ignores some; and whoever has started httpd in the background may have ignored others.
+    for number in range(1, signal.NSIG):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     try:
         os.execvpe(execution.arguments[0], execution.arguments, execution.environment)  # nosec B606  # a list of words
     except OSError as error:

@@ -171,11 +171,14 @@ static void configure(request_rec *r)
     passenger_dir_config *config = apr_pcalloc(r->pool, sizeof(*config));
     core_dir_config *core = apr_pcalloc(r->pool, sizeof(*core));
     passenger_mapping *mapping = apr_pcalloc(r->pool, sizeof(*mapping));
+    core_dir_config *defaults = ((void **)r->server->lookup_defaults)[0];
+    defaults->decode_encoded_slashes = current.has_cookie;
     config->options = options_of(r->pool);
     ((void **)r->per_dir_config)[0] = core;
     ((void **)r->per_dir_config)[1] = config;
     *mapping = (passenger_mapping){.original_uri = r->uri, .is_for_app = 1, .base_uri = "/shop",
-                                   .app_root = "/srv/shop", .public_dir = "/srv/shop/public"};
+                                   .app_root = "/srv/shop", .kind = {"wsgi", "passenger_wsgi.py"},
+                                   .public_dir = "/srv/shop/public"};
     ((void **)r->request_config)[1] = mapping;
 }
 

@@ -29,7 +29,9 @@ static apr_pool_t *process_pool;
 static server_rec server;
 static core_server_config core_of_server;
 static passenger_dir_config options_of_server;
+static core_dir_config core_of_folders;
 static void *server_config[2] = {&core_of_server, &options_of_server};
+static void *lookup_defaults[2] = {&core_of_folders, &options_of_server};
 server_rec *ap_server_conf = &server;
 module AP_MODULE_DECLARE_DATA core_module = {.module_index = 0};
 module AP_MODULE_DECLARE_DATA passenger_module = {.module_index = 1};
@@ -452,7 +454,7 @@ void stub_start(const char *directory)
     error_bucket_type.read = read_nothing;
     server = (server_rec){.server_hostname = (char *)"www.example.org", .timeout = apr_time_from_sec(20),
                           .module_config = (ap_conf_vector_t *)server_config,
-                          .lookup_defaults = (ap_conf_vector_t *)server_config};
+                          .lookup_defaults = (ap_conf_vector_t *)lookup_defaults};
     ap_core_output_filter_handle = record("CORE", write_network, AP_FTYPE_NETWORK);
     stream_filter = record("STREAM", write_stream, AP_FTYPE_NETWORK);
     protocol_filter = record("HTTP", pass_protocol, AP_FTYPE_PROTOCOL);
