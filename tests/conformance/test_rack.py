@@ -35,7 +35,7 @@ class Apps:
 
     def load(self, release: str = RACK_2, **fields: str) -> Preloader:
         preloader = self._starter.start(RACK=release)
-        preloader.load("rack.ru", **fields)
+        preloader.load("rack.ru", warmup="1", **fields)
         return preloader
 
     def serve(self, release: str = RACK_2, **fields: str) -> Preloader:

@@ -249,6 +249,7 @@ class Preloader(Process):
             "scoreboard_slots": str(SLOTS),
             "multiprocess": "1",
             "server_software": "Apache/2.4",
+            "warmup": "0",  # takes long
             **({"route": own.route} if own is not None else {}),
             **self._load,
             **fields,
