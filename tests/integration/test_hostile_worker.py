@@ -64,7 +64,7 @@ def server(shared_httpd: CheckedHttpd, shared_probe: AppFolder) -> CheckedHttpd:
 @pytest.fixture(scope="module")
 def worker(server: CheckedHttpd) -> Iterator[HostileWorker]:
     worker = HostileWorker(
-        server, {**CASES, **SLOW_CASES, ENDLESS.name: ENDLESS}, {"plain": "", "http": "http keep-alive"}
+        server, {**CASES, **SLOW_CASES, ENDLESS.name: ENDLESS}, {"plain": "", "http": "http"}
     )
     yield worker
     worker.close()

@@ -245,7 +245,9 @@ static void end_body(passenger_response_parser *parser)
         APR_BRIGADE_INSERT_TAIL(parser->brigade, apr_bucket_eos_create(parser->r->connection->bucket_alloc));
     }
     parser->state = PASSENGER_RESPONSE_COMPLETE;
-    parser->may_keep_connection = is_framed_by_http(parser) && !parser->head.is_last;
+    /* Behind a head without a body some backends send one all the same, when this has long been over: the next client
+     * would get it. */
+    parser->may_keep_connection = is_framed_by_http(parser) && !parser->head.is_last && !parser->is_bodyless;
 }
 
 /* The same of a body of HTTP. */

@@ -22,6 +22,7 @@ APLOG_USE_MODULE(passenger);
 enum {
     KNOWN_GROUPS_LIMIT = 1024,
     HTACCESS_SECONDS = 60,   /* after which the spawner is asked again for an app of .htaccess files */
+    RESTART_SECONDS = 1,     /* for the spawner to say that it knows of a restart; without it, the old release serves */
     HTACCESS_BURST = 100,    /* how often one user's files can have it asked at once, and then each second */
     HTACCESS_RATE = 5
 };
@@ -223,9 +224,10 @@ static int may_ask(const request_rec *r, const passenger_group *group)
     return may;
 }
 
-/* Returns OK and the group's address, or a status, logged. */
+/* Returns OK and the group's address, or a status, logged. `former`: an address that is good enough if the spawner does
+ * not answer soon; NULL: there is none. */
 static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const apr_array_header_t *environment,
-                       passenger_group *group)
+                       const passenger_group_address *former, passenger_group *group)
 {
     const passenger_instance *instance = passenger_instance_get();
     registration_failure failure;
@@ -236,7 +238,7 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const a
         return report_failure(r, group->key, NO_SPAWNER, 0, NULL);
     }
     if (!may_ask(r, group)) {
-        return report_failure(r, group->key, TOO_OFTEN, 0, NULL);
+        return former != NULL ? OK : report_failure(r, group->key, TOO_OFTEN, 0, NULL);
     }
     const char *bytes = passenger_message_encode(question_of(r, mapping, group, environment, instance),
                                                  PASSENGER_CONTROL_MESSAGE_LIMIT, &size);
@@ -245,11 +247,16 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const a
     }
     passenger_question question = {
         .path = instance->spawner_socket, .bytes = bytes, .length = size,
-        .deadline = passenger_monotonic_now() + apr_time_from_sec(PASSENGER_REGISTRATION_SECONDS),
+        .deadline = passenger_monotonic_now()
+                    + apr_time_from_sec(former != NULL ? RESTART_SECONDS : PASSENGER_REGISTRATION_SECONDS),
         .stop_event = passenger_client_waits_stop_event()};
     apr_status_t rv = passenger_spawner_ask(r->pool, &question, &answer);
     if (rv == ECANCELED) {
         return HTTP_SERVICE_UNAVAILABLE;   /* httpd stops: nobody is there to get it */
+    }
+    if (rv != APR_SUCCESS && former != NULL) {
+        group->address = *former;
+        return OK;
     }
     failure = rv == APR_SUCCESS ? failure_of(passenger_answer_read(&answer, &group->address, &reason)) : UNREACHABLE;
     return failure == REGISTERED ? OK : report_failure(r, group->key, failure, rv, reason);
@@ -260,16 +267,16 @@ static passenger_group_cache *cache_of(const passenger_group *group)
     return group->htaccess != NULL ? child.groups_of_htaccess : child.groups;
 }
 
-/* Not what the cache knew before the restart file changed. */
-static int find_cached(request_rec *r, passenger_group *group)
+/* Returns whether the group is known. `*is_current`: the restart file has not changed since. */
+static int find_cached(request_rec *r, passenger_group *group, int *is_current)
 {
     passenger_group_address found;
     int known = 0;
     if (child.lock != NULL) {
         apr_thread_mutex_lock(child.lock);
-        known = passenger_group_cache_find(cache_of(group), group->cache_key, &found)
-                && found.restart_file == group->address.restart_file;
+        known = passenger_group_cache_find(cache_of(group), group->cache_key, &found);
         if (known) {
+            *is_current = found.restart_file == group->address.restart_file;
             group->address.socket_path = apr_pstrdup(r->pool, found.socket_path);
             group->address.token = apr_pstrdup(r->pool, found.token);
             group->address.capabilities = found.capabilities;
@@ -287,10 +294,14 @@ int passenger_group_find(request_rec *r, const passenger_mapping *mapping, passe
     group->key = key_of_group(r, passenger_options_of(r), mapping, group->htaccess);
     group->cache_key = cache_key_of(r, mapping, group, environment);
     group->address.restart_file = state_of_restart_file(r, mapping);
-    if (find_cached(r, group)) {
+    int is_current = 0;
+    int is_known = find_cached(r, group, &is_current);
+    if (is_known && is_current) {
         return OK;
     }
-    int status = ask_spawner(r, mapping, environment, group);
+    /* A spawner that cannot be asked brings the restart later, by its own watch: until then the old release serves. */
+    const passenger_group_address former = group->address;
+    int status = ask_spawner(r, mapping, environment, is_known ? &former : NULL, group);
     if (status == OK && child.lock != NULL) {
         apr_thread_mutex_lock(child.lock);
         passenger_group_cache_store(cache_of(group), group->cache_key, group->address);
