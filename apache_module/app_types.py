@@ -34,7 +34,6 @@ class AppType:
 
     :ivar name: in messages and in `status`.
     :ivar words: of PassengerAppType that mean it.
-    :ivar title: for people.
     :ivar startup_file: the entry file, if PassengerStartupFile names none. An app root that has it holds such an app.
     :ivar endings: of the names of entry files, by which PassengerStartupFile says the type of an app.
     :ivar interpreter: wire name of the directive that names the program that runs the entry file; empty: there is none.
@@ -46,7 +45,6 @@ class AppType:
 
     name: str
     words: tuple[str, ...]
-    title: str
     startup_file: str
     endings: tuple[str, ...]
     interpreter: str
@@ -61,7 +59,6 @@ APP_TYPES: tuple[AppType, ...] = (
     AppType(
         name="wsgi",
         words=("wsgi", "python"),
-        title="Python (WSGI)",
         startup_file="passenger_wsgi.py",
         endings=(".py", ".wsgi"),
         interpreter="python",
@@ -73,7 +70,6 @@ APP_TYPES: tuple[AppType, ...] = (
     AppType(
         name="rack",
         words=("rack", "ruby"),
-        title="Ruby (Rack)",
         startup_file="config.ru",
         endings=(".ru",),
         interpreter="ruby",
@@ -85,7 +81,6 @@ APP_TYPES: tuple[AppType, ...] = (
     AppType(
         name="node",
         words=("node", "nodejs"),
-        title="Node.js",
         startup_file="app.js",
         endings=(".js", ".mjs", ".cjs"),
         interpreter="nodejs",
@@ -98,7 +93,6 @@ APP_TYPES: tuple[AppType, ...] = (
     AppType(
         name="program",
         words=("program", "generic"),
-        title="a program that is an HTTP server",
         startup_file="Passengerfile.json",
         endings=(".json",),
         interpreter="",
@@ -109,9 +103,13 @@ APP_TYPES: tuple[AppType, ...] = (
     ),
 )
 
+#: What the spawner needs; the other fields are for httpd, which recognises the apps.
+_FIELDS_OF_SPAWNER = [
+    one for one in fields(AppType) if one.name in ("interpreter", "program", "forks", "supervised", "capabilities")
+]
 _BANNER = "Generated from apache_module/app_types.py by `python -m apache_module.generate`; do not edit."
 
-_PYTHON = '''"""The kinds of apps: how one is recognised, which loader runs it, and what that loader can do.
+_PYTHON = '''"""The kinds of apps: which loader runs one, and what that loader can do.
 
 The spawner has to know it before a process of an app exists: httpd sends the first request of an app while nothing of
 it runs yet. A process says with `ready` what it can do; if that is less, it is not used.
@@ -135,7 +133,7 @@ WIRE = "%s"
 
 @dataclass(frozen=True)
 class AppType:
-    """One kind of app. apache_module/app_types.py says what each field means."""
+    """What the spawner knows of one kind of app. apache_module/app_types.py says what each field means."""
 
 %s
 
@@ -188,7 +186,7 @@ def _literal(value: object) -> str:
 
 
 def _row(row: AppType) -> str:
-    values = "".join("        %s=%s,\n" % (one.name, _literal(getattr(row, one.name))) for one in fields(row))
+    values = "".join("        %s=%s,\n" % (one.name, _literal(getattr(row, one.name))) for one in _FIELDS_OF_SPAWNER)
     return '    "%s": AppType(\n%s    ),\n' % (row.name, values)
 
 
@@ -200,7 +198,7 @@ def _capability(word: str, meaning: str) -> str:
 def python_module() -> str:
     """The text of spawner/app_types.py."""
     meanings = "".join(_capability(*one) for one in CAPABILITIES.items())
-    attributes = "".join("    %s: %s\n" % (one.name, one.type) for one in fields(AppType))
+    attributes = "".join("    %s: %s\n" % (one.name, one.type) for one in _FIELDS_OF_SPAWNER)
     return _PYTHON % (_BANNER, meanings, WIRE, attributes, "".join(map(_row, APP_TYPES)))
 
 

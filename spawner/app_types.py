@@ -1,4 +1,4 @@
-"""The kinds of apps: how one is recognised, which loader runs it, and what that loader can do.
+"""The kinds of apps: which loader runs one, and what that loader can do.
 
 The spawner has to know it before a process of an app exists: httpd sends the first request of an app while nothing of
 it runs yet. A process says with `ready` what it can do; if that is less, it is not used.
@@ -31,13 +31,8 @@ WIRE = "http"
 
 @dataclass(frozen=True)
 class AppType:
-    """One kind of app. apache_module/app_types.py says what each field means."""
+    """What the spawner knows of one kind of app. apache_module/app_types.py says what each field means."""
 
-    name: str
-    words: tuple[str, ...]
-    title: str
-    startup_file: str
-    endings: tuple[str, ...]
     interpreter: str
     program: str
     forks: bool
@@ -48,11 +43,6 @@ class AppType:
 #: By name.
 APP_TYPES = {
     "wsgi": AppType(
-        name="wsgi",
-        words=("wsgi", "python"),
-        title="Python (WSGI)",
-        startup_file="passenger_wsgi.py",
-        endings=(".py", ".wsgi"),
         interpreter="python",
         program="python/start.py",
         forks=True,
@@ -60,11 +50,6 @@ APP_TYPES = {
         capabilities=frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "token")),
     ),
     "rack": AppType(
-        name="rack",
-        words=("rack", "ruby"),
-        title="Ruby (Rack)",
-        startup_file="config.ru",
-        endings=(".ru",),
         interpreter="ruby",
         program="ruby/start.rb",
         forks=True,
@@ -72,11 +57,6 @@ APP_TYPES = {
         capabilities=frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "token")),
     ),
     "node": AppType(
-        name="node",
-        words=("node", "nodejs"),
-        title="Node.js",
-        startup_file="app.js",
-        endings=(".js", ".mjs", ".cjs"),
         interpreter="nodejs",
         program="program/start.py",
         forks=False,
@@ -84,11 +64,6 @@ APP_TYPES = {
         capabilities=frozenset(("acknowledge", "cancel", "expect", "framed-body", "http", "keep-alive")),
     ),
     "program": AppType(
-        name="program",
-        words=("program", "generic"),
-        title="a program that is an HTTP server",
-        startup_file="Passengerfile.json",
-        endings=(".json",),
         interpreter="",
         program="program/start.py",
         forks=False,

@@ -32,13 +32,8 @@ class HttpClient(Client):
         lines += [f"{name.replace('_', '-').title()}: {value}" for name, value in named.items()]
         if body is not None or length is not None:
             lines.append(f"Content-Length: {len(body or b'') if length is None else length}")
-        exchange = HttpExchange(self.address, False, method)
-        try:
-            exchange.send("".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1") + (body or b""))
-        except BaseException:
-            exchange.close()
-            raise
-        return exchange
+        head = "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1")
+        return HttpExchange(self.address, False, method).begin(head + (body or b""))
 
     def connect(self, framed: bool | None = None) -> Exchange:
         return HttpExchange(self.address, False, "GET")

@@ -89,13 +89,7 @@ class Client:
         if token:
             pairs += [("JUMPSEAT_TOKEN", token)]
         head = wire.encode([(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs])
-        exchange = Exchange(self.address, framed, method)
-        try:
-            exchange.send(head + (body or b""), descriptors)
-        except BaseException:
-            exchange.close()
-            raise
-        return exchange
+        return Exchange(self.address, framed, method).begin(head + (body or b""), descriptors)
 
     def connect(self, framed: bool | None = None) -> Exchange:
         """Return an exchange on which nothing has been sent."""
@@ -131,6 +125,15 @@ class Exchange:
         for descriptor in self._descriptors:
             os.close(descriptor)
         self._descriptors = []
+
+    def begin(self, data: bytes, descriptors: tuple[int, ...] = ()) -> Exchange:
+        """Send the head of the request, and what goes with it; the connection is closed if that fails."""
+        try:
+            self.send(data, descriptors)
+        except BaseException:
+            self.close()
+            raise
+        return self
 
     def send(self, data: bytes, descriptors: tuple[int, ...] = ()) -> None:
         """Send bytes. A worker that has answered without waiting for them is no error: its answer can be read."""

@@ -28,7 +28,7 @@ from spawner.app_types import APP_TYPES
 for row in sys.argv[2:]:
     app_type, program, capabilities = row.split(":")
     words = frozenset(capabilities.split())
-    APP_TYPES[app_type] = replace(APP_TYPES["wsgi"], name=app_type, program=program, capabilities=words)
+    APP_TYPES[app_type] = replace(APP_TYPES["wsgi"], program=program, capabilities=words)
 sys.exit(main(bytes.fromhex(sys.argv[1])))
 """
 
