@@ -76,7 +76,7 @@ APP_TYPES: tuple[AppType, ...] = (
         program="ruby/start.rb",
         forks=True,
         supervised=False,
-        capabilities=_LOADER_IN_THE_APP,
+        capabilities=_LOADER_IN_THE_APP | {"keep-alive"},
     ),
     AppType(
         name="node",

@@ -54,7 +54,7 @@ APP_TYPES = {
         program="ruby/start.rb",
         forks=True,
         supervised=False,
-        capabilities=frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "token")),
+        capabilities=frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "keep-alive", "token")),
     ),
     "node": AppType(
         interpreter="nodejs",

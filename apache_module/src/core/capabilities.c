@@ -33,7 +33,7 @@ static unsigned of_wire(unsigned capabilities)
 {
     unsigned missing = (capabilities & PASSENGER_CAPABILITY_HTTP) != 0
                            ? PASSENGER_CAPABILITY_FRAMES | PASSENGER_CAPABILITY_BODY_FILE
-                           : PASSENGER_CAPABILITY_KEEP_ALIVE;
+                           : 0;
     return capabilities & ~missing;
 }
 

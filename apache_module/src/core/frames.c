@@ -4,6 +4,7 @@
 
 static const uint32_t FILE_MARK = 0xffffffffu;
 static const uint32_t FAILURE_MARK = 0xfffffffeu;
+static const uint32_t KEPT_MARK = 0xfffffffdu;
 
 void passenger_frames_begin(passenger_frames *frames)
 {
@@ -125,7 +126,8 @@ passenger_frame_event passenger_frames_next(passenger_frames *frames, const unsi
             return take_failure(frames);
         }
         frames->header_used = 0;
-        if (mark == 0) {
+        if (mark == 0 || mark == KEPT_MARK) {
+            frames->is_kept = mark == KEPT_MARK;
             return finish(frames, PASSENGER_FRAME_END);
         }
         if (mark > PASSENGER_FRAME_DATA_LIMIT) {

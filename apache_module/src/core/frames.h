@@ -35,6 +35,8 @@ typedef struct passenger_frames {
     uint32_t data_left;               /* of the current data frame. Invariant: > 0 only while header_used is 0 */
     passenger_frame_event finished;   /* MORE while the body goes on; then END, FAILURE or the refusal, for good */
 
+    int is_kept;                      /* after END: the worker takes another request on the connection */
+
     const unsigned char *data;        /* valid after DATA; points into what was fed */
     size_t length;
     int64_t file_offset;              /* valid after FILE. Invariant: both >= 0, their sum fits */

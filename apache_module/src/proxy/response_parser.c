@@ -247,7 +247,9 @@ static void end_body(passenger_response_parser *parser)
     parser->state = PASSENGER_RESPONSE_COMPLETE;
     /* Behind a head without a body some backends send one all the same, when this has long been over: the next client
      * would get it. */
-    parser->may_keep_connection = is_framed_by_http(parser) && !parser->head.is_last && !parser->is_bodyless;
+    parser->may_keep_connection = parser->head.is_http
+                                      ? is_framed_by_http(parser) && !parser->head.is_last && !parser->is_bodyless
+                                      : parser->frames.is_kept;
 }
 
 /* The same of a body of HTTP. */

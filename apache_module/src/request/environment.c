@@ -81,37 +81,39 @@ static const char *script_name(request_rec *r, const passenger_mapping *mapping)
     return strncmp(r->uri, mapping->base_uri, strlen(mapping->base_uri)) == 0 ? mapping->base_uri : "";
 }
 
-/* The variables about the request, the server and the client: the meta-variables of RFC 3875 and some that are
- * usual. */
+/* The variables about the request and the client: meta-variables of RFC 3875 and some that are usual. */
 static void add_meta_variables(request_rec *r, const passenger_mapping *mapping, passenger_message *head)
 {
     conn_rec *c = r->connection;
-    int https = passenger_environment_is_https(r);
-    const char *mounted_at = script_name(r, mapping);
     /* First what identifies the request: `status` shows the beginning of the head. */
     passenger_message_add(head, "REQUEST_METHOD", r->method);
     passenger_message_add(head, "HTTP_HOST", apr_table_get(r->headers_in, "Host"));
     passenger_message_add(head, "REQUEST_URI", passenger_environment_target(r, mapping));
-    passenger_message_add(head, "SCRIPT_NAME", mounted_at);
-    passenger_message_add(head, "PATH_INFO", r->uri + strlen(mounted_at));
+    passenger_message_add(head, "PATH_INFO", r->uri + strlen(script_name(r, mapping)));
     passenger_message_add(head, "QUERY_STRING", r->args != NULL ? r->args : "");
-    passenger_message_add(head, "SERVER_PROTOCOL", r->protocol);
     passenger_message_add(head, "CONTENT_TYPE", apr_table_get(r->headers_in, "Content-Type"));
-
-    passenger_message_add(head, "GATEWAY_INTERFACE", "CGI/1.1");
-    passenger_message_add(head, "SERVER_SOFTWARE", ap_get_server_banner());
+    /* Often the client's word (UseCanonicalName Off). */
     passenger_message_add(head, "SERVER_NAME", ap_escape_html(r->pool, ap_get_server_name_for_url(r)));
-    passenger_message_add(head, "SERVER_PORT", apr_psprintf(r->pool, "%u", ap_get_server_port(r)));
-    passenger_message_add(head, "SERVER_ADDR", c->local_ip);
-    passenger_message_add(head, "DOCUMENT_ROOT", ap_document_root(r));
-    passenger_message_add(head, "REQUEST_SCHEME", https ? "https" : "http");
-    passenger_message_add(head, "HTTPS", https ? "on" : NULL);
 
     passenger_message_add(head, "REMOTE_ADDR", r->useragent_ip);
     passenger_message_add(head, "REMOTE_PORT", apr_itoa(r->pool, c->client_addr->port));
     passenger_message_add(head, "REMOTE_HOST", ap_get_useragent_host(r, REMOTE_HOST, NULL));
     passenger_message_add(head, "REMOTE_USER", r->user);
     passenger_message_add(head, "AUTH_TYPE", r->ap_auth_type);
+}
+
+void passenger_environment_add_tail(passenger_message *head, request_rec *r, const passenger_mapping *mapping)
+{
+    int https = passenger_environment_is_https(r);
+    passenger_message_add(head, "SCRIPT_NAME", script_name(r, mapping));
+    passenger_message_add(head, "SERVER_PROTOCOL", r->protocol);
+    passenger_message_add(head, "GATEWAY_INTERFACE", "CGI/1.1");
+    passenger_message_add(head, "SERVER_SOFTWARE", ap_get_server_banner());
+    passenger_message_add(head, "SERVER_PORT", apr_psprintf(r->pool, "%u", ap_get_server_port(r)));
+    passenger_message_add(head, "SERVER_ADDR", r->connection->local_ip);
+    passenger_message_add(head, "DOCUMENT_ROOT", ap_document_root(r));
+    passenger_message_add(head, "REQUEST_SCHEME", https ? "https" : "http");
+    passenger_message_add(head, "HTTPS", https ? "on" : NULL);
 }
 
 /* `HTTP_` and the name in capitals. NULL for a name with other characters than letters, digits and dashes, which

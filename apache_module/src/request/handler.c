@@ -214,6 +214,9 @@ static void add_extensions_of_scgi(const forward_context *ctx, passenger_message
     }
     passenger_message_add(head, "JUMPSEAT_BODY",
                           passenger_request_body_mode(ctx->body, ctx->group.address.capabilities));
+    if (can(ctx, PASSENGER_CAPABILITY_KEEP_ALIVE)) {
+        passenger_message_add(head, "JUMPSEAT_KEEP", "1");
+    }
     if (wants_expectation(ctx)) {
         passenger_message_add(head, "JUMPSEAT_EXPECT", "100-continue");
     }

@@ -24,12 +24,13 @@ module JumpseatLoader
   # Invariants: `@retiring` and `@limit_reached` stay when they are set; all but `@work_requested` changes under
   # `@accepting`.
   class Worker
-    CAPABILITIES = %w[acknowledge body-file expect framed-body frames token].freeze
+    CAPABILITIES = %w[acknowledge body-file expect framed-body frames keep-alive token].freeze
     NO_LIMIT = 1 << 62 # requests
     LINE = Listeners::CONTROL
     LIFELINE = LINE << 1
     SIGNALS = LINE << 2
-    NOT_CONTROL = Listeners::GROUP | Listeners::OWN
+    CONTROL = LINE | LIFELINE | SIGNALS
+    SOCKETS = Listeners::GROUP | Listeners::OWN
 
     # `context`: WorkerContext.
     def initialize(context, line, slot)
@@ -38,7 +39,7 @@ module JumpseatLoader
       @slot = slot
       @accepting = Mutex.new
       @limit = context.max_requests.zero? ? NO_LIMIT : context.max_requests
-      @retiring = @limit_reached = @own_is_next = false
+      @retiring = @limit_reached = @own_is_next = @kept_is_next = false
       @work_requested = @work_reported = @work_granted = false
     end
 
@@ -91,7 +92,7 @@ module JumpseatLoader
     def serve(board)
       @board = board
       control = [@line, @context.lifeline, @signals.reader]
-      @listeners = Listeners.new(@context.listener.fileno, @slot.listener, control)
+      @listeners = Listeners.new(@context.listener.fileno, @slot.listener, control, @context.threads)
       @accepting.lock # until all threads are there, and the spawner knows it
       threads = Array.new(@context.threads) { |number| Thread.new { run_thread(number) } }
       @listeners.prepare # connections wake this worker from now on
@@ -104,7 +105,7 @@ module JumpseatLoader
     def new_handler
       environment = Environment.new(@context.server_software, @context.threads, @context.multiprocess)
       reader = RequestReader.new(@context.token, environment, !AppLoader.rack3?)
-      RequestHandler.new(@context.app, reader, @context.error_responses, @slot.route) { request_out_of_band_work }
+      RequestHandler.new(@context.app, reader, @context.error_responses, @listeners, @slot.route) { request_out_of_band_work }
     end
 
     def send_ready
@@ -134,16 +135,23 @@ module JumpseatLoader
       end
     end
 
-    def serve_connection(handler, connection, cell)
+    # `kept`: the connection was kept.
+    def serve_connection(handler, connection, cell, kept)
       served = false
-      served = handler.handle(connection, cell)
+      served = handler.handle(connection, cell, kept, may_keep?(kept))
+      @listeners.keep(connection) if handler.kept?
     ensure
       @board.request_finished(cell, served)
       request_out_of_band_work if served && ServerHooks.out_of_band?
       @signals.wake if @work_granted
     end
 
-    # Returns the next connection and its cell; nil when there is none any more.
+    # Whether another request may come on a connection.
+    def may_keep?(kept)
+      !@retiring && !@limit_reached && (kept || @listeners.can_keep?)
+    end
+
+    # Returns the next connection, its cell, and whether it was kept; nil when there is none any more.
     def next_connection
       loop do
         report
@@ -167,14 +175,25 @@ module JumpseatLoader
       ready = @listeners.wait(with_group, true, 0)
       was_queued = ready != 0
       ready = @listeners.wait(with_group, true, -1) unless was_queued
-      changed = ready > NOT_CONTROL && read_control(ready)
+      changed = (ready & CONTROL).positive? && read_control(ready)
       return nil if changed && (was_queued || (ready & Listeners::GROUP).zero?)
 
       accept_ready(ready, was_queued)
     end
 
-    # Accepts from the sockets that are ready: from both in turn while both are full.
+    # Takes what is ready: a new connection or a request on a kept one, in turn while there are both.
     def accept_ready(ready, was_queued)
+      if ready >= Listeners::KEPT && (@kept_is_next || (ready & SOCKETS).zero?)
+        @kept_is_next = false
+        return begin_request(@listeners.take_kept, true)
+      end
+
+      @kept_is_next = true
+      accept_new(ready, was_queued)
+    end
+
+    # Accepts from the sockets that are ready: from both in turn while both are full.
+    def accept_new(ready, was_queued)
       own = (ready & Listeners::OWN).positive?
       return own ? accept_own : nil if (ready & Listeners::GROUP).zero?
       return accept_own || accept_of_group if own && was_queued && @own_is_next
@@ -197,14 +216,19 @@ module JumpseatLoader
       connection = listener.accept_nonblock(exception: false)
       return nil if connection == :wait_readable
 
-      @listeners.prefer_other_workers if @board.running.positive? # others may be in no request
-      [connection, @board.request_started]
+      begin_request(connection, false)
     rescue Errno::ECONNABORTED, Errno::EINTR
       nil
     end
 
+    def begin_request(connection, kept)
+      @listeners.prefer_other_workers if @board.running.positive? # others may be in no request
+      [connection, @board.request_started, kept]
+    end
+
     # Returns what waits at the worker's own socket, whose path is removed already; nil when nothing is left.
     def last_connection
+      @listeners.close_kept
       return nil if @listeners.own.nil?
 
       connection = accept_own

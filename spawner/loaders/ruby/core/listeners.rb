@@ -3,7 +3,8 @@
 require_relative "native"
 
 module JumpseatLoader
-  # The sockets on which a worker accepts connections, and how it waits for them and for its control descriptors.
+  # The sockets on which a worker accepts connections, the connections that it has kept for another request, and how it
+  # waits for them and for its control descriptors.
   #
   # One epoll for each set of sockets that is watched at a time; the group's socket is watched exclusively, so that one
   # connection wakes one worker. The kernel passes over an epoll that nobody waits in. Only one thread may wait.
@@ -12,15 +13,19 @@ module JumpseatLoader
     GROUP = 1
     OWN = 2
     CONTROL = 4 # the first of the control descriptors; the next one is 8, and so on
+    KEPT = 1 << 31 # a kept connection: see `take_kept`
+    MOST_KEPT = 128 # connections
 
     attr_reader :group, :own
 
-    # `group`, `own`: descriptors of listening sockets; `own` may be nil; `control`: IO objects that every wait watches.
-    def initialize(group, own, control)
+    # `group`, `own`: descriptors of listening sockets; `own` may be nil; `control`: IO objects that every wait watches;
+    # `threads`: how many serve.
+    def initialize(group, own, control, threads)
       @group = UNIXServer.for_fd(group)
       @group.autoclose = false
       @own = own && UNIXServer.for_fd(own)
       @control = control
+      @threads = threads
       @waiters = {}
     end
 
@@ -37,12 +42,39 @@ module JumpseatLoader
 
     # Registers the sockets: from now on a connection wakes this worker.
     def prepare
-      waiter(true, !@own.nil?)
+      @main = waiter(true, !@own.nil?)
     end
 
     def close_own
       @own.close
       @own = nil
+    end
+
+    # Kept connections. They are watched together with the group's socket.
+
+    # Whether another connection may be kept.
+    def can_keep?
+      @main.can_keep?
+    end
+
+    # A request on this connection is over, and another one may come.
+    def keep(connection)
+      @main.keep(connection)
+    end
+
+    # The connection is not to be watched any more: it is about to be closed, or the app's.
+    def forget(connection)
+      @main.forget(connection)
+    end
+
+    # Returns the connection on which a request has come; nil if there is none.
+    def take_kept
+      @main.take_kept
+    end
+
+    # Closes those that wait for a request.
+    def close_kept
+      @main.close_kept
     end
 
     private
@@ -56,55 +88,127 @@ module JumpseatLoader
       watched << [@group, GROUP] if with_group
       watched << [@own, OWN] if with_own
       @control.each_with_index { |io, index| watched << [io, CONTROL << index] }
-      Native.available? ? Epoll.new(watched, @group) : Select.new(watched)
+      Native.available? ? Epoll.new(watched, @group, @threads > 1) : Select.new(watched)
     end
   end
 
   # Waits in epoll_wait(2). Not for the main thread (see Native).
+  #
+  # Invariants: a kept connection is in `@waiting`, or in `@taken` while a request on it is served, by its descriptor; it is
+  # registered in both cases. With `once` the kernel does not watch one that is taken, because other threads wait
+  # meanwhile; without, there is one thread. `@ready` is in `@waiting`.
   class Epoll
     IN = 0x1
+    HANG_UP = 0x18 # EPOLLERR | EPOLLHUP
+    ONCE = 1 << 30
     EXCLUSIVE = 1 << 28
     ADD = 1
     DELETE = 2
+    MODIFY = 3
     # struct epoll_event is packed on x86-64 only.
     EVENT = /x86_64|amd64|i[3-6]86/.match?(RbConfig::CONFIG["host_cpu"]) ? "LQ" : "Lx4Q"
     EVENT_SIZE = [0, 0].pack(EVENT).bytesize
     MOST_EVENTS = 8
 
     # `watched`: IO objects with their bits; `exclusive`: the one that is shared with other workers.
-    def initialize(watched, exclusive)
+    def initialize(watched, exclusive, once)
       @exclusive = exclusive
+      @kept_events = once ? IN | ONCE : IN
+      @most_events = once ? 1 : MOST_EVENTS # of kept connections only the first one is taken
       @descriptor = Native.call("epoll_create1", 0x80000) # close on exec
       @wait = Native.function("epoll_wait")
       @events = Native.memory(EVENT_SIZE * MOST_EVENTS)
       @bits = watched.to_h
-      @bits.each_key { |io| add(io) }
+      @bits.each_key { |io| control(ADD, io, io.equal?(@exclusive) ? exclusive_events : IN, @bits[io]) }
+      @waiting = {}
+      @taken = {}
+      @lock = Mutex.new
+      @ready = nil
     end
 
     def wait(timeout)
-      count = @wait.call(@descriptor, @events, MOST_EVENTS, timeout)
-      return @events[0, EVENT_SIZE].unpack1("@#{EVENT_SIZE - 8}Q") if count == 1
+      count = @wait.call(@descriptor, @events, @most_events, timeout)
       return 0 if count <= 0
 
-      @events[0, EVENT_SIZE * count].unpack(EVENT * count).each_slice(2).sum { |_, bit| bit }
+      @ready = nil
+      events = @events[0, EVENT_SIZE * count].unpack(count == 1 ? EVENT : EVENT * count)
+      return note(*events) if count == 1
+
+      events.each_slice(2).reduce(0) { |sum, event| sum | note(*event) }
     end
 
     def watch_again(io)
-      control(DELETE, io, 0)
-      add(io)
+      control(DELETE, io, 0, 0)
+      control(ADD, io, exclusive_events, @bits[io])
+    end
+
+    # As in Listeners
+
+    def can_keep?
+      @waiting.size + @taken.size < Listeners::MOST_KEPT
+    end
+
+    def keep(connection)
+      descriptor = connection.fileno
+      @lock.synchronize do
+        was_taken = @taken.delete(descriptor)
+        @waiting[descriptor] = connection
+        return if was_taken && @kept_events == IN
+
+        control(was_taken ? MODIFY : ADD, connection, @kept_events, Listeners::KEPT | descriptor)
+      end
+    end
+
+    def forget(connection)
+      descriptor = connection.fileno
+      @lock.synchronize do
+        control(DELETE, connection, 0, 0) if @waiting.delete(descriptor) || @taken.delete(descriptor)
+      end
+    end
+
+    def take_kept
+      connection = @ready
+      @lock.synchronize { @taken[connection.fileno] = @waiting.delete(connection.fileno) } if connection
+      @ready = nil
+      connection
+    end
+
+    def close_kept
+      @waiting.values.each { |connection| close(connection) }
     end
 
     private
 
-    def add(io)
-      control(ADD, io, io.equal?(@exclusive) ? IN | EXCLUSIVE : IN)
-    rescue Errno::EINVAL # Linux before 4.5: every worker is woken, and one gets the connection
-      control(ADD, io, IN)
+    # Returns the bits of an event.
+    def note(events, bit)
+      return bit if bit < Listeners::KEPT
+
+      connection = @waiting[bit - Listeners::KEPT]
+      return 0 if connection.nil?
+
+      if (events & HANG_UP).positive?
+        close(connection)
+        return 0
+      end
+      @ready ||= connection
+      Listeners::KEPT
     end
 
-    def control(operation, io, events)
-      event = [events, @bits.fetch(io)].pack(EVENT)
-      Native.call("epoll_ctl", @descriptor, operation, io.to_io.fileno, event)
+    def close(connection)
+      forget(connection)
+      connection.close
+    end
+
+    def exclusive_events
+      IN | EXCLUSIVE
+    end
+
+    def control(operation, io, events, bit)
+      Native.call("epoll_ctl", @descriptor, operation, io.to_io.fileno, [events, bit].pack(EVENT))
+    rescue Errno::EINVAL # Linux before 4.5: every worker is woken, and one gets the connection
+      raise if (events & EXCLUSIVE).zero?
+
+      control(operation, io, events & ~EXCLUSIVE, bit)
     end
   end
 
@@ -121,5 +225,12 @@ module JumpseatLoader
     end
 
     def watch_again(_io); end
+
+    # It would have to look at every connection each time: none is kept.
+    def can_keep?
+      false
+    end
+
+    def close_kept; end
   end
 end

@@ -10,6 +10,7 @@ module JumpseatLoader
     CONTROL_MESSAGE_LIMIT = 262_144 # bytes
     REQUEST_HEAD_LIMIT = 1_048_576 # bytes
     NUL = "\0"
+    COMMA = 44
 
     module_function
 
@@ -55,9 +56,18 @@ module JumpseatLoader
       length
     end
 
+    # Returns the payload of a message that is all of the buffer; nil if it is not, or not well-formed.
+    def only_payload(buffer)
+      length = buffer.to_i
+      colon = buffer.index(":")
+      return nil if colon.nil? || length.to_s.bytesize != colon || buffer.bytesize != colon + length + 2
+
+      buffer.getbyte(-1) == COMMA ? buffer.byteslice(colon + 1, length) : nil
+    end
+
     # Returns the payload of the message that takes `ending` bytes of the buffer. Raises MalformedMessage.
     def payload_of(buffer, ending)
-      if buffer.getbyte(ending - 1) != 44 # a comma
+      if buffer.getbyte(ending - 1) != COMMA
         raise MalformedMessage, "a message of #{ending} bytes does not end with a comma"
       end
 

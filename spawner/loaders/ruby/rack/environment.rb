@@ -22,23 +22,24 @@ module JumpseatLoader
       }.freeze
     end
 
-    # Returns a new environment, into which the CGI variables are to be put.
-    def start
-      @template.dup
+    # Returns the part of an environment that many requests share: these CGI variables and what follows from them.
+    # Frozen; to be copied.
+    def of(variables)
+      env = @template.merge(variables)
+      env["HTTP_VERSION"] = env["SERVER_PROTOCOL"]
+      env["rack.url_scheme"] = "https" if TRUE.include?(env["HTTPS"].to_s.downcase)
+      env.freeze
     end
 
-    # Adds what follows from the CGI variables, and the body; returns the environment.
+    # Adds what follows from the CGI variables of the request, and the body; returns the environment.
     def complete(env, input)
-      env["HTTP_VERSION"] = env["SERVER_PROTOCOL"]
       keep_path_escaped(env)
       env["rack.input"] = input
       env["rack.errors"] = $stderr
-      https = env["HTTPS"]
-      env["rack.url_scheme"] = "https" if https && TRUE.include?(https.downcase)
       env["rack.response_finished"] = []
       # A body without a length, as it comes in chunks (PassengerBufferUpload off): apps ask this variable whether there
       # is one.
-      env["HTTP_TRANSFER_ENCODING"] = "chunked" unless env.key?("CONTENT_LENGTH") || input.is_a?(StringIO)
+      env["HTTP_TRANSFER_ENCODING"] = "chunked" unless input.is_a?(StringIO) || env.key?("CONTENT_LENGTH")
       env
     end
 

@@ -17,27 +17,30 @@ module JumpseatLoader
     INTERNAL_ERROR = "500 Internal Server Error"
     REFUSED = "The request was refused."
 
-    # `route`: the worker's, empty without a socket of its own; `request_out_of_band_work`: called when a response asks
-    # for it.
-    def initialize(app, reader, error_responses, route, &request_out_of_band_work)
+    # `listeners`: the worker's; `route`: the worker's, empty without a socket of its own; `request_out_of_band_work`:
+    # called when a response asks for it.
+    def initialize(app, reader, error_responses, listeners, route, &request_out_of_band_work)
       @app = app
       @reader = reader
       @error_responses = error_responses
+      @listeners = listeners
       @acknowledgement = "Status: 102 Processing\r\n#{"Route: #{route}\r\n" unless route.empty?}\r\n"
       @request_out_of_band_work = request_out_of_band_work
       @pid = Process.pid
     end
 
-    # Reads a request from a connection, enters it in its cell, has the app answer it, and closes the connection, unless
-    # the app has taken it over. Returns whether the app was called. Raises nothing that the app or the peer could cause.
-    def handle(connection, cell)
-      keeps = false
-      request = @reader.read(connection)
-      deadline = acknowledge(connection, request)
+    # Reads a request from a connection, enters it in its cell, and has the app answer it. Closes the connection, unless
+    # the app has taken it over, or it is `kept?` for another request. `kept`: it was kept before; `may_keep`: it may be
+    # kept now. Returns whether the app was called. Raises nothing that the app or the peer could cause.
+    def handle(connection, cell, kept, may_keep)
+      is_released = @is_kept = false
+      request = @reader.read(connection, kept)
+      deadline = acknowledge(connection, request, kept)
       cell.fill(request.head, now, deadline)
-      exchange = Exchange.new(connection, request)
+      exchange = Exchange.new(connection, request, may_keep && request.may_keep)
       call(exchange)
-      keeps = exchange.taken_over
+      @is_kept = exchange.response.kept? && !exchange.taken_over
+      is_released = exchange.taken_over || @is_kept
       true
     rescue ClientLeft, TooLate
       close_input(request, connection) if request
@@ -46,8 +49,14 @@ module JumpseatLoader
       refuse(connection, e)
       false
     ensure
-      connection.close unless keeps
+      @listeners.forget(connection) if kept && !@is_kept
+      connection.close unless is_released
       cell.clear
+    end
+
+    # Whether the connection of the last request can take another one.
+    def kept?
+      @is_kept
     end
 
     # A request on its way through the app. `taken_over`: the app has the connection and closes it; `streaming`: the same,
@@ -56,10 +65,10 @@ module JumpseatLoader
       attr_reader :connection, :request, :response
       attr_accessor :taken_over
 
-      def initialize(connection, request)
+      def initialize(connection, request, may_keep)
         @connection = connection
         @request = request
-        @response = Response.new(connection, request.framed, request.env["REQUEST_METHOD"])
+        @response = Response.new(connection, request.framed, request.env["REQUEST_METHOD"], may_keep)
         @taken_over = false
         request.env["rack.hijack"] = -> { hijack }
       end
@@ -85,8 +94,10 @@ module JumpseatLoader
     # Decides that the app is called; returns the deadline in ns, 0 for none. The clock is read after the
     # acknowledgement is sent: a peer that gives up at `start_before` looks for one that has come, so one of both sides
     # always knows. Raises ClientLeft, TooLate.
-    def acknowledge(connection, request)
+    def acknowledge(connection, request, kept)
       unless request.acknowledged
+        return check_start(connection, request) if kept
+
         connection.send("", 0) # fails if the client has left while its request was in the queue
         return 0
       end
@@ -94,13 +105,22 @@ module JumpseatLoader
       return 0 if request.start_before.zero? && request.time_limit.zero?
 
       moment = now
-      if request.start_before.positive? && moment >= request.start_before
-        connection.write(TOO_LATE)
-        raise TooLate
-      end
+      refuse_late(connection) if request.start_before.positive? && moment >= request.start_before
       request.time_limit.zero? ? 0 : moment + request.time_limit
     rescue SystemCallError
       raise ClientLeft, "the client left before its request was acknowledged"
+    end
+
+    # A peer that has asked for no acknowledgement sees in the socket whether the request has been read: the clock is
+    # looked at after that.
+    def check_start(connection, request)
+      refuse_late(connection) if request.start_before.positive? && now >= request.start_before
+      0
+    end
+
+    def refuse_late(connection)
+      connection.write(TOO_LATE)
+      raise TooLate
     end
 
     # Has the app answer. Its own code, which may raise anything, costs this request only.
@@ -230,7 +250,7 @@ module JumpseatLoader
 
     def refuse(connection, error)
       AppLog.log("jumpseat: refused a request: #{error.message}")
-      response = Response.new(connection, error.framed, "GET")
+      response = Response.new(connection, error.framed, "GET", false)
       send_error(response, error.status, nil, *ErrorResponses.plain(error.status, REFUSED))
     end
 

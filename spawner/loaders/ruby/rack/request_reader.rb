@@ -4,52 +4,47 @@ require_relative "../core/control_line"
 require_relative "../core/errors"
 require_relative "../core/native"
 require_relative "../core/wire"
+require_relative "head_parser"
 require_relative "input"
 
 module JumpseatLoader
   # One request: the environment for the app, how the peer wants to be answered, and its head's payload as it came.
   #
   # `input`: its body; `acknowledged`: the peer wants to hear that the app is about to be called; `start_before`,
-  # `time_limit`: in ns, 0 for none.
-  Request = Struct.new(:env, :input, :framed, :head, :acknowledged, :start_before, :time_limit)
+  # `time_limit`: in ns, 0 for none; `may_keep`: another request may follow on the connection, of which nothing of this
+  # one is left to be read.
+  Request = Struct.new(:env, :input, :framed, :head, :acknowledged, :start_before, :time_limit, :may_keep)
 
-  # Reads requests as httpd's child or a plain SCGI peer sends them (docs/protocol.md, section 2). In any thread.
+  # Reads requests as httpd's child or a plain SCGI peer sends them (docs/protocol.md, section 2). One thread's.
   class RequestReader
     RECEIVE_SIZE = 64 * 1024 # bytes
     HEAD_TIMEOUT = 60 # seconds between two pieces of a request head
     NUMBER = /\A[0-9]{1,18}\z/.freeze
     CONTINUE = "Status: 100 Continue\r\n\r\n"
-    EXTENSION = "JUMPSEAT_"
     MS = 1_000_000 # ns
-    MOST_NAMES = 1000
-    LONGEST_NAME = 100 # bytes
-    NAMES = {
-      "SCGI" => :scgi, "CONTENT_LENGTH" => :length, "JUMPSEAT_TOKEN" => :token, "JUMPSEAT_FRAMED" => :framed,
-      "JUMPSEAT_BODY" => :body, "JUMPSEAT_ACKNOWLEDGE" => :acknowledge, "JUMPSEAT_START_BEFORE" => :start_before,
-      "JUMPSEAT_TIME_LIMIT" => :time_limit, "JUMPSEAT_EXPECT" => :expect
-    }.freeze
 
     # `token`: what a peer must show; empty: nothing. `environment`: makes Rack's environment of CGI variables.
     # `rewindable`: whether a body can be read again.
     def initialize(token, environment, rewindable)
       @token = token.empty? ? nil : token.b.freeze
       @environment = environment
+      @parser = HeadParser.new(environment)
       @rewindable = rewindable
       @first_piece = FirstPiece.create
-      @names = Hash.new { |names, name| new_name(names, name) }.update(NAMES)
+      @received = String.new(capacity: FirstPiece::SIZE)
     end
 
-    # Returns the request that comes on a connection. Raises BadRequest; ClientLeft when it ends before the head.
-    def read(connection)
+    # Returns the request that comes on a connection. `kept`: it is not the first one, so no descriptor comes with it.
+    # Raises BadRequest; ClientLeft when it ends before the head.
+    def read(connection, kept)
       framed = false
-      payload, rest, files = read_head(connection)
-      env = @environment.start
-      extensions = take_variables(payload, env)
+      payload, rest, files = kept ? read_kept_head(connection) : read_head(connection)
+      env, extensions, length = @parser.parse(payload)
       framed = extensions[:framed] == "1"
       check_token(extensions[:token])
-      timing = timing_of(extensions)
-      input = body(extensions, env, connection, rest, files)
-      Request.new(@environment.complete(env, input), input, framed, payload, *timing)
+      input = body(extensions, length, env, connection, rest, files)
+      may_keep = framed && extensions[:keep] == "1" && (input.is_a?(StringIO) || input.is_a?(File))
+      Request.new(@environment.complete(env, input), input, framed, payload, *timing_of(extensions), may_keep)
     rescue BadRequest => e
       e.framed = framed
       raise
@@ -61,8 +56,25 @@ module JumpseatLoader
 
     # The head
 
+    # Most requests come in one piece, with nothing behind the head.
+    def read_kept_head(connection)
+      received = connection.recv_nonblock(FirstPiece::SIZE, 0, @received, exception: false)
+      payload = Wire.only_payload(@received) unless received == :wait_readable || @received.empty?
+      return [payload, "", nil] if payload
+
+      @received.clear if received == :wait_readable
+      raise ClientLeft, "httpd has closed a kept connection" if received != :wait_readable && @received.empty?
+
+      complete_head(connection, @received.dup, [])
+    rescue SystemCallError
+      raise ClientLeft, "the client left before its request came"
+    end
+
     def read_head(connection)
-      data, files = first_piece(connection)
+      complete_head(connection, *first_piece(connection))
+    end
+
+    def complete_head(connection, data, files)
       ending = Wire.message_end(data, Wire::REQUEST_HEAD_LIMIT)
       while ending.nil? || data.bytesize < ending
         data << next_piece(connection)
@@ -108,47 +120,12 @@ module JumpseatLoader
       raise BadRequest.new("no request head came", "408 Request Timeout") unless connection.wait_readable(HEAD_TIMEOUT)
     end
 
-    # Puts the CGI variables into `env`, and returns the extensions by their names.
-    def take_variables(payload, env)
-      fields = Wire.split_payload(payload)
-      extensions = {}
-      index = 0
-      size = fields.size
-      while index < size
-        name = @names[fields[index]]
-        if name.is_a?(Symbol)
-          refuse_repeated(fields[index]) if extensions.key?(name)
-          extensions[name] = fields[index + 1]
-        else
-          env[name] = fields[index + 1]
-        end
-        index += 2
-      end
-      return extensions if extensions[:scgi] == "1" && fields.first == "CONTENT_LENGTH"
-
-      raise BadRequest, "the request head is not an SCGI head"
-    rescue MalformedMessage => e
-      raise BadRequest, e.message
-    end
-
-    # Two lengths or two tokens: nobody can say which one counts. Of CGI variables the last one counts.
-    def refuse_repeated(name)
-      raise BadRequest, "the request head repeats #{name}" if name != "SCGI"
-    end
-
-    # Returns what a name stands for: a symbol for what is between us and the peer, so that the app sees nothing of it.
-    # The names that come often are kept.
-    def new_name(names, name)
-      known = name.start_with?(EXTENSION) ? :unknown : name.dup.freeze
-      names[known] = known if names.size < MOST_NAMES && known.is_a?(String) && known.size < LONGEST_NAME
-      known
-    end
-
     # Returns whether the peer wants an acknowledgement, until when the request may start, and how long it may take.
     def timing_of(extensions)
       start_before = number(extensions[:start_before])
-      time_limit = number(extensions[:time_limit]) * MS
-      extensions[:acknowledge] == "1" ? [true, start_before, time_limit] : [false, 0, 0]
+      return [false, start_before, 0] unless extensions[:acknowledge] == "1"
+
+      [true, start_before, number(extensions[:time_limit]) * MS]
     end
 
     def number(text)
@@ -168,15 +145,15 @@ module JumpseatLoader
     # The body
 
     # Returns the body, and sets CONTENT_LENGTH as the app shall see it. Takes a file out when it uses it.
-    def body(extensions, env, connection, rest, files)
+    def body(extensions, length_text, env, connection, rest, files)
       kind = extensions[:body] || ""
       return StringIO.new(String.new) if kind == "none"
 
       continue = extensions[:expect] == "100-continue" ? -> { connection.write(CONTINUE) } : nil
       return input(FramedSource.new(connection, rest, continue)) if kind == "framed"
 
-      length = content_length(extensions[:length])
-      env["CONTENT_LENGTH"] = extensions[:length]
+      length = content_length(length_text)
+      env["CONTENT_LENGTH"] = length_text
       case kind
       when "", "inline" then inline(length, connection, rest, continue)
       when "file" then stored(length, files)

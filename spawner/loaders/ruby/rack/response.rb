@@ -14,6 +14,7 @@ module JumpseatLoader
   # nothing is sent after it. `@amid` while a frame is being sent: what raises in between leaves half a frame.
   class Response
     END_FRAME = "\0\0\0\0".b.freeze
+    KEPT_FRAME = "\xff\xff\xff\xfd".b.freeze # the end of the body, and the connection takes another request
     FILE_MARK = 0xffffffff
     FAILURE_MARK = "\xff\xff\xff\xfe".b.freeze
     LONGEST_FRAME = 1 << 30
@@ -23,10 +24,12 @@ module JumpseatLoader
     # How many bytes the app gave beyond its Content-Length, or its last chunk.
     attr_reader :excess, :head
 
-    # `framed`: whether the peer asked for frames; `method`: the request's.
-    def initialize(connection, framed, method)
+    # `framed`: whether the peer asked for frames; `method`: the request's; `may_keep`: whether the connection may take
+    # another request.
+    def initialize(connection, framed, method, may_keep)
       @connection = connection
       @framed = framed
+      @end_frame = may_keep ? KEPT_FRAME : END_FRAME
       @is_head_request = method == "HEAD"
       @head_sent = @ended = @amid = false
       @excess = 0
@@ -43,6 +46,11 @@ module JumpseatLoader
 
     def head_sent?
       @head_sent
+    end
+
+    # Whether the peer was told that the connection takes another request.
+    def kept?
+      @ended && @end_frame.equal?(KEPT_FRAME)
     end
 
     # Whether no body belongs to this response, whatever the app gives.
@@ -130,6 +138,7 @@ module JumpseatLoader
       return if !@framed || !@head_sent || @ended || @amid
 
       @ended = true
+      @end_frame = END_FRAME
       transmit(FAILURE_MARK + error_id)
     rescue ClientLeft
       nil
@@ -177,7 +186,7 @@ module JumpseatLoader
       data = @head_sent ? String.new : @head.encode(@head.length ? nil : 0)
       @head_sent = true
       if @framed
-        data << END_FRAME
+        data << @end_frame
         @ended = true
       end
       transmit(data) unless data.empty?
@@ -210,10 +219,10 @@ module JumpseatLoader
       @ended = true if ended
       if data.bytesize <= LONGEST_COPY
         prefix << (data.ascii_only? ? data : data.b)
-        prefix << END_FRAME if ended
+        prefix << @end_frame if ended
         transmit(prefix)
       else
-        transmit(prefix, data, ended ? END_FRAME : "")
+        transmit(prefix, data, ended ? @end_frame : "")
       end
       @amid = false
     end
@@ -235,7 +244,7 @@ module JumpseatLoader
       @head_sent = true
       @ended = @framed
       head = @head.encode(computed_length)
-      transmit(@framed ? head << END_FRAME : head)
+      transmit(@framed ? head << @end_frame : head)
     end
 
     # The descriptor travels with the first byte of the frame, which is sent by a call of its own.

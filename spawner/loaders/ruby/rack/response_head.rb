@@ -33,6 +33,8 @@ module JumpseatLoader
       511 => "Network Authentication Required"
     }.freeze
 
+    STATUS_LINES = REASONS.to_h { |code, reason| [code, "Status: #{code} #{reason}\r\n".b.freeze] }.freeze
+
     KINDS = {
       "content-length" => :content_length, "transfer-encoding" => :transfer_encoding, "rack.hijack" => :hijack,
       # "Status" is how CGI names the status line.
@@ -48,9 +50,8 @@ module JumpseatLoader
     # Checks what the app gave. Raises InvalidResponse, which names what is wrong.
     def initialize(status, headers)
       @chunked = @wants_out_of_band_work = false
-      line = self.class.status_line(status)
-      @code = line.to_i
-      @lines = "Status: ".b << line << "\r\n"
+      @lines = STATUS_LINES[status].dup || "Status: #{self.class.status_line(status)}\r\n".b
+      @code = @lines.byteslice(8, 3).to_i
       raise InvalidResponse, "the headers have no method 'each': #{headers.class}" unless headers.respond_to?(:each)
 
       headers.each { |name, value| add(name, value) }
@@ -81,13 +82,9 @@ module JumpseatLoader
       @lines + "Content-Length: #{computed_length}\r\n\r\n"
     end
 
-    # Returns the status as it is sent. A text may have a reason of its own.
+    # Returns the status as it is sent, for one that is not in STATUS_LINES. A text may have a reason of its own.
     def self.status_line(status)
-      code = status.is_a?(Integer) ? status : nil
-      reason = REASONS[code]
-      return "#{code} #{reason}" if reason
-
-      line = code ? code.to_s : status.to_s.b
+      line = status.is_a?(Integer) ? status.to_s : status.to_s.b
       line = "#{line} #{REASONS[line.to_i]}".rstrip if line.bytesize == 3
       raise InvalidResponse, "the status is not valid: #{status.inspect[0, 100]}" unless STATUS.match?(line)
 
@@ -124,15 +121,22 @@ module JumpseatLoader
     def add(name, value)
       name = name.to_s unless name.is_a?(String)
       kind = self.class.kind(name)
-      return @hijack = value if kind == :hijack
-
-      case value
-      when String
+      if value.is_a?(String)
         value.include?("\n") ? add_lines(kind, name, value) : add_value(kind, name, value)
+      else
+        add_other(kind, name, value)
+      end
+    end
+
+    def add_other(kind, name, value)
+      case value
       when Array then value.each { |each| add_value(kind, name, each.to_s) }
       when nil then nil
       when Integer, Float, Symbol then add_value(kind, name, value.to_s)
-      else raise InvalidResponse, "the value of the header #{name[0, 100]} is of class #{value.class}"
+      else
+        return @hijack = value if kind == :hijack
+
+        raise InvalidResponse, "the value of the header #{name[0, 100]} is of class #{value.class}"
       end
     end
 
