@@ -18,7 +18,8 @@ CAPABILITIES = {
     "framed-body": "takes the body of a request in frames, whose length nobody knows",
     "frames": "sends the body of a response in frames, so that a cut one is seen",
     "http": "speaks HTTP/1.1 instead of SCGI",
-    "keep-alive": "with `http`: takes another request on the same connection",
+    "keep-alive": "takes another request on the same connection",
+    "tail": "knows the tail of a request head by its bytes, and does not read it again",
     "token": "checks that a request comes from who knows the app's token",  # nosec B105  # a capability
 }
 
@@ -76,7 +77,7 @@ APP_TYPES: tuple[AppType, ...] = (
         program="ruby/start.rb",
         forks=True,
         supervised=False,
-        capabilities=_LOADER_IN_THE_APP | {"keep-alive"},
+        capabilities=_LOADER_IN_THE_APP | {"keep-alive", "tail"},
     ),
     AppType(
         name="node",

@@ -29,8 +29,10 @@ CONSTANTS: tuple[Constant, ...] = (
     Constant("CONTROL_MESSAGE_LIMIT", 256 * 1024, "Most bytes of a control message."),
     Constant("RESPONSE_HEAD_LIMIT", 256 * 1024, "Most bytes of a response head."),
     Constant("FRAME_DATA_LIMIT", 0x7FFFFFFF, "Most bytes of one data frame."),
+    Constant("TAIL_DIGITS", 6, "Digits of JUMPSEAT_TAIL, which is always so long."),
     Constant("ROUTE_LENGTH", 16, "Hexadecimal digits of a route, the name of a worker's own socket."),
     Constant("ERROR_ID_LENGTH", 8, "Hexadecimal digits of an error id."),
+    Constant("SCOREBOARD_SLOT_SIZE", 129 * 512, "Bytes of one worker's slot of a scoreboard."),
     Constant(
         "ERROR_PAGE_POLICY",
         "default-src 'none'; style-src 'unsafe-inline'",

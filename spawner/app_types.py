@@ -22,7 +22,8 @@ CAPABILITIES = {
     "framed-body": "takes the body of a request in frames, whose length nobody knows",
     "frames": "sends the body of a response in frames, so that a cut one is seen",
     "http": "speaks HTTP/1.1 instead of SCGI",
-    "keep-alive": "with `http`: takes another request on the same connection",
+    "keep-alive": "takes another request on the same connection",
+    "tail": "knows the tail of a request head by its bytes, and does not read it again",
     "token": "checks that a request comes from who knows the app's token",  # nosec B105  # a capability
 }
 #: The capability that says which of the two protocols is spoken. All others are additions to it.
@@ -54,7 +55,7 @@ APP_TYPES = {
         program="ruby/start.rb",
         forks=True,
         supervised=False,
-        capabilities=frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "keep-alive", "token")),
+        capabilities=frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "keep-alive", "tail", "token")),
     ),
     "node": AppType(
         interpreter="nodejs",

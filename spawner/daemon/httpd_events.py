@@ -87,7 +87,7 @@ class HttpdEventHandlers:
         # A child that registers an app again did not find the socket: a cleaner may have removed it.
         if not os.path.lexists(resources.path):
             self._check_directory()
-        return GroupAddress(resources.path, resources.token, capabilities)
+        return GroupAddress(resources.path, resources.token, capabilities, resources.scoreboard.descriptor)
 
     def on_queue_full(self, key: str, count: int) -> None:
         """A child of httpd has answered requests of an app 503."""

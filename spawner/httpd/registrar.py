@@ -8,7 +8,7 @@ import hmac
 import os
 import socket
 from dataclasses import dataclass
-from typing import AbstractSet, Callable
+from typing import AbstractSet, Callable, Sequence
 
 from spawner.errors import InternalError, JumpseatError, PeerError
 from spawner.httpd.register_message import registration_from
@@ -28,11 +28,13 @@ class GroupAddress:
 
     :ivar app_token: the secret that the group's workers ask for.
     :ivar capabilities: what the child may use of its loader (docs/protocol.md, section 4).
+    :ivar scoreboard: descriptor of the group's scoreboard, which stays the group's.
     """
 
     socket_path: str
     app_token: str
     capabilities: AbstractSet[str]
+    scoreboard: int
 
 
 _TIMEOUT = 10.0  # seconds for a child that has connected to send its message
@@ -104,13 +106,16 @@ class Registrar:
         except OSError:
             packet = None
         if packet is not None:
-            answer = self._handle(packet)
-            if answer:
-                self._answer(sock, answer)
+            fields, descriptors = self._handle(packet)
+            if fields:
+                self._answer(sock, fields, descriptors)
         self._close(sock)
 
-    def _handle(self, packet: Packet) -> list[tuple[str, str]]:
-        """The answer to a message; empty if it has none. A refusal fails one request, never the spawner."""
+    def _handle(self, packet: Packet) -> tuple[list[tuple[str, str]], tuple[int, ...]]:
+        """The answer to a message, and the descriptors that go with it; empty if it has none.
+
+        A refusal fails one request, never the spawner.
+        """
         try:
             if packet.type not in ("register", "queue_full"):
                 raise PeerError("message %r instead of a registration" % packet.type)
@@ -118,23 +123,24 @@ class Registrar:
                 raise PeerError("the registration has not this instance's token")
             if packet.type == "queue_full":
                 self._on_queue_full(packet.get("group"), packet.number("count"))
-                return []
+                return [], ()
             address = self._register(registration_from(packet.fields))
         except InternalError:
             raise
         except JumpseatError as error:
             self._log.error(3004, "registration of %s refused: %s" % (packet.get("group") or "an app", error))
-            return [("type", "refused"), ("reason", str(error).splitlines()[0])]
-        return [
+            return [("type", "refused"), ("reason", str(error).splitlines()[0])], ()
+        fields = [
             ("type", "registered"),
             ("socket", address.socket_path),
             ("app_token", address.app_token),
             ("capabilities", " ".join(sorted(address.capabilities))),
         ]
+        return fields, (address.scoreboard,)
 
-    def _answer(self, sock: socket.socket, fields: list[tuple[str, str]]) -> None:
+    def _answer(self, sock: socket.socket, fields: list[tuple[str, str]], descriptors: Sequence[int] = ()) -> None:
         with contextlib.suppress(OSError):  # the child has gone
-            packets.send(sock, fields)
+            packets.send(sock, fields, descriptors)
         self._close(sock)
 
     def _close(self, sock: socket.socket) -> None:

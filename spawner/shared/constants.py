@@ -18,11 +18,17 @@ RESPONSE_HEAD_LIMIT = 262144
 # Most bytes of one data frame.
 FRAME_DATA_LIMIT = 2147483647
 
+# Digits of JUMPSEAT_TAIL, which is always so long.
+TAIL_DIGITS = 6
+
 # Hexadecimal digits of a route, the name of a worker's own socket.
 ROUTE_LENGTH = 16
 
 # Hexadecimal digits of an error id.
 ERROR_ID_LENGTH = 8
+
+# Bytes of one worker's slot of a scoreboard.
+SCOREBOARD_SLOT_SIZE = 66048
 
 # Content-Security-Policy of each error page that the server writes: it loads nothing from elsewhere.
 ERROR_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"

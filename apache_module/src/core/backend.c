@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -91,6 +93,7 @@ passenger_backend_status passenger_backend_send(passenger_backend *backend)
         ssize_t sent = sendmsg(backend->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
             backend->descriptor_to_send = -1;
+            backend->has_sent = 1;
             drop_sent(backend, (size_t)sent);
         }
         else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -150,9 +153,16 @@ passenger_backend_status passenger_backend_receive(passenger_backend *backend, c
     /* A worker that closes with unread bytes resets the connection: for us that is its end. */
     if (received == 0 || errno == ECONNRESET) {
         backend->is_at_end = 1;
+        backend->is_reset = received < 0;
         return PASSENGER_BACKEND_CLOSED;
     }
     return errno == EAGAIN || errno == EWOULDBLOCK ? PASSENGER_BACKEND_AGAIN : PASSENGER_BACKEND_FAILED;
+}
+
+int passenger_backend_is_read(const passenger_backend *backend)
+{
+    int unread;
+    return ioctl(backend->socket, SIOCOUTQ, &unread) == 0 && unread == 0;
 }
 
 int passenger_backend_take_descriptor(passenger_backend *backend)

@@ -29,6 +29,8 @@ typedef struct passenger_backend {
     int descriptors[PASSENGER_BACKEND_DESCRIPTORS];      /* received, not yet taken, in order; owned */
     int descriptor_count;
     int is_at_end;                                       /* nothing more can be received */
+    int has_sent;                                        /* a byte has been sent */
+    int is_reset;                                        /* the worker has ended without reading all that was sent */
 } passenger_backend;
 
 /* Connects without waiting. Returns 0 or an errno: EAGAIN means that the queue is full. */
@@ -39,6 +41,9 @@ void passenger_backend_adopt(passenger_backend *backend, int socket);
 
 /* Whether a connected socket is open and has nothing to be received. */
 int passenger_backend_is_quiet(int socket);
+
+/* Whether all that was sent has been read by the worker. */
+int passenger_backend_is_read(const passenger_backend *backend);
 
 /* Queues bytes, which must stay valid until they are sent. At most PASSENGER_BACKEND_QUEUE_LENGTH runs at a time. */
 void passenger_backend_queue(passenger_backend *backend, const char *bytes, size_t length);

@@ -15,6 +15,7 @@ static const struct {
     {"expect", PASSENGER_CAPABILITY_EXPECT},
     {"http", PASSENGER_CAPABILITY_HTTP},
     {"keep-alive", PASSENGER_CAPABILITY_KEEP_ALIVE},
+    {"tail", PASSENGER_CAPABILITY_TAIL},
 };
 
 /* The capability of one word; 0 for a word that nobody here knows. */
@@ -32,7 +33,7 @@ static unsigned capability_of(const char *word, size_t length)
 static unsigned of_wire(unsigned capabilities)
 {
     unsigned missing = (capabilities & PASSENGER_CAPABILITY_HTTP) != 0
-                           ? PASSENGER_CAPABILITY_FRAMES | PASSENGER_CAPABILITY_BODY_FILE
+                           ? PASSENGER_CAPABILITY_FRAMES | PASSENGER_CAPABILITY_BODY_FILE | PASSENGER_CAPABILITY_TAIL
                            : 0;
     return capabilities & ~missing;
 }

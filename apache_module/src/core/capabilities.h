@@ -15,7 +15,8 @@ typedef enum passenger_capability {
     PASSENGER_CAPABILITY_ACKNOWLEDGE = 1 << 4,   /* `acknowledge`: it says when it accepts a request */
     PASSENGER_CAPABILITY_EXPECT = 1 << 5,        /* `expect`: it says when the client is to get `100 Continue` */
     PASSENGER_CAPABILITY_HTTP = 1 << 6,          /* `http`: it speaks HTTP/1.1 instead of SCGI */
-    PASSENGER_CAPABILITY_KEEP_ALIVE = 1 << 7     /* `keep-alive`: of HTTP: connections may be kept */
+    PASSENGER_CAPABILITY_KEEP_ALIVE = 1 << 7,    /* `keep-alive`: connections may be kept */
+    PASSENGER_CAPABILITY_TAIL = 1 << 8           /* `tail`: heads may end with a tail */
 } passenger_capability;
 
 /* The set that `words`, separated by spaces, name. Unknown words are ignored: they are for other clients, or for newer

@@ -4,7 +4,7 @@
 
 static const uint32_t FILE_MARK = 0xffffffffu;
 static const uint32_t FAILURE_MARK = 0xfffffffeu;
-static const uint32_t KEPT_MARK = 0xfffffffdu;
+static const uint32_t KEPT_MARK = 0xfffffffdu;    /* the end, and the connection is kept */
 
 void passenger_frames_begin(passenger_frames *frames)
 {
@@ -125,9 +125,16 @@ passenger_frame_event passenger_frames_next(passenger_frames *frames, const unsi
             }
             return take_failure(frames);
         }
+        if (mark == KEPT_MARK) {
+            if (!fill_header(frames, PASSENGER_KEPT_FRAME_SIZE, bytes, length)) {
+                return PASSENGER_FRAME_MORE;
+            }
+            frames->is_kept = 1;
+            frames->slot = (uint32_t)big_endian(frames->header + PASSENGER_FRAME_HEADER_SIZE, 4);
+            return finish(frames, PASSENGER_FRAME_END);
+        }
         frames->header_used = 0;
-        if (mark == 0 || mark == KEPT_MARK) {
-            frames->is_kept = mark == KEPT_MARK;
+        if (mark == 0) {
             return finish(frames, PASSENGER_FRAME_END);
         }
         if (mark > PASSENGER_FRAME_DATA_LIMIT) {

@@ -14,6 +14,7 @@
 
 enum {
     PASSENGER_FRAME_HEADER_SIZE = 4,            /* of a data or end frame */
+    PASSENGER_KEPT_FRAME_SIZE = 8,              /* of an end frame behind which the connection is kept, whole */
     PASSENGER_FILE_FRAME_SIZE = 20,             /* of a file frame, whole */
     PASSENGER_FAILURE_FRAME_SIZE = 4 + PASSENGER_ERROR_ID_LENGTH    /* of a failure frame, whole */
 };
@@ -36,6 +37,7 @@ typedef struct passenger_frames {
     passenger_frame_event finished;   /* MORE while the body goes on; then END, FAILURE or the refusal, for good */
 
     int is_kept;                      /* after END: the worker takes another request on the connection */
+    uint32_t slot;                    /* if `is_kept`: which worker it is */
 
     const unsigned char *data;        /* valid after DATA; points into what was fed */
     size_t length;

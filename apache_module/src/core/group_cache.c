@@ -31,11 +31,17 @@ static entry *entry_at(const apr_hash_index_t *position)
     return apr_hash_this_val((apr_hash_index_t *)position);
 }
 
+static void free_entry(entry *freed)
+{
+    passenger_worker_load_release(freed->address.load);
+    free(freed);
+}
+
 static apr_status_t free_entries(void *data)
 {
     passenger_group_cache *cache = data;
     for (apr_hash_index_t *at = apr_hash_first(NULL, cache->entries); at != NULL; at = apr_hash_next(at)) {
-        free(entry_at(at));
+        free_entry(entry_at(at));
     }
     return APR_SUCCESS;
 }
@@ -67,7 +73,7 @@ int passenger_group_cache_find(passenger_group_cache *cache, const char *key, pa
 static void remove_entry(passenger_group_cache *cache, entry *removed)
 {
     apr_hash_set(cache->entries, removed->texts, APR_HASH_KEY_STRING, NULL);
-    free(removed);
+    free_entry(removed);
 }
 
 static entry *least_recently_used(passenger_group_cache *cache)
@@ -90,6 +96,7 @@ static entry *create_entry(const char *key, passenger_group_address address)
     entry *created = malloc(sizeof(*created) + key_size + path_size + token_size);
     if (created != NULL) {
         created->address = address;
+        passenger_worker_load_hold(address.load);
         memcpy(created->texts, key, key_size);
         created->address.socket_path = memcpy(created->texts + key_size, address.socket_path, path_size);
         created->address.token = memcpy(created->texts + key_size + path_size, address.token, token_size);

@@ -12,6 +12,8 @@
 
 #include <apr_pools.h>
 
+#include "core/worker_load.h"
+
 typedef struct passenger_group_cache passenger_group_cache;
 
 /* Points into the cache: copy it before the lock is released. */
@@ -19,6 +21,7 @@ typedef struct passenger_group_address {
     const char *socket_path;
     const char *token;
     unsigned capabilities;    /* of the group's loader; see capabilities.h */
+    passenger_worker_load *load;   /* what is known of its workers; NULL: nothing. A reference, of whoever has the address */
     uint64_t restart_file;    /* a digest of how the restart file stood before the spawner was asked; 0: nobody looked */
 } passenger_group_address;
 
@@ -26,10 +29,10 @@ typedef struct passenger_group_address {
  * which other threads may use; the end of `parent` frees it with all entries. */
 passenger_group_cache *passenger_group_cache_create(apr_pool_t *parent, size_t capacity);
 
-/* Returns 1 and fills `address` when `key` is known. */
+/* Returns 1 and fills `address` when `key` is known. `load` stays the cache's: hold it before the lock is released. */
 int passenger_group_cache_find(passenger_group_cache *cache, const char *key, passenger_group_address *address);
 
-/* Copies key and address into the cache, replacing what it knew. Returns 0 without memory (the cache is unchanged). */
+/* Copies key and address into the cache, with a reference of its own to `load`, replacing what it knew. Returns 0 without memory (the cache is unchanged). */
 int passenger_group_cache_store(passenger_group_cache *cache, const char *key, passenger_group_address address);
 
 /* Removes `key`, but only while it has this address: another thread may have stored a newer one. */

@@ -36,6 +36,17 @@ void passenger_message_add_number(passenger_message *message, const char *name, 
     passenger_message_add(message, name, apr_psprintf(message->pool, "%" APR_INT64_T_FMT, number));
 }
 
+void passenger_message_end_tail(passenger_message *message, int first)
+{
+    size_t size = sizeof("JUMPSEAT_TAIL") + PASSENGER_TAIL_DIGITS + 1;
+    for (int index = first; index < message->fields->nelts; index++) {
+        const passenger_field *field = &APR_ARRAY_IDX(message->fields, index, passenger_field);
+        size += field->name_length + field->value_length + 2;
+    }
+    passenger_message_add(message, "JUMPSEAT_TAIL",
+                          apr_psprintf(message->pool, "%0*" APR_SIZE_T_FMT, PASSENGER_TAIL_DIGITS, size));
+}
+
 int passenger_message_has(const passenger_message *message, const char *name)
 {
     for (int index = 0; index < message->fields->nelts; index++) {

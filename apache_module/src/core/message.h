@@ -30,6 +30,9 @@ void passenger_message_add(passenger_message *message, const char *name, const c
 /* Adds a field whose value is a decimal number. */
 void passenger_message_add_number(passenger_message *message, const char *name, apr_int64_t number);
 
+/* Adds the last field of a request head: how many bytes the fields from `first` on take, with this one. */
+void passenger_message_end_tail(passenger_message *message, int first);
+
 /* Whether there is a field of that name. Looks at all fields, so it is not for the many names that a client sends. */
 int passenger_message_has(const passenger_message *message, const char *name);
 

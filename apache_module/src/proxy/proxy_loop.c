@@ -95,21 +95,37 @@ static void send_response(passenger_proxy *proxy, int flush)
     proxy->unflushed_since = flush ? 0 : passenger_monotonic_now();
 }
 
+/* The worker will not take the request any more. */
+static void set_not_taken(passenger_proxy *proxy)
+{
+    proxy->outcome = proxy->may_go_elsewhere ? PASSENGER_PROXY_NOT_ACCEPTED : PASSENGER_PROXY_QUEUE_TIMEOUT;
+}
+
 static void set_timeout(passenger_proxy *proxy, passenger_time_state state)
 {
     if (state == PASSENGER_QUEUE_TIMEOUT) {
-        proxy->outcome = PASSENGER_PROXY_QUEUE_TIMEOUT;
+        set_not_taken(proxy);
     }
     else if (state == PASSENGER_REQUEST_TIMEOUT) {
         proxy->outcome = PASSENGER_PROXY_REQUEST_TIMEOUT;
     }
 }
 
+/* Whether the worker has closed a kept connection without the request, or with one that may be sent again. */
+static int has_closed_before(const passenger_proxy *proxy)
+{
+    const passenger_backend *backend = proxy->backend;
+    if (proxy->reuse == PASSENGER_REUSE_NONE || proxy->has_received) {
+        return 0;
+    }
+    return proxy->reuse == PASSENGER_REUSE_REPEATABLE || !backend->has_sent || backend->is_reset;
+}
+
 /* The worker has closed the connection: before it accepted the request, because its time was over, or in its answer. */
 static void end_response(passenger_proxy *proxy, passenger_backend_status status)
 {
     const passenger_time_limits *limits = proxy->limits;
-    if (proxy->is_reused && !proxy->has_received && !is_over(proxy)) {
+    if (has_closed_before(proxy) && !is_over(proxy)) {
         proxy->outcome = PASSENGER_PROXY_NOT_ACCEPTED;
         return;
     }
@@ -131,17 +147,23 @@ static void end_response(passenger_proxy *proxy, passenger_backend_status status
     }
 }
 
+/* Whether the worker's beginning with the request has to be noted. */
+static int waits_for_start(const passenger_proxy *proxy)
+{
+    return proxy->wants_acknowledgement || proxy->may_go_elsewhere;
+}
+
 /* Parses what has just come, and notes what has begun with it: the worker's time, the response. */
 static void parse_response(passenger_proxy *proxy, const char *bytes, size_t length)
 {
     passenger_response_parser *parser = &proxy->parser;
     passenger_response_parser_feed(parser, bytes, length);
     passenger_proxy_log_fault(proxy);
-    if (proxy->wants_acknowledgement && (parser->is_acknowledged || parser->state != PASSENGER_RESPONSE_HEAD)) {
+    if (waits_for_start(proxy) && (parser->is_acknowledged || parser->state != PASSENGER_RESPONSE_HEAD)) {
         passenger_time_limits_accept(proxy->limits, passenger_monotonic_now());
     }
     if (parser->is_too_late) {
-        proxy->outcome = PASSENGER_PROXY_QUEUE_TIMEOUT;
+        set_not_taken(proxy);
     }
     if (!proxy->has_head
         && (parser->state == PASSENGER_RESPONSE_BODY || parser->state == PASSENGER_RESPONSE_COMPLETE)) {
@@ -311,13 +333,19 @@ static int receive_more(void *proxy)
     return !is_over(proxy) && receive_response(proxy);
 }
 
-/* Checks the limits of the request. */
+/* Checks the limits of the request. Without an acknowledgement, a worker has begun with what it has read by then: it
+ * looks at the clock after reading. */
 static void check_limits(passenger_proxy *proxy)
 {
     const passenger_time_source source = {.now = present_time, .receive = receive_more, .context = proxy};
     passenger_time_state state = PASSENGER_TIME_LEFT;
     if (!is_answered(proxy)) {
         state = passenger_time_limits_check(proxy->limits, &source);
+    }
+    if (state == PASSENGER_QUEUE_TIMEOUT && !proxy->wants_acknowledgement
+        && passenger_backend_is_read(proxy->backend)) {
+        passenger_time_limits_accept(proxy->limits, passenger_monotonic_now());
+        return;
     }
     if (!is_over(proxy)) {
         set_timeout(proxy, state);
@@ -352,7 +380,7 @@ static void begin(passenger_proxy *proxy)
     passenger_request_sender_begin(&proxy->sender, r, proxy->backend, proxy->body, proxy->capabilities);
     passenger_output_buffer_begin(&proxy->output, r);
     passenger_response_parser_begin(&proxy->parser, r, proxy->backend, proxy->output.brigade, proxy->capabilities);
-    proxy->parser.head.acknowledgement_allowed = proxy->wants_acknowledgement;
+    proxy->parser.head.acknowledgement_allowed = waits_for_start(proxy);
     proxy->parser.head.continue_allowed = proxy->sender.continue_at != 0;
 }
 
@@ -361,7 +389,7 @@ static void release_backend(passenger_proxy *proxy)
 {
     if (proxy->keep_as != NULL && proxy->parser.may_keep_connection
         && proxy->parser.state == PASSENGER_RESPONSE_COMPLETE && passenger_request_sender_is_done(&proxy->sender)) {
-        passenger_idle_connections_put(proxy->keep_as, proxy->backend);
+        passenger_idle_connections_put(proxy->keep_as, proxy->parser.slot, proxy->backend);
     }
     passenger_request_sender_stop(&proxy->sender);
     passenger_backend_close(proxy->backend);

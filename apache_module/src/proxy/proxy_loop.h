@@ -25,6 +25,13 @@ typedef enum passenger_proxy_outcome {
     PASSENGER_PROXY_REQUEST_TIMEOUT    /* the worker has not answered in time */
 } passenger_proxy_outcome;
 
+/* What is known of the request when its connection ends before anything has come from the worker. */
+typedef enum passenger_reuse {
+    PASSENGER_REUSE_NONE,            /* a new connection: the worker has it */
+    PASSENGER_REUSE_REPEATABLE,      /* a kept one: it may be sent once more, whatever the worker has done */
+    PASSENGER_REUSE_READ_AT_ONCE     /* a kept one: the worker has read all of it, or nothing and the kernel says so */
+} passenger_reuse;
+
 typedef struct passenger_proxy {
     /* Set by the caller. */
     request_rec *r;
@@ -36,7 +43,8 @@ typedef struct passenger_proxy {
     unsigned capabilities;                      /* of the app's loader; see capabilities.h */
     int wants_acknowledgement;                  /* the worker was asked to say when it accepts the request */
     const char *keep_as;                        /* the socket's path, by which the connection is kept; NULL: it is not */
-    int is_reused;                              /* the connection was kept: the worker may have closed it by now */
+    passenger_reuse reuse;                      /* of the connection */
+    int may_go_elsewhere;                       /* if the worker has not taken the request by limits->start_before */
 
     /* Set by the loop; zero before. Times are those of passenger_monotonic_now(). */
     passenger_proxy_outcome outcome;

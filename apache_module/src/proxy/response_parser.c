@@ -250,6 +250,7 @@ static void end_body(passenger_response_parser *parser)
     parser->may_keep_connection = parser->head.is_http
                                       ? is_framed_by_http(parser) && !parser->head.is_last && !parser->is_bodyless
                                       : parser->frames.is_kept;
+    parser->slot = parser->frames.is_kept ? (int)parser->frames.slot : PASSENGER_NO_WORKER;
 }
 
 /* The same of a body of HTTP. */

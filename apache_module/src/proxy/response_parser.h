@@ -16,6 +16,7 @@
 #include "core/frames.h"
 #include "core/http_body.h"
 #include "core/response_head.h"
+#include "core/worker_load.h"
 
 /* In this order: nothing more is expected from the worker in the states behind BODY. */
 typedef enum passenger_response_state {
@@ -58,6 +59,7 @@ typedef struct passenger_response_parser {
     int is_too_late;                  /* and has then found that this was too late, and not called the app */
     int wants_continue;               /* the worker reads the body: the client may get `100`; the caller resets it */
     int may_keep_connection;          /* COMPLETE: the worker's connection takes another request */
+    int slot;                         /* then: which worker it is, or PASSENGER_NO_WORKER */
 } passenger_response_parser;
 
 /* Begins with an empty response. Its body comes in frames or raw, or as HTTP frames it, as the loader's capabilities and

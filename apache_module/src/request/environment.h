@@ -15,10 +15,13 @@
  * Slashes that httpd has decoded (AllowEncodedSlashes On) stay decoded, unless PassengerAllowEncodedSlashes is on. */
 const char *passenger_environment_target(request_rec *r, const passenger_mapping *mapping);
 
-/* The request's variables as the head of a request: CONTENT_LENGTH (`content_length`, 0 for none) first.
+/* The variables of this request as the head of a request, without those of the tail: CONTENT_LENGTH (`content_length`, 0 for none) first.
  * Variables that modules and SetEnv left in r->subprocess_env come last and never replace one of the server's. */
 passenger_message *passenger_environment_of(request_rec *r, const passenger_mapping *mapping,
                                             apr_off_t content_length);
+
+/* Adds the variables that are the same for many requests: those of the server, the connection and the app. */
+void passenger_environment_add_tail(passenger_message *head, request_rec *r, const passenger_mapping *mapping);
 
 /* Whether the client came by TLS, or the administrator says so (SetEnvIf HTTPS, behind a proxy that ends TLS). */
 int passenger_environment_is_https(request_rec *r);

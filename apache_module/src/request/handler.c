@@ -23,7 +23,11 @@ APLOG_USE_MODULE(passenger);
 
 enum {
     CONNECT_ATTEMPTS = 3,
-    FORWARD_ATTEMPTS = 3        /* of one request, to workers that end before they accept it */
+    FORWARD_ATTEMPTS = 3,       /* of one request, to workers that end before they accept it */
+    ONE_READ = 16 * 1024,       /* bytes: what a worker reads of a request at once on a kept connection */
+    KEPT_BODY_LIMIT = 8 * 1024, /* bytes: a longer body needs a new connection */
+    RACE_MILLISECONDS = 2,      /* how long a request waits for a worker that was free, and may just have got another */
+    BUSY_MILLISECONDS = 20      /* the same for one that was expected to be free sooner */
 };
 
 /* A request on its way to a worker. */
@@ -36,8 +40,9 @@ typedef struct forward_context {
     passenger_sticky_session session;
     passenger_time_limits limits;
     const char *connected_to;    /* the path of the socket */
-    int may_reuse;               /* a kept connection will do */
-    int is_reused;               /* connected by one */
+    int may_reuse;               /* no kept connection has failed yet */
+    int is_read_at_once;         /* the request is short enough for a worker to read all of it or nothing */
+    passenger_kept_connection kept;   /* how it is connected */
     int is_to_own_socket;        /* connected to the socket of the worker that the client's cookie names */
 } forward_context;
 
@@ -71,10 +76,21 @@ static void begin_limits(forward_context *ctx)
                                 passenger_dir_max_request_time(options));
 }
 
-/* Whether a kept connection will do: for a request that may be sent twice, if the worker closes it meanwhile. */
-static int may_reuse(const request_rec *r, const passenger_request_body *body)
+/* Whether a kept connection will do. A worker may close it at any moment. If it speaks HTTP, nobody knows then whether it
+ * has read the request: it must be one that may be sent twice. Otherwise it must be one that is read at once or not at
+ * all (docs/decisions/032-kept-connections.md). */
+static int may_use_kept(const forward_context *ctx)
 {
-    return body->kind == PASSENGER_BODY_NONE && (r->method_number == M_GET || r->method_number == M_OPTIONS);
+    const passenger_request_body *body = ctx->body;
+    if (!ctx->may_reuse || !can(ctx, PASSENGER_CAPABILITY_KEEP_ALIVE)) {
+        return 0;
+    }
+    if (can(ctx, PASSENGER_CAPABILITY_HTTP)) {
+        return body->kind == PASSENGER_BODY_NONE
+               && (ctx->r->method_number == M_GET || ctx->r->method_number == M_OPTIONS);
+    }
+    return body->kind == PASSENGER_BODY_NONE
+           || (body->kind == PASSENGER_BODY_MEMORY && body->is_finished && body->length <= KEPT_BODY_LIMIT);
 }
 
 /* 1. Connecting. */
@@ -125,10 +141,24 @@ static int find_group(forward_context *ctx)
 /* Connects to the socket at `path`, if possible by a connection that was kept. Returns 0 or an errno. */
 static int connect_to_socket(forward_context *ctx, const char *path)
 {
+    /* A worker that the client's cookie names is waited for. */
+    passenger_worker_load *load = path == ctx->group.address.socket_path ? ctx->group.address.load : NULL;
     ctx->connected_to = path;
-    ctx->is_reused = ctx->may_reuse && can(ctx, PASSENGER_CAPABILITY_KEEP_ALIVE)
-                     && passenger_idle_connections_take(path, &ctx->backend);
-    return ctx->is_reused ? 0 : passenger_backend_connect(&ctx->backend, path);
+    if (may_use_kept(ctx) && passenger_idle_connections_take(path, load, &ctx->backend, &ctx->kept)) {
+        return 0;
+    }
+    return passenger_backend_connect(&ctx->backend, path);
+}
+
+/* Until when the worker at the end of a kept connection may take the request: after that it goes elsewhere. 0: as long as
+ * any worker may. */
+static int64_t kept_deadline(const forward_context *ctx)
+{
+    if (ctx->kept.load == NULL) {
+        return 0;
+    }
+    return passenger_monotonic_now()
+           + apr_time_from_msec(ctx->kept.worker_is_busy ? BUSY_MILLISECONDS : RACE_MILLISECONDS);
 }
 
 /* Connects to the group's socket; asks the spawner again when the socket is not there any more. */
@@ -173,18 +203,13 @@ static int connect_to_app(forward_context *ctx, int is_first)
 
 /* 2. The head of the request. */
 
-/* Asks the worker to acknowledge the request, and tells it how much time there is. */
-static void add_acknowledgement(const forward_context *ctx, passenger_message *head)
+/* Tells the worker until when it may begin the request. */
+static void add_start_before(const forward_context *ctx, const passenger_time_limits *limits, passenger_message *head)
 {
-    const passenger_time_limits *limits = &ctx->limits;
-    passenger_message_add(head, "JUMPSEAT_ACKNOWLEDGE", "1");
     if (limits->start_before != 0) {
         /* In nanoseconds. */
         passenger_message_add(head, "JUMPSEAT_START_BEFORE",
                               apr_psprintf(ctx->r->pool, "%" APR_INT64_T_FMT "000", (apr_int64_t)limits->start_before));
-    }
-    if (limits->request_time != 0) {
-        passenger_message_add_number(head, "JUMPSEAT_TIME_LIMIT", apr_time_as_msec(limits->request_time));
     }
 }
 
@@ -196,7 +221,10 @@ static void add_extensions(const forward_context *ctx, passenger_message *head)
         passenger_message_add(head, "JUMPSEAT_TOKEN", ctx->group.address.token);
     }
     if (wants_acknowledgement(ctx)) {
-        add_acknowledgement(ctx, head);
+        passenger_message_add(head, "JUMPSEAT_ACKNOWLEDGE", "1");
+        if (ctx->limits.request_time != 0) {
+            passenger_message_add_number(head, "JUMPSEAT_TIME_LIMIT", apr_time_as_msec(ctx->limits.request_time));
+        }
     }
 }
 
@@ -229,20 +257,34 @@ static int answer_too_long_head(const forward_context *ctx)
     return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
 }
 
-static int encode_scgi_head(const forward_context *ctx, const char **bytes, size_t *size)
+/* The tail of the head is the same for many requests of the app: a loader that knows it need not read it again. */
+static int encode_scgi_head(const forward_context *ctx, const passenger_time_limits *limits, const char **bytes,
+                            size_t *size)
 {
     passenger_message *head = passenger_environment_of(ctx->r, ctx->mapping, ctx->body->length);
+    if (wants_acknowledgement(ctx) || ctx->kept.load != NULL) {
+        add_start_before(ctx, limits, head);
+    }
+    int tail = head->fields->nelts;
+    passenger_environment_add_tail(head, ctx->r, ctx->mapping);
     add_extensions_of_scgi(ctx, head);
     add_extensions(ctx, head);
+    if (can(ctx, PASSENGER_CAPABILITY_TAIL)) {
+        passenger_message_end_tail(head, tail);
+    }
     *bytes = passenger_message_encode(head, PASSENGER_REQUEST_HEAD_LIMIT, size);
     return *bytes != NULL ? OK : answer_too_long_head(ctx);
 }
 
-static int encode_http_head(const forward_context *ctx, const char **bytes, size_t *size)
+static int encode_http_head(const forward_context *ctx, const passenger_time_limits *limits, const char **bytes,
+                            size_t *size)
 {
     passenger_message *extensions = passenger_message_create(ctx->r->pool, 4);
     passenger_http_request head = passenger_http_head_of(ctx->r, ctx->mapping, ctx->body);
     add_extensions(ctx, extensions);
+    if (wants_acknowledgement(ctx)) {
+        add_start_before(ctx, limits, extensions);
+    }
     head.extensions = extensions;
     head.expects_continue = wants_expectation(ctx);
     head.may_be_kept = can(ctx, PASSENGER_CAPABILITY_KEEP_ALIVE);
@@ -260,16 +302,18 @@ static int encode_http_head(const forward_context *ctx, const char **bytes, size
 }
 
 /* Encodes the request's head and queues it, with a body in memory or the descriptor of its file. */
-static int queue_request(forward_context *ctx)
+static int queue_request(forward_context *ctx, const passenger_time_limits *limits)
 {
     passenger_request_body *body = ctx->body;
     const char *bytes;
     size_t size;
     body->is_chunked = can(ctx, PASSENGER_CAPABILITY_HTTP);
-    int status = body->is_chunked ? encode_http_head(ctx, &bytes, &size) : encode_scgi_head(ctx, &bytes, &size);
+    int status = body->is_chunked ? encode_http_head(ctx, limits, &bytes, &size)
+                                  : encode_scgi_head(ctx, limits, &bytes, &size);
     if (status != OK) {
         return status;
     }
+    ctx->is_read_at_once = !body->is_chunked && size + (size_t)body->length <= ONE_READ;
     passenger_backend_queue(&ctx->backend, bytes, size);
     ctx->backend.descriptor_to_send = can(ctx, PASSENGER_CAPABILITY_BODY_FILE) ? body->descriptor : -1;
     if (body->kind == PASSENGER_BODY_MEMORY && body->length > 0) {
@@ -280,26 +324,51 @@ static int queue_request(forward_context *ctx)
 
 /* 3. Forwarding. */
 
+/* What the end of the connection says about the request. */
+static passenger_reuse reuse_of(const forward_context *ctx)
+{
+    if (!ctx->kept.is_kept) {
+        return PASSENGER_REUSE_NONE;
+    }
+    if (can(ctx, PASSENGER_CAPABILITY_HTTP)) {
+        return PASSENGER_REUSE_REPEATABLE;
+    }
+    return ctx->is_read_at_once ? PASSENGER_REUSE_READ_AT_ONCE : PASSENGER_REUSE_NONE;
+}
+
+/* The times of one attempt. */
+static passenger_time_limits limits_of_attempt(const forward_context *ctx)
+{
+    passenger_time_limits limits = ctx->limits;
+    int64_t deadline = kept_deadline(ctx);
+    if (!can(ctx, PASSENGER_CAPABILITY_ACKNOWLEDGE)) {
+        passenger_time_limits_send(&limits, passenger_monotonic_now());
+    }
+    if (deadline != 0 && (limits.start_before == 0 || deadline < limits.start_before)) {
+        limits.start_before = deadline;
+    }
+    return limits;
+}
+
 /* One attempt. `*accepted` is 0 when the worker has ended before it accepted the request. */
 static int attempt(forward_context *ctx, int is_first, int *accepted)
 {
     passenger_proxy proxy = {.r = ctx->r, .backend = &ctx->backend, .body = ctx->body, .session = &ctx->session};
-    passenger_time_limits limits;
     int status;
     *accepted = 1;
-    if ((status = connect_to_app(ctx, is_first)) == OK && (status = queue_request(ctx)) == OK) {
-        limits = ctx->limits;
-        proxy.app = ctx->group.key;
-        proxy.limits = &limits;
-        proxy.capabilities = ctx->group.address.capabilities;
-        proxy.wants_acknowledgement = wants_acknowledgement(ctx);
-        proxy.keep_as = can(ctx, PASSENGER_CAPABILITY_KEEP_ALIVE) ? ctx->connected_to : NULL;
-        proxy.is_reused = ctx->is_reused;
-        if (!can(ctx, PASSENGER_CAPABILITY_ACKNOWLEDGE)) {
-            passenger_time_limits_send(&limits, passenger_monotonic_now());
+    if ((status = connect_to_app(ctx, is_first)) == OK) {
+        passenger_time_limits limits = limits_of_attempt(ctx);
+        if ((status = queue_request(ctx, &limits)) == OK) {
+            proxy.app = ctx->group.key;
+            proxy.limits = &limits;
+            proxy.capabilities = ctx->group.address.capabilities;
+            proxy.wants_acknowledgement = wants_acknowledgement(ctx);
+            proxy.keep_as = can(ctx, PASSENGER_CAPABILITY_KEEP_ALIVE) ? ctx->connected_to : NULL;
+            proxy.reuse = reuse_of(ctx);
+            proxy.may_go_elsewhere = ctx->kept.load != NULL;
+            status = passenger_proxy_run(&proxy);
+            *accepted = proxy.outcome != PASSENGER_PROXY_NOT_ACCEPTED;
         }
-        status = passenger_proxy_run(&proxy);
-        *accepted = proxy.outcome != PASSENGER_PROXY_NOT_ACCEPTED;
     }
     passenger_backend_close(&ctx->backend);
     return status;
@@ -310,19 +379,22 @@ static int attempt(forward_context *ctx, int is_first, int *accepted)
 static int forward_request(request_rec *r, const passenger_mapping *mapping, passenger_request_body *body)
 {
     const passenger_dir_options *options = passenger_options_of(r);
-    forward_context ctx = {.r = r, .mapping = mapping, .body = body, .may_reuse = may_reuse(r, body),
+    forward_context ctx = {.r = r, .mapping = mapping, .body = body, .may_reuse = 1,
                            .backend = {.socket = -1, .descriptor_to_send = -1}};
     int accepted;
     passenger_sticky_session_begin(&ctx.session, r, mapping->base_uri,
                                    passenger_dir_sticky_sessions(options) && passenger_environment_is_https(r));
     begin_limits(&ctx);
-    for (int count = 1;; count += !ctx.is_reused) {
+    for (int count = 1;; count++) {
         int status = attempt(&ctx, count == 1, &accepted);
+        int was_kept = ctx.kept.is_kept;
+        passenger_idle_connections_done(&ctx.kept);
         if (accepted) {
             return status;
         }
-        if (ctx.is_reused) {
+        if (was_kept) {
             ctx.may_reuse = 0;
+            count--;
             continue;
         }
         if (count == FORWARD_ATTEMPTS || !passenger_request_body_rewind(body)) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <http_log.h>
 #include <http_request.h>
@@ -224,6 +225,21 @@ static int may_ask(const request_rec *r, const passenger_group *group)
     return may;
 }
 
+static apr_status_t release_load(void *load)
+{
+    passenger_worker_load_release(load);
+    return APR_SUCCESS;
+}
+
+/* The request uses what is known of the group's workers, and ends the reference with its pool. */
+static void use_load(request_rec *r, passenger_group *group, passenger_worker_load *load)
+{
+    group->address.load = load;
+    if (load != NULL) {
+        apr_pool_cleanup_register(r->pool, load, release_load, apr_pool_cleanup_null);
+    }
+}
+
 /* Returns OK and the group's address, or a status, logged. `former`: an address that is good enough if the spawner does
  * not answer soon; NULL: there is none. */
 static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const apr_array_header_t *environment,
@@ -259,6 +275,10 @@ static int ask_spawner(request_rec *r, const passenger_mapping *mapping, const a
         return OK;
     }
     failure = rv == APR_SUCCESS ? failure_of(passenger_answer_read(&answer, &group->address, &reason)) : UNREACHABLE;
+    if (answer.descriptor >= 0) {
+        use_load(r, group, passenger_worker_load_open(answer.descriptor));
+        close(answer.descriptor);
+    }
     return failure == REGISTERED ? OK : report_failure(r, group->key, failure, rv, reason);
 }
 
@@ -280,6 +300,7 @@ static int find_cached(request_rec *r, passenger_group *group, int *is_current)
             group->address.socket_path = apr_pstrdup(r->pool, found.socket_path);
             group->address.token = apr_pstrdup(r->pool, found.token);
             group->address.capabilities = found.capabilities;
+            use_load(r, group, passenger_worker_load_hold(found.load));
         }
         apr_thread_mutex_unlock(child.lock);
     }

@@ -67,14 +67,29 @@ static apr_status_t wait_readable(int descriptor, int stop_event, int millisecon
     return count > 0 ? APR_SUCCESS : APR_TIMEUP;
 }
 
+/* Receives a packet of at most PASSENGER_CONTROL_MESSAGE_LIMIT bytes, and the descriptor that may come with it. Returns as
+ * recvmsg(). */
+static ssize_t receive_packet(int socket, passenger_answer *answer)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    struct iovec room = {.iov_base = answer->bytes, .iov_len = PASSENGER_CONTROL_MESSAGE_LIMIT};
+    struct msghdr message = {.msg_iov = &room, .msg_iovlen = 1, .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t received = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *header = received > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        memcpy(&answer->descriptor, CMSG_DATA(header), sizeof(int));
+    }
+    return received;
+}
+
 /* Waits for the answer's packet. */
-static apr_status_t receive(int descriptor, int stop_event, char *bytes, apr_size_t size, apr_time_t deadline,
-                            apr_size_t *length)
+static apr_status_t receive(int descriptor, int stop_event, apr_time_t deadline, passenger_answer *answer)
 {
     for (;;) {
-        ssize_t received = recv(descriptor, bytes, size, MSG_DONTWAIT);
+        ssize_t received = receive_packet(descriptor, answer);
         if (received > 0) {
-            *length = (apr_size_t)received;
+            answer->length = (apr_size_t)received;
             return APR_SUCCESS;
         }
         if (received == 0) {
@@ -90,8 +105,8 @@ static apr_status_t receive(int descriptor, int stop_event, char *bytes, apr_siz
     }
 }
 
-/* One attempt, to its end. `bytes` has room for PASSENGER_CONTROL_MESSAGE_LIMIT bytes. */
-static apr_status_t attempt(const passenger_question *question, char *bytes, apr_time_t deadline, apr_size_t *received)
+/* One attempt, to its end. `answer->bytes` has room for PASSENGER_CONTROL_MESSAGE_LIMIT bytes. */
+static apr_status_t attempt(const passenger_question *question, apr_time_t deadline, passenger_answer *answer)
 {
     int descriptor;
     apr_status_t rv = connect_to(question->path, &descriptor);
@@ -102,7 +117,7 @@ static apr_status_t attempt(const passenger_question *question, char *bytes, apr
         rv = errno;
     }
     else {
-        rv = receive(descriptor, question->stop_event, bytes, PASSENGER_CONTROL_MESSAGE_LIMIT, deadline, received);
+        rv = receive(descriptor, question->stop_event, deadline, answer);
     }
     close(descriptor);
     return rv;
@@ -117,13 +132,12 @@ static int is_temporary(apr_status_t rv)
 
 apr_status_t passenger_spawner_ask(apr_pool_t *pool, const passenger_question *question, passenger_answer *answer)
 {
-    char *bytes = apr_palloc(pool, PASSENGER_CONTROL_MESSAGE_LIMIT);
     apr_status_t rv;
-    answer->bytes = bytes;
+    *answer = (passenger_answer){.bytes = apr_palloc(pool, PASSENGER_CONTROL_MESSAGE_LIMIT), .descriptor = -1};
     for (;;) {
         apr_time_t now = passenger_monotonic_now();
         apr_time_t until = now + apr_time_from_sec(ATTEMPT_SECONDS);
-        rv = attempt(question, bytes, until < question->deadline ? until : question->deadline, &answer->length);
+        rv = attempt(question, until < question->deadline ? until : question->deadline, answer);
         if (!is_temporary(rv) || passenger_monotonic_now() >= question->deadline) {
             return rv;
         }
@@ -138,6 +152,7 @@ passenger_answer_kind passenger_answer_read(const passenger_answer *answer, pass
                                             const char **reason)
 {
     const char *type = passenger_netstring_find(answer->bytes, answer->length, "type");
+    address->load = NULL;
     address->socket_path = passenger_netstring_find(answer->bytes, answer->length, "socket");
     address->token = passenger_netstring_find(answer->bytes, answer->length, "app_token");
     address->capabilities =

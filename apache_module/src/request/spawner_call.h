@@ -19,8 +19,9 @@ typedef struct passenger_question {
 } passenger_question;
 
 typedef struct passenger_answer {
-    const char *bytes;      /* one netstring message, in the pool given */
+    char *bytes;            /* one netstring message, in the pool given */
     apr_size_t length;
+    int descriptor;         /* that came with it, the caller's; -1: none */
 } passenger_answer;
 
 /* Sends one message to the SEQPACKET socket at `path`, once, without blocking. APR_SUCCESS when it is in the spawner's

@@ -24,7 +24,7 @@ module JumpseatLoader
   # Invariants: `@retiring` and `@limit_reached` stay when they are set; all but `@work_requested` changes under
   # `@accepting`.
   class Worker
-    CAPABILITIES = %w[acknowledge body-file expect framed-body frames keep-alive token].freeze
+    CAPABILITIES = %w[acknowledge body-file expect framed-body frames keep-alive tail token].freeze
     NO_LIMIT = 1 << 62 # requests
     LINE = Listeners::CONTROL
     LIFELINE = LINE << 1
@@ -105,7 +105,7 @@ module JumpseatLoader
     def new_handler
       environment = Environment.new(@context.server_software, @context.threads, @context.multiprocess)
       reader = RequestReader.new(@context.token, environment, !AppLoader.rack3?)
-      RequestHandler.new(@context.app, reader, @context.error_responses, @listeners, @slot.route) { request_out_of_band_work }
+      RequestHandler.new(@context.app, reader, @context.error_responses, @listeners, @slot) { request_out_of_band_work }
     end
 
     def send_ready

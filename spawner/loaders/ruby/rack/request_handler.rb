@@ -17,15 +17,16 @@ module JumpseatLoader
     INTERNAL_ERROR = "500 Internal Server Error"
     REFUSED = "The request was refused."
 
-    # `listeners`: the worker's; `route`: the worker's, empty without a socket of its own; `request_out_of_band_work`:
+    # `listeners`: the worker's; `slot`: the WorkerSlot; `request_out_of_band_work`:
     # called when a response asks for it.
-    def initialize(app, reader, error_responses, listeners, route, &request_out_of_band_work)
+    def initialize(app, reader, error_responses, listeners, slot, &request_out_of_band_work)
       @app = app
       @reader = reader
       @error_responses = error_responses
       @listeners = listeners
-      @acknowledgement = "Status: 102 Processing\r\n#{"Route: #{route}\r\n" unless route.empty?}\r\n"
+      @acknowledgement = "Status: 102 Processing\r\n#{"Route: #{slot.route}\r\n" unless slot.route.empty?}\r\n"
       @request_out_of_band_work = request_out_of_band_work
+      @kept_frame = Response.kept_frame(slot.number)
       @pid = Process.pid
     end
 
@@ -37,7 +38,7 @@ module JumpseatLoader
       request = @reader.read(connection, kept)
       deadline = acknowledge(connection, request, kept)
       cell.fill(request.head, now, deadline)
-      exchange = Exchange.new(connection, request, may_keep && request.may_keep)
+      exchange = Exchange.new(connection, request, may_keep && request.may_keep ? @kept_frame : nil)
       call(exchange)
       @is_kept = exchange.response.kept? && !exchange.taken_over
       is_released = exchange.taken_over || @is_kept
@@ -65,10 +66,11 @@ module JumpseatLoader
       attr_reader :connection, :request, :response
       attr_accessor :taken_over
 
-      def initialize(connection, request, may_keep)
+      # `kept_frame`: of the response's end, if the connection may be kept.
+      def initialize(connection, request, kept_frame)
         @connection = connection
         @request = request
-        @response = Response.new(connection, request.framed, request.env["REQUEST_METHOD"], may_keep)
+        @response = Response.new(connection, request.framed, request.env["REQUEST_METHOD"], kept_frame)
         @taken_over = false
         request.env["rack.hijack"] = -> { hijack }
       end
@@ -250,7 +252,7 @@ module JumpseatLoader
 
     def refuse(connection, error)
       AppLog.log("jumpseat: refused a request: #{error.message}")
-      response = Response.new(connection, error.framed, "GET", false)
+      response = Response.new(connection, error.framed, "GET", nil)
       send_error(response, error.status, nil, *ErrorResponses.plain(error.status, REFUSED))
     end
 

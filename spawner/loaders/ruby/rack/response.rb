@@ -14,7 +14,7 @@ module JumpseatLoader
   # nothing is sent after it. `@amid` while a frame is being sent: what raises in between leaves half a frame.
   class Response
     END_FRAME = "\0\0\0\0".b.freeze
-    KEPT_FRAME = "\xff\xff\xff\xfd".b.freeze # the end of the body, and the connection takes another request
+    KEPT_MARK = 0xfffffffd
     FILE_MARK = 0xffffffff
     FAILURE_MARK = "\xff\xff\xff\xfe".b.freeze
     LONGEST_FRAME = 1 << 30
@@ -24,12 +24,17 @@ module JumpseatLoader
     # How many bytes the app gave beyond its Content-Length, or its last chunk.
     attr_reader :excess, :head
 
-    # `framed`: whether the peer asked for frames; `method`: the request's; `may_keep`: whether the connection may take
-    # another request.
-    def initialize(connection, framed, method, may_keep)
+    # Returns the end frame of a worker that takes another request on the connection. `slot`: its number.
+    def self.kept_frame(slot)
+      [KEPT_MARK, slot].pack("N2").freeze
+    end
+
+    # `framed`: whether the peer asked for frames; `method`: the request's; `kept_frame`: the end frame, if the connection
+    # may take another request.
+    def initialize(connection, framed, method, kept_frame)
       @connection = connection
       @framed = framed
-      @end_frame = may_keep ? KEPT_FRAME : END_FRAME
+      @end_frame = kept_frame || END_FRAME
       @is_head_request = method == "HEAD"
       @head_sent = @ended = @amid = false
       @excess = 0
@@ -50,7 +55,7 @@ module JumpseatLoader
 
     # Whether the peer was told that the connection takes another request.
     def kept?
-      @ended && @end_frame.equal?(KEPT_FRAME)
+      @ended && !@end_frame.equal?(END_FRAME)
     end
 
     # Whether no body belongs to this response, whatever the app gives.
