@@ -380,7 +380,8 @@ static void begin(passenger_proxy *proxy)
     passenger_request_sender_begin(&proxy->sender, r, proxy->backend, proxy->body, proxy->capabilities);
     passenger_output_buffer_begin(&proxy->output, r);
     passenger_response_parser_begin(&proxy->parser, r, proxy->backend, proxy->output.brigade, proxy->capabilities);
-    proxy->parser.head.acknowledgement_allowed = waits_for_start(proxy);
+    proxy->parser.head.acknowledgement_allowed = proxy->wants_acknowledgement;
+    proxy->parser.head.too_late_allowed = proxy->may_go_elsewhere && !proxy->wants_acknowledgement;
     proxy->parser.head.continue_allowed = proxy->sender.continue_at != 0;
 }
 

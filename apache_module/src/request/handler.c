@@ -393,6 +393,9 @@ static int forward_request(request_rec *r, const passenger_mapping *mapping, pas
             return status;
         }
         if (was_kept) {
+            ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, PSGLOGNO(2136)
+                          "the worker of a kept connection has not taken the request: it gets a new connection (%s)",
+                          describe(&ctx));
             ctx.may_reuse = 0;
             count--;
             continue;

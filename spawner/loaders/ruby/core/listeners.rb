@@ -9,7 +9,7 @@ module JumpseatLoader
   # One epoll for each set of sockets that is watched at a time; the group's socket is watched exclusively, so that one
   # connection wakes one worker. The kernel passes over an epoll that nobody waits in. Only one thread may wait.
   class Listeners
-    # What `wait` returns is the sum of these.
+    # What `wait` returns: 0, or one of these; with select the sum of several.
     GROUP = 1
     OWN = 2
     CONTROL = 4 # the first of the control descriptors; the next one is 8, and so on
@@ -108,16 +108,14 @@ module JumpseatLoader
     # struct epoll_event is packed on x86-64 only.
     EVENT = /x86_64|amd64|i[3-6]86/.match?(RbConfig::CONFIG["host_cpu"]) ? "LQ" : "Lx4Q"
     EVENT_SIZE = [0, 0].pack(EVENT).bytesize
-    MOST_EVENTS = 8
 
     # `watched`: IO objects with their bits; `exclusive`: the one that is shared with other workers.
     def initialize(watched, exclusive, once)
       @exclusive = exclusive
       @kept_events = once ? IN | ONCE : IN
-      @most_events = once ? 1 : MOST_EVENTS # of kept connections only the first one is taken
       @descriptor = Native.call("epoll_create1", 0x80000) # close on exec
       @wait = Native.function("epoll_wait")
-      @events = Native.memory(EVENT_SIZE * MOST_EVENTS)
+      @event = Native.memory(EVENT_SIZE)
       @bits = watched.to_h
       @bits.each_key { |io| control(ADD, io, io.equal?(@exclusive) ? exclusive_events : IN, @bits[io]) }
       @waiting = {}
@@ -127,14 +125,10 @@ module JumpseatLoader
     end
 
     def wait(timeout)
-      count = @wait.call(@descriptor, @events, @most_events, timeout)
-      return 0 if count <= 0
+      # One at a time, so that the kernel brings them in turn.
+      return 0 if @wait.call(@descriptor, @event, 1, timeout) <= 0
 
-      @ready = nil
-      events = @events[0, EVENT_SIZE * count].unpack(count == 1 ? EVENT : EVENT * count)
-      return note(*events) if count == 1
-
-      events.each_slice(2).reduce(0) { |sum, event| sum | note(*event) }
+      note(*@event[0, EVENT_SIZE].unpack(EVENT))
     end
 
     def watch_again(io)
@@ -190,7 +184,7 @@ module JumpseatLoader
         close(connection)
         return 0
       end
-      @ready ||= connection
+      @ready = connection
       Listeners::KEPT
     end
 
