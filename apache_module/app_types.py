@@ -26,7 +26,9 @@ CAPABILITIES = {
 #: The capability that says which of the two protocols is spoken. All others are additions to it.
 WIRE = "http"
 
-_LOADER_IN_THE_APP = frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "token"))
+_LOADER_IN_THE_APP = frozenset(
+    ("acknowledge", "body-file", "expect", "framed-body", "frames", "keep-alive", "tail", "token")
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ APP_TYPES: tuple[AppType, ...] = (
         program="ruby/start.rb",
         forks=True,
         supervised=False,
-        capabilities=_LOADER_IN_THE_APP | {"keep-alive", "tail"},
+        capabilities=_LOADER_IN_THE_APP,
     ),
     AppType(
         name="node",

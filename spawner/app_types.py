@@ -48,7 +48,7 @@ APP_TYPES = {
         program="python/start.py",
         forks=True,
         supervised=False,
-        capabilities=frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "token")),
+        capabilities=frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "keep-alive", "tail", "token")),
     ),
     "rack": AppType(
         interpreter="ruby",

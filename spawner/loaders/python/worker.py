@@ -22,12 +22,13 @@ from .executors.sync_executor import SyncExecutor
 from .executors.thread_executor import ThreadExecutor
 from .worker_context import WorkerContext
 from .wsgi import tolerated
+from .wsgi.response import kept_end
 
 _RETIRE_SIGNALS = frozenset((signal.SIGTERM, signal.SIGINT))
 _NOT_ACCEPTED = frozenset((errno.EAGAIN, errno.ECONNABORTED, errno.EINTR))
 _NO_LIMIT = 1 << 62  # requests
 # What a process of this loader can do (docs/protocol.md, section 5).
-CAPABILITIES = ("acknowledge", "body-file", "expect", "framed-body", "frames", "token")
+CAPABILITIES = ("acknowledge", "body-file", "expect", "framed-body", "frames", "keep-alive", "tail", "token")
 
 Executor = Union[SyncExecutor, ThreadExecutor]
 
@@ -55,7 +56,7 @@ class Worker:
         self._out_of_band = OutOfBandExecutor(self._signals.wake)
         self._reader = context.request_reader(slot.route, RequestOutOfBandWork(self._out_of_band.request))
         control = [line.fileno(), context.lifeline, self._signals.fileno()]
-        self._listeners = Listeners(context.listener, slot.listener, control)
+        self._listeners = Listeners(context.listener, slot.listener, control, context.threads)
         tolerated.set_waker(self._signals.wake)
         self._state_changed = False
         self._retiring = False
@@ -119,12 +120,19 @@ class Worker:
     def _new_executor(self, slot_writer: SlotWriter) -> Executor:
         context, limit = self._context, self._context.max_requests or _NO_LIMIT
         application = context.app.application
+        end = kept_end(self._slot.number)
         if isinstance(slot_writer, SharedSlotWriter):
-            wake, prefer_other_workers = self._signals.wake, self._listeners.prefer_other_workers
             return ThreadExecutor(
-                context.threads, slot_writer, self._reader, application, limit, wake, prefer_other_workers
+                context.threads,
+                slot_writer,
+                self._reader,
+                application,
+                limit,
+                self._signals.wake,
+                self._listeners,
+                end,
             )
-        return SyncExecutor(slot_writer, self._reader, application, limit)
+        return SyncExecutor(slot_writer, self._reader, application, limit, self._listeners, end)
 
     def _step(self, executor: Executor, slot_writer: SlotWriter) -> bool:
         """Do what the present state asks for, until it changes; False at the end."""
@@ -165,22 +173,38 @@ class Worker:
             if len(ready) == 1 and ready[0][0] == group:
                 self._accept(listener, executor, was_queued)
             else:
-                self._handle_ready([descriptor for descriptor, _ in ready], executor, was_queued)
+                self._handle_ready(ready, executor, was_queued)
 
-    def _handle_ready(self, ready: List[int], executor: Executor, was_queued: bool) -> None:
-        """Read what has come on the control descriptors, and accept from each socket that has a connection."""
+    def _handle_ready(self, events: List[Tuple[int, int]], executor: Executor, was_queued: bool) -> None:
+        """Read what has come on the control descriptors, and take from each socket that has a connection or request."""
+        ready = [descriptor for descriptor, _ in events]
         self._read_control(ready)
         own = self._listeners.own
         own_is_ready = own is not None and own.fileno() in ready
-        if self._listeners.group.fileno() in ready and not (was_queued and self._state_changed):
+        group_is_ready = self._listeners.group.fileno() in ready
+        if group_is_ready and not (was_queued and self._state_changed):
             if was_queued and own_is_ready and self._own_socket_is_next:  # there may be capacity for one: in turn
                 self._accept_own(executor, was_queued)
                 own_is_ready = False
             if not (was_queued and self._state_changed):
-                self._accept(self._listeners.group, executor, was_queued)
+                group_is_ready = self._accept(self._listeners.group, executor, was_queued)
                 self._own_socket_is_next = True
         if own_is_ready and not self._state_changed:
             self._accept_own(executor, was_queued)
+        self._serve_kept(events, executor, group_is_ready)
+
+    def _serve_kept(self, events: List[Tuple[int, int]], executor: Executor, group_is_ready: bool) -> None:
+        """Serve the requests on kept connections, in turn with new connections while there are any."""
+        for descriptor, happened in events:
+            if self._state_changed:
+                self._listeners.watch_again(descriptor)
+                continue
+            connection = self._listeners.take_kept(descriptor, happened)
+            if connection is None:
+                continue
+            self._execute(connection, executor, False)
+            if group_is_ready and not self._state_changed:
+                group_is_ready = self._accept(self._listeners.group, executor, True)
 
     def _accept_own(self, executor: Executor, was_queued: bool) -> bool:
         self._own_socket_is_next = False
@@ -196,9 +220,13 @@ class Worker:
                 return False
             raise
         connection = unpatched.Connection(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
-        if executor.execute(connection, was_queued):
-            self._state_changed = True
+        self._execute(connection, executor, was_queued)
         return True
+
+    def _execute(self, connection: unpatched.Connection, executor: Executor, was_queued: bool) -> None:
+        may_keep = not self._limit_reached and self._listeners.can_keep()
+        if executor.execute(connection, was_queued, may_keep):
+            self._state_changed = True
 
     # The control line
 
@@ -228,6 +256,7 @@ class Worker:
         """Tell the spawner what has happened since the last report."""
         if not self._limit_reached and executor.started >= executor.limit:
             self._limit_reached = True
+            self._listeners.close_kept()
             executor.limit = _NO_LIMIT
             self._send("max_requests_reached", [("requests", str(executor.started))])
         if self._out_of_band.take_unreported():
@@ -255,6 +284,7 @@ class Worker:
 
         The line and the lifeline may have ended, and are not watched any more.
         """
+        self._listeners.close_kept()
         while self._listeners.own is not None and executor.has_capacity():
             if not self._accept_own(executor, True):
                 self._listeners.close_own()

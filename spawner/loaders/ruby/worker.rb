@@ -30,7 +30,6 @@ module JumpseatLoader
     LIFELINE = LINE << 1
     SIGNALS = LINE << 2
     CONTROL = LINE | LIFELINE | SIGNALS
-    SOCKETS = Listeners::GROUP | Listeners::OWN
 
     # `context`: WorkerContext.
     def initialize(context, line, slot)
@@ -39,7 +38,7 @@ module JumpseatLoader
       @slot = slot
       @accepting = Mutex.new
       @limit = context.max_requests.zero? ? NO_LIMIT : context.max_requests
-      @retiring = @limit_reached = @own_is_next = @kept_is_next = false
+      @retiring = @limit_reached = @own_is_next = @group_is_next = false
       @work_requested = @work_reported = @work_granted = false
     end
 
@@ -171,6 +170,8 @@ module JumpseatLoader
     # A connection that came while this worker was busy is left to others when this one is to stop. A connection that
     # woke it is accepted even if a message came at the same time: the exclusive watch has woken nobody else.
     def accept_next
+      return take_ready if @listeners.kept_ready?
+
       with_group = !(@limit_reached && @context.stop_at_max_requests)
       ready = @listeners.wait(with_group, true, 0)
       was_queued = ready != 0
@@ -181,19 +182,23 @@ module JumpseatLoader
       accept_ready(ready, was_queued)
     end
 
-    # Takes what is ready: a new connection or a request on a kept one, in turn while there are both.
-    def accept_ready(ready, was_queued)
-      if ready >= Listeners::KEPT && (@kept_is_next || (ready & SOCKETS).zero?)
-        @kept_is_next = false
-        return begin_request(@listeners.take_kept, true)
+    # Takes a request of a kept connection that the last wait has found, in turn with new connections while there are any.
+    def take_ready
+      if @group_is_next
+        @group_is_next = false
+        connection = accept_of_group
+        return connection if connection
+      else
+        @group_is_next = @group_was_ready
       end
-
-      @kept_is_next = true
-      accept_new(ready, was_queued)
+      begin_request(@listeners.take_kept, true)
     end
 
     # Accepts from the sockets that are ready: from both in turn while both are full.
-    def accept_new(ready, was_queued)
+    def accept_ready(ready, was_queued)
+      @group_was_ready = @group_is_next = (ready & Listeners::GROUP).positive?
+      return take_ready if ready >= Listeners::KEPT
+
       own = (ready & Listeners::OWN).positive?
       return own ? accept_own : nil if (ready & Listeners::GROUP).zero?
       return accept_own || accept_of_group if own && was_queued && @own_is_next
@@ -266,6 +271,7 @@ module JumpseatLoader
     def report
       if !@limit_reached && @board.started >= @limit
         @limit_reached = true
+        @listeners.close_kept
         send_message("max_requests_reached", [["requests", @board.started.to_s]])
       end
       return unless @work_requested && !@work_reported

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 Connection = _socket.socket  # without the layer in Python, which costs 1 us per connection
 
 EPOLLEXCLUSIVE: int = getattr(select, "EPOLLEXCLUSIVE", 1 << 28)
+EPOLLONESHOT: int = getattr(select, "EPOLLONESHOT", 1 << 30)
 MSG_CMSG_CLOEXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0x40000000)  # PyPy
 MSG_NOSIGNAL: int = getattr(socket, "MSG_NOSIGNAL", 0x4000)  # PyPy
 O_ACCMODE = 3  # PyPy

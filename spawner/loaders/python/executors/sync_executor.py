@@ -2,6 +2,7 @@
 
 from typing import Any, Callable
 
+from ..core.listeners import Listeners
 from ..core.scoreboard_writer import SlotWriter
 from ..core.unpatched import Connection
 from ..wsgi import handler
@@ -14,29 +15,45 @@ class SyncExecutor:
     `limit`: after so many requests `execute` tells the worker to look at `started`.
     """
 
-    def __init__(self, slot: SlotWriter, reader: RequestReader, application: Callable[..., Any], limit: int) -> None:
+    def __init__(
+        self,
+        slot: SlotWriter,
+        reader: RequestReader,
+        application: Callable[..., Any],
+        limit: int,
+        listeners: Listeners,
+        kept_end: bytes,
+    ) -> None:
+        """`kept_end`: as in `handler.handle`."""
         self.limit = limit
         self._slot = slot
         self._reader = reader
         self._application = application
+        self._listeners = listeners
+        self._kept_end = kept_end
 
     @property
     def started(self) -> int:
         """How many requests have started."""
         return self._slot.requests
 
-    def execute(self, connection: Connection, was_queued: bool) -> bool:
-        """Handle and close `connection`; return whether the worker's state has changed.
+    def execute(self, connection: Connection, was_queued: bool, may_keep: bool) -> bool:
+        """Handle `connection`, and close it unless it is kept; return whether the worker's state has changed.
 
         `was_queued`: as in `handler.handle`.
         """
         slot = self._slot
         slot.request_started()
+        outcome = 0
         try:
-            served = handler.handle(connection, self._reader, self._application, slot.cell, was_queued)
+            kept_end = self._kept_end if may_keep else b""
+            outcome = handler.handle(connection, self._reader, self._application, slot.cell, was_queued, kept_end)
         finally:
-            connection.close()
-        slot.request_finished(served)
+            if outcome & handler.KEPT:
+                self._listeners.keep(connection)
+            else:
+                self._listeners.close(connection)
+        slot.request_finished(bool(outcome))
         return slot.requests >= self.limit
 
     def has_capacity(self) -> bool:

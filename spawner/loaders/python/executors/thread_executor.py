@@ -6,6 +6,7 @@ The main thread accepts the connections, never more than it has idle threads, an
 from collections import deque
 from typing import Any, Callable, Deque, Optional
 
+from ..core.listeners import Listeners
 from ..core.scoreboard_writer import AnyCell, SharedSlotWriter
 from ..core.unpatched import Connection, _thread
 from ..diagnostics import error_log
@@ -31,11 +32,11 @@ class ThreadExecutor:
         application: Callable[..., Any],
         limit: int,
         wake: Callable[[], None],
-        prefer_other_workers: Callable[[], None],
+        listeners: Listeners,
+        kept_end: bytes,
     ) -> None:
-        """Start `count` threads. `wake`: interrupts the main thread's wait for connections.
+        """Start `count` threads. `wake`: interrupts the main thread's wait; `kept_end`: as in `handler.handle`.
 
-        `prefer_other_workers`: has the next connection wake another worker, if one is idle.
         Raises RuntimeError when the system has no thread left.
         """
         self.limit = limit
@@ -44,7 +45,8 @@ class ThreadExecutor:
         self._reader = reader
         self._application = application
         self._wake = wake
-        self._prefer_other_workers = prefer_other_workers
+        self._listeners = listeners
+        self._kept_end = kept_end
         self._wake_when_idle = False
         self._idle: Deque[_Thread] = deque()
         for number in reversed(range(count)):
@@ -55,13 +57,13 @@ class ThreadExecutor:
         """How many requests have started."""
         return self._slot.started
 
-    def execute(self, connection: Connection, was_queued: bool) -> bool:
+    def execute(self, connection: Connection, was_queued: bool, may_keep: bool) -> bool:
         """Give `connection` to an idle thread; there has to be one. Otherwise as `SyncExecutor.execute`."""
         if len(self._idle) < self._count:  # this worker is in a request already; others may be in none
-            self._prefer_other_workers()
+            self._listeners.prefer_other_workers()
         thread = self._idle.pop()  # the one that became idle last: its memory is still in the processor's caches
         self._slot.request_started()
-        thread.give(connection, was_queued)
+        thread.give(connection, was_queued, may_keep)
         return not self._idle or self._slot.started >= self.limit
 
     def has_capacity(self) -> bool:
@@ -77,16 +79,21 @@ class ThreadExecutor:
         self._wake_when_idle = True
         return len(self._idle) < self._count
 
-    def handle(self, connection: Connection, cell: AnyCell, was_queued: bool) -> bool:
-        """Handle and close `connection`, in one of the threads. Returns whether the app was called."""
+    def handle(self, connection: Connection, cell: AnyCell, was_queued: bool, may_keep: bool) -> bool:
+        """Handle `connection` in one of the threads; close it unless it is kept. Returns whether the app was called."""
+        outcome = handler.SERVED
         try:
-            return handler.handle(connection, self._reader, self._application, cell, was_queued)
+            kept_end = self._kept_end if may_keep else b""
+            outcome = handler.handle(connection, self._reader, self._application, cell, was_queued, kept_end)
         except BaseException as error:  # noqa: BLE001 - the thread goes on
             error_log.log_internal_error("internal error in a request", error)
-            return True
         finally:
-            connection.close()
             cell.clear()
+            if outcome & handler.KEPT:
+                self._listeners.keep(connection)
+            else:
+                self._listeners.close(connection)
+        return bool(outcome)
 
     def thread_idle(self, thread: "_Thread", served: bool) -> None:
         """A thread has handled its connection."""
@@ -108,14 +115,14 @@ class _Thread:
         self._cell = cell
         self._number = number
         self._connection: Optional[Connection] = None
-        self._was_queued = False
+        self._was_queued = self._may_keep = False
         self._has_connection = _thread.allocate_lock()  # free while there is a connection to handle
         self._has_connection.acquire()
         _thread.start_new_thread(self._run, ())
 
-    def give(self, connection: Connection, was_queued: bool) -> None:
+    def give(self, connection: Connection, was_queued: bool, may_keep: bool) -> None:
         """Have it handle `connection`. Only when it is idle."""
-        self._connection, self._was_queued = connection, was_queued
+        self._connection, self._was_queued, self._may_keep = connection, was_queued, may_keep
         self._has_connection.release()
 
     def _run(self) -> None:
@@ -124,7 +131,7 @@ class _Thread:
             self._has_connection.acquire()
             connection, self._connection = self._connection, None
             assert connection is not None  # nosec B101  # given
-            served = self._executor.handle(connection, self._cell, self._was_queued)
+            served = self._executor.handle(connection, self._cell, self._was_queued, self._may_keep)
             del connection
             self._executor.thread_idle(self, served)
 

@@ -5,7 +5,7 @@ A peer that wants it hears that the app is about to be called: the request must 
 
 import contextlib
 import re
-from typing import Any, Dict, Optional
+from typing import Dict, Optional
 
 from ..core.loader_errors import BadRequest, ClientLeft, TooLate
 from ..core.unpatched import Connection, monotonic_ns
@@ -21,7 +21,10 @@ class Acknowledgement:
     __slots__ = ("_bytes", "_start_before", "_time_limit")
 
     def __init__(self, worker_bytes: bytes, start_before: int, time_limit: int) -> None:
-        """`worker_bytes`: of `acknowledgement_of`; `start_before`: ns of CLOCK_MONOTONIC; `time_limit`: ns; 0: none."""
+        """`worker_bytes`: of `acknowledgement_of`, empty for a peer that only has a time until which a request may start.
+
+        `start_before`: ns of CLOCK_MONOTONIC; `time_limit`: ns; 0: none.
+        """
         self._bytes = worker_bytes
         self._start_before = start_before
         self._time_limit = time_limit
@@ -30,11 +33,12 @@ class Acknowledgement:
         """Acknowledge the request; return its deadline in ns of CLOCK_MONOTONIC, 0 for none.
 
         The clock is read after the acknowledgement is sent: a peer that gives up at `start_before` looks for an
-        acknowledgement that has come, so one of both sides always knows. Raises ClientLeft; TooLate when the request
-        must not be started any more.
+        acknowledgement that has come, so one of both sides always knows. (A peer that asks for none looks whether the
+        request has been read.) Raises ClientLeft; TooLate when the request must not be started any more.
         """
         try:
-            connection.sendall(self._bytes)
+            if self._bytes:
+                connection.sendall(self._bytes)
         except ConnectionError as error:
             raise ClientLeft("the client left before its request was acknowledged") from error
         if not self._start_before and not self._time_limit:
@@ -52,15 +56,14 @@ def acknowledgement_of(route: str) -> bytes:
     return "Status: 102 Processing\r\n{}\r\n".format(line).encode("ascii")
 
 
-def take_from(environ: Dict[str, Any], worker_bytes: bytes) -> Optional[Acknowledgement]:
-    """Remove the names from `environ` and return what they ask for; None for a peer that wants no acknowledgement.
-
-    Raises BadRequest.
-    """
-    wanted = environ.pop("JUMPSEAT_ACKNOWLEDGE", "") == "1"
-    start_before = _number(environ.pop("JUMPSEAT_START_BEFORE", "0"))
-    time_limit = _number(environ.pop("JUMPSEAT_TIME_LIMIT", "0")) * _NS_OF_A_MS
-    return Acknowledgement(worker_bytes, start_before, time_limit) if wanted else None
+def acknowledgement_for(extensions: Dict[str, str], worker_bytes: bytes) -> Optional[Acknowledgement]:
+    """Return what the extensions of a request ask for; None for nothing. Raises BadRequest."""
+    wanted = extensions.get("JUMPSEAT_ACKNOWLEDGE") == "1"
+    start_before = _number(extensions.get("JUMPSEAT_START_BEFORE", "0"))
+    if not wanted:
+        return Acknowledgement(b"", start_before, 0) if start_before else None
+    time_limit = _number(extensions.get("JUMPSEAT_TIME_LIMIT", "0")) * _NS_OF_A_MS
+    return Acknowledgement(worker_bytes, start_before, time_limit)
 
 
 def _send_too_late(connection: Connection) -> None:

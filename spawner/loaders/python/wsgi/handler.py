@@ -27,37 +27,51 @@ _DRAIN_STEP = 64 * 1024  # bytes
 _DRAIN_TIMEOUT = 1.0  # seconds
 
 
+# What `handle` returns is the sum of these.
+SERVED = 1  # the app was called
+KEPT = 2  # the connection takes another request
+
+
 def handle(
-    connection: Connection, reader: RequestReader, application: _Application, cell: AnyCell, was_queued: bool
-) -> bool:
+    connection: Connection,
+    reader: RequestReader,
+    application: _Application,
+    cell: AnyCell,
+    was_queued: bool,
+    kept_end: bytes,
+) -> int:
     """Read a request from `connection`, enter it in `cell`, have `application` answer it.
 
-    `was_queued`: whether the connection had come before the worker was idle. The caller closes it and clears the cell.
-    Returns whether the app was called. Raises nothing that the app or the peer could cause.
+    `was_queued`: whether the connection had come before the worker was idle; `kept_end`: `response.kept_end`, or empty
+    if the connection is not to be kept. The caller closes it unless it is kept, and clears the cell. Returns the sum of
+    SERVED and KEPT. Raises nothing that the app or the peer could cause.
     """
     try:
         request = reader.read(connection)
     except ClientLeft:
-        return False
+        return 0
     except BadRequest as error:
         error_log.log("jumpseat: refused a request: {}".format(error))
         page = error_page.plain(error.status, _REFUSED)
         _send_error(Response(connection, error.framed, "GET"), error.status, "", error_page.HTML_TYPE, page)
-        return False
+        return 0
     body = request.environ["wsgi.input"]
     try:
         deadline = _acknowledge(connection, request.acknowledgement, was_queued)
     except (ClientLeft, TooLate):
         body.close()
-        return False
+        return 0
     cell.fill(request.head, monotonic_ns(), deadline)
-    response = Response(connection, request.framed, request.method)
+    if kept_end and request.may_keep:
+        response = Response(connection, request.framed, request.method, kept_end)
+    else:
+        response = Response(connection, request.framed, request.method)
     _call(application, request, response)
     if type(body) is not io.BytesIO:
         _close_body(body, connection, request.framed)
     if response.wants_out_of_band_work:
         reader.request_out_of_band_work()
-    return True
+    return SERVED | KEPT if response.keeps_connection else SERVED
 
 
 def _acknowledge(connection: Connection, acknowledgement: Optional[Acknowledgement], was_queued: bool) -> int:

@@ -11,8 +11,9 @@ from ..core.loader_errors import BadRequest, ClientLeft
 from ..core.unpatched import MSG_CMSG_CLOEXEC, Connection, os, select, socket
 from ..diagnostics.error_responses import ErrorResponses
 from . import request_body
-from .acknowledgement import Acknowledgement, acknowledgement_of, take_from
+from .acknowledgement import Acknowledgement, acknowledgement_for, acknowledgement_of
 from .file_wrapper import FileWrapper
+from .head import HeadParser
 
 try:
     from _operator import _compare_digest as compare_digest  # what hmac gives, without loading OpenSSL for it
@@ -25,16 +26,16 @@ _ONE_DESCRIPTOR = socket.CMSG_LEN(4)
 _FIRST_FLAGS = socket.MSG_DONTWAIT | MSG_CMSG_CLOEXEC
 _HEAD_TIMEOUT = 60 * 1000  # ms between two pieces of a request head
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
-_TRUE = frozenset(("on", "1", "true", "yes"))
 
 
 class Request:
     """One request: what the app is called with, how it wants to be answered, and its head's payload as it came.
 
-    `acknowledgement`: None for a peer that asks for none; `error_responses`: for an app that fails.
+    `acknowledgement`: None for a peer that asks for none; `error_responses`: for an app that fails; `may_keep`: another
+    request may follow on the connection, of which nothing of this one is left to be read.
     """
 
-    __slots__ = ("acknowledgement", "environ", "error_responses", "framed", "head", "method")
+    __slots__ = ("acknowledgement", "environ", "error_responses", "framed", "head", "may_keep", "method")
 
     def __init__(
         self,
@@ -43,12 +44,14 @@ class Request:
         head: bytes,
         error_responses: ErrorResponses,
         acknowledgement: Optional[Acknowledgement],
+        may_keep: bool,
     ) -> None:
         self.environ = environ
         self.head = head
         self.error_responses = error_responses
         self.acknowledgement = acknowledgement
         self.framed = framed
+        self.may_keep = may_keep
         self.method: str = environ["REQUEST_METHOD"]
 
 
@@ -73,96 +76,48 @@ class RequestReader:
         self._error_responses = error_responses
         self._acknowledgement = acknowledgement_of(route)
         self._token = token.encode("latin-1", "replace")
-        self._cgi_defaults = {
-            "REQUEST_METHOD": "GET",
-            "SCRIPT_NAME": "",
-            "PATH_INFO": "",
-            "QUERY_STRING": "",
-            "SERVER_NAME": "localhost",
-            "SERVER_PORT": "80",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "SERVER_SOFTWARE": server_software,
-        }
-        self._cgi_names = frozenset(self._cgi_defaults)
-        self._wsgi: Dict[str, Any] = {
-            "wsgi.version": (1, 0),
-            "wsgi.multithread": multithread,
-            "wsgi.multiprocess": multiprocess,
-            "wsgi.run_once": False,
-            "wsgi.input_terminated": True,
-            "wsgi.file_wrapper": FileWrapper,
-            "passenger.request_oob_work": request_out_of_band_work,
-        }
+        self._parser = HeadParser(
+            server_software,
+            {
+                "wsgi.version": (1, 0),
+                "wsgi.multithread": multithread,
+                "wsgi.multiprocess": multiprocess,
+                "wsgi.run_once": False,
+                "wsgi.input_terminated": True,
+                "wsgi.file_wrapper": FileWrapper,
+                "passenger.request_oob_work": request_out_of_band_work,
+            },
+        )
 
     def read(self, connection: Connection) -> Request:
         """Return the request that comes on `connection`. Raises BadRequest; ClientLeft when it ends before the head."""
         payload, rest, descriptors = _read_head(connection)
         framed = False
-        acknowledgement = None
         try:
-            environ = _environ(payload)
-            before = len(environ)
-            framed = environ.pop("JUMPSEAT_FRAMED", "") == "1"
-            token: str = environ.pop("JUMPSEAT_TOKEN", "")
-            kind: str = environ.pop("JUMPSEAT_BODY", "")
-            if payload.count(b"JUMPSEAT_") != before - len(environ):
-                acknowledgement = take_from(environ, self._acknowledgement)
-                _remove_unknown_extensions(environ)
+            environ, extensions = self._parser.parse(payload)
+            framed = extensions.get("JUMPSEAT_FRAMED") == "1"
+            token = extensions.get("JUMPSEAT_TOKEN", "")
             if self._token and not compare_digest(token.encode("latin-1"), self._token):
                 raise BadRequest("a peer does not know this group's token", "403 Forbidden")
-            environ["wsgi.input"] = _body(kind, environ, connection, rest, descriptors)
+            body = _body(extensions.get("JUMPSEAT_BODY", ""), environ, connection, rest, descriptors)
+            acknowledgement = acknowledgement_for(extensions, self._acknowledgement)
         except BadRequest as error:
             error.framed = framed
             raise
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
-        self._complete(environ)
-        return Request(environ, framed, payload, self._error_responses, acknowledgement)
+        environ["wsgi.input"] = body
+        environ["wsgi.errors"] = sys.stderr
+        may_keep = framed and extensions.get("JUMPSEAT_KEEP") == "1" and request_body.is_complete(body)
+        return Request(environ, framed, payload, self._error_responses, acknowledgement, may_keep)
 
     def pseudo_environ(self, method: str) -> Dict[str, Any]:
         """Return a complete environ for a call of the app that no client asks for."""
-        environ: Dict[str, Any] = {"REQUEST_METHOD": method, "PATH_INFO": "/", "wsgi.input": io.BytesIO()}
-        self._complete(environ)
-        return environ
-
-    def _complete(self, environ: Dict[str, Any]) -> None:
-        """Add what PEP 3333 asks for."""
-        environ.update(self._wsgi)
-        if not self._cgi_names <= environ.keys():
-            for name, value in self._cgi_defaults.items():
-                environ.setdefault(name, value)
+        environ = self._parser.environ_of({"REQUEST_METHOD": method, "PATH_INFO": "/"})
+        environ["wsgi.input"] = io.BytesIO()
         environ["wsgi.errors"] = sys.stderr
-        https = environ.get("HTTPS")
-        environ["wsgi.url_scheme"] = "https" if https and https.lower() in _TRUE else "http"
-
-
-def _remove_unknown_extensions(environ: Dict[str, Any]) -> None:
-    """Remove what a newer peer may ask for: the app sees nothing that is between us and the peer."""
-    for name in [name for name in environ if name.startswith("JUMPSEAT_")]:
-        del environ[name]
-
-
-def _environ(payload: bytes) -> Dict[str, Any]:
-    """Return the variables of a request head. Raises BadRequest when it is none, or says twice what must be clear."""
-    try:
-        fields = wire.split_native(payload)
-    except wire.WireError as error:
-        raise BadRequest(str(error)) from error
-    remaining = iter(fields)
-    environ: Dict[str, Any] = dict(zip(remaining, remaining))
-    if environ.pop("SCGI", "") != "1" or fields[0] != "CONTENT_LENGTH":
-        raise BadRequest("the request head is not an SCGI head")
-    if len(environ) + 1 != len(fields) // 2:
-        _refuse_repeated(fields[::2])
-    return environ
-
-
-def _refuse_repeated(names: List[str]) -> None:
-    """Two lengths or two tokens: nobody can say which one counts. Of other variables the last one counts."""
-    for name in names:
-        if names.count(name) > 1 and (name == "CONTENT_LENGTH" or name.startswith("JUMPSEAT_")):
-            raise BadRequest("the request head repeats {}".format(name))
+        return environ
 
 
 def _read_head(connection: Connection) -> Tuple[bytes, bytes, List[int]]:

@@ -43,6 +43,11 @@ def spooled(descriptor: int, length: int) -> BinaryIO:
     return os.fdopen(descriptor, "rb", _BUFFER_SIZE)
 
 
+def is_complete(body: BinaryIO) -> bool:
+    """Whether all of a body is here, so that nothing of it comes on the connection any more."""
+    return not isinstance(body, io.BufferedReader) or not isinstance(body.raw, _ConnectionBody)
+
+
 class _ConnectionBody(io.RawIOBase):
     """Bytes that have been received already, then those of the connection. Closing it leaves the connection open."""
 

@@ -19,8 +19,15 @@ _FILE_HEAD = struct.Struct("!IQQ")
 _FILE_MARK = 0xFFFFFFFF
 _FAILURE_HEAD = b"\xff\xff\xff\xfe"
 _END = b"\0\0\0\0"
+_KEPT_END = struct.Struct("!II")
+_KEPT_MARK = 0xFFFFFFFD
 _LONGEST_FRAME = 1 << 30
 _LONGEST_COPY = 64 * 1024  # bytes; a longer block is sent by a call of its own instead of being copied behind its head
+
+
+def kept_end(slot: int) -> bytes:
+    """Return the end frame of a worker that takes another request on the connection. `slot`: its number."""
+    return _KEPT_END.pack(_KEPT_MARK, slot)
 
 
 class Response:
@@ -36,6 +43,7 @@ class Response:
     __slots__ = (
         "_chunks",
         "_connection",
+        "_end",
         "_ended",
         "_head",
         "_is_amid",
@@ -48,8 +56,8 @@ class Response:
         "wants_out_of_band_work",
     )
 
-    def __init__(self, connection: Connection, framed: bool, method: str) -> None:
-        """`framed`: whether the peer asked for frames; `method`: the request's."""
+    def __init__(self, connection: Connection, framed: bool, method: str, end: bytes = _END) -> None:
+        """`framed`: whether the peer asked for frames; `method`: the request's; `end`: the end frame (`kept_end`)."""
         self.framed = framed
         self.head_sent = False
         self.bodiless = False  # whether no body belongs to this response, whatever the app gives; known with the head
@@ -60,6 +68,7 @@ class Response:
         self._head: Optional[ResponseHead] = None
         self._remaining: Optional[int] = None
         self._chunks: Optional[ChunkedDecoder] = None
+        self._end = end
         self._ended = False
         self._is_amid = False
 
@@ -89,6 +98,11 @@ class Response:
             head.ask_for_chunks()
 
     @property
+    def keeps_connection(self) -> bool:
+        """Whether the peer was told that the connection takes another request."""
+        return self._ended and self._end is not _END
+
+    @property
     def chunked_by_app(self) -> bool:
         """Whether the body comes in chunks that the app has made."""
         return self._chunks is not None
@@ -102,6 +116,7 @@ class Response:
         """Tell a peer that asked for frames that the body ends here because of an error, whose id the log has."""
         if self.framed and self.head_sent and not self._ended and not self._is_amid:
             self._ended = True
+            self._end = _END
             try:
                 self._send(_FAILURE_HEAD + error_id.encode("ascii"))
             except ClientLeft:
@@ -211,7 +226,7 @@ class Response:
         data = b"" if self.head_sent else head.encode(0 if head.length is None else None)
         self.head_sent = True
         if self.framed:
-            data += _END
+            data += self._end
             self._ended = True
         if data:
             self._send(data)
@@ -248,7 +263,7 @@ class Response:
             if data:
                 head += _DATA_HEAD.pack(len(data))
             if self._remaining == 0:
-                end = _END
+                end = self._end
                 self._ended = True
         self.head_sent = True
         if len(data) <= _LONGEST_COPY:
@@ -278,7 +293,7 @@ class Response:
             return
         self.head_sent = True
         self._ended = self.framed
-        self._send(self._head.encode(computed_length) + (_END if self.framed else b""))
+        self._send(self._head.encode(computed_length) + (self._end if self.framed else b""))
 
     def _send_file_frame(self, descriptor: int, offset: int, length: int) -> None:
         frame = _FILE_HEAD.pack(_FILE_MARK, offset, length)

@@ -9,11 +9,11 @@ module JumpseatLoader
   # One epoll for each set of sockets that is watched at a time; the group's socket is watched exclusively, so that one
   # connection wakes one worker. The kernel passes over an epoll that nobody waits in. Only one thread may wait.
   class Listeners
-    # What `wait` returns: 0, or one of these; with select the sum of several.
+    # What `wait` returns is the sum of these.
     GROUP = 1
     OWN = 2
     CONTROL = 4 # the first of the control descriptors; the next one is 8, and so on
-    KEPT = 1 << 31 # a kept connection: see `take_kept`
+    KEPT = 1 << 31 # kept connections: see `take_kept`
     MOST_KEPT = 128 # connections
 
     attr_reader :group, :own
@@ -67,7 +67,12 @@ module JumpseatLoader
       @main.forget(connection)
     end
 
-    # Returns the connection on which a request has come; nil if there is none.
+    # Whether the last wait has found requests on kept connections that are not taken yet.
+    def kept_ready?
+      @main.kept_ready?
+    end
+
+    # Returns the connection of the first of them; nil if there is none.
     def take_kept
       @main.take_kept
     end
@@ -95,8 +100,8 @@ module JumpseatLoader
   # Waits in epoll_wait(2). Not for the main thread (see Native).
   #
   # Invariants: a kept connection is in `@waiting`, or in `@taken` while a request on it is served, by its descriptor; it is
-  # registered in both cases. With `once` the kernel does not watch one that is taken, because other threads wait
-  # meanwhile; without, there is one thread. `@ready` is in `@waiting`.
+  # registered in both cases. With `once` the kernel does not watch one on which a request has come, because other threads
+  # wait meanwhile; without, there is one thread. Those in `@ready` are in `@waiting`; it is empty before each wait.
   class Epoll
     IN = 0x1
     HANG_UP = 0x18 # EPOLLERR | EPOLLHUP
@@ -108,6 +113,7 @@ module JumpseatLoader
     # struct epoll_event is packed on x86-64 only.
     EVENT = /x86_64|amd64|i[3-6]86/.match?(RbConfig::CONFIG["host_cpu"]) ? "LQ" : "Lx4Q"
     EVENT_SIZE = [0, 0].pack(EVENT).bytesize
+    MOST_EVENTS = 8
 
     # `watched`: IO objects with their bits; `exclusive`: the one that is shared with other workers.
     def initialize(watched, exclusive, once)
@@ -115,20 +121,21 @@ module JumpseatLoader
       @kept_events = once ? IN | ONCE : IN
       @descriptor = Native.call("epoll_create1", 0x80000) # close on exec
       @wait = Native.function("epoll_wait")
-      @event = Native.memory(EVENT_SIZE)
+      @events = Native.memory(EVENT_SIZE * MOST_EVENTS)
       @bits = watched.to_h
       @bits.each_key { |io| control(ADD, io, io.equal?(@exclusive) ? exclusive_events : IN, @bits[io]) }
       @waiting = {}
       @taken = {}
       @lock = Mutex.new
-      @ready = nil
+      @ready = []
     end
 
     def wait(timeout)
-      # One at a time, so that the kernel brings them in turn.
-      return 0 if @wait.call(@descriptor, @event, 1, timeout) <= 0
+      count = @wait.call(@descriptor, @events, MOST_EVENTS, timeout)
+      return 0 if count <= 0
+      return note(*@events[0, EVENT_SIZE].unpack(EVENT)) if count == 1
 
-      note(*@event[0, EVENT_SIZE].unpack(EVENT))
+      @events[0, EVENT_SIZE * count].unpack(EVENT * count).each_slice(2).reduce(0) { |bits, event| bits | note(*event) }
     end
 
     def watch_again(io)
@@ -160,14 +167,18 @@ module JumpseatLoader
       end
     end
 
+    def kept_ready?
+      !@ready.empty?
+    end
+
     def take_kept
-      connection = @ready
+      connection = @ready.shift
       @lock.synchronize { @taken[connection.fileno] = @waiting.delete(connection.fileno) } if connection
-      @ready = nil
       connection
     end
 
     def close_kept
+      @ready.clear
       @waiting.values.each { |connection| close(connection) }
     end
 
@@ -184,7 +195,7 @@ module JumpseatLoader
         close(connection)
         return 0
       end
-      @ready = connection
+      @ready << connection
       Listeners::KEPT
     end
 
@@ -222,6 +233,10 @@ module JumpseatLoader
 
     # It would have to look at every connection each time: none is kept.
     def can_keep?
+      false
+    end
+
+    def kept_ready?
       false
     end
 

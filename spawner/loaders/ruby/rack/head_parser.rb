@@ -17,7 +17,6 @@ module JumpseatLoader
     MOST_TAILS = 64
     MOST_NAMES = 1000
     LONGEST_NAME = 100 # bytes
-    BEGINNING_SIZE = 4 # fields: CONTENT_LENGTH, its value, SCGI, 1
     NAMES = {
       "SCGI" => :scgi, "CONTENT_LENGTH" => :length, "JUMPSEAT_TOKEN" => :token, "JUMPSEAT_FRAMED" => :framed,
       "JUMPSEAT_BODY" => :body, "JUMPSEAT_ACKNOWLEDGE" => :acknowledge, "JUMPSEAT_START_BEFORE" => :start_before,
@@ -42,15 +41,19 @@ module JumpseatLoader
       tail_size = size_of_tail(payload)
       tail = tail_size.zero? ? @without_tail : tail_of(payload.byteslice(-tail_size, tail_size))
       fields = split(tail_size.zero? ? payload : payload.byteslice(0, payload.bytesize - tail_size))
-      unless fields[0] == "CONTENT_LENGTH" && fields[2] == "SCGI" && fields[3] == "1"
-        raise BadRequest, "the request head is not an SCGI head"
-      end
-
+      check_scgi(fields) unless fields[2] == "SCGI" && fields[3] == "1" && fields[0] == "CONTENT_LENGTH"
       env = tail.env.dup
-      [env, take_fields(fields, BEGINNING_SIZE, env, tail.extensions), fields[1]]
+      [env, take_fields(fields, 2, env, tail.extensions), fields[1]]
     end
 
     private
+
+    # Most peers send SCGI second; it may stand anywhere.
+    def check_scgi(fields)
+      return if fields[0] == "CONTENT_LENGTH" && fields.each_slice(2).include?(%w[SCGI 1])
+
+      raise BadRequest, "the request head is not an SCGI head"
+    end
 
     # Returns how many bytes of the payload are its tail, 0 without one. A head says it with its last field.
     def size_of_tail(payload)
