@@ -81,9 +81,9 @@ def test_the_deadline_of_a_request_is_in_its_cell(starter: Starter) -> None:
     assert worker.group.cell(0).deadline == 0
 
 
-def test_deadlines_without_the_wish_for_an_acknowledgement_do_not_count(starter: Starter) -> None:
+def test_a_limit_of_time_without_the_wish_for_an_acknowledgement_does_not_count(starter: Starter) -> None:
     worker = starter.worker()
-    variables = {"JUMPSEAT_START_BEFORE": "1", "JUMPSEAT_TIME_LIMIT": "1"}
+    variables = {"JUMPSEAT_TIME_LIMIT": "1"}
     with worker.group.client().open(path="/wait", variables=variables) as exchange:
         worker.output.wait_for("waiting")
         assert worker.group.cell(0).deadline == 0

@@ -119,7 +119,7 @@ def read_frames(data: bytes) -> tuple[bytes, bytes]:
             return b"cut", body
         frame, size = read
         data = data[size:]
-        if frame.kind == "end":
+        if frame.kind in ("end", "kept"):
             return b"after_end" if data else b"complete", body
         if frame.kind == "failure":
             return b"failed", body

@@ -15,6 +15,13 @@ from tests.conformance.harness.response_reader import read_frame_header, read_he
 from tests.conformance.harness.spawner_side import TIMEOUT
 
 
+_TAIL_FIELD = len("JUMPSEAT_TAIL") + 1 + 6 + 1  # bytes
+
+
+def _size(pairs: list[tuple[str, str]]) -> int:
+    return sum(len(name) + len(value) + 2 for name, value in pairs)
+
+
 @dataclass
 class Answer:
     """What came back.
@@ -24,6 +31,7 @@ class Answer:
     :ivar error_id: of an error that the worker itself answers; else empty.
     :ivar asks_for_chunks: whether the client is to get the body in chunks.
     :ivar interims: the interim heads before the response.
+    :ivar slot: of the worker, if it has kept the connection for another request; else None.
     """
 
     status: str = ""
@@ -34,6 +42,7 @@ class Answer:
     error_id: str = ""
     asks_for_chunks: bool = False
     interims: list[str] = field(default_factory=list)
+    slot: int | None = None
 
     @property
     def text(self) -> str:
@@ -67,11 +76,15 @@ class Client:
         framed: bool | None = None,
         descriptors: tuple[int, ...] = (),
         token: str | None = None,
+        on: Exchange | None = None,
+        tail: dict[str, str] | None = None,
     ) -> Exchange:
         """Send a request; its answer can be read bit by bit. If it asks for no frames and no kind of body, it is plain.
 
         :param length: CONTENT_LENGTH, if it is not that of `body`.
         :param kind: JUMPSEAT_BODY; "" for none at all.
+        :param on: the exchange before, whose connection the worker has kept; by default a new connection.
+        :param tail: variables that stand in the head's tail, together with the extensions; by default there is no tail.
         """
         framed = self._framed if framed is None else framed
         kind = kind if kind is not None or self._framed else ""
@@ -81,15 +94,19 @@ class Client:
         pairs += [("SCRIPT_NAME", ""), ("PATH_INFO", path.partition("?")[0]), ("QUERY_STRING", path.partition("?")[2])]
         pairs += [("SERVER_NAME", "app.example"), ("SERVER_PORT", "80"), ("SERVER_PROTOCOL", "HTTP/1.1")]
         pairs += [("REQUEST_URI", path), ("REMOTE_ADDR", "192.0.2.7"), *(variables or {}).items()]
+        extensions = list((tail or {}).items())
         if framed:
-            pairs += [("JUMPSEAT_FRAMED", "1")]
+            extensions += [("JUMPSEAT_FRAMED", "1")]
         if kind:
-            pairs += [("JUMPSEAT_BODY", kind)]
+            extensions += [("JUMPSEAT_BODY", kind)]
         token = self._token if token is None else token
         if token:
-            pairs += [("JUMPSEAT_TOKEN", token)]
-        head = wire.encode([(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs])
-        return Exchange(self.address, framed, method).begin(head + (body or b""), descriptors)
+            extensions += [("JUMPSEAT_TOKEN", token)]
+        if tail is not None:
+            extensions += [("JUMPSEAT_TAIL", f"{_size(extensions) + _TAIL_FIELD:06}")]
+        head = wire.encode([(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs + extensions])
+        exchange = Exchange(self.address, framed, method) if on is None else on.again(method)
+        return exchange.begin(head + (body or b""), descriptors)
 
     def connect(self, framed: bool | None = None) -> Exchange:
         """Return an exchange on which nothing has been sent."""
@@ -97,7 +114,7 @@ class Client:
 
 
 class Exchange:
-    """One connection, one request, one answer."""
+    """One connection, and at a time one request and its answer."""
 
     def __init__(self, address: str, framed: bool, method: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -113,6 +130,13 @@ class Exchange:
         self._descriptors: list[int] = []
         self.kind = ""
         self.failure = ""  # the error id that has cut the body
+        self.slot: int | None = None  # of the worker that has kept the connection
+
+    def again(self, method: str) -> Exchange:
+        """Return this exchange, ready for another request: the worker has kept the connection."""
+        assert self.slot is not None and not self._buffer
+        self.method, self.slot = method, None
+        return self
 
     def __enter__(self) -> Exchange:
         return self
@@ -182,7 +206,7 @@ class Exchange:
         return data
 
     def read_frame(self) -> bytes | None:
-        """Return the next data or file frame's bytes, b"" for the end frame, None at the end of the connection or of a
+        """Return the next data or file frame's bytes, b"" for an end frame, None at the end of the connection or of a
         body that an error has cut (see `failure`).
         """
         while (read := read_frame_header(self._buffer)) is None:
@@ -195,9 +219,11 @@ class Exchange:
             self.failure = frame.error_id
             assert not self.read(1), "bytes behind the failure frame"
             return None
+        if frame.kind == "kept":
+            self.slot = frame.slot
         if frame.kind == "file":
             return os.pread(self._descriptors[-1], frame.size, frame.offset)
-        data = self.read(frame.size)
+        data = self.read(frame.size) if frame.size else b""
         return data if len(data) == frame.size else None
 
     def answer_frames(self) -> bytes:
@@ -214,8 +240,8 @@ class Exchange:
                 answer.error_id = answer.error_id or self.failure
                 return
             if not data:
-                answer.complete = True
-                assert not self.read(1), "bytes behind the end frame"
+                answer.complete, answer.slot = True, self.slot
+                assert self.slot is not None or not self.read(1), "bytes behind the end frame"
                 return
             answer.frames.append((self.kind, len(data)))
             answer.body += data

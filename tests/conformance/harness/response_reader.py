@@ -12,6 +12,7 @@ HEAD_LIMIT = 256 * 1024
 _END = b"\0\0\0\0"
 _FILE = 0xFFFFFFFF
 _FAILURE = 0xFFFFFFFE
+_KEPT = 0xFFFFFFFD
 _LARGEST_DATA = 0x7FFFFFFF
 _LARGEST_FILE = (1 << 63) - 1
 _STATUS = re.compile(rb"[2-5][0-9][0-9](?: [^\x00-\x08\x0a-\x1f\x7f]*)?\Z")
@@ -164,12 +165,15 @@ def _without_first_space(text: bytes) -> str:
 
 @dataclass
 class Frame:
-    """`kind`: data, file, end or failure; `size`: bytes of body; `offset`: of a file's; `error_id`: of a failure."""
+    """`kind`: data, file, end, kept (an end behind which the connection is kept) or failure; `size`: bytes of body;
+    `offset`: of a file's; `error_id`: of a failure; `slot`: of the worker that keeps the connection.
+    """
 
     kind: str
     size: int = 0
     offset: int = 0
     error_id: str = ""
+    slot: int = -1
 
 
 class BadFrame(AssertionError):
@@ -187,6 +191,8 @@ def read_frame_header(data: bytes) -> tuple[Frame, int] | None:
         return Frame("data", size), 4
     if size == _FAILURE:
         return _failure(data)
+    if size == _KEPT:
+        return (Frame("kept", slot=int.from_bytes(data[4:8], "big")), 8) if len(data) >= 8 else None
     if size != _FILE:
         raise BadFrame(f"a frame of size {size:#x}")
     if len(data) < 20:

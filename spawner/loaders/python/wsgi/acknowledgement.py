@@ -21,7 +21,7 @@ class Acknowledgement:
     __slots__ = ("_bytes", "_start_before", "_time_limit")
 
     def __init__(self, worker_bytes: bytes, start_before: int, time_limit: int) -> None:
-        """`worker_bytes`: of `acknowledgement_of`, empty for a peer that only has a time until which a request may start.
+        """`worker_bytes`: of `acknowledgement_of`; empty for a peer that asks for no acknowledgement.
 
         `start_before`: ns of CLOCK_MONOTONIC; `time_limit`: ns; 0: none.
         """

@@ -25,10 +25,15 @@ module JumpseatLoader
     # Returns the part of an environment that many requests share: these CGI variables and what follows from them.
     # Frozen; to be copied.
     def of(variables)
-      env = @template.merge(variables)
+      derive(@template.merge(variables)).freeze
+    end
+
+    # Sets what follows from CGI variables that many requests share; returns the environment.
+    def derive(env)
       env["HTTP_VERSION"] = env["SERVER_PROTOCOL"]
-      env["rack.url_scheme"] = "https" if TRUE.include?(env["HTTPS"].to_s.downcase)
-      env.freeze
+      https = env["HTTPS"]
+      env["rack.url_scheme"] = "https" if https && TRUE.include?(https.downcase)
+      env
     end
 
     # Adds what follows from the CGI variables of the request, and the body; returns the environment.

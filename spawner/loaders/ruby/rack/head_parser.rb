@@ -43,7 +43,9 @@ module JumpseatLoader
       fields = split(tail_size.zero? ? payload : payload.byteslice(0, payload.bytesize - tail_size))
       check_scgi(fields) unless fields[2] == "SCGI" && fields[3] == "1" && fields[0] == "CONTENT_LENGTH"
       env = tail.env.dup
-      [env, take_fields(fields, 2, env, tail.extensions), fields[1]]
+      extensions = take_fields(fields, 2, env, tail.extensions)
+      @environment.derive(env) if tail_size.zero?
+      [env, extensions, fields[1]]
     end
 
     private
