@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
 OF_APR = re.compile(r"apr_\w+\.h")
 OF_THE_SYSTEM = {"errno.h", "fcntl.h", "limits.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "strings.h"}
 OF_THE_SYSTEM |= {"time.h", "pthread.h", "signal.h", "sys/socket.h", "sys/uio.h", "sys/un.h", "unistd.h"}
+OF_THE_SYSTEM |= {"linux/sockios.h", "stdatomic.h", "sys/ioctl.h", "sys/mman.h", "sys/stat.h"}
 
 
 def files() -> list[Path]:
