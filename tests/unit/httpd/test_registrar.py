@@ -56,7 +56,7 @@ class Children:
 
 
 def accept(_: Registration) -> GroupAddress:
-    return GroupAddress("/s", "t", set())
+    return GroupAddress("/s", "t", set(), 0)
 
 
 def ask(
@@ -81,7 +81,7 @@ def test_a_registration_is_answered_with_socket_and_token(tmp_path: Path) -> Non
 
     def register(registration: Registration) -> GroupAddress:
         seen.append(registration)
-        return GroupAddress("/path", "word", {"frames", "expect"})
+        return GroupAddress("/path", "word", {"frames", "expect"}, 1)
 
     answer = ask(tmp_path, message(), register)
     assert answer == {"type": "registered", "socket": "/path", "app_token": "word", "capabilities": "expect frames"}
@@ -117,7 +117,7 @@ def test_requests_that_found_the_queue_full_are_told_by_whoever_has_the_token(
     tmp_path: Path, token: str, told: list[tuple[str, int]]
 ) -> None:
     async def main() -> None:
-        children = Children(tmp_path, lambda _: GroupAddress("/s", "t", set()), os.getuid())
+        children = Children(tmp_path, lambda _: GroupAddress("/s", "t", set(), 0), os.getuid())
         fields = [("type", "queue_full"), ("token", token), ("group", "shop"), ("count", "7")]
         answer = await children.ask(packets.encode(fields))
         assert (answer is None) == bool(told)
@@ -132,7 +132,7 @@ if os.geteuid() == 0:
 
     def test_another_user_is_not_even_read(tmp_path: Path) -> None:
         async def main() -> None:
-            children = Children(tmp_path, lambda _: GroupAddress("/s", "t", set()), 12345)
+            children = Children(tmp_path, lambda _: GroupAddress("/s", "t", set(), 0), 12345)
             children.registrar._allowed = {12345}  # as if this process, root, were any tenant
             assert await children.ask(message()) is None
             children.registrar.close()
