@@ -57,7 +57,7 @@ def rack2(apps: Apps) -> Preloader:
 
 @pytest.fixture(scope="module")
 def rack3(apps: Apps) -> Preloader:
-    return apps.serve(RACK_3, threads="2", multiprocess="0", friendly="1")
+    return apps.serve(RACK_3, threads="2", multiprocess="0", friendly="1", early_hints="1")
 
 
 def environment(process: Process, path: str = "/", **variables: str) -> dict[str, str]:
@@ -141,6 +141,18 @@ def test_a_client_that_waits_for_it_is_told_to_continue_when_the_body_is_read(ra
 
 
 # The response
+
+
+def test_early_hints_are_sent_before_the_response_without_what_no_header_can_be(rack3: Process) -> None:
+    answer = rack3.get("/hints")
+    links = "hints|link=</a.css>; rel=preload|link=</b.css>; rel=preload|x-list=a|x-list=b"
+    assert answer.interims == [links, *(f"hints|x-number={number}" for number in range(15))]
+    assert (answer.text, answer.header("link")) == ("hinted", None)
+
+
+def test_a_peer_without_frames_may_not_know_early_hints(rack3: Process) -> None:
+    shown = rack3.get("/", framed=False).text
+    assert ("rack.early_hints" in rack3.get("/").text, "rack.early_hints" in shown) == (True, False)
 
 
 def values(answer: Answer, name: str) -> list[str]:

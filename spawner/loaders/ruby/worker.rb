@@ -104,7 +104,8 @@ module JumpseatLoader
     def new_handler
       environment = Environment.new(@context.server_software, @context.threads, @context.multiprocess)
       reader = RequestReader.new(@context.token, environment, !AppLoader.rack3?)
-      RequestHandler.new(@context.app, reader, @context.error_responses, @slot.route) { request_out_of_band_work }
+      responses = @context.error_responses
+      RequestHandler.new(@context.app, reader, responses, @slot.route, @context.early_hints) { request_out_of_band_work }
     end
 
     def send_ready

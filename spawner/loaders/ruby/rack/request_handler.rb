@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "../core/errors"
+require_relative "early_hints"
 require_relative "request_reader"
 require_relative "response"
 require_relative "stream"
@@ -17,13 +18,14 @@ module JumpseatLoader
     INTERNAL_ERROR = "500 Internal Server Error"
     REFUSED = "The request was refused."
 
-    # `route`: the worker's, empty without a socket of its own; `request_out_of_band_work`: called when a response asks
-    # for it.
-    def initialize(app, reader, error_responses, route, &request_out_of_band_work)
+    # `route`: the worker's, empty without a socket of its own; `early_hints`: whether the app can send them;
+    # `request_out_of_band_work`: called when a response asks for it.
+    def initialize(app, reader, error_responses, route, early_hints, &request_out_of_band_work)
       @app = app
       @reader = reader
       @error_responses = error_responses
       @acknowledgement = "Status: 102 Processing\r\n#{"Route: #{route}\r\n" unless route.empty?}\r\n"
+      @early_hints = early_hints
       @request_out_of_band_work = request_out_of_band_work
       @pid = Process.pid
     end
@@ -36,6 +38,7 @@ module JumpseatLoader
       deadline = acknowledge(connection, request)
       cell.fill(request.head, now, deadline)
       exchange = Exchange.new(connection, request)
+      exchange.offer_early_hints if @early_hints
       call(exchange)
       keeps = exchange.taken_over
       true
@@ -62,6 +65,11 @@ module JumpseatLoader
         @response = Response.new(connection, request.framed, request.env["REQUEST_METHOD"])
         @taken_over = false
         request.env["rack.hijack"] = -> { hijack }
+      end
+
+      # Puts `rack.early_hints` into the environment, if the peer knows what they are.
+      def offer_early_hints
+        @request.env["rack.early_hints"] = EarlyHints.new(@connection, @response) if @request.framed
       end
 
       # Whether the app has taken the connection over from within its call, to speak HTTP itself.

@@ -105,6 +105,16 @@ def hijack(env)
   [-1, {}, []]
 end
 
+# What cannot be sent as a header is left out.
+def hint(env)
+  call = env["rack.early_hints"]
+  call.call("link" => "</a.css>; rel=preload\n</b.css>; rel=preload", "x-list" => %w[a b])
+  call.call("connection" => "x", "transfer-encoding" => "chunked", "x y" => "z", "x-bad" => "a\rb")
+  call.call("x-large" => "x" * 8192)
+  20.times { |number| call.call("x-number" => number) }
+  text("hinted")
+end
+
 def finished(env)
   %w[first second].each do |name|
     env["rack.response_finished"] << lambda do |seen, status, headers, error|
@@ -154,6 +164,7 @@ run(lambda do |env|
   when "/partial" then [200, { "rack.hijack" => method(:streamed) }, []]
   when "/full" then hijack(env)
   when "/finished" then finished(env)
+  when "/hints" then hint(env)
   when "/file" then [200, {}, Download.new]
   when "/chunks" then [200, { "transfer-encoding" => "chunked" }, Chunks.new]
   when "/lint" then lint.call(env)
