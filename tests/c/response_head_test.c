@@ -304,7 +304,7 @@ TEST(random_bytes_end_in_the_same_state_however_they_are_split)
 
 TESTS(RUN(heads_are_read_as_the_shared_table_says),
       RUN(heads_of_http_are_read_as_the_shared_table_says),
-      RUN(interim_heads_of_http_do_not_go_on_for_ever),
+      RUN(interim_heads_with_headers_do_not_go_on_for_ever),
       RUN(a_connection_header_that_names_too_much_is_refused),
       RUN(what_follows_the_head_is_left_alone),
       RUN(a_head_of_exactly_the_limit_is_accepted_and_one_byte_more_is_refused),

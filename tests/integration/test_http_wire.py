@@ -23,8 +23,9 @@ ROUTE = "0123456789abcdef"
 #: Who sends early hints, and how its heads begin.
 HINTING = [("http.example", b"HTTP/1.1 "), ("scgi.example", b"Status: ")]
 
-#: Each virtual host: the capabilities of its loader, and its directives.
+#: Each virtual host: the capabilities of its loader, and its directives. The first one's are those of HTTP/2.
 HOSTS = {
+    "http2.example": ("http", "Protocols h2c http/1.1\nH2Direct on\nH2EarlyHints on"),
     "http.example": ("http", ""),
     "streaming.example": ("http framed-body", "PassengerBufferUpload off"),
     "storing.example": ("http", "PassengerBufferUpload off"),
@@ -41,7 +42,7 @@ HOSTS = {
 @pytest.fixture(scope="module")
 def server(shared_httpd: CheckedHttpd, shared_probe: AppFolder) -> CheckedHttpd:
     shared_httpd.module("http2")
-    shared_httpd.add(ONE_CHILD + "\nProtocols h2c http/1.1\nH2Direct on")
+    shared_httpd.add(ONE_CHILD)
     for name, (_, directives) in HOSTS.items():
         shared_httpd.site(name, shared_probe.public, f"{directives}\nPassengerAppGroupName {name}")
     shared_httpd.start()
@@ -134,7 +135,7 @@ def test_a_client_of_http_1_0_without_a_host_has_the_server_s_name(
     with Wire(server.port) as wire:
         wire.send(b"GET / HTTP/1.0\r\n\r\n")
         with backend.accept() as exchange:
-            assert (exchange.header("Host") or "").startswith("http.example")
+            assert (exchange.header("Host") or "").startswith("http2.example")
             exchange.send(OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
         assert wire.answer().text == "ok"
 
