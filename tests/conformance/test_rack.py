@@ -38,8 +38,8 @@ class Apps:
         preloader.load("rack.ru", warmup="1", **fields)
         return preloader
 
-    def serve(self, release: str = RACK_2, **fields: str) -> Preloader:
-        process = self._starter.start(RACK=release)
+    def serve(self, release: str = RACK_2, variables: dict[str, str] | None = None, **fields: str) -> Preloader:
+        process = self._starter.start(RACK=release, **(variables or {}))
         process.serve("rack.ru", **fields)
         return process
 
@@ -244,6 +244,69 @@ def test_rack_lint_finds_nothing(rack2: Process, options: dict[str, object]) -> 
     assert (answer.status, answer.complete) == ("200 OK", True)
 
 
+# Connections that the app has taken over
+
+
+def shown(process: Process, number: int) -> bytes:
+    """Return the request in a cell; empty: there is none."""
+    cell = process.group.cell(0, number)
+    return cell.text[: cell.length] if cell.state else b""
+
+
+def request_threads(process: Process) -> list[str]:
+    tasks = Path(f"/proc/{process.pid}/task").glob("*/comm")
+    return [task.read_text() for task in tasks if task.read_text().startswith("request-")]
+
+
+def test_a_request_lasts_until_the_app_closes_the_connection_and_needs_no_thread(apps: Apps) -> None:
+    worker = apps.serve(threads="1")
+    with worker.group.client().open(path="/held?gate1") as first, worker.group.client().open(path="/full") as second:
+        assert second.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 101")
+        assert first.read_until(b"gate1")
+        worker.group.wait_for(lambda group: b"/full" in shown(worker, 2))
+        assert worker.get("/").status == "200 OK"
+        worker.group.wait_for(lambda group: group.slot(0)[2:5] == (2, 3, 1))
+        assert (shown(worker, 0), b"/held" in shown(worker, 1)) == (b"", True)
+        (apps.folder / "gate1").touch()
+        assert first.read_frame() == b""
+        worker.group.wait_for(lambda group: group.slot(0)[2:5] == (1, 2, 2))
+        assert (b"/full" in shown(worker, 1), shown(worker, 2)) == (True, b"")
+        worker.retire()
+        worker.group.wait_for(lambda group: not request_threads(worker))
+        second.send(b"ping")
+        assert second.read(10) == b"ping"
+    worker.wait_for_end()
+    assert worker.group.slot(0)[:5] == (0, worker.pid, 0, 1, 3)
+    assert worker.output.wait_for_end().endswith("at exit\n")
+
+
+def test_a_connection_that_the_app_has_dropped_holds_up_no_worker(apps: Apps) -> None:
+    worker = apps.serve()
+    with worker.group.client().open(path="/drop") as exchange:
+        assert exchange.read_until(b"\r\n\r\n") == b"HTTP/1.1 200 OK\r\n\r\n"
+        worker.retire()
+        worker.wait_for_end()
+
+
+def test_the_advertised_concurrency_level_bounds_what_the_app_has_taken_over(apps: Apps) -> None:
+    worker = apps.serve(variables={"LEVEL": "1"}, threads="3")
+    with worker.group.client().open(path="/full") as first, worker.group.client().open() as second:
+        assert first.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 101")
+        worker.group.wait_for(lambda group: b"/full" in shown(worker, 1))
+        assert worker.group.slot(0)[2:5] == (1, 1, 0)
+        first.send(b"ping")
+        assert first.read(10) == b"ping"
+        assert second.answer().status == "200 OK"
+
+
+def test_an_advertised_concurrency_level_above_the_threads_is_said_in_the_log(apps: Apps) -> None:
+    apps.serve(variables={"LEVEL": "5"}).output.wait_for("is 5, and PassengerThreadCount 1: so many requests run at a time")
+
+
+def test_an_event_that_there_is_not_is_an_error_of_the_app(rack2: Process) -> None:
+    assert lines(rack2, "/unknown-event") == ["Unknown event name 'no_such_event'"] * 2
+
+
 # Errors
 
 
@@ -275,5 +338,5 @@ def test_an_app_hears_of_the_life_of_its_workers(apps: Apps) -> None:
     first.retire()
     first.wait_for_end()
     log = first.output.wait_for_end().splitlines()
-    assert log[:2] == ["started, forked: true", "signal handlers"]
-    assert sorted(log[2:]) == ["at exit", "thread request-1", "thread request-2"]
+    assert log[:3] == ["started, forked: true", "credentials: [nil, nil]", "signal handlers"]
+    assert sorted(log[3:]) == ["at exit", "thread request-1", "thread request-2"]

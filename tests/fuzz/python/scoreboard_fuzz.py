@@ -37,7 +37,7 @@ def one(data: bytes) -> None:
     requests = _BOARD.requests(slot)
     assert len(requests) <= min(values.capacity, _CELLS)
     assert all("?" not in request.path and request.thread < _CELLS for request in requests)
-    overdue = _BOARD.overdue_requests(slot, values.capacity, 1e9)
+    overdue = _BOARD.overdue_requests(slot, values.cells, 1e9)
     assert len(overdue) <= min(values.capacity, _CELLS) + 1
     assert parse_cell(0, bytes(CELL_SIZE)) is None
     _BOARD.clear(slot)

@@ -5,6 +5,7 @@ require_relative "early_hints"
 require_relative "request_reader"
 require_relative "response"
 require_relative "stream"
+require_relative "takeover"
 
 module JumpseatLoader
   # One request through a Rack app: calls it, sends what it returns, closes it, whatever happens. The one place where
@@ -30,18 +31,23 @@ module JumpseatLoader
       @pid = Process.pid
     end
 
-    # Reads a request from a connection, enters it in its cell, has the app answer it, and closes the connection, unless
-    # the app has taken it over. Returns whether the app was called. Raises nothing that the app or the peer could cause.
+    # Reads a request from a connection, enters it in its cell, has the app answer it, clears the cell and closes the
+    # connection. Returns whether the app was called; or, while the app has the connection, a Takeover, and neither is
+    # done. Raises nothing that the app or the peer could cause.
     def handle(connection, cell)
-      keeps = false
+      takeover = nil
       request = @reader.read(connection)
       deadline = acknowledge(connection, request)
-      cell.fill(request.head, now, deadline)
+      since = now
+      cell.fill(request.head, since, deadline)
       exchange = Exchange.new(connection, request)
       exchange.offer_early_hints if @early_hints
       call(exchange)
-      keeps = exchange.taken_over
-      true
+      takeover = exchange.takeover
+      return true if takeover.nil? || takeover.finished?
+
+      takeover.shown = [request.head, since, deadline]
+      takeover
     rescue ClientLeft, TooLate
       close_input(request, connection) if request
       false
@@ -49,21 +55,21 @@ module JumpseatLoader
       refuse(connection, e)
       false
     ensure
-      connection.close unless keeps
-      cell.clear
+      if takeover.nil? || takeover.shown.nil?
+        connection.close
+        cell.clear
+      end
     end
 
-    # A request on its way through the app. `taken_over`: the app has the connection and closes it; `streaming`: the same,
-    # and the end of its stream ends the response.
+    # A request on its way through the app. `takeover`: the app has the connection and closes it; else nil.
     class Exchange
-      attr_reader :connection, :request, :response
-      attr_accessor :taken_over
+      attr_reader :connection, :request, :response, :takeover
 
       def initialize(connection, request)
         @connection = connection
         @request = request
         @response = Response.new(connection, request.framed, request.env["REQUEST_METHOD"])
-        @taken_over = false
+        @takeover = nil
         request.env["rack.hijack"] = -> { hijack }
       end
 
@@ -77,9 +83,15 @@ module JumpseatLoader
         @hijacked
       end
 
+      # Gives the connection to the app.
+      def take_over
+        @takeover ||= Takeover.new(@connection)
+      end
+
       # The connection as it is: the app writes the head, too.
       def hijack
-        @hijacked = @taken_over = true
+        take_over
+        @hijacked = true
         @request.env["rack.hijack_io"] = @connection
       end
     end
@@ -125,7 +137,7 @@ module JumpseatLoader
         handle_error(e, exchange)
       end
       close_body(body, exchange)
-      close_input(exchange.request, exchange.connection) unless exchange.taken_over
+      close_input(exchange.request, exchange.connection) unless exchange.takeover
       tell_finished(env, status, headers, error)
     end
 
@@ -194,7 +206,7 @@ module JumpseatLoader
       response.send_head
       return response.finish if response.bodiless?
 
-      exchange.taken_over = true
+      exchange.take_over
       stream = Stream.new(exchange.connection, response, exchange.request.input)
       begin
         writer.call(stream)

@@ -15,8 +15,10 @@ module Log
   LINES = []
 end
 
+PhusionPassenger.advertised_concurrency_level = Integer(ENV["LEVEL"]) if ENV.key?("LEVEL")
 at_exit { puts "at exit" }
 PhusionPassenger.on_event(:starting_worker_process) { |forked| puts "started, forked: #{forked}" }
+PhusionPassenger.on_event(:credentials) { |*given| puts "credentials: #{given}" }
 PhusionPassenger.on_event(:starting_request_handler_thread) { puts "thread #{Thread.current.name}" }
 PhusionPassenger.on_event(:after_installing_signal_handlers) { puts "signal handlers" }
 
@@ -105,6 +107,31 @@ def hijack(env)
   [-1, {}, []]
 end
 
+# A stream that ends when there is a file of this name.
+def held(name)
+  lambda do |stream|
+    stream << name
+    Thread.new do
+      sleep(0.01) until File.exist?(name)
+      stream.close
+    end
+  end
+end
+
+# Forgets the connection without closing it.
+def drop(env)
+  env["rack.hijack"].call.write("HTTP/1.1 200 OK\r\n\r\n")
+  [-1, {}, []]
+end
+
+def unknown_event
+  %i[on_event call_event].map do |name|
+    PhusionPassenger.public_send(name, :no_such_event) { nil }
+  rescue ArgumentError => e
+    e.message
+  end
+end
+
 # What cannot be sent as a header is left out.
 def hint(env)
   call = env["rack.early_hints"]
@@ -165,6 +192,9 @@ run(lambda do |env|
   when "/full" then hijack(env)
   when "/finished" then finished(env)
   when "/hints" then hint(env)
+  when "/held" then [200, {}, held(env["QUERY_STRING"])]
+  when "/drop" then drop(env)
+  when "/unknown-event" then text(*unknown_event)
   when "/file" then [200, {}, Download.new]
   when "/chunks" then [200, { "transfer-encoding" => "chunked" }, Chunks.new]
   when "/lint" then lint.call(env)
