@@ -101,7 +101,8 @@ def hijack(env)
   io = env["rack.hijack"].call
   io.write("HTTP/1.1 101 Switching Protocols\r\n\r\n")
   Thread.new do
-    io.write(io.readpartial(10))
+    Log::LINES << io.readpartial(10)
+    io.write(Log::LINES.last)
     io.close
   end
   [-1, {}, []]
@@ -193,6 +194,7 @@ run(lambda do |env|
   when "/finished" then finished(env)
   when "/hints" then hint(env)
   when "/held" then [200, {}, held(env["QUERY_STRING"])]
+  when "/log" then text(*Log::LINES)
   when "/drop" then drop(env)
   when "/unknown-event" then text(*unknown_event)
   when "/file" then [200, {}, Download.new]
