@@ -13,10 +13,11 @@ from typing import Iterator
 
 import pytest
 
+from spawner.processes.app_stacks import app_stacks
 from tests.conformance.conftest import Starter
 from tests.conformance.harness.httpd_side import Answer
 from tests.conformance.harness.loader_process import Preloader, Process
-from tests.conformance.loaders import APPS, ruby_loaders
+from tests.conformance.loaders import APPS, ROOT, ruby_loaders
 
 RACK_2, RACK_3 = "2.2.6", "3.1.0"
 LARGE = b"line\n" * 40_000
@@ -247,6 +248,19 @@ def test_rack_lint_finds_nothing(rack2: Process, options: dict[str, object]) -> 
 # Connections that the app has taken over
 
 
+def wait_for_stacks(process: Process, *expected: str) -> None:
+    """Ask a process for its stacks; wait until they say what its threads wait for, `main: ...` for each, in any order."""
+    before = len(process.output.text())
+    process.signal(12)
+    pattern = re.compile(r"\[(\w+).*\] .*\n  \((.+)\)$", re.MULTILINE)
+
+    def found(_: object) -> bool:
+        text = app_stacks(process.output.text()[before:], ROOT.rstrip("/"))
+        return sorted(expected) == sorted(f"{name}: {reason}" for name, reason in pattern.findall(text))
+
+    process.group.wait_for(found)
+
+
 def shown(process: Process, number: int) -> bytes:
     """Return the request in a cell; empty: there is none."""
     cell = process.group.cell(0, number)
@@ -259,7 +273,7 @@ def request_threads(process: Process) -> list[str]:
 
 
 def test_a_request_lasts_until_the_app_closes_the_connection_and_needs_no_thread(apps: Apps) -> None:
-    worker = apps.serve(threads="1")
+    worker = apps.serve(threads="1", backtrace_signal="12")
     with worker.group.client().open(path="/held?gate1") as first, worker.group.client().open(path="/full") as second:
         assert second.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 101")
         assert first.read_until(b"gate1")
@@ -273,6 +287,7 @@ def test_a_request_lasts_until_the_app_closes_the_connection_and_needs_no_thread
         assert (b"/full" in shown(worker, 1), shown(worker, 2)) == (True, b"")
         worker.retire()
         worker.group.wait_for(lambda group: not request_threads(worker))
+        wait_for_stacks(worker, "main: waits for connections that the app has taken over")
         second.send(b"ping")
         assert second.read(10) == b"ping"
     worker.wait_for_end()
@@ -329,6 +344,16 @@ def test_a_copy_that_the_app_forks_answers_no_request_and_runs_no_hook(rack2: Pr
 
 
 # The process
+
+
+def test_the_stacks_of_a_process_that_waits_say_for_what(apps: Apps) -> None:
+    preloader = apps.load(threads="3", backtrace_signal="12")
+    worker = preloader.fork()
+    wait_for_stacks(preloader, "main: waits until another worker is needed")
+    with worker.group.client().connect():
+        worker.group.wait_for(lambda group: group.slot(0).running)
+        threads = ["request: waits for its next request"] * 2 + ["request: waits for the head of a request"]
+        wait_for_stacks(worker, "main: waits for the threads that serve requests", *threads)
 
 
 def test_an_app_hears_of_the_life_of_its_workers(apps: Apps) -> None:
