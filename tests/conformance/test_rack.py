@@ -17,7 +17,7 @@ from spawner.processes.app_stacks import app_stacks
 from tests.conformance.conftest import Starter
 from tests.conformance.harness.httpd_side import Answer
 from tests.conformance.harness.loader_process import Preloader, Process
-from tests.conformance.loaders import APPS, ROOT, ruby_loaders
+from tests.conformance.loaders import APPS, ROOT, LoaderUnderTest, ruby_loaders
 
 RACK_2, RACK_3 = "2.2.6", "3.1.0"
 LARGE = b"line\n" * 40_000
@@ -29,9 +29,8 @@ pytestmark = pytest.mark.skipif(not ruby_loaders(), reason="needs Ruby and Rack"
 class Apps:
     """Starts processes of an app of Rack; they end with the tests."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, loader: LoaderUnderTest, folder: Path, stack: ExitStack) -> None:
         self.folder = Path(shutil.copytree(APPS / "rack", folder / "app"))
-        (loader,) = ruby_loaders()
         self._starter = Starter(loader, self.folder, stack)
 
     def load(self, release: str = RACK_2, **fields: str) -> Preloader:
@@ -45,10 +44,10 @@ class Apps:
         return process
 
 
-@pytest.fixture(scope="module")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
+@pytest.fixture(scope="module", params=ruby_loaders(), ids=lambda loader: loader.name)
+def apps(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
     with ExitStack() as stack:
-        yield Apps(tmp_path_factory.mktemp("rack"), stack)
+        yield Apps(request.param, tmp_path_factory.mktemp("rack"), stack)
 
 
 @pytest.fixture(scope="module")

@@ -16,14 +16,13 @@ from tests.conformance.loaders import ruby_loaders
 pytestmark = pytest.mark.skipif(not ruby_loaders(), reason="needs Ruby and Rack")
 
 
-@pytest.fixture
-def starter(tmp_path: Path) -> Iterator[Starter]:
+@pytest.fixture(params=ruby_loaders(), ids=lambda loader: loader.name)
+def starter(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Starter]:
     folder = tmp_path / "without"
     folder.mkdir()
     (folder / "fiddle.rb").write_text('raise LoadError, "cannot load such file -- fiddle"\n')
-    loader = ruby_loaders()[0]
-    ruby, program = loader.command
-    without = replace(loader, command=(ruby, "-I", str(folder), program))
+    ruby, program = request.param.command
+    without = replace(request.param, command=(ruby, "-I", str(folder), program))
     with ExitStack() as stack:
         yield Starter(without, copy_of_apps(without, tmp_path), stack)
 
