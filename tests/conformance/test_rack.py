@@ -109,7 +109,7 @@ def test_the_path_stays_percent_encoded(
 
 def test_config_ru_is_evaluated_as_rackup_does_and_sees_nothing_of_the_loader(rack2: Process, apps: Apps) -> None:
     name, folder, frozen, constants, program, setup = lines(rack2, "/names")
-    assert (name, folder, frozen, constants) == ("rack.ru", str(apps.folder), "true", "0")
+    assert (name, folder, frozen, constants) == ("rack.ru", str(apps.folder), "as its first line says", "0")
     assert (program.endswith("start.rb"), setup) == (True, "before Rack")
 
 
@@ -248,14 +248,20 @@ def test_rack_lint_finds_nothing(rack2: Process, options: dict[str, object]) -> 
 
 
 def wait_for_stacks(process: Process, *expected: str) -> None:
-    """Ask a process for its stacks; wait until they say what its threads wait for, `main: ...` for each, in any order."""
-    before = len(process.output.text())
-    process.signal(12)
+    """Ask a process for its stacks until they say what its threads wait for, `main: ...` for each, in any order."""
     pattern = re.compile(r"\[(\w+).*\] .*\n  \((.+)\)$", re.MULTILINE)
+    start = -1
 
     def found(_: object) -> bool:
-        text = app_stacks(process.output.text()[before:], ROOT.rstrip("/"))
-        return sorted(expected) == sorted(f"{name}: {reason}" for name, reason in pattern.findall(text))
+        nonlocal start
+        text = process.output.text()[start:] if start >= 0 else ""
+        reasons = pattern.findall(app_stacks(text, ROOT.rstrip("/")))
+        if sorted(expected) == sorted(f"{name}: {reason}" for name, reason in reasons):
+            return True
+        if start < 0 or ("Thread 0x" in text and text.endswith("\n")):
+            start = len(process.output.text())
+            process.signal(12)
+        return False
 
     process.group.wait_for(found)
 
@@ -330,7 +336,7 @@ def test_an_app_that_returns_no_response_or_exits_costs_its_own_request_only(rac
 
 def test_the_friendly_page_shows_causes_source_gems_and_load_path(rack3: Process) -> None:
     page = rack3.get("/caused").text
-    for text in ("RuntimeError: inner", "ArgumentError: outer", "raise &quot;inner&quot;", "$LOAD_PATH", "rack 2."):
+    for text in ("RuntimeError: inner", "ArgumentError: outer", "raise &quot;inner&quot;", "$LOAD_PATH", "stringio "):
         assert text in page
     assert "loaders/ruby" not in re.sub(r"(?s)<details>.*?</details>", "", page)
     as_json = rack3.get("/caused", variables={"HTTP_ACCEPT": "application/json"})
