@@ -320,7 +320,8 @@ def test_the_advertised_concurrency_level_bounds_what_the_app_has_taken_over(app
 
 
 def test_an_advertised_concurrency_level_above_the_threads_is_said_in_the_log(apps: Apps) -> None:
-    apps.serve(variables={"LEVEL": "5"}).output.wait_for("is 5, and PassengerThreadCount 1: so many requests run at a time")
+    worker = apps.serve(variables={"LEVEL": "5"})
+    worker.output.wait_for("is 5, and PassengerThreadCount 1: so many requests run at a time")
 
 
 def test_an_event_that_there_is_not_is_an_error_of_the_app(rack2: Process) -> None:

@@ -1,4 +1,4 @@
-"""The Ruby loader in a Ruby that was built without Fiddle: it has no epoll and no memory to share, and serves all the same."""
+"""The Ruby loader in a Ruby that was built without Fiddle: no epoll, no shared memory, and it serves all the same."""
 
 from __future__ import annotations
 
