@@ -187,6 +187,17 @@ DIRECTIVES: tuple[Directive, ...] = (
         difference="Passenger has no such directive.",
     ),
     Directive(
+        "EarlyHints",
+        Kind.FLAG,
+        _A,
+        False,
+        "Whether a Ruby app can send early hints, by `rack.early_hints` of the Rack environment. Rails sends them for "
+        "its assets by itself then. Clients of HTTP/1.0 do not get them ([ruby.md](ruby.md#early-hints)).",
+        on_wire=True,
+        respawn=True,
+        difference="Passenger has no such directive.",
+    ),
+    Directive(
         "AppEnv",
         Kind.TEXT,
         _A,

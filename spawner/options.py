@@ -77,6 +77,7 @@ class AppOptions:
     :ivar app_start_command: PassengerAppStartCommand. None: `app_start_command` of the app's `Passengerfile.json`.
     :ivar warmup: PassengerWarmup.
     :ivar ruby_hooks_file: PassengerRubyHooksFile. None: none.
+    :ivar early_hints: PassengerEarlyHints.
     :ivar app_env: PassengerAppEnv.
     :ivar spawn_method: PassengerSpawnMethod.
     :ivar known_import_warnings: PassengerKnownImportWarnings. None: none.
@@ -118,6 +119,7 @@ class AppOptions:
     app_start_command: Optional[str] = None
     warmup: bool = True
     ruby_hooks_file: Optional[str] = None
+    early_hints: bool = False
     app_env: str = "production"
     spawn_method: str = "smart"
     known_import_warnings: Optional[str] = None
@@ -165,6 +167,7 @@ class AppOptions:
             app_start_command=_text(fields, "app_start_command"),
             warmup=_flag(fields, "warmup", True),
             ruby_hooks_file=_text(fields, "ruby_hooks_file"),
+            early_hints=_flag(fields, "early_hints", False),
             app_env=_text(fields, "app_env") or "production",
             spawn_method=_choice(fields, "spawn_method", ("smart", "direct"), "smart"),
             known_import_warnings=_text(fields, "known_import_warnings"),
@@ -215,6 +218,7 @@ class AppOptions:
             self.app_start_command,
             self.warmup,
             self.ruby_hooks_file,
+            self.early_hints,
             self.app_env,
             self.spawn_method,
             self.load_shell_envvars,

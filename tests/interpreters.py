@@ -16,6 +16,7 @@ from tests.open_folders import make_open_folder
 ROOT = Path(__file__).resolve().parents[1]
 LOADERS = [str(ROOT / "spawner" / part) for part in ("loaders", "shared")]
 _OLDEST = (3, 6)
+_RUBIES = ("2.7", "3.0", "3.1", "3.2", "3.3", "3.4")
 _ASK = "import sys; print(sys.implementation.name, '%d %d %d' % sys.version_info[:3])"
 
 
@@ -66,6 +67,36 @@ def _name_of(path: str) -> str | None:
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     return f"{implementation}{major}.{minor}" if (int(major), int(minor)) >= _OLDEST else None
+
+
+@functools.lru_cache(maxsize=None)
+def rubies_to_test() -> dict[str, str]:
+    """Return the Rubies that have Rack, by name: `ruby`, the one that PATH names.
+
+    With EVERY_INTERPRETER=1 also one of each other minor version, such as `ruby3.3`: from PATH, and from where rbenv,
+    ruby-install and chruby put them.
+    """
+    first = shutil.which("ruby")
+    paths = [first] if first else []
+    if os.environ.get("EVERY_INTERPRETER") == "1":
+        paths += [path for minor in _RUBIES if (path := shutil.which("ruby" + minor))]
+        homes = sorted({os.path.expanduser("~"), "/root"})
+        installed = [f"{home}/{place}" for home in homes for place in (".rbenv/versions", ".rubies")]
+        for folder in [*installed, "/opt/rubies", "/usr/local/rbenv/versions", "/opt/rbenv/versions"]:
+            paths += sorted(glob.glob(f"{folder}/*/bin/ruby"))
+    found: dict[str, str] = {}
+    for path in paths:
+        name = _name_of_ruby(path)
+        if name is not None:
+            found.setdefault(name, path)
+    return {"ruby" if path == first else name: path for name, path in found.items()}
+
+
+def _name_of_ruby(path: str) -> str | None:
+    """Return None for a Ruby that does not start or has no Rack."""
+    ask = "require 'rack'; print RUBY_VERSION[/\\d+\\.\\d+/]"
+    told = subprocess.run([path, "-e", ask], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return "ruby" + told.stdout if told.returncode == 0 else None
 
 
 def _version_part(name: str) -> list[str]:

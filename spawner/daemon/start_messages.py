@@ -165,6 +165,7 @@ def _fields_of_type(group: Group, server: ServerOptions) -> Fields:
         return [
             ("warmup", "1" if options.warmup else "0"),
             ("hooks_file", options.ruby_hooks_file or ""),
+            ("early_hints", "1" if options.early_hints else "0"),
         ]
     return []
 

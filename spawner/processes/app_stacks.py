@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-_FRAME = re.compile(r'  File "(.*)", line (?:\d+|\?\?\?) in (.+)\Z')
+_FRAME = re.compile(r'  File "(.*)", line (\d+|\?\?\?) in (.+)\Z')
 # What a thread waits for that is in no code of the app, by its innermost call: the file below the instance folder and
-# the function.
+# the function. In Ruby, calls of C code stand above it, with the same place.
 WAIT_REASONS = {
     ("loaders/python/worker.py", "_accept_connections"): "waits for its next request",
     ("loaders/python/executors/thread_executor.py", "_run"): "waits for its next request",
@@ -20,6 +20,16 @@ WAIT_REASONS = {
     ("loaders/python/wsgi/request.py", "_wait"): "waits for the head of a request",
     ("loaders/python/wsgi/request_body.py", "_receive_into"): "waits for the body of a request",
     ("loaders/python/wsgi/response.py", "_send"): "sends a response",
+    ("loaders/ruby/core/listeners.rb", "wait"): "waits for its next request",
+    ("loaders/ruby/worker.rb", "run_thread"): "waits for its next request",
+    ("loaders/ruby/worker.rb", "wait_for"): "waits for the threads that serve requests",
+    ("loaders/ruby/core/scoreboard.rb", "wait_for_takeovers"): "waits for connections that the app has taken over",
+    ("loaders/ruby/preloader.rb", "step"): "waits until another worker is needed",
+    ("loaders/ruby/core/control_line.rb", "receive_packet"): "waits for the spawner",
+    ("loaders/ruby/rack/request_reader.rb", "wait"): "waits for the head of a request",
+    ("loaders/ruby/rack/request_handler.rb", "drain"): "waits for the body of a request",
+    ("loaders/ruby/rack/response.rb", "transmit"): "sends a response",
+    ("loaders/ruby/rack/response.rb", "send_file_frame"): "sends a response",
 }
 
 
@@ -50,8 +60,15 @@ def _app_calls(calls: list[str], instance: str) -> list[str]:
         count -= 1
     if count or not calls:
         return calls[:count]
-    reason = WAIT_REASONS.get(_server_call(calls[0], instance) or ("", ""))
-    return ["  (%s)" % reason] if reason else calls
+    innermost = [call for call in calls if _place(call) == _place(calls[0])]
+    reasons = [WAIT_REASONS.get(_server_call(call, instance) or ("", "")) for call in innermost]
+    return next((["  (%s)" % reason] for reason in reasons if reason), calls)
+
+
+def _place(call: str) -> Optional[tuple[str, str]]:
+    """File and line of a call."""
+    match = _FRAME.match(call)
+    return (match[1], match[2]) if match else None
 
 
 def _server_call(call: str, instance: str) -> Optional[tuple[str, str]]:
@@ -59,4 +76,4 @@ def _server_call(call: str, instance: str) -> Optional[tuple[str, str]]:
     match = _FRAME.match(call)
     if match is None or not match[1].startswith(instance):
         return None
-    return match[1][len(instance) :], match[2]
+    return match[1][len(instance) :], match[3]

@@ -55,6 +55,11 @@ class SlotValues:
         """Whether it is in a request or does its out-of-band work."""
         return self.running > 0 or self.working
 
+    @property
+    def cells(self) -> int:
+        """How many cells may have a request. Requests that need no thread stand behind those of the threads."""
+        return min(self.capacity + self.running, _CELLS)
+
 
 @dataclass(frozen=True)
 class RunningRequest:
@@ -108,15 +113,15 @@ class ScoreboardReader:
         since, until = busy_since / _NANOSECONDS, idle_since / _NANOSECONDS
         return SlotValues(pid, running, capacity, state == _WORKING, requests, since, until)
 
-    def overdue_requests(self, slot: int, capacity: int, now: float) -> tuple[OverdueRequest, ...]:
+    def overdue_requests(self, slot: int, cells: int, now: float) -> tuple[OverdueRequest, ...]:
         """The requests of a worker that have passed their deadline. All that have no cell count as one.
 
-        :param capacity: how many cells the worker uses. No others are read: that would give them memory.
+        :param cells: how many cells the worker may use. No others are read: that would give them memory.
         :param now: seconds of CLOCK_MONOTONIC.
         """
         nanoseconds = int(now * _NANOSECONDS)
         found = []
-        for number, first in enumerate(self._cells(slot, capacity)):
+        for number, first in enumerate(self._cells(slot, cells)):
             state, _, since, deadline = _CELL_HEADER.unpack_from(self._memory, first)
             if state == _IN_REQUEST and 0 < deadline <= nanoseconds:
                 found.append(OverdueRequest(number, since))
@@ -127,14 +132,14 @@ class ScoreboardReader:
 
     def requests(self, slot: int) -> list[RunningRequest]:
         """The requests that the worker of a slot is in."""
-        cells = enumerate(self._cells(slot, self.read(slot).capacity))
+        cells = enumerate(self._cells(slot, self.read(slot).cells))
         found = (parse_cell(number, self._memory[first : first + CELL_SIZE]) for number, first in cells)
         return [request for request in found if request is not None]
 
     def clear(self, slot: int) -> None:
         """Free the slot of a worker that has ended."""
         start = slot * SLOT_SIZE
-        for first in self._cells(slot, self.read(slot).capacity):
+        for first in self._cells(slot, self.read(slot).cells):
             self._memory[first : first + _CELL_HEADER.size] = _FREE_CELL
         _SLOT_HEADER.pack_into(self._memory, start, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -144,10 +149,10 @@ class ScoreboardReader:
         os.close(self.descriptor)
 
     @staticmethod
-    def _cells(slot: int, capacity: int) -> range:
+    def _cells(slot: int, count: int) -> range:
         """The offsets of the first cells of a slot."""
         start = slot * SLOT_SIZE + CELL_SIZE
-        return range(start, start + min(capacity, _CELLS) * CELL_SIZE, CELL_SIZE)
+        return range(start, start + min(count, _CELLS) * CELL_SIZE, CELL_SIZE)
 
 
 def parse_cell(thread: int, cell: bytes) -> Optional[RunningRequest]:

@@ -138,7 +138,7 @@ def _sample_of(group: Group, resources: GroupResources, waiting: bool) -> GroupS
             idle_since = min(values.idle_since, now)
             may_be_overdue = values.running > 0 and now - values.busy_since >= _SHORTEST_REQUEST_TIME
             scoreboard = resources.scoreboard
-            overdue = scoreboard.overdue_requests(process.slot, values.capacity, now) if may_be_overdue else ()
+            overdue = scoreboard.overdue_requests(process.slot, values.cells, now) if may_be_overdue else ()
             readings[process.process_id] = Reading(
                 values.running, max(1, values.capacity), values.requests, idle_since, values.working, overdue
             )

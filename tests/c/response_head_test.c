@@ -180,7 +180,7 @@ static void check_head_of_http(const vector *row)
 
 TEST(heads_are_read_as_the_shared_table_says)
 {
-    vectors_each(VECTORS "/response_heads.tsv", check_head_of_cgi, 77);
+    vectors_each(VECTORS "/response_heads.tsv", check_head_of_cgi, 87);
 }
 
 TEST(heads_of_http_are_read_as_the_shared_table_says)
@@ -203,11 +203,13 @@ static passenger_head_refusal after_interims(int count, const char *interim, con
     return head.refusal;
 }
 
-TEST(interim_heads_of_http_do_not_go_on_for_ever)
+TEST(interim_heads_with_headers_do_not_go_on_for_ever)
 {
     static const char hints[] = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+    static const char of_cgi[] = "Status: 103 Early Hints\r\nLink: x\r\n\r\n";
     static const char final[] = "HTTP/1.1 200 OK\r\n\r\n";
     CHECK(after_interims(PASSENGER_HEAD_INTERIM_LIMIT, hints, final) == PASSENGER_HEAD_NOT_REFUSED);
+    CHECK(after_interims(PASSENGER_HEAD_INTERIM_LIMIT, of_cgi, of_cgi) == PASSENGER_HEAD_BAD_INTERIM);
     CHECK(after_interims(PASSENGER_HEAD_INTERIM_LIMIT, hints, hints) == PASSENGER_HEAD_BAD_INTERIM);
 }
 
@@ -302,7 +304,7 @@ TEST(random_bytes_end_in_the_same_state_however_they_are_split)
 
 TESTS(RUN(heads_are_read_as_the_shared_table_says),
       RUN(heads_of_http_are_read_as_the_shared_table_says),
-      RUN(interim_heads_of_http_do_not_go_on_for_ever),
+      RUN(interim_heads_with_headers_do_not_go_on_for_ever),
       RUN(a_connection_header_that_names_too_much_is_refused),
       RUN(what_follows_the_head_is_left_alone),
       RUN(a_head_of_exactly_the_limit_is_accepted_and_one_byte_more_is_refused),

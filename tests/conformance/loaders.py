@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ from spawner import loaders
 from spawner.app_types import APP_TYPES, CAPABILITIES
 from spawner.loaders import program as program_loader
 from spawner.loaders import python as python_loader
-from tests.interpreters import interpreters_to_test
+from tests.interpreters import interpreters_to_test, rubies_to_test
 
 APPS = Path(__file__).parent / "apps"
 START = str(Path(python_loader.__file__).with_name("start.py"))  # the Python loader
@@ -76,11 +74,9 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
 
 
 def ruby_loaders() -> list[LoaderUnderTest]:
-    """Return the Ruby loader, if this machine has Ruby and Rack."""
-    ruby = shutil.which("ruby")
-    if ruby is None or subprocess.run([ruby, "-e", "require 'rack'"], stderr=subprocess.DEVNULL).returncode:
-        return []
-    return [LoaderUnderTest("ruby", (ruby, RUBY_START), APPS / "ruby", OURS | _OF_RUBY)]
+    """Return the Ruby loader under each Ruby of this machine that has Rack."""
+    rubies = rubies_to_test().items()
+    return [LoaderUnderTest(name, (path, RUBY_START), APPS / "ruby", OURS | _OF_RUBY) for name, path in rubies]
 
 
 def _node() -> LoaderUnderTest:

@@ -13,10 +13,11 @@ from typing import Iterator
 
 import pytest
 
+from spawner.processes.app_stacks import app_stacks
 from tests.conformance.conftest import Starter
 from tests.conformance.harness.httpd_side import Answer
 from tests.conformance.harness.loader_process import Preloader, Process
-from tests.conformance.loaders import APPS, ruby_loaders
+from tests.conformance.loaders import APPS, ROOT, LoaderUnderTest, ruby_loaders
 
 RACK_2, RACK_3 = "2.2.6", "3.1.0"
 LARGE = b"line\n" * 40_000
@@ -28,9 +29,8 @@ pytestmark = pytest.mark.skipif(not ruby_loaders(), reason="needs Ruby and Rack"
 class Apps:
     """Starts processes of an app of Rack; they end with the tests."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, loader: LoaderUnderTest, folder: Path, stack: ExitStack) -> None:
         self.folder = Path(shutil.copytree(APPS / "rack", folder / "app"))
-        (loader,) = ruby_loaders()
         self._starter = Starter(loader, self.folder, stack)
 
     def load(self, release: str = RACK_2, **fields: str) -> Preloader:
@@ -38,16 +38,16 @@ class Apps:
         preloader.load("rack.ru", warmup="1", **fields)
         return preloader
 
-    def serve(self, release: str = RACK_2, **fields: str) -> Preloader:
-        process = self._starter.start(RACK=release)
+    def serve(self, release: str = RACK_2, variables: dict[str, str] | None = None, **fields: str) -> Preloader:
+        process = self._starter.start(RACK=release, **(variables or {}))
         process.serve("rack.ru", **fields)
         return process
 
 
-@pytest.fixture(scope="module")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
+@pytest.fixture(scope="module", params=ruby_loaders(), ids=lambda loader: loader.name)
+def apps(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
     with ExitStack() as stack:
-        yield Apps(tmp_path_factory.mktemp("rack"), stack)
+        yield Apps(request.param, tmp_path_factory.mktemp("rack"), stack)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def rack2(apps: Apps) -> Preloader:
 
 @pytest.fixture(scope="module")
 def rack3(apps: Apps) -> Preloader:
-    return apps.serve(RACK_3, threads="2", multiprocess="0", friendly="1")
+    return apps.serve(RACK_3, threads="2", multiprocess="0", friendly="1", early_hints="1")
 
 
 def environment(process: Process, path: str = "/", **variables: str) -> dict[str, str]:
@@ -109,7 +109,7 @@ def test_the_path_stays_percent_encoded(
 
 def test_config_ru_is_evaluated_as_rackup_does_and_sees_nothing_of_the_loader(rack2: Process, apps: Apps) -> None:
     name, folder, frozen, constants, program, setup = lines(rack2, "/names")
-    assert (name, folder, frozen, constants) == ("rack.ru", str(apps.folder), "true", "0")
+    assert (name, folder, frozen, constants) == ("rack.ru", str(apps.folder), "as its first line says", "0")
     assert (program.endswith("start.rb"), setup) == (True, "before Rack")
 
 
@@ -141,6 +141,18 @@ def test_a_client_that_waits_for_it_is_told_to_continue_when_the_body_is_read(ra
 
 
 # The response
+
+
+def test_early_hints_are_sent_before_the_response_without_what_no_header_can_be(rack3: Process) -> None:
+    answer = rack3.get("/hints")
+    links = "hints|link=</a.css>; rel=preload|link=</b.css>; rel=preload|x-list=a|x-list=b"
+    assert answer.interims == [links, *(f"hints|x-number={number}" for number in range(15))]
+    assert (answer.text, answer.header("link")) == ("hinted", None)
+
+
+def test_a_peer_without_frames_may_not_know_early_hints(rack3: Process) -> None:
+    shown = rack3.get("/", framed=False).text
+    assert ("rack.early_hints" in rack3.get("/").text, "rack.early_hints" in shown) == (True, False)
 
 
 def values(answer: Answer, name: str) -> list[str]:
@@ -232,6 +244,90 @@ def test_rack_lint_finds_nothing(rack2: Process, options: dict[str, object]) -> 
     assert (answer.status, answer.complete) == ("200 OK", True)
 
 
+# Connections that the app has taken over
+
+
+def wait_for_stacks(process: Process, *expected: str) -> None:
+    """Ask a process for its stacks until they say what its threads wait for, `main: ...` for each, in any order."""
+    pattern = re.compile(r"\[(\w+).*\] .*\n  \((.+)\)$", re.MULTILINE)
+    start = -1
+
+    def found(_: object) -> bool:
+        nonlocal start
+        text = process.output.text()[start:] if start >= 0 else ""
+        reasons = pattern.findall(app_stacks(text, ROOT.rstrip("/")))
+        if sorted(expected) == sorted(f"{name}: {reason}" for name, reason in reasons):
+            return True
+        if start < 0 or ("Thread 0x" in text and text.endswith("\n")):
+            start = len(process.output.text())
+            process.signal(12)
+        return False
+
+    process.group.wait_for(found)
+
+
+def shown(process: Process, number: int) -> bytes:
+    """Return the request in a cell; empty: there is none."""
+    cell = process.group.cell(0, number)
+    return cell.text[: cell.length] if cell.state else b""
+
+
+def request_threads(process: Process) -> list[str]:
+    tasks = Path(f"/proc/{process.pid}/task").glob("*/comm")
+    return [task.read_text() for task in tasks if task.read_text().startswith("request-")]
+
+
+def test_a_request_lasts_until_the_app_closes_the_connection_and_needs_no_thread(apps: Apps) -> None:
+    worker = apps.serve(threads="1", backtrace_signal="12")
+    with worker.group.client().open(path="/held?gate1") as first, worker.group.client().open(path="/full") as second:
+        assert second.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 101")
+        assert first.read_until(b"gate1")
+        worker.group.wait_for(lambda group: b"/full" in shown(worker, 2))
+        assert worker.get("/").status == "200 OK"
+        worker.group.wait_for(lambda group: group.slot(0)[2:5] == (2, 3, 1))
+        assert (shown(worker, 0), b"/held" in shown(worker, 1)) == (b"", True)
+        (apps.folder / "gate1").touch()
+        assert first.read_frame() == b""
+        worker.group.wait_for(lambda group: group.slot(0)[2:5] == (1, 2, 2))
+        assert (b"/full" in shown(worker, 1), shown(worker, 2)) == (True, b"")
+        worker.retire()
+        worker.group.wait_for(lambda group: not request_threads(worker))
+        wait_for_stacks(worker, "main: waits for connections that the app has taken over")
+        second.send(b"ping")
+        assert second.read(10) == b"ping"
+    worker.wait_for_end()
+    assert worker.group.slot(0)[:5] == (0, worker.pid, 0, 1, 3)
+    assert worker.output.wait_for_end().endswith("at exit\n")
+
+
+def test_a_connection_that_the_app_has_dropped_holds_up_no_worker(apps: Apps) -> None:
+    worker = apps.serve()
+    with worker.group.client().open(path="/drop") as exchange:
+        assert exchange.read_until(b"\r\n\r\n") == b"HTTP/1.1 200 OK\r\n\r\n"
+        worker.retire()
+        worker.wait_for_end()
+
+
+def test_the_advertised_concurrency_level_bounds_what_the_app_has_taken_over(apps: Apps) -> None:
+    worker = apps.serve(variables={"LEVEL": "1"}, threads="3")
+    with worker.group.client().open(path="/full") as first, worker.group.client().open(path="/log") as second:
+        assert first.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 101")
+        worker.group.wait_for(lambda group: b"/full" in shown(worker, 1))
+        assert worker.group.slot(0)[2:5] == (1, 1, 0)
+        first.send(b"ping")
+        assert first.read(10) == b"ping"
+        assert second.answer().text == "ping"
+
+
+def test_an_advertised_concurrency_level_above_the_threads_is_said_in_the_log(apps: Apps) -> None:
+    worker = apps.serve(variables={"LEVEL": "5"})
+    worker.output.wait_for("is 5, and PassengerThreadCount 1: so many requests run at a time")
+
+
+def test_an_event_that_there_is_not_is_an_error_of_the_app(rack2: Process) -> None:
+    assert lines(rack2, "/unknown-event") == ["Unknown event name 'no_such_event'"] * 2
+
+
 # Errors
 
 
@@ -241,7 +337,7 @@ def test_an_app_that_returns_no_response_or_exits_costs_its_own_request_only(rac
 
 def test_the_friendly_page_shows_causes_source_gems_and_load_path(rack3: Process) -> None:
     page = rack3.get("/caused").text
-    for text in ("RuntimeError: inner", "ArgumentError: outer", "raise &quot;inner&quot;", "$LOAD_PATH", "rack 2."):
+    for text in ("RuntimeError: inner", "ArgumentError: outer", "raise &quot;inner&quot;", "$LOAD_PATH", "stringio "):
         assert text in page
     assert "loaders/ruby" not in re.sub(r"(?s)<details>.*?</details>", "", page)
     as_json = rack3.get("/caused", variables={"HTTP_ACCEPT": "application/json"})
@@ -256,6 +352,16 @@ def test_a_copy_that_the_app_forks_answers_no_request_and_runs_no_hook(rack2: Pr
 # The process
 
 
+def test_the_stacks_of_a_process_that_waits_say_for_what(apps: Apps) -> None:
+    preloader = apps.load(threads="3", backtrace_signal="12")
+    worker = preloader.fork()
+    wait_for_stacks(preloader, "main: waits until another worker is needed")
+    with worker.group.client().connect():
+        worker.group.wait_for(lambda group: group.slot(0).running)
+        threads = ["request: waits for its next request"] * 2 + ["request: waits for the head of a request"]
+        wait_for_stacks(worker, "main: waits for the threads that serve requests", *threads)
+
+
 def test_an_app_hears_of_the_life_of_its_workers(apps: Apps) -> None:
     preloader = apps.load(threads="2")
     first, second = preloader.fork(), preloader.fork()
@@ -263,5 +369,5 @@ def test_an_app_hears_of_the_life_of_its_workers(apps: Apps) -> None:
     first.retire()
     first.wait_for_end()
     log = first.output.wait_for_end().splitlines()
-    assert log[:2] == ["started, forked: true", "signal handlers"]
-    assert sorted(log[2:]) == ["at exit", "thread request-1", "thread request-2"]
+    assert log[:3] == ["started, forked: true", "credentials: [nil, nil]", "signal handlers"]
+    assert sorted(log[3:]) == ["at exit", "thread request-1", "thread request-2"]

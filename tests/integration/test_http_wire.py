@@ -10,6 +10,8 @@ import pytest
 from support.applications import AppFolder
 from support.background import Background
 from support.client import Answer, Wire
+from support.hpack import status_of
+from support.http2 import END_STREAM, HEADERS, Http2Connection
 from support.httpd_child import ONE_CHILD
 from support.scripted_loader import TOKEN, Exchange, ScriptedLoader
 from support.serving import CheckedHttpd
@@ -18,9 +20,12 @@ from support.serving import CheckedHttpd
 SPOOLED = bytes(range(256)) * 4096
 OK = b"HTTP/1.1 200 OK\r\n"
 ROUTE = "0123456789abcdef"
+#: Who sends early hints, and how its heads begin.
+HINTING = [("http.example", b"HTTP/1.1 "), ("scgi.example", b"Status: ")]
 
-#: Each virtual host: the capabilities of its loader, and its directives.
+#: Each virtual host: the capabilities of its loader, and its directives. The first one's are those of HTTP/2.
 HOSTS = {
+    "http2.example": ("http", "Protocols h2c http/1.1\nH2Direct on\nH2EarlyHints on"),
     "http.example": ("http", ""),
     "streaming.example": ("http framed-body", "PassengerBufferUpload off"),
     "storing.example": ("http", "PassengerBufferUpload off"),
@@ -36,6 +41,7 @@ HOSTS = {
 
 @pytest.fixture(scope="module")
 def server(shared_httpd: CheckedHttpd, shared_probe: AppFolder) -> CheckedHttpd:
+    shared_httpd.module("http2")
     shared_httpd.add(ONE_CHILD)
     for name, (_, directives) in HOSTS.items():
         shared_httpd.site(name, shared_probe.public, f"{directives}\nPassengerAppGroupName {name}")
@@ -129,7 +135,7 @@ def test_a_client_of_http_1_0_without_a_host_has_the_server_s_name(
     with Wire(server.port) as wire:
         wire.send(b"GET / HTTP/1.0\r\n\r\n")
         with backend.accept() as exchange:
-            assert (exchange.header("Host") or "").startswith("http.example")
+            assert (exchange.header("Host") or "").startswith("http2.example")
             exchange.send(OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
         assert wire.answer().text == "ok"
 
@@ -279,16 +285,44 @@ def test_a_body_is_passed_on_as_it_comes(server: CheckedHttpd, backend: Scripted
             assert answer.read() == b"second"
 
 
-def test_early_hints_reach_the_client(server: CheckedHttpd, backend: ScriptedLoader) -> None:
+@pytest.mark.parametrize(("host", "start"), HINTING)
+def test_early_hints_reach_the_client_at_once(
+    server: CheckedHttpd, backend: ScriptedLoader, host: str, start: bytes
+) -> None:
     with Wire(server.port) as wire:
-        wire.head("GET / HTTP/1.1", host="http.example")
+        wire.head("GET / HTTP/1.1", host=host)
         with backend.accept() as exchange:
-            exchange.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
+            exchange.send(start + b"103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
             hints = wire.read_until(b"\r\n\r\n")
-            exchange.send(OK + b"Content-Length: 2\r\n\r\nok")
+            exchange.send(start + b"200 OK\r\nX-Own: a\r\n\r\nok")
         assert hints == b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
         answer = wire.answer()
-    assert (answer.text, answer.header("Link")) == ("ok", None)
+    assert (answer.status, answer.text, answer.header("X-Own"), answer.header("Link")) == (200, "ok", "a", None)
+
+
+@pytest.mark.parametrize(("host", "start"), HINTING)
+def test_early_hints_reach_a_client_of_http2_at_once(
+    server: CheckedHttpd, backend: ScriptedLoader, host: str, start: bytes
+) -> None:
+    connection = Http2Connection(server.port)
+    try:
+        connection.ask("GET", "/", host)
+        with backend.accept() as exchange:
+            exchange.send(start + b"103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
+            hints = connection.read()
+            exchange.send(start + b"200 OK\r\n\r\nok")
+        assert (hints.kind, status_of(hints.content), hints.flags & END_STREAM) == (HEADERS, 103, 0)
+        assert connection.read_answer() == (200, b"ok")
+    finally:
+        connection.close()
+
+
+def test_a_client_of_http_1_0_gets_no_early_hints(server: CheckedHttpd, backend: ScriptedLoader) -> None:
+    with Wire(server.port) as wire:
+        wire.head("GET / HTTP/1.0", host="scgi.example")
+        with backend.accept() as exchange:
+            exchange.send(b"Status: 103 Early Hints\r\nLink: x\r\n\r\nStatus: 200 OK\r\n\r\nok")
+        assert wire.read_to_end().startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_an_upgrade_is_refused(server: CheckedHttpd, backend: ScriptedLoader) -> None:

@@ -17,7 +17,7 @@
 enum {
     PASSENGER_HEAD_SUBJECT_SIZE = 96,     /* room for what a refusal is about, escaped, with its NUL */
     PASSENGER_HEAD_NAMED_SIZE = 512,      /* room for the values of Connection, with a NUL */
-    PASSENGER_HEAD_INTERIM_LIMIT = 16     /* most heads of HTTP that may come before the final one */
+    PASSENGER_HEAD_INTERIM_LIMIT = 16     /* most heads of HTTP, or `103`, before the final one */
 };
 
 typedef enum passenger_head_status {
@@ -25,7 +25,7 @@ typedef enum passenger_head_status {
     PASSENGER_HEAD_CONTINUE,       /* an interim `100` has been read; the head itself is still to come: feed the rest */
     PASSENGER_HEAD_ACKNOWLEDGED,   /* the same of the `102` by which the worker acknowledges the request; see `route` */
     PASSENGER_HEAD_TOO_LATE,       /* the same of the second `102`: the queue time was over, the app was not called */
-    PASSENGER_HEAD_EARLY_HINTS,    /* the same of a `103` of HTTP: its headers may be read until the next feed */
+    PASSENGER_HEAD_EARLY_HINTS,    /* the same of a `103`: its headers may be read until the next feed */
     PASSENGER_HEAD_OTHER_INTERIM,  /* the same of another head of HTTP, which says nothing */
     PASSENGER_HEAD_COMPLETE,       /* the fields of the reader are valid */
     PASSENGER_HEAD_REFUSED         /* see `refusal` and `subject` */
@@ -68,7 +68,7 @@ typedef struct passenger_response_head {
     int acknowledgement_allowed;   /* the same of the first `102`, which comes before anything else */
     int too_late_allowed;          /* the second `102`: right behind the first one */
     passenger_head_status interim; /* which of them, in lines of such a head; else MORE */
-    int interim_count;             /* of HTTP, so far */
+    int interim_count;             /* of HTTP, and of `103`, so far */
     int has_hints;                 /* the bytes are still those of the EARLY_HINTS */
     char route[PASSENGER_ROUTE_SIZE];              /* of the worker's own socket, by its `102`; empty: it has none */
     char error_id[PASSENGER_ERROR_ID_LENGTH + 1];  /* when worker or spawner answer an error; empty: the app answers */

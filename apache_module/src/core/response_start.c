@@ -58,8 +58,9 @@ static int begins_interim(passenger_response_head *head, const char *text)
     return head->interim != PASSENGER_HEAD_MORE;
 }
 
-/* The same for HTTP, where any head with a status below 200 may come before the final one, a few times. */
-static passenger_head_status begin_http_interim(passenger_response_head *head, const char *text)
+/* The same of a head of HTTP, where any status below 200 may come before the final one, and of a `103` of CGI; a few
+ * times. */
+static passenger_head_status begin_other_interim(passenger_response_head *head, const char *text)
 {
     if (strncmp(text, "101", STATUS_DIGITS) == 0) {
         return passenger_head_refuse(head, PASSENGER_HEAD_UPGRADE, text, strlen(text));
@@ -79,7 +80,8 @@ static passenger_head_status begin_http_interim(passenger_response_head *head, c
 
 int passenger_head_interim_has_headers(const passenger_response_head *head)
 {
-    return head->is_http && head->interim != PASSENGER_HEAD_ACKNOWLEDGED && head->interim != PASSENGER_HEAD_TOO_LATE;
+    return head->interim == PASSENGER_HEAD_EARLY_HINTS
+           || (head->is_http && head->interim != PASSENGER_HEAD_ACKNOWLEDGED && head->interim != PASSENGER_HEAD_TOO_LATE);
 }
 
 /* Only the route of a `102`. */
@@ -161,11 +163,12 @@ static passenger_head_status parse_status(passenger_response_head *head, size_t 
     if (begins_interim(head, text)) {
         return PASSENGER_HEAD_MORE;
     }
-    if (!is_status(text, length) || (text[0] == '1' && !head->is_http)) {
+    int is_hints = strncmp(text, "103", STATUS_DIGITS) == 0;
+    if (!is_status(text, length) || (text[0] == '1' && !head->is_http && !is_hints)) {
         return passenger_head_refuse(head, PASSENGER_HEAD_BAD_STATUS, text, length);
     }
     if (text[0] == '1') {
-        return begin_http_interim(head, text);
+        return begin_other_interim(head, text);
     }
     head->status = (text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0');
     head->status_start = start;

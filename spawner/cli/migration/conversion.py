@@ -96,6 +96,7 @@ class _Converter:
         self._user()
         self._hooks()
         self._body_limit()
+        self._early_hints()
         self._rest()
         return self._result
 
@@ -251,6 +252,12 @@ class _Converter:
         call = self._last("http_content_length_limit")
         if call and (limit := self._number(call)):
             self._add("LimitRequestBody", limit, _origin(call))
+
+    def _early_hints(self) -> None:
+        call = self._last("early_hints")
+        if call and call.arguments[:1] not in ((False,), (None,)):
+            self._add("PassengerEarlyHints", "On", _origin(call))
+            self._remark(call, "Over HTTP/2, Apache passes them on if it is told to by H2EarlyHints On.")
 
     def _in_app(self, path: Path) -> Optional[str]:
         """The path relative to the app root; None: it is elsewhere."""

@@ -61,12 +61,11 @@ _STOPS = (
 )
 _RESTARTS = "The new release is loaded by a new process; code for its start belongs to `before_fork`."
 _REFORK = "A worker is never forked from a worker: remove it."
-_EARLY_HINTS = "Apps cannot send early hints here. Over HTTP/2, Apache's H2EarlyHint sends them."
 
 PUMA: dict[str, Word] = {
     **_converted("workers", "threads", "preload_app!", "fork_worker", "environment", "rackup", "directory"),
     **_converted("worker_boot_timeout", "stdout_redirect", "bind", "http_content_length_limit", "plugin", "app"),
-    **_converted("set_remote_address", "rack_url_scheme"),
+    **_converted("set_remote_address", "rack_url_scheme", "early_hints"),
     **_hooks("before_fork", "before_worker_boot", "on_worker_boot", "before_worker_shutdown", "on_worker_shutdown"),
     **_hooks("before_worker_fork", "on_worker_fork", "after_worker_fork", "after_worker_boot", "after_worker_shutdown"),
     **_hooks("after_booted", "on_booted", "before_thread_start", "on_thread_start", "out_of_band"),
@@ -105,12 +104,11 @@ PUMA: dict[str, Word] = {
     **_elsewhere("Name the app by PassengerAppGroupName.", "tag"),
     **_elsewhere("Raise PassengerThreadCount by this number.", "max_io_threads"),
     **_elsewhere("A thread keeps its own variables between requests.", "fiber_per_request", "clean_thread_locals"),
-    **_elsewhere(_EARLY_HINTS, "early_hints"),
 }
 
 UNICORN: dict[str, Word] = {
     **_converted("worker_processes", "timeout", "preload_app", "working_directory", "stderr_path", "stdout_path"),
-    **_converted("user", "listen"),
+    **_converted("user", "listen", "early_hints"),
     **_hooks("before_fork", "after_fork", "after_worker_exit", "after_worker_ready"),
     **_unneeded(_LISTENS, "listeners"),
     **_unneeded(_RACK, "rewindable_input", "default_middleware"),
@@ -120,7 +118,6 @@ UNICORN: dict[str, Word] = {
     **_elsewhere(_LOG, "logger"),
     **_elsewhere("PassengerSpawnMethod direct starts each worker as a new process.", "worker_exec"),
     **_elsewhere("A request of a client that has left still runs, if a worker has it.", "check_client_connection"),
-    **_elsewhere(_EARLY_HINTS, "early_hints"),
 }
 
 SERVERS = {"puma": PUMA, "unicorn": UNICORN}

@@ -3,11 +3,21 @@
 module JumpseatLoader
   # What the app has asked to be told of, by `PhusionPassenger.on_event`.
   module Events
+    NAMES = %i[
+      starting_worker_process stopping_worker_process starting_request_handler_thread credentials
+      after_installing_signal_handlers oob_work unhandled_exception_before_exit
+    ].freeze
     @handlers = Hash.new { |handlers, name| handlers[name] = [] }
 
     class << self
+      # Raises ArgumentError for an event that there is not.
       def add(name, handler)
+        check(name)
         @handlers[name.to_sym] << handler
+      end
+
+      def check(name)
+        raise ArgumentError, "Unknown event name '#{name}'" unless NAMES.include?(name.to_sym)
       end
 
       # Whether the app has a handler for an event.
@@ -33,17 +43,25 @@ end
 # What apps use that know Phusion Passenger: an app that was written for it runs unchanged. An app is told of
 #
 # - starting_worker_process(forked): in each process that serves, before its first request
+# - credentials(nil, nil): right after that one; there are none
 # - stopping_worker_process: before such a process ends
 # - starting_request_handler_thread: in each thread that serves, before its first request
 # - after_installing_signal_handlers: the app may install its own from then on
 # - oob_work: the time for what it has requested by the header `!~Request-OOB-Work: true` of a response
 # - unhandled_exception_before_exit(error): the process ends because of an error
 module PhusionPassenger
-  @advertised_concurrency_level = nil
+  @advertised_concurrency_level = @union_station_key = nil
 
   class << self
-    # How many requests a process can be in, as the app says it. The server counts for itself.
+    # How many requests a process can be in, with those whose connection the app has taken over; nil or 0: any number.
+    # It counts as it is when the process begins to serve.
     attr_accessor :advertised_concurrency_level
+
+    # Of a service that is no more.
+    attr_accessor :union_station_key
+
+    # Of that service, too.
+    def install_framework_extensions!(_options = {}); end
 
     # Calls the block on an event.
     def on_event(name, &block)
@@ -54,6 +72,7 @@ module PhusionPassenger
 
     # Calls the blocks of an event.
     def call_event(name, *arguments)
+      JumpseatLoader::Events.check(name)
       JumpseatLoader::Events.call(name.to_sym, *arguments)
     end
   end

@@ -16,7 +16,7 @@ module JumpseatLoader
   # What all workers of a preloader start with: the loaded app, the group's socket and scoreboard, the limits.
   WorkerContext = Struct.new(
     :app, :group, :listener, :scoreboard, :lifeline, :threads, :max_requests, :stop_at_max_requests, :token,
-    :multiprocess, :server_software, :error_responses, :left_threads
+    :multiprocess, :server_software, :error_responses, :early_hints, :left_threads
   )
 
   # The preloader: loads the app once, then forks a worker of it on each command (docs/protocol.md, section 5). A direct
@@ -149,7 +149,7 @@ module JumpseatLoader
         app, message["group"], listener, Scoreboard.new(File.for_fd(board.fileno, "r+b").tap { board.autoclose = false }),
         lifeline, [1, message["threads"].to_i].max, message["max_requests"].to_i, message["stop_at_max_requests"] == "1",
         message["app_token"], message["multiprocess"] == "1", message["server_software"],
-        ErrorResponses.new(@files, message["friendly"] == "1"), nil
+        ErrorResponses.new(@files, message["friendly"] == "1"), message["early_hints"] == "1", nil
       )
     end
 

@@ -39,7 +39,7 @@ module JumpseatLoader
       @accepting = Mutex.new
       @limit = context.max_requests.zero? ? NO_LIMIT : context.max_requests
       @retiring = @limit_reached = @own_is_next = @group_is_next = false
-      @work_requested = @work_reported = @work_granted = false
+      @work_requested = @work_reported = @work_granted = @bounded = false
     end
 
     # Serves until told to retire, calls the app's hooks; returns the status with which the process is to end: 0, or 1
@@ -48,10 +48,12 @@ module JumpseatLoader
       @signals = SignalQueue.new(%w[TERM INT])
       ProcessInspection.command = "worker"
       ProcessInspection.title = "worker of #{@context.group}"
-      board = @context.scoreboard.slot(@slot.number, @context.threads)
       return 1 unless prepare(forked)
 
-      serve(board)
+      most = most_requests
+      threads = [@context.threads, most].compact.min
+      board = @context.scoreboard.slot(@slot.number, threads, most)
+      serve(board, threads)
       board.worker_ended
       0
     rescue LineClosed, SystemExit, Interrupt # the latter two: from a handler of the app's own
@@ -71,6 +73,7 @@ module JumpseatLoader
       Forking.after_fork if forked
       ServerHooks.worker_started(@slot.number, forked)
       Events.call(:starting_worker_process, forked)
+      Events.call(:credentials, nil, nil)
       Events.call(:after_installing_signal_handlers)
       true
     rescue Exception => e # rubocop:disable Lint/RescueException -- the app's own code
@@ -88,12 +91,12 @@ module JumpseatLoader
 
     # Serving
 
-    def serve(board)
+    def serve(board, thread_count)
       @board = board
       control = [@line, @context.lifeline, @signals.reader]
-      @listeners = Listeners.new(@context.listener.fileno, @slot.listener, control, @context.threads)
+      @listeners = Listeners.new(@context.listener.fileno, @slot.listener, control, thread_count)
       @accepting.lock # until all threads are there, and the spawner knows it
-      threads = Array.new(@context.threads) { |number| Thread.new { run_thread(number) } }
+      threads = Array.new(thread_count) { |number| Thread.new { run_thread(number) } }
       @listeners.prepare # connections wake this worker from now on
       board.worker_ready
       send_ready
@@ -104,7 +107,10 @@ module JumpseatLoader
     def new_handler
       environment = Environment.new(@context.server_software, @context.threads, @context.multiprocess)
       reader = RequestReader.new(@context.token, environment, !AppLoader.rack3?)
-      RequestHandler.new(@context.app, reader, @context.error_responses, @listeners, @slot) { request_out_of_band_work }
+      context = @context
+      RequestHandler.new(context.app, reader, context.error_responses, @listeners, @slot, context.early_hints) do
+        request_out_of_band_work
+      end
     end
 
     def send_ready
@@ -115,9 +121,24 @@ module JumpseatLoader
       @line.send_message("ready", fields + warnings.map { |text| ["warning", text] })
     end
 
-    # An app's handler of a signal may raise in the main thread: that means to retire.
+    # Returns how many requests this worker can be in, as the app says it; nil: any number.
+    def most_requests
+      level = PhusionPassenger.advertised_concurrency_level
+      return nil unless level.is_a?(Integer) && level.positive?
+
+      @bounded = true
+      if level > @context.threads
+        AppLog.log("jumpseat: advertised_concurrency_level is #{level}, and PassengerThreadCount #{@context.threads}: so " \
+                   "many requests run at a time, and the others are those whose connection the app has taken over")
+      end
+      level
+    end
+
+    # Waits for the end of the threads, and of what the app has taken over from them. An app's handler of a signal may
+    # raise in the main thread: that means to retire.
     def wait_for(threads)
       threads.each(&:join)
+      @board.wait_for_takeovers
     rescue SystemExit, Interrupt, SignalException
       @told_to_retire = true
       @signals.wake
@@ -140,9 +161,18 @@ module JumpseatLoader
       served = handler.handle(connection, cell, kept, may_keep?(kept))
       @listeners.keep(connection) if handler.kept?
     ensure
-      @board.request_finished(cell, served)
+      served.is_a?(Takeover) ? let_go_on(cell, served) : @board.request_finished(cell, served)
       request_out_of_band_work if served && ServerHooks.out_of_band?
-      @signals.wake if @work_granted
+      @signals.wake if @work_granted || @bounded
+    end
+
+    # The request lasts until the app closes the connection that it has taken over.
+    def let_go_on(cell, takeover)
+      @board.request_taken_over(cell, takeover)
+      takeover.when_finished do
+        @board.takeover_finished(takeover)
+        @signals.wake
+      end
     end
 
     # Whether another request may come on a connection.
@@ -157,7 +187,9 @@ module JumpseatLoader
         return last_connection if @retiring
 
         if @work_granted
-          @board.running.zero? ? run_out_of_band_work : look_at_control
+          @board.in_threads.zero? ? run_out_of_band_work : look_at_control
+        elsif @board.full?
+          look_at_control
         else
           connection = accept_next
           return connection if connection

@@ -172,7 +172,7 @@ class Exchange:
     def answer(self, *allowed: str) -> Answer:
         """Read to the end of the connection.
 
-        :param allowed: the interim heads that may come: `continue`, `acknowledge`.
+        :param allowed: the interim heads that may come besides hints: `continue`, `acknowledge`.
         """
         answer = Answer()
         while (read := read_head(self._buffer, frozenset(allowed))) is None:

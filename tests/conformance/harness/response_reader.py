@@ -23,6 +23,8 @@ _ERROR_ID = re.compile(rb"Error id: ([0-9a-f]{8})\Z")
 _FORBIDDEN = (b"transfer-encoding", b"upgrade", b"trailer", b"te")
 _DROPPED = ("connection", "keep-alive", "status")
 BLANKS = " \t"
+_HINTS = re.compile(rb"103(?: |\Z)")
+_MOST_HINTS = 16
 _INTERIMS = {b"100 Continue": "continue", b"102 Processing": "acknowledge", b"102 Too Late": "too late"}
 
 
@@ -38,7 +40,7 @@ class RefusedHead(AssertionError):
 class Head:
     """What a head says, with spaces and headers that the module would not pass on.
 
-    `interims`: the interim heads before it, an acknowledgement with its route.
+    `interims`: the interim heads before it, an acknowledgement with its route, hints with their headers.
     """
 
     status: str = ""
@@ -50,18 +52,22 @@ class Head:
 
     def describe(self) -> str:
         """Return it as the table has it: what the module passes on."""
-        kept = [(name, value) for name, value in self.headers if name.lower() not in _DROPPED]
-        parts = [self.status.strip(), *(f"{name}={value.strip(BLANKS)}" for name, value in kept)]
+        parts = [self.status.strip(), *self.described_headers()]
         parts += [f"error id {self.error_id}"] * bool(self.error_id)
         parts += ["chunked"] * self.asks_for_chunks
         parts += [f"length={self.length}"] * (self.length is not None)
         return "".join(f"{interim} " for interim in self.interims) + "|".join(parts)
 
+    def described_headers(self) -> list[str]:
+        """Return the headers that the module passes on."""
+        kept = [(name, value) for name, value in self.headers if name.lower() not in _DROPPED]
+        return [f"{name}={value.strip(BLANKS)}" for name, value in kept]
+
 
 def read_head(data: bytes, allowed: frozenset[str] = frozenset()) -> tuple[Head, bytes] | None:
     """Return the head and the bytes behind it; None: more bytes have to come. Raises RefusedHead.
 
-    :param allowed: the interim heads that the request allows: `continue`, `acknowledge`.
+    :param allowed: the interim heads that the request allows besides hints: `continue`, `acknowledge`.
     """
     head, allowed = Head(), frozenset(allowed)
     while True:
@@ -75,6 +81,8 @@ def read_head(data: bytes, allowed: frozenset[str] = frozenset()) -> tuple[Head,
             return head, rest
         kind, text = interim
         head.interims.append(text)
+        if sum(other.startswith("hints") for other in head.interims) > _MOST_HINTS:
+            raise RefusedHead("bad_interim", lines[0])
         allowed = (allowed - {kind, "acknowledge", "too late"}) | ({"too late"} if kind == "acknowledge" else set())
         data = rest
 
@@ -111,7 +119,10 @@ def _interim(lines: list[bytes], allowed: frozenset[str]) -> tuple[str, str] | N
     """Return kind and text of an allowed interim head."""
     if not lines[0].lower().startswith(b"status:"):
         raise RefusedHead("no_status", lines[0])
-    kind = _INTERIMS.get(lines[0][7:].strip(b" \t"), "")
+    status = lines[0][7:].strip(b" \t")
+    if _HINTS.match(status) and not _CONTROL.search(status):
+        return "hints", _hints(lines[1:])
+    kind = _INTERIMS.get(status, "")
     if kind not in allowed:
         return None
     route = b""
@@ -121,6 +132,13 @@ def _interim(lines: list[bytes], allowed: frozenset[str]) -> tuple[str, str] | N
         if kind != "acknowledge" or name.lower() != b"route" or not _ROUTE.match(route):
             raise RefusedHead("bad_interim", line)
     return kind, f"acknowledged:{route.decode()}" if kind == "acknowledge" else kind
+
+
+def _hints(lines: list[bytes]) -> str:
+    hints = Head()
+    for line in lines:
+        _read_header(hints, line)
+    return "|".join(["hints", *hints.described_headers()])
 
 
 def _read_final(head: Head, lines: list[bytes]) -> None:

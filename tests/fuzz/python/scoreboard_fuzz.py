@@ -1,5 +1,5 @@
 """The scoreboard, in which the app's user can write anything. Checked: figures are cut to their bounds; only the cells
-that the worker uses are read; a request is shown without its query; a cleared slot is free."""
+that the worker may use are read; a request is shown without its query; a cleared slot is free."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ def one(data: bytes) -> None:
     assert 0 <= values.capacity <= MOST_REQUESTS
     assert values.busy == (values.running > 0 or values.working)
     requests = _BOARD.requests(slot)
-    assert len(requests) <= min(values.capacity, _CELLS)
+    assert values.cells == min(values.capacity + values.running, _CELLS)
+    assert len(requests) <= values.cells
     assert all("?" not in request.path and request.thread < _CELLS for request in requests)
-    overdue = _BOARD.overdue_requests(slot, values.capacity, 1e9)
-    assert len(overdue) <= min(values.capacity, _CELLS) + 1
+    overdue = _BOARD.overdue_requests(slot, values.cells, 1e9)
+    assert len(overdue) <= values.cells + 1
     assert parse_cell(0, bytes(CELL_SIZE)) is None
     _BOARD.clear(slot)
     assert _BOARD.read(slot).capacity == 0

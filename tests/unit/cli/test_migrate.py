@@ -80,6 +80,7 @@ def test_a_word_that_is_not_converted_says_why(server: str) -> None:
         ([call("worker_boot_timeout", 30)], {"PassengerStartTimeout": "30"}),
         ([call("http_content_length_limit", 99)], {"LimitRequestBody": "99"}),
         ([call("stdout_redirect", "log/out", "log/err")], {"PassengerAppLogFile": "/srv/shop/log/err"}),
+        ([call("early_hints", True)], {"PassengerEarlyHints": "On"}),
         ([call("on_worker_boot", parameters=0)], {"PassengerRubyHooksFile": "config/puma.rb"}),
         (
             [call("worker_processes", 3)],
@@ -95,6 +96,11 @@ def test_a_word_that_is_not_converted_says_why(server: str) -> None:
 )
 def test_a_word_becomes_its_directives(words: list[Call], expected: dict[str, str]) -> None:
     assert expected.items() <= values(converted(*words)).items()
+
+
+def test_early_hints_that_are_off_stay_off() -> None:
+    for words in ([], [call("early_hints", False)]):
+        assert "PassengerEarlyHints" not in values(converted(*words))
 
 
 def test_defaults_and_variables_of_puma_count_where_the_file_says_nothing() -> None:

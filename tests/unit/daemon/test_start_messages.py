@@ -48,15 +48,16 @@ def test_a_worn_worker_stops_where_another_is_forked_at_once(
     assert (told["max_requests"], told["stop_at_max_requests"]) == (max_requests, stops)
 
 
-def test_the_file_with_hooks_is_named_to_ruby_apps() -> None:
+def test_what_only_ruby_apps_need_is_told_to_ruby_apps() -> None:
     world = World()
-    for app_type, told in (("wsgi", None), ("rack", "config/puma.rb")):
-        of_type = Registration(
-            "a", "/a", app_type, "x", "/a/public", "", "test", "", AppOptions(ruby_hooks_file="config/puma.rb"), 1
-        )
+    options = AppOptions(ruby_hooks_file="config/puma.rb", early_hints=True, warmup=False)
+    expected = {"hooks_file": "config/puma.rb", "early_hints": "1", "warmup": "0"}
+    for app_type, told in (("wsgi", {}), ("rack", expected)):
+        of_type = Registration("a", "/a", app_type, "x", "/a/public", "", "test", "", options, 1)
         group: Any = SimpleNamespace(registration=of_type, key="a")
         process = Process(1, "a", ProcessKind.PRELOADER, 1, 0.0, None)
-        assert dict(load_fields(group, process, 1, "", "Apache", world.pool.server)).get("hooks_file") == told
+        fields = dict(load_fields(group, process, 1, "", "Apache", world.pool.server))
+        assert {name: fields[name] for name in expected if name in fields} == told
 
 
 class Started:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,14 @@ def test_a_thread_without_a_wait_reason_shows_all_its_calls() -> None:
     assert app_stacks(text, FOLDER) == text
 
 
+def test_a_call_of_c_code_of_ruby_stands_for_the_one_that_has_made_it() -> None:
+    file = FOLDER + "/loaders/ruby/core/listeners.rb"
+    waiting = [call(file, "call"), call(file, "wait"), call(FOLDER + "/loaders/ruby/worker.rb", "accept_next")]
+    assert app_stacks(stack(*waiting), FOLDER) == stack("  (waits for its next request)")
+    waiting[0] = waiting[0].replace("line 7", "line 8")
+    assert app_stacks(stack(*waiting), FOLDER) == stack(*waiting)
+
+
 def test_each_thread_is_shortened_by_itself() -> None:
     app = call("/srv/app/feed.py", "poll")
     idle = ours("executors/thread_executor.py", "_run")
@@ -72,5 +81,9 @@ def test_without_calls_nothing_changes(text: str) -> None:
 
 @pytest.mark.parametrize(("file", "function"), sorted(WAIT_REASONS))
 def test_the_loaders_have_the_function_of_each_wait_reason(file: str, function: str) -> None:
-    tree = ast.parse((Path(spawner.__file__).parent / file).read_text())
+    text = (Path(spawner.__file__).parent / file).read_text()
+    if file.endswith(".rb"):
+        assert re.search(rf"^ +def {function}\b", text, re.MULTILINE)
+        return
+    tree = ast.parse(text)
     assert function in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

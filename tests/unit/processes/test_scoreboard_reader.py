@@ -74,6 +74,16 @@ def test_cells_beyond_a_worker_s_capacity_are_not_looked_at(scoreboard: Scoreboa
     assert not scoreboard.overdue_requests(2, 3, 10.0)
 
 
+@pytest.mark.parametrize(("running", "capacity", "cells"), [(0, 1, 1), (2, 2, 4), (100, 100, 128)])
+def test_requests_that_need_no_thread_stand_behind_those_of_the_threads(
+    scoreboard: ScoreboardReader, running: int, capacity: int, cells: int
+) -> None:
+    write(scoreboard, 2, 1, 4711, running, capacity, 0, 0, 0)
+    write_cell(scoreboard, 2, cells - 1, 1, 1, 1)
+    assert scoreboard.read(2).cells == cells
+    assert [request.thread for request in scoreboard.requests(2)] == [cells - 1]
+
+
 def test_no_more_cells_are_looked_at_than_a_slot_has(scoreboard: ScoreboardReader) -> None:
     write_cell(scoreboard, 2, 127, 1, 1, 1)
     for cell in (0, 1):

@@ -11,6 +11,7 @@ passenger_dir_options *passenger_dir_options_create(apr_pool_t *pool)
     options->allow_htaccess = PASSENGER_UNSET;
     options->allow_encoded_slashes = PASSENGER_UNSET;
     options->warmup = PASSENGER_UNSET;
+    options->early_hints = PASSENGER_UNSET;
     options->load_shell_envvars = PASSENGER_UNSET;
     options->start_timeout = PASSENGER_UNSET;
     options->thread_count = PASSENGER_UNSET;
@@ -77,6 +78,7 @@ passenger_dir_options *passenger_dir_options_merge(apr_pool_t *pool, const passe
     merged->app_start_command = inner->app_start_command != NULL ? inner->app_start_command : outer->app_start_command;
     merged->warmup = inner->warmup != PASSENGER_UNSET ? inner->warmup : outer->warmup;
     merged->ruby_hooks_file = inner->ruby_hooks_file != NULL ? inner->ruby_hooks_file : outer->ruby_hooks_file;
+    merged->early_hints = inner->early_hints != PASSENGER_UNSET ? inner->early_hints : outer->early_hints;
     merged->app_env = inner->app_env != NULL ? inner->app_env : outer->app_env;
     merged->spawn_method = inner->spawn_method != NULL ? inner->spawn_method : outer->spawn_method;
     merged->known_import_warnings = inner->known_import_warnings != NULL ? inner->known_import_warnings : outer->known_import_warnings;
@@ -127,6 +129,7 @@ void passenger_dir_options_to_wire(const passenger_dir_options *options, passeng
     passenger_message_add(message, "app_start_command", passenger_dir_app_start_command(options));
     passenger_message_add(message, "warmup", passenger_dir_warmup(options) ? "1" : "0");
     passenger_message_add(message, "ruby_hooks_file", passenger_dir_ruby_hooks_file(options));
+    passenger_message_add(message, "early_hints", passenger_dir_early_hints(options) ? "1" : "0");
     passenger_message_add(message, "app_env", passenger_dir_app_env(options));
     passenger_message_add(message, "spawn_method", passenger_dir_spawn_method(options));
     passenger_message_add(message, "known_import_warnings", passenger_dir_known_import_warnings(options));

@@ -54,6 +54,7 @@ typedef struct {
     const char *app_start_command;
     int warmup;
     const char *ruby_hooks_file;
+    int early_hints;
     const char *app_env;
     const char *spawn_method;
     const char *known_import_warnings;
@@ -210,6 +211,11 @@ static inline int passenger_dir_warmup(const passenger_dir_options *options)
 static inline const char *passenger_dir_ruby_hooks_file(const passenger_dir_options *options)
 {
     return options->ruby_hooks_file;
+}
+
+static inline int passenger_dir_early_hints(const passenger_dir_options *options)
+{
+    return options->early_hints == PASSENGER_UNSET ? 0 : options->early_hints;
 }
 
 static inline const char *passenger_dir_app_env(const passenger_dir_options *options)

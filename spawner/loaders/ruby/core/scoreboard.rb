@@ -16,14 +16,14 @@ module JumpseatLoader
       @board = Native.available? ? Native.map(file, @size) : FileBoard.new(file)
     end
 
-    # Returns the writer of slot `number`, counted from 0, for a worker that can be in `capacity` requests. Raises
-    # ArgumentError when there is none.
-    def slot(number, capacity)
+    # Returns the writer of slot `number`, counted from 0, for a worker with so many threads. `most`: how many requests it
+    # can be in, with and without a thread; nil: any number. Raises ArgumentError when there is no such slot.
+    def slot(number, threads, most)
       if number.negative? || (number + 1) * SLOT_SIZE > @size
         raise ArgumentError, "the scoreboard has no slot #{number}"
       end
 
-      SlotWriter.new(@board, number * SLOT_SIZE, capacity)
+      SlotWriter.new(@board, number * SLOT_SIZE, threads, most)
     end
   end
 
@@ -40,7 +40,10 @@ module JumpseatLoader
 
   # Writes one worker's slot. Any thread may start and finish requests.
   #
-  # Invariants: `running` is how many requests have started and not finished; it and the header change under `@lock`.
+  # A request whose connection the app has taken over needs no thread any more. It is shown behind those that do.
+  #
+  # Invariants: `running` is how many requests have started and not finished; it, `@takeovers` and the header change under
+  # `@lock`. Takeover n of `@takeovers` is shown in cell `@threads` + n.
   class SlotWriter
     HEADER = "L<4Q<4"
     HEADER_SIZE = 48 # bytes
@@ -51,16 +54,21 @@ module JumpseatLoader
     # How many requests it has served, and in how many it is.
     attr_reader :requests, :running
 
-    def initialize(board, offset, capacity)
+    # `threads`, `most`: as for Scoreboard#slot.
+    def initialize(board, offset, threads, most)
       @board = board
       @offset = offset
-      @capacity = capacity
+      @threads = @capacity = threads
+      @most = most
+      @state = FREE
+      @takeovers = []
+      @takeover_finished = ConditionVariable.new
       @pid = Process.pid
       @lock = Mutex.new
       @requests = @running = @busy_since = @hidden_deadline = 0
       @hidden_deadlines = {}
-      @cells = Array.new(capacity) { |number| new_cell(number) }
-      @taken = Array.new(capacity, false)
+      @cells = Array.new(threads) { |number| new_cell(number) }
+      @taken = Array.new(threads, false)
       @idle_since = now
     end
 
@@ -69,6 +77,16 @@ module JumpseatLoader
       @cells.each(&:clear)
       @idle_since = now
       write_header(SERVING)
+    end
+
+    # Whether it is in as many requests as it can be in.
+    def full?
+      !@most.nil? && @running >= @most
+    end
+
+    # How many requests have a thread.
+    def in_threads
+      @lock.synchronize { @running - @takeovers.size }
     end
 
     # A connection has been accepted. Returns the first cell that is free.
@@ -87,10 +105,44 @@ module JumpseatLoader
     def request_finished(cell, served)
       @lock.synchronize do
         @taken[cell.number] = false
-        @requests += 1 if served
-        @running -= 1
-        @idle_since = now if @running.zero?
-        write_header(SERVING)
+        end_request(served)
+      end
+    end
+
+    # The app has taken the connection over: the request goes on without the thread, until `takeover_finished`.
+    def request_taken_over(cell, takeover)
+      @lock.synchronize do
+        takeover_cell(@takeovers.size).fill(*takeover.shown)
+        cell.clear
+        @taken[cell.number] = false
+        @takeovers << takeover
+        count_capacity
+        write_header(@state)
+      end
+    end
+
+    # The last one takes the cell of the one that has finished.
+    def takeover_finished(takeover)
+      @lock.synchronize do
+        last = @takeovers.pop
+        index = @takeovers.index(takeover)
+        if index
+          @takeovers[index] = last
+          takeover_cell(index).fill(*last.shown)
+        end
+        takeover_cell(@takeovers.size).clear
+        count_capacity
+        end_request(true)
+        @takeover_finished.signal
+      end
+    end
+
+    # Waits until the app has closed all connections that it has taken over.
+    def wait_for_takeovers
+      GC.start unless @takeovers.empty? # it may have dropped some
+      @lock.synchronize do
+        # With a time, or Ruby ends a process in which no other thread is left.
+        @takeover_finished.wait(@lock, 1) until @takeovers.empty?
       end
     end
 
@@ -101,20 +153,22 @@ module JumpseatLoader
 
     # The deadline of a request that is not shown, in ns; 0: it has none. The header has the first of them.
     def hide_deadline(number, deadline)
-      @lock.synchronize do
-        deadline.zero? ? @hidden_deadlines.delete(number) : @hidden_deadlines[number] = deadline
-        @hidden_deadline = @hidden_deadlines.values.min || 0
-        write_header(SERVING)
-      end
+      return @lock.synchronize { hide_deadline(number, deadline) } unless @lock.owned?
+
+      deadline.zero? ? @hidden_deadlines.delete(number) : @hidden_deadlines[number] = deadline
+      @hidden_deadline = @hidden_deadlines.values.min || 0
+      write_header(@state)
     end
 
     def out_of_band_work_started
-      write_header(OUT_OF_BAND)
+      @lock.synchronize { write_header(OUT_OF_BAND) }
     end
 
     def out_of_band_work_finished
-      @idle_since = now
-      write_header(SERVING)
+      @lock.synchronize do
+        @idle_since = now
+        write_header(SERVING)
+      end
     end
 
     # The slot is free.
@@ -130,7 +184,24 @@ module JumpseatLoader
       CellWriter.new(@board, @offset + Scoreboard::CELL_SIZE * (1 + number), number)
     end
 
+    def end_request(served)
+      @requests += 1 if served
+      @running -= 1
+      @idle_since = now if @running.zero?
+      write_header(@state)
+    end
+
+    def takeover_cell(index)
+      @takeover_cells ||= Hash.new { |cells, each| cells[each] = new_cell(@threads + each) }
+      @takeover_cells[index]
+    end
+
+    def count_capacity
+      @capacity = [@threads + @takeovers.size, @most].compact.min
+    end
+
     def write_header(state)
+      @state = state
       fields = [state, @pid, @running, @capacity, @requests, @busy_since, @idle_since, @hidden_deadline]
       @board[@offset, HEADER_SIZE] = fields.pack(HEADER)
     end

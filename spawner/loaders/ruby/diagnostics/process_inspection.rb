@@ -40,9 +40,10 @@ module JumpseatLoader
       format("Thread 0x%016x [%s] (most recent call first):\n%s", thread.object_id, name, lines.join)
     end
 
-    # Whether a call is this module's own: the handler is on the stack of the main thread.
+    # Whether a call is this module's own: the handler is on the stack of the main thread; or a method of Ruby's that is
+    # written in Ruby: no file has it.
     def own?(frame)
-      frame.path == __FILE__
+      frame.path == __FILE__ || frame.path.start_with?("<internal:")
     end
 
     def place(frame)

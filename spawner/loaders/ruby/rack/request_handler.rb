@@ -1,9 +1,11 @@
 # frozen_string_literal: true
 
 require_relative "../core/errors"
+require_relative "early_hints"
 require_relative "request_reader"
 require_relative "response"
 require_relative "stream"
+require_relative "takeover"
 
 module JumpseatLoader
   # One request through a Rack app: calls it, sends what it returns, closes it, whatever happens. The one place where
@@ -17,32 +19,40 @@ module JumpseatLoader
     INTERNAL_ERROR = "500 Internal Server Error"
     REFUSED = "The request was refused."
 
-    # `listeners`: the worker's; `slot`: the WorkerSlot; `request_out_of_band_work`:
-    # called when a response asks for it.
-    def initialize(app, reader, error_responses, listeners, slot, &request_out_of_band_work)
+    # `listeners`: the worker's; `slot`: the WorkerSlot; `early_hints`: whether the app can send them;
+    # `request_out_of_band_work`: called when a response asks for it.
+    def initialize(app, reader, error_responses, listeners, slot, early_hints, &request_out_of_band_work)
       @app = app
       @reader = reader
       @error_responses = error_responses
       @listeners = listeners
       @acknowledgement = "Status: 102 Processing\r\n#{"Route: #{slot.route}\r\n" unless slot.route.empty?}\r\n"
+      @early_hints = early_hints
       @request_out_of_band_work = request_out_of_band_work
       @kept_frame = Response.kept_frame(slot.number)
       @pid = Process.pid
     end
 
-    # Reads a request from a connection, enters it in its cell, and has the app answer it. Closes the connection, unless
-    # the app has taken it over, or it is `kept?` for another request. `kept`: it was kept before; `may_keep`: it may be
-    # kept now. Returns whether the app was called. Raises nothing that the app or the peer could cause.
+    # Reads a request from a connection, enters it in its cell, has the app answer it, and clears the cell. Closes the
+    # connection, unless it is `kept?` for another request. `kept`: it was kept before; `may_keep`: it may be kept now.
+    # Returns whether the app was called; or, while the app has the connection, a Takeover: then the cell is not cleared
+    # and the connection is open. Raises nothing that the app or the peer could cause.
     def handle(connection, cell, kept, may_keep)
-      is_released = @is_kept = false
+      @is_kept = false
+      takeover = nil
       request = @reader.read(connection, kept)
       deadline = acknowledge(connection, request, kept)
-      cell.fill(request.head, now, deadline)
-      exchange = Exchange.new(connection, request, may_keep && request.may_keep ? @kept_frame : nil)
+      since = now
+      cell.fill(request.head, since, deadline)
+      exchange = Exchange.new(connection, request, may_keep && request.may_keep ? @kept_frame : nil, kept && @listeners)
+      exchange.offer_early_hints if @early_hints
       call(exchange)
-      @is_kept = exchange.response.kept? && !exchange.taken_over
-      is_released = exchange.taken_over || @is_kept
-      true
+      takeover = exchange.takeover
+      @is_kept = takeover.nil? && exchange.response.kept?
+      return true if takeover.nil? || takeover.finished?
+
+      takeover.shown = [request.head, since, deadline]
+      takeover
     rescue ClientLeft, TooLate
       close_input(request, connection) if request
       false
@@ -50,9 +60,10 @@ module JumpseatLoader
       refuse(connection, e)
       false
     ensure
-      @listeners.forget(connection) if kept && !@is_kept
-      connection.close unless is_released
-      cell.clear
+      if takeover.nil? || takeover.shown.nil?
+        close(connection, kept && takeover.nil?) unless @is_kept
+        cell.clear
+      end
     end
 
     # Whether the connection of the last request can take another one.
@@ -60,19 +71,24 @@ module JumpseatLoader
       @is_kept
     end
 
-    # A request on its way through the app. `taken_over`: the app has the connection and closes it; `streaming`: the same,
-    # and the end of its stream ends the response.
+    # A request on its way through the app. `takeover`: the app has the connection and closes it; else nil.
     class Exchange
-      attr_reader :connection, :request, :response
-      attr_accessor :taken_over
+      attr_reader :connection, :request, :response, :takeover
 
-      # `kept_frame`: of the response's end, if the connection may be kept.
-      def initialize(connection, request, kept_frame)
+      # `kept_frame`: of the response's end, if the connection may be kept; `watching`: the Listeners that watch it, if it
+      # was kept before.
+      def initialize(connection, request, kept_frame, watching)
         @connection = connection
         @request = request
+        @watching = watching
         @response = Response.new(connection, request.framed, request.env["REQUEST_METHOD"], kept_frame)
-        @taken_over = false
+        @takeover = nil
         request.env["rack.hijack"] = -> { hijack }
+      end
+
+      # Puts `rack.early_hints` into the environment, if the peer knows what they are.
+      def offer_early_hints
+        @request.env["rack.early_hints"] = EarlyHints.new(@connection, @response) if @request.framed
       end
 
       # Whether the app has taken the connection over from within its call, to speak HTTP itself.
@@ -80,14 +96,29 @@ module JumpseatLoader
         @hijacked
       end
 
+      # Gives the connection to the app.
+      def take_over
+        return @takeover if @takeover
+
+        @watching.forget(@connection) if @watching
+        @response.close_at_end
+        @takeover = Takeover.new(@connection)
+      end
+
       # The connection as it is: the app writes the head, too.
       def hijack
-        @hijacked = @taken_over = true
+        take_over
+        @hijacked = true
         @request.env["rack.hijack_io"] = @connection
       end
     end
 
     private
+
+    def close(connection, is_watched)
+      @listeners.forget(connection) if is_watched
+      connection.close
+    end
 
     def now
       Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
@@ -139,7 +170,7 @@ module JumpseatLoader
         handle_error(e, exchange)
       end
       close_body(body, exchange)
-      close_input(exchange.request, exchange.connection) unless exchange.taken_over
+      close_input(exchange.request, exchange.connection) unless exchange.takeover
       tell_finished(env, status, headers, error)
     end
 
@@ -208,7 +239,7 @@ module JumpseatLoader
       response.send_head
       return response.finish if response.bodiless?
 
-      exchange.taken_over = true
+      exchange.take_over
       stream = Stream.new(exchange.connection, response, exchange.request.input)
       begin
         writer.call(stream)

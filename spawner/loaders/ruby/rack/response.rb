@@ -53,6 +53,11 @@ module JumpseatLoader
       @head_sent
     end
 
+    # The connection is not kept, whatever was planned.
+    def close_at_end
+      @end_frame = END_FRAME
+    end
+
     # Whether the peer was told that the connection takes another request.
     def kept?
       @ended && !@end_frame.equal?(END_FRAME)

@@ -7,6 +7,7 @@ require "rack/lint"
 require "uri" # Rack::Lint uses it, and does not load it
 
 RACK = ENV["RACK"]
+RELEASE = Rack.release
 def Rack.release
   RACK
 end
@@ -15,8 +16,10 @@ module Log
   LINES = []
 end
 
+PhusionPassenger.advertised_concurrency_level = Integer(ENV["LEVEL"]) if ENV.key?("LEVEL")
 at_exit { puts "at exit" }
 PhusionPassenger.on_event(:starting_worker_process) { |forked| puts "started, forked: #{forked}" }
+PhusionPassenger.on_event(:credentials) { |*given| puts "credentials: #{given}" }
 PhusionPassenger.on_event(:starting_request_handler_thread) { puts "thread #{Thread.current.name}" }
 PhusionPassenger.on_event(:after_installing_signal_handlers) { puts "signal handlers" }
 
@@ -56,6 +59,11 @@ end
 
 def text(*lines)
   [200, { "content-type" => "text/plain" }, [lines.join("\n")]]
+end
+
+# Before 2.2, Rack put a line of its own before it.
+def first_line
+  "".frozen? || RELEASE < "2.2" ? "as its first line says" : "not as its first line says"
 end
 
 def show(env)
@@ -99,10 +107,46 @@ def hijack(env)
   io = env["rack.hijack"].call
   io.write("HTTP/1.1 101 Switching Protocols\r\n\r\n")
   Thread.new do
-    io.write(io.readpartial(10))
+    Log::LINES << io.readpartial(10)
+    io.write(Log::LINES.last)
     io.close
   end
   [-1, {}, []]
+end
+
+# A stream that ends when there is a file of this name.
+def held(name)
+  lambda do |stream|
+    stream << name
+    Thread.new do
+      sleep(0.01) until File.exist?(name)
+      stream.close
+    end
+  end
+end
+
+# Forgets the connection without closing it.
+def drop(env)
+  env["rack.hijack"].call.write("HTTP/1.1 200 OK\r\n\r\n")
+  [-1, {}, []]
+end
+
+def unknown_event
+  %i[on_event call_event].map do |name|
+    PhusionPassenger.public_send(name, :no_such_event) { nil }
+  rescue ArgumentError => e
+    e.message
+  end
+end
+
+# What cannot be sent as a header is left out.
+def hint(env)
+  call = env["rack.early_hints"]
+  call.call("link" => "</a.css>; rel=preload\n</b.css>; rel=preload", "x-list" => %w[a b])
+  call.call("connection" => "x", "transfer-encoding" => "chunked", "x y" => "z", "x-bad" => "a\rb")
+  call.call("x-large" => "x" * 8192)
+  20.times { |number| call.call("x-number" => number) }
+  text("hinted")
 end
 
 def finished(env)
@@ -138,13 +182,13 @@ headers = {
 
 lint = Rack::Lint.new(lambda do |env|
   env["rack.input"].read
-  [200, { "Content-Type" => "text/plain" }, ["linted"]]
+  [200, { "content-type" => "text/plain" }, ["linted"]]
 end)
 
 run(lambda do |env|
   case path = env["PATH_INFO"]
   when "/array", "/lines", "/utf8" then [200, headers[path], ["gr\u00fcn"]]
-  when "/names" then text(__FILE__, Dir.pwd, "".frozen?, Object.constants.grep(/Jumpseat/i).size, $PROGRAM_NAME, SETUP)
+  when "/names" then text(__FILE__, Dir.pwd, first_line, Object.constants.grep(/Jumpseat/i).size, $PROGRAM_NAME, SETUP)
   when "/twice" then read_twice(env["rack.input"])
   when "/once" then read_once(env["rack.input"])
   when "/both" then [200, {}, Both.new]
@@ -154,6 +198,11 @@ run(lambda do |env|
   when "/partial" then [200, { "rack.hijack" => method(:streamed) }, []]
   when "/full" then hijack(env)
   when "/finished" then finished(env)
+  when "/hints" then hint(env)
+  when "/held" then [200, {}, held(env["QUERY_STRING"])]
+  when "/log" then text(*Log::LINES)
+  when "/drop" then drop(env)
+  when "/unknown-event" then text(*unknown_event)
   when "/file" then [200, {}, Download.new]
   when "/chunks" then [200, { "transfer-encoding" => "chunked" }, Chunks.new]
   when "/lint" then lint.call(env)
