@@ -1,98 +1,132 @@
-"""`make bench`: hello world through Jumpseat and its peers, alternating rounds in one run, one table."""
+"""`make bench`: the speed of Jumpseat and its peers, alternating rounds in one run, one table for each scenario."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import statistics
-import sys
-import urllib.request
-from typing import Optional
+from dataclasses import asdict
+from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bench.measure import Figures, run_round
-from bench.servers import ALL, PATHS, MeasuredServer
+from bench.answers import EachWorker, check_page
+from bench.contestants import Contestant, Measure, chosen
+from bench.measure import run_round
+from bench.results import PAGES, keep, new_record, shown
+from bench.scenarios import SCENARIOS, Scenario
+from bench.servers.base import MeasuredServer
+from bench.servers.in_httpd import StaticFile
+from bench.tables import Record, speed_table, speed_verdict
+
+WARM_UP_REQUESTS = 50  # of each worker
+
+
+class Names(click.ParamType):
+    """Words between commas, as SCENARIO=rack,rails gives them."""
+
+    name = "names"
+
+    def convert(self, value: object, param: object, ctx: object) -> tuple[str, ...]:
+        """Called by click."""
+        return value if isinstance(value, tuple) else tuple(filter(None, str(value).replace(" ", "").split(",")))
+
+
+def scenarios_of(names: tuple[str, ...]) -> list[Scenario]:
+    """The scenarios of these names.
+
+    :raises click.UsageError: there is none of a name.
+    """
+    unknown = [name for name in names if name not in SCENARIOS]
+    if unknown:
+        raise click.UsageError("no scenario %s; there are %s" % (", ".join(unknown), ", ".join(SCENARIOS)))
+    return [SCENARIOS[name] for name in names]
+
+
+def installed(contestants: list[Contestant], console: Console) -> list[Contestant]:
+    """Those that are installed; the others are named."""
+    for one in contestants:
+        if one.missing():
+            console.print("left out: %s (apt-get install %s)" % (one.title, one.missing()))
+    return [one for one in contestants if not one.missing()]
+
+
+def progress_bar(console: Console) -> Progress:
+    """A bar that shows what is being measured, on a terminal only."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+class SpeedComparison:
+    """All contestants of one scenario, up at the same time; only one of them is loaded at a time."""
+
+    def __init__(self, scenario: Scenario, contestants: list[Contestant], console: Console) -> None:
+        self._scenario = scenario
+        self._contestants = contestants
+        self._console = console
+
+    def run(self, rounds: int, seconds: int, connections: int, workers: int) -> Record:
+        """Measure each contestant once per round, in turn.
+
+        :returns: the record.
+        """
+        settings = {"rounds": rounds, "seconds": seconds, "connections": connections, "workers": workers}
+        record = new_record(self._scenario, self._contestants, **settings)
+        with contextlib.ExitStack() as stack, progress_bar(self._console) as progress:
+            task = progress.add_task(self._scenario.title, total=(rounds + 2) * len(self._contestants))
+            servers = []
+            for contestant in self._contestants:
+                progress.update(task, description="start %s" % contestant.title, advance=1)
+                servers.append(contestant.make(self._scenario, workers))
+                stack.callback(servers[-1].stop)
+                servers[-1].start()
+                self._check(contestant, servers[-1])
+            for number in range(rounds):
+                for contestant, server, kept in zip(self._contestants, servers, record["contestants"]):
+                    progress.update(task, description="round %d %s" % (number + 1, contestant.title), advance=1)
+                    url = "http://127.0.0.1:%d%s" % (server.httpd.port, self._scenario.path)
+                    figures = run_round(url, server.processes(), connections, seconds)
+                    kept["rounds"].append(asdict(figures))
+                    if not self._console.is_terminal:
+                        self._console.print("round %d  %-50s %8.0f/s" % (number + 1, contestant.title, figures.requests))
+            for contestant, server in zip(self._contestants, servers):
+                progress.update(task, description="check %s" % contestant.title, advance=1)
+                self._check(contestant, server)
+        return record
+
+    def _check(self, contestant: Contestant, server: MeasuredServer) -> None:
+        """See that the page is right, and that each worker serves it."""
+        try:
+            check_page(server.httpd.port, self._scenario)
+            if not isinstance(server, StaticFile):
+                answers = EachWorker(server.httpd.port, self._scenario, server.workers, WARM_UP_REQUESTS).run()
+                if answers.wrong:
+                    raise RuntimeError("%d wrong answers" % answers.wrong)
+        except RuntimeError as error:
+            raise click.ClickException("%s: %s\n%s" % (contestant.title, error, server.logs())) from error
 
 
 @click.command()
+@click.option("--scenario", type=Names(), default="wsgi", show_default=True, help="One or more of: %s." % ", ".join(SCENARIOS))
+@click.option("--peers", type=Names(), default="", help="Only those whose names contain one of these words.")
 @click.option("--rounds", default=5, show_default=True, help="Rounds for each server, alternating.")
 @click.option("--seconds", default=4, show_default=True, help="Length of a round.")
 @click.option("--connections", default=16, show_default=True, help="Kept-alive connections.")
 @click.option("--workers", default=2, show_default=True, help="App processes.")
-@click.option("--only", multiple=True, help="Run only servers whose name contains this.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures of every round as JSON.")
-def bench(rounds: int, seconds: int, connections: int, workers: int, only: tuple[str, ...], as_json: bool) -> None:
-    """Compare the servers. Those whose Debian package is not installed are named and left out."""
-    console = Console(stderr=as_json)
-    chosen = [kind for kind in ALL if not only or any(word.lower() in kind.name.lower() for word in only)]
-    for kind in [kind for kind in chosen if kind.missing()]:
-        console.print("left out: %s (apt-get install %s)" % (kind.name, kind.missing()))
-    running = [kind(workers) for kind in chosen if not kind.missing()]
-    with contextlib.ExitStack() as stack:
-        for server in running:
-            stack.callback(server.stop)
-            server.start()
-            warm_up(server)
-        results = compare(running, rounds, seconds, connections, console)
-    if as_json:
-        json.dump({name: [vars(figures) for figures in rows] for name, rows in results.items()}, sys.stdout, indent=2)
-    else:
-        console.print(table(results, "%d rounds of %d s, %d connections, %d workers; median [min-max]"
-                            % (rounds, seconds, connections, workers)))  # fmt: skip
-
-
-def url_of(server: MeasuredServer) -> str:
-    """Where the server answers."""
-    return "http://127.0.0.1:%d%s" % (server.httpd.port, PATHS.get(type(server), "/hello"))
-
-
-def warm_up(server: MeasuredServer) -> None:
-    """Have the app loaded, and see that it answers what it should."""
-    plain = "http://127.0.0.1:%d/hello" % server.httpd.port
-    for url in (plain, url_of(server)):
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            body = answer.read()
-        if body != b"Hello, World!":
-            raise RuntimeError("%s answered %r" % (server.name, body))
-
-
-def compare(
-    running: list[MeasuredServer], rounds: int, seconds: int, connections: int, console: Console
-) -> dict[str, list[Figures]]:
-    """Every server once per round, in turn."""
-    results: dict[str, list[Figures]] = {server.name: [] for server in running}
-    for number in range(rounds):
-        for server in running:
-            figures = run_round(url_of(server), server.pids(), connections, seconds)
-            results[server.name].append(figures)
-            console.print("round %d  %-34s %8.0f/s" % (number + 1, server.name, figures.requests))
-    return results
-
-
-def table(results: dict[str, list[Figures]], title: str) -> Table:
-    """The medians, fastest first."""
-    found = Table(title=title)
-    for heading in ("server", "requests/s", "CPU us/request", "p99 ms", "errors"):
-        found.add_column(heading, justify="left" if heading == "server" else "right")
-    ordered = sorted(results.items(), key=lambda item: -statistics.median(row.requests for row in item[1]))
-    for name, rows in ordered:
-        found.add_row(
-            name,
-            spread([row.requests for row in rows], 0),
-            spread([row.cpu for row in rows], 0),
-            spread([row.p99 for row in rows], 1),
-            str(sum(row.errors for row in rows)),
-        )
-    return found
-
-
-def spread(values: list[float], digits: int, median: Optional[float] = None) -> str:
-    """Median and range."""
-    middle = statistics.median(values) if median is None else median
-    return "%.*f [%.*f-%.*f]" % (digits, middle, digits, min(values), digits, max(values))
+@click.option("--output", type=Path, default=PAGES, help="The folder of the pages and of the figures of every round.")
+def bench(
+    scenario: tuple[str, ...], peers: tuple[str, ...], rounds: int, seconds: int, connections: int, workers: int,
+    output: Path,
+) -> None:  # fmt: skip
+    """Compare the speed of the servers."""
+    console = Console(width=None if Console().is_terminal else 140)
+    for one in scenarios_of(scenario):
+        contestants = installed(chosen(one, Measure.SPEED, peers), console)
+        record = SpeedComparison(one, contestants, console).run(rounds, seconds, connections, workers)
+        table, verdict = speed_table(record), speed_verdict(record)
+        console.print(table.terminal(one.title))
+        console.print(verdict)
+        console.print("written: %s" % keep(output, one, "speed", record, shown(record, table, verdict)))
 
 
 if __name__ == "__main__":
