@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench.answers import EachWorker, check_page
-from bench.contestants import Contestant, Measure, chosen
+from bench.command_line import Names, make_console, participants, progress_bar, scenarios_of
+from bench.contestants import Contestant, Measure
 from bench.measure import run_round
 from bench.results import PAGES, keep, new_record, shown
 from bench.scenarios import SCENARIOS, Scenario
@@ -20,41 +20,6 @@ from bench.servers.in_httpd import StaticFile
 from bench.tables import Record, speed_table, speed_verdict
 
 WARM_UP_REQUESTS = 50  # of each worker
-
-
-class Names(click.ParamType):
-    """Words between commas, as SCENARIO=rack,rails gives them."""
-
-    name = "names"
-
-    def convert(self, value: object, param: object, ctx: object) -> tuple[str, ...]:
-        """Called by click."""
-        return value if isinstance(value, tuple) else tuple(filter(None, str(value).replace(" ", "").split(",")))
-
-
-def scenarios_of(names: tuple[str, ...]) -> list[Scenario]:
-    """The scenarios of these names.
-
-    :raises click.UsageError: there is none of a name.
-    """
-    unknown = [name for name in names if name not in SCENARIOS]
-    if unknown:
-        raise click.UsageError("no scenario %s; there are %s" % (", ".join(unknown), ", ".join(SCENARIOS)))
-    return [SCENARIOS[name] for name in names]
-
-
-def installed(contestants: list[Contestant], console: Console) -> list[Contestant]:
-    """Those that are installed; the others are named."""
-    for one in contestants:
-        if one.missing():
-            console.print("left out: %s (apt-get install %s)" % (one.title, one.missing()))
-    return [one for one in contestants if not one.missing()]
-
-
-def progress_bar(console: Console) -> Progress:
-    """A bar that shows what is being measured, on a terminal only."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 class SpeedComparison:
@@ -73,26 +38,31 @@ class SpeedComparison:
         settings = {"rounds": rounds, "seconds": seconds, "connections": connections, "workers": workers}
         record = new_record(self._scenario, self._contestants, **settings)
         with contextlib.ExitStack() as stack, progress_bar(self._console) as progress:
-            task = progress.add_task(self._scenario.title, total=(rounds + 2) * len(self._contestants))
-            servers = []
-            for contestant in self._contestants:
-                progress.update(task, description="start %s" % contestant.title, advance=1)
-                servers.append(contestant.make(self._scenario, workers))
-                stack.callback(servers[-1].stop)
-                servers[-1].start()
-                self._check(contestant, servers[-1])
+            self._task = progress.add_task(self._scenario.title, total=(rounds + 2) * len(self._contestants))
+            self._progress = progress
+            servers = [self._start(contestant, workers, stack) for contestant in self._contestants]
+            of_each = list(zip(self._contestants, servers, record["contestants"]))
             for number in range(rounds):
-                for contestant, server, kept in zip(self._contestants, servers, record["contestants"]):
-                    progress.update(task, description="round %d %s" % (number + 1, contestant.title), advance=1)
+                first = number % len(of_each)  # nobody is always measured after the same neighbour of the machine
+                for contestant, server, kept in of_each[first:] + of_each[:first]:
+                    self._tell("round %d %s" % (number + 1, contestant.title))
                     url = "http://127.0.0.1:%d%s" % (server.httpd.port, self._scenario.path)
-                    figures = run_round(url, server.processes(), connections, seconds)
-                    kept["rounds"].append(asdict(figures))
-                    if not self._console.is_terminal:
-                        self._console.print("round %d  %-50s %8.0f/s" % (number + 1, contestant.title, figures.requests))
+                    kept["rounds"].append(asdict(run_round(url, server.processes(), connections, seconds)))
             for contestant, server in zip(self._contestants, servers):
-                progress.update(task, description="check %s" % contestant.title, advance=1)
+                self._tell("check %s" % contestant.title)
                 self._check(contestant, server)
         return record
+
+    def _tell(self, what: str) -> None:
+        self._progress.update(self._task, description=what, advance=1)
+
+    def _start(self, contestant: Contestant, workers: int, stack: contextlib.ExitStack) -> MeasuredServer:
+        self._tell("start %s" % contestant.title)
+        server = contestant.make(self._scenario, workers)
+        stack.callback(server.stop)
+        server.start()
+        self._check(contestant, server)
+        return server
 
     def _check(self, contestant: Contestant, server: MeasuredServer) -> None:
         """See that the page is right, and that each worker serves it."""
@@ -110,7 +80,7 @@ class SpeedComparison:
 @click.option("--scenario", type=Names(), default="wsgi", show_default=True, help="One or more of: %s." % ", ".join(SCENARIOS))
 @click.option("--peers", type=Names(), default="", help="Only those whose names contain one of these words.")
 @click.option("--rounds", default=5, show_default=True, help="Rounds for each server, alternating.")
-@click.option("--seconds", default=4, show_default=True, help="Length of a round.")
+@click.option("--seconds", default=3, show_default=True, help="Length of a round.")
 @click.option("--connections", default=16, show_default=True, help="Kept-alive connections.")
 @click.option("--workers", default=2, show_default=True, help="App processes.")
 @click.option("--output", type=Path, default=PAGES, help="The folder of the pages and of the figures of every round.")
@@ -119,9 +89,9 @@ def bench(
     output: Path,
 ) -> None:  # fmt: skip
     """Compare the speed of the servers."""
-    console = Console(width=None if Console().is_terminal else 140)
+    console = make_console()
     for one in scenarios_of(scenario):
-        contestants = installed(chosen(one, Measure.SPEED, peers), console)
+        contestants = participants(one, Measure.SPEED, peers, console)
         record = SpeedComparison(one, contestants, console).run(rounds, seconds, connections, workers)
         table, verdict = speed_table(record), speed_verdict(record)
         console.print(table.terminal(one.title))

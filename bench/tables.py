@@ -43,22 +43,10 @@ def spread(values: Iterable[float], digits: int = 0) -> str:
     return "{0:,.{3}f} [{1:,.{3}f}-{2:,.{3}f}]".format(statistics.median(known), known[0], known[-1], digits)
 
 
-def medians(record: Record, figure: str) -> dict[str, float]:
-    """The median of one figure of each contestant, by its title."""
-    return {
-        one["title"]: statistics.median(figures[figure] for figures in one["rounds"]) for one in record["contestants"]
-    }
-
-
-def _ordered(record: Record, by: dict[str, float]) -> list[Record]:
-    return sorted(record["contestants"], key=lambda one: by[one["title"]])
-
-
 def speed_table(record: Record) -> Table:
     """The medians of the rounds, fastest first."""
-    fastest_first = {title: -value for title, value in medians(record, "requests").items()}
     rows = []
-    for one in _ordered(record, fastest_first):
+    for one in sorted(record["contestants"], key=lambda one: -requests_per_second(one)):
         figures = {name: [figures[name] for figures in one["rounds"]] for name in one["rounds"][0]}
         milliseconds = [spread(figures[name], 1) for name in ("p50", "p99")]
         errors = str(sum(figures["errors"]))
@@ -66,17 +54,68 @@ def speed_table(record: Record) -> Table:
     return Table(("server", "requests/s", "CPU us/request", "p50 ms", "p99 ms", "errors"), rows)
 
 
+def requests_per_second(contestant: Record) -> float:
+    """The median."""
+    return statistics.median(figures["requests"] for figures in contestant["rounds"])
+
+
 def speed_verdict(record: Record) -> str:
     """This project beside the fastest peer, in one sentence, or nothing if there is no peer."""
-    return _verdict(record, "requests", max, "the requests/s of the fastest peer")
-
-
-def _verdict(record: Record, figure: str, best: Any, what: str) -> str:
-    found = medians(record, figure)
-    kinds = {one["title"]: one["kind"] for one in record["contestants"]}
-    peers = [title for title in found if kinds[title] == "PEER"]
-    ours = [title for title in found if kinds[title] == "OURS"]
-    if not peers or not ours:
+    ours, peers = _sides(record)
+    if not peers:
         return ""
-    peer = best(peers, key=found.__getitem__)
-    return "%s: %.2f times %s (%s)." % (ours[0], found[ours[0]] / found[peer], what, peer)
+    best = max(peers, key=requests_per_second)
+    ratio = requests_per_second(ours) / requests_per_second(best)
+    return "%s: %.2f times the requests/s of the fastest peer (%s)." % (ours["title"], ratio, best["title"])
+
+
+def memory_table(record: Record) -> Table:
+    """Megabytes, the smallest cost of an added worker first."""
+    few, many = record["settings"]["few"], record["settings"]["many"]
+    rows = []
+    for one in sorted(record["contestants"], key=lambda one: private_of_added(record, one)):
+        rounds = one["rounds"]
+        whole = [spread((found[name]["late"]["pss"] / MEGABYTE for found in rounds), 1) for name in ("few", "many")]
+        added = [
+            spread(_added(record, one, when, size), 1)
+            for when, size in (("late", "uss"), ("early", "uss"), ("late", "pss"))
+        ]
+        served = "%s-%s" % (
+            min(found[name]["least"] for found in rounds for name in ("few", "many")),
+            max(found[name]["most"] for found in rounds for name in ("few", "many")),
+        )
+        wrong = str(sum(found[name]["wrong"] for found in rounds for name in ("few", "many")))
+        rows.append((one["title"], added[0], added[1], added[2], *whole, served, wrong))
+    headings = ("private, added worker", "private, after a tenth", "PSS, added worker")
+    sizes = ("PSS, %d workers" % few, "PSS, %d workers" % many)
+    return Table(("server", *headings, *sizes, "requests of a worker", "errors"), rows)
+
+
+def private_of_added(record: Record, contestant: Record) -> float:
+    """Private megabytes of one more worker, the median."""
+    return statistics.median(_added(record, contestant, "late", "uss"))
+
+
+def _added(record: Record, contestant: Record, when: str, size: str) -> list[float]:
+    """Megabytes of one more worker, in each round."""
+    workers = record["settings"]["many"] - record["settings"]["few"]
+    return [
+        (found["many"][when][size] - found["few"][when][size]) / workers / MEGABYTE for found in contestant["rounds"]
+    ]
+
+
+def memory_verdict(record: Record) -> str:
+    """This project beside the smallest peer, in one sentence, or nothing if there is no peer."""
+    ours, peers = _sides(record)
+    if not peers:
+        return ""
+    best = min(peers, key=lambda one: private_of_added(record, one))
+    ratio = private_of_added(record, ours) / private_of_added(record, best)
+    return "%s: an added worker needs %.2f times the private memory of the smallest peer's (%s)." % (
+        ours["title"], ratio, best["title"],
+    )  # fmt: skip
+
+
+def _sides(record: Record) -> tuple[Record, list[Record]]:
+    ours = next(one for one in record["contestants"] if one["kind"] == "OURS")
+    return ours, [one for one in record["contestants"] if one["kind"] == "PEER"]

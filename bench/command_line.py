@@ -1,0 +1,54 @@
+"""What the commands that measure have in common: how contestants are chosen, how progress is shown."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bench.contestants import Contestant, Measure, chosen
+from bench.scenarios import SCENARIOS, Scenario
+
+
+class Names(click.ParamType):
+    """Words between commas, as SCENARIO=rack,rails gives them."""
+
+    name = "names"
+
+    def convert(self, value: object, param: object, ctx: object) -> tuple[str, ...]:
+        """Called by click."""
+        return value if isinstance(value, tuple) else tuple(filter(None, str(value).replace(" ", "").split(",")))
+
+
+def scenarios_of(names: tuple[str, ...]) -> list[Scenario]:
+    """The scenarios of these names.
+
+    :raises click.UsageError: there is none of a name.
+    """
+    unknown = [name for name in names if name not in SCENARIOS]
+    if unknown:
+        raise click.UsageError("no scenario %s; there are %s" % (", ".join(unknown), ", ".join(SCENARIOS)))
+    return [SCENARIOS[name] for name in names]
+
+
+def participants(
+    scenario: Scenario, measure: Measure, words: tuple[str, ...], console: Console
+) -> list[Contestant]:
+    """Those that take part and are installed; the others are named."""
+    contestants = chosen(scenario, measure, words)
+    for one in contestants:
+        if one.missing():
+            console.print("left out: %s (apt-get install %s)" % (one.title, one.missing()))
+    return [one for one in contestants if not one.missing()]
+
+
+def progress_bar(console: Console) -> Progress:
+    """A bar that shows what is being measured, on a terminal only."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def make_console() -> Console:
+    """The terminal, or a file with lines that are wide enough for the tables."""
+    console = Console()
+    return console if console.is_terminal else Console(width=150)
