@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from bench.scenarios import Scenario
 
 START_SECONDS = 60  # for an app to be loaded
-UNEVEN = 20  # times as many requests as workers would need if each served as many as the others
+UNEVEN = 4  # times as many requests as workers would need if each served as many as the others
 
 
 @dataclass
@@ -41,7 +41,10 @@ def check_page(port: int, scenario: Scenario) -> None:
 
 
 class EachWorker:
-    """Load until each worker has served so many requests. Twice as many connections as workers keep all of them busy.
+    """Load until each worker has served so many requests.
+
+    The app waits in each of them, and there are twice as many connections as workers: so all workers are always busy,
+    and no server gives most of the requests to the first of them.
 
     :param each: requests.
     """

@@ -42,10 +42,32 @@ def participants(
     return [one for one in contestants if not one.missing()]
 
 
-def progress_bar(console: Console) -> Progress:
-    """A bar that shows what is being measured, on a terminal only."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+class Steps:
+    """Shows what is being measured: a bar on a terminal, lines otherwise.
+
+    :param count: of all steps.
+    """
+
+    def __init__(self, console: Console, title: str, count: int) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._console = console
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._title = title
+        self._task = self._progress.add_task(title, total=count)
+
+    def __enter__(self) -> Steps:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def begin(self, what: str) -> None:
+        """The next step begins."""
+        text = "%s: %s" % (self._title, what)
+        self._progress.update(self._task, description=text, advance=1)
+        if not self._console.is_terminal:
+            self._console.print(text)
 
 
 def make_console() -> Console:

@@ -69,7 +69,7 @@ PYTHON, RUBY = (Runtime.PYTHON,), (Runtime.RUBY,)
 CONTESTANTS = (
     Contestant("static", "a static file, served by httpd alone", Kind.LIMIT, SPEED, ANY, StaticFile, {}),
     Contestant("jumpseat", "Jumpseat", OURS, BOTH, ANY, Jumpseat, {}),
-    Contestant("jumpseat-direct", "Jumpseat, `PassengerSpawnMethod direct`", VARIANT, MEMORY, ANY, Jumpseat,
+    Contestant("jumpseat-direct", "Jumpseat, `PassengerSpawnMethod direct`", VARIANT, MEMORY, PYTHON, Jumpseat,
                {"more": ("PassengerSpawnMethod direct",)}),
     Contestant("scgi", "mod_proxy_scgi in front of Jumpseat's workers", VARIANT, SPEED, PYTHON, ProxyScgi, {}),
     Contestant("uwsgi", "uWSGI + mod_proxy_uwsgi", PEER, BOTH, PYTHON, Uwsgi, {}),
@@ -77,7 +77,7 @@ CONTESTANTS = (
     Contestant("gunicorn-preload", "gunicorn sync `--preload`", PEER, MEMORY, PYTHON, Gunicorn,
                {"flags": ("--preload",)}),
     Contestant("mod_wsgi", "mod_wsgi daemon, 1 thread", PEER, BOTH, PYTHON, ModWsgi, {}),
-    Contestant("puma-1", "Puma, 1 thread", PEER, BOTH, RUBY, Puma, {"threads": 1, "proxy": NOT_KEPT}),
+    Contestant("puma-1", "Puma, 1 thread", PEER, SPEED, RUBY, Puma, {"threads": 1, "proxy": NOT_KEPT}),
     Contestant("puma-1-direct", "Puma, 1 thread, `queue_requests false`", PEER, SPEED, RUBY, Puma,
                {"threads": 1, "proxy": NOT_KEPT, "more": ("queue_requests false",)}),
     Contestant("puma-5", "Puma, 5 threads", PEER, BOTH, RUBY, Puma, {"threads": 5, "proxy": NOT_KEPT}),

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from bench.answers import EachWorker, check_page
-from bench.command_line import Names, make_console, participants, progress_bar, scenarios_of
+from bench.command_line import Names, Steps, make_console, participants, scenarios_of
 from bench.contestants import Contestant, Measure
 from bench.private_httpd import wait_until
 from bench.results import PAGES, keep, new_record, shown
@@ -40,16 +40,15 @@ class MemoryComparison:
 
         :returns: the record.
         """
-        settings = {"rounds": rounds, "few": few, "many": many, "requests": self._each, "objects": self._objects}
-        record = new_record(self._scenario, contestants, **settings)
-        with progress_bar(self._console) as progress:
-            task = progress.add_task(self._scenario.title, total=2 * rounds * len(contestants))
+        terms = "%d and %d workers, %d requests to each" % (few, many, self._each)
+        terms += ", %d MB of objects" % self._objects if self._objects else ""
+        record = {**new_record(self._scenario, contestants, terms), "few": few, "many": many}
+        with Steps(self._console, self._scenario.title, 2 * rounds * len(contestants)) as steps:
             for number in range(rounds):
                 for contestant, kept in zip(contestants, record["contestants"]):
                     found = {}
                     for name, workers in (("few", few), ("many", many)):
-                        what = "round %d %s, %d workers" % (number + 1, contestant.title, workers)
-                        progress.update(task, description=what, advance=1)
+                        steps.begin("round %d, %s, %d workers" % (number + 1, contestant.title, workers))
                         found[name] = self._measure(contestant, workers)
                     kept["rounds"].append(found)
         return record

@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Optional
 
@@ -22,17 +23,18 @@ from bench.scenarios import Scenario
 from bench.tables import Record, Table
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "bench"
+_WIDTH = 100  # columns of prose
 
 
-def new_record(scenario: Scenario, contestants: list[Contestant], **settings: int) -> Record:
-    """A record without figures: what was measured, where and how."""
+def new_record(scenario: Scenario, contestants: list[Contestant], terms: str) -> Record:
+    """A record without figures: what was measured, where and on which terms."""
     packages = ("apache2", *scenario.packages)
     return {
         "scenario": scenario.name,
         "when": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": machine(),
         "versions": {package: version(package) for package in packages},
-        "settings": settings,
+        "terms": terms,
         "contestants": [
             {
                 "name": one.name,
@@ -65,17 +67,18 @@ def version(package: str) -> Optional[str]:
     return re.sub(r"^\d+:|[-+~].*$", "", answer.stdout) or None
 
 
-def conditions(record: Record) -> str:
-    """Where and when the figures were taken, for people."""
-    there = record["machine"]
-    versions = ["%s %s" % pair for pair in record["versions"].items() if pair[1]]
-    versions += sorted({"%s %s" % (one["name"].partition("-")[0], one["version"])
-                        for one in record["contestants"] if one["version"]})  # fmt: skip
-    settings = ", ".join("%s %s" % (value, name.replace("_", " ")) for name, value in record["settings"].items())
-    return "%s. %s, %d cores, %d GB, %s, %s; load average at the start: %s.\n%s.\n%s." % (
-        record["when"], there["processor"], there["cores"], there["memory_gb"], there["kernel"],
-        there["distribution"], there["load_average"], ", ".join(versions), settings,
-    )  # fmt: skip
+def conditions(record: Record) -> list[str]:
+    """Where, when and on which terms the figures were taken, in sentences."""
+    where = record["machine"]
+    peers = {"%s %s" % (one["name"].partition("-")[0], one["version"]) for one in record["contestants"]
+             if one["version"]}  # fmt: skip
+    versions = [*("%s %s" % pair for pair in record["versions"].items() if pair[1]), *sorted(peers)]
+    return [
+        "%s: %s." % (record["when"], record["terms"]),
+        "%s, %d cores, %d GB, %s, %s." % tuple(where[name] for name in
+            ("processor", "cores", "memory_gb", "distribution", "kernel")),
+        "%s. Load average at the start: %s." % (", ".join(versions), where["load_average"]),
+    ]  # fmt: skip
 
 
 def keep(folder: Path, scenario: Scenario, measure: str, record: Record, part: str) -> Path:
@@ -109,11 +112,5 @@ def fill(text: str, name: str, part: str) -> str:
 
 def shown(record: Record, table: Table, verdict: str) -> str:
     """What a page shows of a comparison."""
-    return "\n\n".join(text for text in (table.markdown().rstrip(), verdict, wrapped(conditions(record))) if text)
-
-
-def wrapped(text: str, width: int = 100) -> str:
-    """Prose in lines that are not too long."""
-    import textwrap
-
-    return "\n".join(textwrap.fill(line, width) for line in text.splitlines())
+    prose = [textwrap.fill(text, _WIDTH) for text in (verdict, " ".join(conditions(record))) if text]
+    return "\n\n".join([table.markdown().rstrip(), *prose])

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from bench.answers import EachWorker, check_page
-from bench.command_line import Names, make_console, participants, progress_bar, scenarios_of
+from bench.command_line import Names, Steps, make_console, participants, scenarios_of
 from bench.contestants import Contestant, Measure
 from bench.measure import run_round
 from bench.results import PAGES, keep, new_record, shown
@@ -35,29 +35,25 @@ class SpeedComparison:
 
         :returns: the record.
         """
-        settings = {"rounds": rounds, "seconds": seconds, "connections": connections, "workers": workers}
-        record = new_record(self._scenario, self._contestants, **settings)
-        with contextlib.ExitStack() as stack, progress_bar(self._console) as progress:
-            self._task = progress.add_task(self._scenario.title, total=(rounds + 2) * len(self._contestants))
-            self._progress = progress
+        terms = "%d rounds of %d s, %d connections, %d workers" % (rounds, seconds, connections, workers)
+        record = new_record(self._scenario, self._contestants, terms)
+        steps = (rounds + 2) * len(self._contestants)
+        with contextlib.ExitStack() as stack, Steps(self._console, self._scenario.title, steps) as self._steps:
             servers = [self._start(contestant, workers, stack) for contestant in self._contestants]
             of_each = list(zip(self._contestants, servers, record["contestants"]))
             for number in range(rounds):
-                first = number % len(of_each)  # nobody is always measured after the same neighbour of the machine
+                first = number % len(of_each)  # nobody is measured first, or after the same other, in each round
                 for contestant, server, kept in of_each[first:] + of_each[:first]:
-                    self._tell("round %d %s" % (number + 1, contestant.title))
+                    self._steps.begin("round %d, %s" % (number + 1, contestant.title))
                     url = "http://127.0.0.1:%d%s" % (server.httpd.port, self._scenario.path)
                     kept["rounds"].append(asdict(run_round(url, server.processes(), connections, seconds)))
             for contestant, server in zip(self._contestants, servers):
-                self._tell("check %s" % contestant.title)
+                self._steps.begin("check %s" % contestant.title)
                 self._check(contestant, server)
         return record
 
-    def _tell(self, what: str) -> None:
-        self._progress.update(self._task, description=what, advance=1)
-
     def _start(self, contestant: Contestant, workers: int, stack: contextlib.ExitStack) -> MeasuredServer:
-        self._tell("start %s" % contestant.title)
+        self._steps.begin("start %s" % contestant.title)
         server = contestant.make(self._scenario, workers)
         stack.callback(server.stop)
         server.start()
@@ -77,7 +73,7 @@ class SpeedComparison:
 
 
 @click.command()
-@click.option("--scenario", type=Names(), default="wsgi", show_default=True, help="One or more of: %s." % ", ".join(SCENARIOS))
+@click.option("--scenario", type=Names(), default="wsgi", show_default=True, help=", ".join(SCENARIOS))
 @click.option("--peers", type=Names(), default="", help="Only those whose names contain one of these words.")
 @click.option("--rounds", default=5, show_default=True, help="Rounds for each server, alternating.")
 @click.option("--seconds", default=3, show_default=True, help="Length of a round.")

@@ -23,7 +23,8 @@ class Runtime(enum.Enum):
 class Scenario:
     """One app and one page of it.
 
-    When a request has a header X-Worker, the answer has a header X-Worker, too: the process that the app runs in.
+    When a request has a header X-Worker, the app waits for 2 ms, and the answer has a header X-Worker, too: the process
+    that the app runs in.
 
     :ivar name: for SCENARIO=.
     :ivar title: for people.

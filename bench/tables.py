@@ -38,8 +38,10 @@ class Table:
 
 
 def spread(values: Iterable[float], digits: int = 0) -> str:
-    """Median and range."""
+    """Median and range, or the only value."""
     known = sorted(values)
+    if len(known) == 1:
+        return "{0:,.{1}f}".format(known[0], digits)
     return "{0:,.{3}f} [{1:,.{3}f}-{2:,.{3}f}]".format(statistics.median(known), known[0], known[-1], digits)
 
 
@@ -71,7 +73,7 @@ def speed_verdict(record: Record) -> str:
 
 def memory_table(record: Record) -> Table:
     """Megabytes, the smallest cost of an added worker first."""
-    few, many = record["settings"]["few"], record["settings"]["many"]
+    few, many = record["few"], record["many"]
     rows = []
     for one in sorted(record["contestants"], key=lambda one: private_of_added(record, one)):
         rounds = one["rounds"]
@@ -98,7 +100,7 @@ def private_of_added(record: Record, contestant: Record) -> float:
 
 def _added(record: Record, contestant: Record, when: str, size: str) -> list[float]:
     """Megabytes of one more worker, in each round."""
-    workers = record["settings"]["many"] - record["settings"]["few"]
+    workers = record["many"] - record["few"]
     return [
         (found["many"][when][size] - found["few"][when][size]) / workers / MEGABYTE for found in contestant["rounds"]
     ]

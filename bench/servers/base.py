@@ -58,22 +58,23 @@ class MeasuredServer(abc.ABC):
 
     def stop(self) -> None:
         """End everything."""
+        self.httpd.stop()
         for helper in self.helpers:
             helper.send_signal(signal.SIGTERM)
-            helper.wait(20)
-        self.httpd.stop()
+            try:
+                helper.wait(20)
+            except subprocess.TimeoutExpired:
+                helper.kill()
 
     def processes(self) -> list[psutil.Process]:
         """All of httpd's and the server's."""
-        parents = [psutil.Process(pid) for pid in (self.httpd.pid, *(helper.pid for helper in self.helpers))]
-        return [*parents, *(child for parent in parents for child in parent.children(recursive=True))]
+        return _with_descendants([self.httpd.pid, *(helper.pid for helper in self.helpers)])
 
     def app_processes(self) -> list[psutil.Process]:
         """Those that hold the app."""
-        if not self.helpers:
-            return [process for process in self.processes() if _mentions(process, self.titles)]
-        parents = [psutil.Process(helper.pid) for helper in self.helpers]
-        return [*parents, *(child for parent in parents for child in parent.children(recursive=True))]
+        if self.helpers:
+            return _with_descendants([helper.pid for helper in self.helpers])
+        return [process for process in self.processes() if _mentions(process, self.titles)]
 
     def run_helper(self, command: list[str], socket: str) -> None:
         """Start a server beside httpd, as Apache's user, and wait for its socket.
@@ -103,8 +104,14 @@ class MeasuredServer(abc.ABC):
         ]
 
 
+def _with_descendants(pids: list[int]) -> list[psutil.Process]:
+    parents = [psutil.Process(pid) for pid in pids]
+    return [*parents, *(child for parent in parents for child in parent.children(recursive=True))]
+
+
 def _mentions(process: psutil.Process, words: tuple[str, ...]) -> bool:
     try:
-        return any(word in argument for argument in process.cmdline() for word in words)
+        line = " ".join(process.cmdline())
     except psutil.NoSuchProcess:
         return False
+    return any(word in line for word in words)

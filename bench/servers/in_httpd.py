@@ -94,6 +94,8 @@ class PhusionPassenger(PassengerDirectives):
             "LoadModule passenger_module %s/mod_passenger.so" % MODULES,
             *(line for line in debian if "PassengerRoot" in line),
             "PassengerPoolIdleTime 0",
+            "PassengerDisableSecurityUpdateCheck on",
+            "PassengerDisableAnonymousTelemetry on",
             *super().configuration(),
         ]
 

@@ -1,6 +1,7 @@
 """A small Django site with what most have: admin, sessions, templates. One file, no database is written."""
 
 import os
+import time
 
 import large_objects  # noqa: F401 - held as long as the process lives
 from django.conf import settings
@@ -60,6 +61,7 @@ def page(request):  # type: ignore[no-untyped-def]
     rows = [(number, number * 1.5) for number in range(200)]
     answer = HttpResponse(engines["django"].from_string(TEMPLATE).render({"rows": rows}, request))
     if "X-Worker" in request.headers:
+        time.sleep(0.002)
         answer.headers["X-Worker"] = str(os.getpid())
     return answer
 

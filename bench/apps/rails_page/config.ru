@@ -22,8 +22,15 @@ end
 
 class BooksController < ActionController::Base
   def index
-    response.headers["X-Worker"] = Process.pid.to_s if request.headers["X-Worker"]
+    name_worker if request.headers["X-Worker"]
     @books = Book.where("pages > ?", 100).order(:title).limit(20)
+  end
+
+  private
+
+  def name_worker
+    sleep 0.002
+    response.headers["X-Worker"] = Process.pid.to_s
   end
 end
 
