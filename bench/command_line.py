@@ -10,7 +10,7 @@ from bench.contestants import Contestant, Measure, chosen
 from bench.scenarios import SCENARIOS, Scenario
 
 
-class Names(click.ParamType):
+class Names(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """Words between commas, as SCENARIO=rack,rails gives them."""
 
     name = "names"
@@ -31,9 +31,7 @@ def scenarios_of(names: tuple[str, ...]) -> list[Scenario]:
     return [SCENARIOS[name] for name in names]
 
 
-def participants(
-    scenario: Scenario, measure: Measure, words: tuple[str, ...], console: Console
-) -> list[Contestant]:
+def participants(scenario: Scenario, measure: Measure, words: tuple[str, ...], console: Console) -> list[Contestant]:
     """Those that take part and are installed; the others are named."""
     contestants = chosen(scenario, measure, words)
     for one in contestants:

@@ -58,7 +58,7 @@ def speed_table(record: Record) -> Table:
 
 def requests_per_second(contestant: Record) -> float:
     """The median."""
-    return statistics.median(figures["requests"] for figures in contestant["rounds"])
+    return float(statistics.median(figures["requests"] for figures in contestant["rounds"]))
 
 
 def speed_verdict(record: Record) -> str:

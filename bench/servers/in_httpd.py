@@ -85,7 +85,8 @@ class ProxyScgi(Jumpseat):
 class PhusionPassenger(PassengerDirectives):
     """Phusion Passenger as Debian packages it."""
 
-    needs = {"libapache2-mod-passenger": MODULES + "/mod_passenger.so"}
+    # Jumpseat's own module may lie where the package's would.
+    needs = {"libapache2-mod-passenger": "/var/lib/dpkg/info/libapache2-mod-passenger.list"}
     titles = ("Passenger RubyApp: ", "Passenger AppPreloader: ", "wsgi-loader.py")
 
     def configuration(self) -> list[str]:
