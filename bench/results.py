@@ -19,6 +19,7 @@ from typing import Optional
 import psutil
 
 from bench.contestants import Contestant
+from bench.plot import draw
 from bench.scenarios import Scenario
 from bench.tables import Record, Table
 
@@ -82,7 +83,7 @@ def conditions(record: Record) -> list[str]:
 
 
 def keep(folder: Path, scenario: Scenario, measure: str, record: Record, part: str) -> Path:
-    """Put a comparison's record into the JSON file, and its table into the page.
+    """Put a comparison's record into the JSON file, its table into the page, and its bars into the page's picture.
 
     :param measure: "speed" or "memory".
     :returns: the page.
@@ -92,6 +93,7 @@ def keep(folder: Path, scenario: Scenario, measure: str, record: Record, part: s
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     known["%s %s" % (scenario.name, measure)] = record
     file.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    draw(known, folder / (scenario.report + ".svg"))
     page = folder / (scenario.report + ".md")
     text = (page if page.exists() else PAGES / page.name).read_text(encoding="utf-8")
     page.write_text(fill(text, "%s %s" % (scenario.name, measure), part), encoding="utf-8")

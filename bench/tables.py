@@ -37,12 +37,17 @@ class Table:
         return made
 
 
+def median(values: Iterable[float]) -> float:
+    """The median."""
+    return float(statistics.median(values))
+
+
 def spread(values: Iterable[float], digits: int = 0) -> str:
     """Median and range, or the only value."""
     known = sorted(values)
     if len(known) == 1:
         return "{0:,.{1}f}".format(known[0], digits)
-    return "{0:,.{3}f} [{1:,.{3}f}-{2:,.{3}f}]".format(statistics.median(known), known[0], known[-1], digits)
+    return "{0:,.{3}f} [{1:,.{3}f}-{2:,.{3}f}]".format(median(known), known[0], known[-1], digits)
 
 
 def speed_table(record: Record) -> Table:
@@ -58,7 +63,7 @@ def speed_table(record: Record) -> Table:
 
 def requests_per_second(contestant: Record) -> float:
     """The median."""
-    return float(statistics.median(figures["requests"] for figures in contestant["rounds"]))
+    return median(figures["requests"] for figures in contestant["rounds"])
 
 
 def speed_verdict(record: Record) -> str:
@@ -75,7 +80,7 @@ def memory_table(record: Record) -> Table:
     """Megabytes, the smallest cost of an added worker first."""
     few, many = record["few"], record["many"]
     rows = []
-    for one in sorted(record["contestants"], key=lambda one: private_of_added(record, one)):
+    for one in sorted(record["contestants"], key=lambda one: median(added_private(record, one))):
         rounds = one["rounds"]
         whole = [spread((found[name]["late"]["pss"] / MEGABYTE for found in rounds), 1) for name in ("few", "many")]
         added = [
@@ -93,9 +98,9 @@ def memory_table(record: Record) -> Table:
     return Table(("server", *headings, *sizes, "requests of a worker", "errors"), rows)
 
 
-def private_of_added(record: Record, contestant: Record) -> float:
-    """Private megabytes of one more worker, the median."""
-    return statistics.median(_added(record, contestant, "late", "uss"))
+def added_private(record: Record, contestant: Record) -> list[float]:
+    """Private megabytes of one more worker, in each round."""
+    return _added(record, contestant, "late", "uss")
 
 
 def _added(record: Record, contestant: Record, when: str, size: str) -> list[float]:
@@ -111,8 +116,8 @@ def memory_verdict(record: Record) -> str:
     ours, peers = _sides(record)
     if not peers:
         return ""
-    best = min(peers, key=lambda one: private_of_added(record, one))
-    ratio = private_of_added(record, ours) / private_of_added(record, best)
+    best = min(peers, key=lambda one: median(added_private(record, one)))
+    ratio = median(added_private(record, ours)) / median(added_private(record, best))
     return "%s: an added worker needs %.2f times the private memory of the smallest peer's (%s)." % (
         ours["title"], ratio, best["title"],
     )  # fmt: skip
