@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 from dataclasses import dataclass
+from typing import Callable
 
 import psutil
 
@@ -63,20 +65,24 @@ def parse_wrk(text: str) -> Load:
     return Load(float(rate.group(1)), int(answered.group(1)), percentiles["50"], percentiles["99"], errors)
 
 
-def run_round(url: str, processes: list[psutil.Process], connections: int, seconds: int) -> Figures:
+def run_round(url: str, processes: Callable[[], list[psutil.Process]], connections: int, seconds: int) -> Figures:
     """Load a URL with wrk over kept-alive connections.
 
-    :param processes: the server's.
+    :param processes: finds the server's; httpd may start and end children meanwhile.
     :raises RuntimeError: wrk's answer cannot be read.
     """
-    before = cpu_seconds(processes)
+    before = cpu_seconds(processes())
     command = ["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds, "--latency", url]
     load = parse_wrk(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
-    used = cpu_seconds(processes) - before
+    used = sum(seconds - before.get(pid, 0.0) for pid, seconds in cpu_seconds(processes()).items())
     return Figures(load.requests, used / max(1, load.answered) * 1e6, load.p50, load.p99, load.errors)
 
 
-def cpu_seconds(processes: list[psutil.Process]) -> float:
-    """CPU time of processes so far."""
-    times = [process.cpu_times() for process in processes]
-    return sum(time.user + time.system for time in times)
+def cpu_seconds(processes: list[psutil.Process]) -> dict[int, float]:
+    """CPU time of processes so far, by their ids."""
+    found = {}
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            found[process.pid] = times.user + times.system
+    return found

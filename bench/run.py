@@ -46,7 +46,7 @@ class SpeedComparison:
                 for contestant, server, kept in of_each[first:] + of_each[:first]:
                     self._steps.begin("round %d, %s" % (number + 1, contestant.title))
                     url = "http://127.0.0.1:%d%s" % (server.httpd.port, self._scenario.path)
-                    kept["rounds"].append(asdict(run_round(url, server.processes(), connections, seconds)))
+                    kept["rounds"].append(asdict(run_round(url, server.processes, connections, seconds)))
             for contestant, server in zip(self._contestants, servers):
                 self._steps.begin("check %s" % contestant.title)
                 self._check(contestant, server)

@@ -53,12 +53,9 @@ class Jumpseat(PassengerDirectives):
     titles = ("jumpseat: ",)
 
     def configuration(self) -> list[str]:
-        settings = self.httpd.folder / "spawner.conf"
-        settings.write_text("[apps]\naccept_plain_scgi = yes\n")
         return [
             *module_config_lines(CHECKOUT / "build"),
             'PassengerInstanceRegistryDir "%s/run"' % self.httpd.folder,
-            'PassengerSpawnerConfigFile "%s"' % settings,
             *super().configuration(),
         ]
 
@@ -67,8 +64,16 @@ class ProxyScgi(Jumpseat):
     """Stock mod_proxy_scgi in front of the very same workers: they answer plain SCGI, too."""
 
     def configuration(self) -> list[str]:
+        settings = self.httpd.folder / "spawner.conf"
+        settings.write_text("[apps]\naccept_plain_scgi = yes\n")
         proxied = self.proxy_pass("scgi", "proxied.sock")
-        return [*super().configuration(), *proxied[:2], 'ProxyPass "/start" !', *proxied[2:]]
+        return [
+            *super().configuration(),
+            'PassengerSpawnerConfigFile "%s"' % settings,
+            *proxied[:2],
+            'ProxyPass "/start" !',
+            *proxied[2:],
+        ]
 
     def start(self) -> None:
         super().start()
