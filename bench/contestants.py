@@ -57,7 +57,7 @@ class Contestant:
 
     def takes_part(self, scenario: Scenario, measure: Measure) -> bool:
         """Whether it is measured in this comparison."""
-        serves = self.server is not StaticFile or scenario.times is None
+        serves = scenario.times is None or not self.server.hello_only
         return serves and scenario.runtime in self.runtimes and measure in self.measure
 
 

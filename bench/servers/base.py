@@ -25,10 +25,12 @@ class MeasuredServer(abc.ABC):
 
     :param workers: processes that the app runs in.
     :cvar needs: files that Debian's packages bring, by package; the first package is the server itself.
+    :cvar hello_only: it serves no app that looks at the path.
     :cvar titles: words of the command lines of the processes that hold the app, where httpd is their ancestor.
     """
 
     needs: dict[str, str] = {}
+    hello_only = False
     titles: tuple[str, ...] = ()
 
     def __init__(self, scenario: Scenario, workers: int) -> None:

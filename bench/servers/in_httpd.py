@@ -19,6 +19,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 class StaticFile(MeasuredServer):
     """httpd's own limit: the same body from a file."""
 
+    hello_only = True
+
     def configuration(self) -> list[str]:
         file = self.httpd.folder / "public" / self.scenario.path.lstrip("/")
         file.write_bytes(self.scenario.expected)
@@ -62,6 +64,8 @@ class Jumpseat(PassengerDirectives):
 
 class ProxyScgi(Jumpseat):
     """Stock mod_proxy_scgi in front of the very same workers: they answer plain SCGI, too."""
+
+    hello_only = True
 
     def configuration(self) -> list[str]:
         settings = self.httpd.folder / "spawner.conf"
