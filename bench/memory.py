@@ -16,7 +16,7 @@ from bench.answers import EachWorker, check_page
 from bench.command_line import Names, Steps, make_console, participants, scenarios_of
 from bench.contestants import Contestant, Measure
 from bench.private_httpd import wait_until
-from bench.results import PAGES, keep, new_record, shown
+from bench.results import PAGES, keep, new_record
 from bench.scenarios import SCENARIOS, Scenario
 from bench.servers.base import MeasuredServer
 from bench.tables import Record, memory_table, memory_verdict
@@ -101,10 +101,9 @@ def bench(
     for one in scenarios_of(scenario):
         contestants = participants(one, Measure.MEMORY, peers, console)
         record = MemoryComparison(one, requests, objects, console).run(contestants, rounds, few, many)
-        table, verdict = memory_table(record), memory_verdict(record)
-        console.print(table.terminal("%s: megabytes" % one.title))
-        console.print(verdict)
-        console.print("written: %s" % keep(output, one, "memory", record, shown(record, table, verdict)))
+        console.print(memory_table(record).terminal("%s: megabytes" % one.title))
+        console.print(memory_verdict(record))
+        console.print("written: %s" % keep(output, one, "memory", record))
 
 
 if __name__ == "__main__":

@@ -14,14 +14,14 @@ import re
 import subprocess
 import textwrap
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
 import psutil
 
 from bench.contestants import Contestant
 from bench.plot import draw
 from bench.scenarios import Scenario
-from bench.tables import Record, Table
+from bench.tables import TABLES, Record, Table
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "bench"
 _WIDTH = 100  # columns of prose
@@ -82,8 +82,8 @@ def conditions(record: Record) -> list[str]:
     ]  # fmt: skip
 
 
-def keep(folder: Path, scenario: Scenario, measure: str, record: Record, part: str) -> Path:
-    """Put a comparison's record into the JSON file, its table into the page, and its bars into the page's picture.
+def keep(folder: Path, scenario: Scenario, measure: str, record: Record) -> Path:
+    """Put a comparison's record into the JSON file, and make the page's tables and its picture of all that is there.
 
     :param measure: "speed" or "memory".
     :returns: the page.
@@ -94,9 +94,11 @@ def keep(folder: Path, scenario: Scenario, measure: str, record: Record, part: s
     known["%s %s" % (scenario.name, measure)] = record
     file.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     draw(known, folder / (scenario.report + ".svg"))
+    text = (PAGES / (scenario.report + ".md")).read_text(encoding="utf-8")
+    for name, one in known.items():
+        text = fill(text, name, shown(one, *TABLES[name.split(" ")[1]]))
     page = folder / (scenario.report + ".md")
-    text = (page if page.exists() else PAGES / page.name).read_text(encoding="utf-8")
-    page.write_text(fill(text, "%s %s" % (scenario.name, measure), part), encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
     return page
 
 
@@ -112,7 +114,7 @@ def fill(text: str, name: str, part: str) -> str:
     return found.sub(lambda _: "%s\n%s\n%s" % (begin, part.strip("\n"), "\n" + end), text, count=1)
 
 
-def shown(record: Record, table: Table, verdict: str) -> str:
+def shown(record: Record, table: Callable[[Record], Table], verdict: Callable[[Record], str]) -> str:
     """What a page shows of a comparison."""
-    prose = [textwrap.fill(text, _WIDTH) for text in (verdict, " ".join(conditions(record))) if text]
-    return "\n\n".join([table.markdown().rstrip(), *prose])
+    prose = [textwrap.fill(text, _WIDTH) for text in (verdict(record), " ".join(conditions(record))) if text]
+    return "\n\n".join([table(record).markdown().rstrip(), *prose])

@@ -13,7 +13,7 @@ from bench.answers import EachWorker, check_page
 from bench.command_line import Names, Steps, make_console, participants, scenarios_of
 from bench.contestants import Contestant, Measure
 from bench.measure import run_round
-from bench.results import PAGES, keep, new_record, shown
+from bench.results import PAGES, keep, new_record
 from bench.scenarios import SCENARIOS, Scenario
 from bench.servers.base import MeasuredServer
 from bench.servers.in_httpd import StaticFile
@@ -89,10 +89,9 @@ def bench(
     for one in scenarios_of(scenario):
         contestants = participants(one, Measure.SPEED, peers, console)
         record = SpeedComparison(one, contestants, console).run(rounds, seconds, connections, workers)
-        table, verdict = speed_table(record), speed_verdict(record)
-        console.print(table.terminal(one.title))
-        console.print(verdict)
-        console.print("written: %s" % keep(output, one, "speed", record, shown(record, table, verdict)))
+        console.print(speed_table(record).terminal(one.title))
+        console.print(speed_verdict(record))
+        console.print("written: %s" % keep(output, one, "speed", record))
 
 
 if __name__ == "__main__":

@@ -126,3 +126,6 @@ def memory_verdict(record: Record) -> str:
 def _sides(record: Record) -> tuple[Record, list[Record]]:
     ours = next(one for one in record["contestants"] if one["kind"] == "OURS")
     return ours, [one for one in record["contestants"] if one["kind"] == "PEER"]
+
+
+TABLES = {"speed": (speed_table, speed_verdict), "memory": (memory_table, memory_verdict)}
