@@ -72,7 +72,10 @@ class PrivateHttpd:
             CONFIGURATION.format(folder=self.folder, port=self.port, identity=identity, modules=MODULES, text=text)
         )
         command = ["/usr/sbin/apache2", "-DFOREGROUND", "-f", str(path)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # A session of its own, as a daemon has: the kernel may share the CPU among sessions.
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         log = self.folder / "error.log"
         wait_until(lambda: listens(self.port), "nothing listens on port %d; see %s" % (self.port, log))
 

@@ -81,13 +81,15 @@ class MeasuredServer(abc.ABC):
     def run_helper(self, command: list[str], socket: str) -> None:
         """Start a server beside httpd, as Apache's user, and wait for its socket.
 
+        It has a session of its own, as a daemon has: the kernel may share the CPU among sessions.
+
         :raises RuntimeError: it does not make the socket in time.
         """
         become = {"user": "www-data", "group": "www-data", "extra_groups": []} if os.geteuid() == 0 else {}
         environment = {**os.environ, "HOME": str(self.app_root), **self.environment}
         with open(self.httpd.folder / "helper.log", "wb") as log:
             helper = subprocess.Popen(  # type: ignore[call-overload]
-                command, cwd=self.app_root, env=environment, stdout=log, stderr=log, **become
+                command, cwd=self.app_root, env=environment, stdout=log, stderr=log, start_new_session=True, **become
             )
         self.helpers.append(helper)
         wait_until((self.app_root / socket).exists, "%s makes no %s; see %s" % (command[0], socket, self.httpd.folder))
