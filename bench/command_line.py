@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -72,3 +75,8 @@ def make_console() -> Console:
     """The terminal, or a file with lines that are wide enough for the tables."""
     console = Console()
     return console if console.is_terminal else Console(width=150)
+
+
+def stop_servers_on_sigterm() -> None:
+    """Have SIGTERM end this program as Ctrl-C does: the servers have sessions of their own and would live on."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

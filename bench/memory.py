@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from bench.answers import EachWorker, check_page
-from bench.command_line import Names, Steps, make_console, participants, scenarios_of
+from bench.command_line import Names, Steps, make_console, participants, scenarios_of, stop_servers_on_sigterm
 from bench.contestants import Contestant, Measure
 from bench.private_httpd import wait_until
 from bench.results import PAGES, keep, new_record
@@ -97,6 +97,7 @@ def bench(
     output: Path,
 ) -> None:  # fmt: skip
     """Compare the memory of the servers."""
+    stop_servers_on_sigterm()
     console = make_console()
     for one in scenarios_of(scenario):
         contestants = participants(one, Measure.MEMORY, peers, console)
