@@ -11,6 +11,11 @@ UNIT_JOBS ?= 3
 INTEGRATION_JOBS ?= 4
 # Of `make fuzz`.
 HOURS ?= 1
+# Of `make bench` and `make bench-memory`: names between commas, and a folder.
+SCENARIO ?=
+PEERS ?=
+OUTPUT ?=
+bench_options = $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(PEERS),--peers $(PEERS)) $(if $(OUTPUT),--output $(OUTPUT))
 
 # Where `make install` puts things.
 home ?= /usr/lib/jumpseat
@@ -30,6 +35,7 @@ SANITIZED_MODULE := $(VENV)/.module-sanitized
 TESTED_MODULE := $(MODULE) $(if $(filter 1,$(SANITIZE)),$(SANITIZED_MODULE))
 TEST_TOOLS := $(VENV)/.test-tools
 APP_RUNTIMES := $(VENV)/.app-runtimes
+BENCH_TOOLS := $(VENV)/.bench-tools
 SCRATCH := $(VENV)/tmp
 
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo 2>/dev/null),sudo -E))
@@ -38,7 +44,7 @@ module_sources := $(wildcard apache_module/*.py) $(shell find apache_module/src 
 
 export PYTHON SANITIZE EVERY_INTERPRETER
 # /tmp may be small: what pip and the compiler write meanwhile goes into the environment.
-$(ENVIRONMENT) $(MODULE) $(SANITIZED_MODULE) $(TEST_TOOLS): export TMPDIR = $(CURDIR)/$(SCRATCH)
+$(ENVIRONMENT) $(MODULE) $(SANITIZED_MODULE) $(TEST_TOOLS) $(BENCH_TOOLS): export TMPDIR = $(CURDIR)/$(SCRATCH)
 # What tests and tools print and read does not follow the user's language.
 test lint types unit fuzz-test fuzz integration faults soak provision-test: export LC_ALL := C.UTF-8
 
@@ -77,6 +83,11 @@ bytecode: $(ENVIRONMENT)
 $(TEST_TOOLS): $(ENVIRONMENT)
 	@scripts/packages test
 	$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(BENCH_TOOLS): $(TEST_TOOLS) scripts/packages
+	@scripts/packages bench
+	$(PIP) install --editable '.[test,bench]'
 	@touch $@
 
 $(APP_RUNTIMES): $(ENVIRONMENT) scripts/packages
@@ -126,13 +137,11 @@ soak: $(TEST_TOOLS) $(TESTED_MODULE) bytecode ## the same for longer: 1,100 grac
 provision-test: $(TEST_TOOLS) ## as root or with sudo: vagrant/provision.sh, make demo and the start of make test in bare Debian 12 trees
 	$(AS_ROOT) $(BIN)/python -B -m pytest -p no:cacheprovider -n $(JOBS) --dist loadfile tests/provision
 
-bench: $(TEST_TOOLS) $(MODULE) bytecode ## measure hello world beside those peers that are installed (it names their packages)
-	@scripts/packages bench
-	$(BIN)/python -m bench.run
+bench: $(BENCH_TOOLS) $(MODULE) bytecode ## measure the speed beside peers (SCENARIO=rack,rails PEERS=puma,unicorn OUTPUT=build/bench)
+	$(BIN)/python -m bench.run $(bench_options)
 
-bench-memory: $(TEST_TOOLS) $(MODULE) bytecode ## measure what each added worker of a Django site costs, beside the installed peers
-	@scripts/packages bench
-	$(BIN)/python -m bench.memory
+bench-memory: $(BENCH_TOOLS) $(MODULE) bytecode ## measure what each added worker costs, beside peers (SCENARIO=, PEERS=, OUTPUT=)
+	$(BIN)/python -m bench.memory $(bench_options)
 
 install: ## as root: install for this machine's Apache and enable the module
 	@[ -z "$(DESTDIR)" ] || { echo "jumpseat: DESTDIR is not supported: environment and module hold absolute paths" >&2; exit 1; }

@@ -58,6 +58,7 @@ setup(
         "watchdog>=7",
     ],
     extras_require={
+        "bench": ["matplotlib>=3.6"],
         "test": [
             "Django>=4.2",
             "Flask>=3",

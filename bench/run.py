@@ -1,98 +1,98 @@
-"""`make bench`: hello world through Jumpseat and its peers, alternating rounds in one run, one table."""
+"""`make bench`: the speed of Jumpseat and its peers, alternating rounds in one run, one table for each scenario."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import statistics
-import sys
-import urllib.request
-from typing import Optional
+from dataclasses import asdict
+from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from bench.measure import Figures, run_round
-from bench.servers import ALL, PATHS, MeasuredServer
+from bench.answers import EachWorker, check_page
+from bench.command_line import Names, Steps, make_console, participants, scenarios_of, stop_servers_on_sigterm
+from bench.contestants import Contestant, Measure
+from bench.measure import run_round
+from bench.results import PAGES, keep, new_record
+from bench.scenarios import SCENARIOS, Scenario
+from bench.servers.base import MeasuredServer
+from bench.servers.in_httpd import StaticFile
+from bench.tables import Record, speed_table, speed_verdict
+
+WARM_UP_REQUESTS = 50  # of each worker
+
+
+class SpeedComparison:
+    """All contestants of one scenario, up at the same time; only one of them is loaded at a time."""
+
+    def __init__(self, scenario: Scenario, contestants: list[Contestant], console: Console) -> None:
+        self._scenario = scenario
+        self._contestants = contestants
+        self._console = console
+
+    def run(self, rounds: int, seconds: int, connections: int, workers: int) -> Record:
+        """Measure each contestant once per round, in turn.
+
+        :returns: the record.
+        """
+        terms = "%d rounds of %d s, %d connections, %d workers" % (rounds, seconds, connections, workers)
+        record = new_record(self._scenario, self._contestants, terms)
+        steps = (rounds + 2) * len(self._contestants)
+        with contextlib.ExitStack() as stack, Steps(self._console, self._scenario.title, steps) as self._steps:
+            servers = [self._start(contestant, workers, stack) for contestant in self._contestants]
+            of_each = list(zip(self._contestants, servers, record["contestants"]))
+            for number in range(rounds):
+                first = number % len(of_each)  # nobody is measured first, or after the same other, in each round
+                for contestant, server, kept in of_each[first:] + of_each[:first]:
+                    self._steps.begin("round %d, %s" % (number + 1, contestant.title))
+                    url = "http://127.0.0.1:%d%s" % (server.httpd.port, self._scenario.path)
+                    kept["rounds"].append(asdict(run_round(url, server.processes, connections, seconds)))
+            for contestant, server in zip(self._contestants, servers):
+                self._steps.begin("check %s" % contestant.title)
+                self._check(contestant, server)
+        return record
+
+    def _start(self, contestant: Contestant, workers: int, stack: contextlib.ExitStack) -> MeasuredServer:
+        self._steps.begin("start %s" % contestant.title)
+        server = contestant.make(self._scenario, workers)
+        stack.callback(server.stop)
+        server.start()
+        self._check(contestant, server)
+        return server
+
+    def _check(self, contestant: Contestant, server: MeasuredServer) -> None:
+        """See that the page is right, and that each worker serves it."""
+        try:
+            check_page(server.httpd.port, self._scenario)
+            if not isinstance(server, StaticFile):
+                answers = EachWorker(server.httpd.port, self._scenario, server.workers, WARM_UP_REQUESTS).run()
+                if answers.wrong:
+                    raise RuntimeError("%d wrong answers" % answers.wrong)
+        except RuntimeError as error:
+            raise click.ClickException("%s: %s\n%s" % (contestant.title, error, server.logs())) from error
 
 
 @click.command()
+@click.option("--scenario", type=Names(), default="wsgi", show_default=True, help=", ".join(SCENARIOS))
+@click.option("--peers", type=Names(), default="", help="Only those whose names contain one of these words.")
 @click.option("--rounds", default=5, show_default=True, help="Rounds for each server, alternating.")
-@click.option("--seconds", default=4, show_default=True, help="Length of a round.")
+@click.option("--seconds", default=3, show_default=True, help="Length of a round.")
 @click.option("--connections", default=16, show_default=True, help="Kept-alive connections.")
 @click.option("--workers", default=2, show_default=True, help="App processes.")
-@click.option("--only", multiple=True, help="Run only servers whose name contains this.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures of every round as JSON.")
-def bench(rounds: int, seconds: int, connections: int, workers: int, only: tuple[str, ...], as_json: bool) -> None:
-    """Compare the servers. Those whose Debian package is not installed are named and left out."""
-    console = Console(stderr=as_json)
-    chosen = [kind for kind in ALL if not only or any(word.lower() in kind.name.lower() for word in only)]
-    for kind in [kind for kind in chosen if kind.missing()]:
-        console.print("left out: %s (apt-get install %s)" % (kind.name, kind.missing()))
-    running = [kind(workers) for kind in chosen if not kind.missing()]
-    with contextlib.ExitStack() as stack:
-        for server in running:
-            stack.callback(server.stop)
-            server.start()
-            warm_up(server)
-        results = compare(running, rounds, seconds, connections, console)
-    if as_json:
-        json.dump({name: [vars(figures) for figures in rows] for name, rows in results.items()}, sys.stdout, indent=2)
-    else:
-        console.print(table(results, "%d rounds of %d s, %d connections, %d workers; median [min-max]"
-                            % (rounds, seconds, connections, workers)))  # fmt: skip
-
-
-def url_of(server: MeasuredServer) -> str:
-    """Where the server answers."""
-    return "http://127.0.0.1:%d%s" % (server.httpd.port, PATHS.get(type(server), "/hello"))
-
-
-def warm_up(server: MeasuredServer) -> None:
-    """Have the app loaded, and see that it answers what it should."""
-    plain = "http://127.0.0.1:%d/hello" % server.httpd.port
-    for url in (plain, url_of(server)):
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            body = answer.read()
-        if body != b"Hello, World!":
-            raise RuntimeError("%s answered %r" % (server.name, body))
-
-
-def compare(
-    running: list[MeasuredServer], rounds: int, seconds: int, connections: int, console: Console
-) -> dict[str, list[Figures]]:
-    """Every server once per round, in turn."""
-    results: dict[str, list[Figures]] = {server.name: [] for server in running}
-    for number in range(rounds):
-        for server in running:
-            figures = run_round(url_of(server), server.pids(), connections, seconds)
-            results[server.name].append(figures)
-            console.print("round %d  %-34s %8.0f/s" % (number + 1, server.name, figures.requests))
-    return results
-
-
-def table(results: dict[str, list[Figures]], title: str) -> Table:
-    """The medians, fastest first."""
-    found = Table(title=title)
-    for heading in ("server", "requests/s", "CPU us/request", "p99 ms", "errors"):
-        found.add_column(heading, justify="left" if heading == "server" else "right")
-    ordered = sorted(results.items(), key=lambda item: -statistics.median(row.requests for row in item[1]))
-    for name, rows in ordered:
-        found.add_row(
-            name,
-            spread([row.requests for row in rows], 0),
-            spread([row.cpu for row in rows], 0),
-            spread([row.p99 for row in rows], 1),
-            str(sum(row.errors for row in rows)),
-        )
-    return found
-
-
-def spread(values: list[float], digits: int, median: Optional[float] = None) -> str:
-    """Median and range."""
-    middle = statistics.median(values) if median is None else median
-    return "%.*f [%.*f-%.*f]" % (digits, middle, digits, min(values), digits, max(values))
+@click.option("--output", type=Path, default=PAGES, help="The folder of the pages and of the figures of every round.")
+def bench(
+    scenario: tuple[str, ...], peers: tuple[str, ...], rounds: int, seconds: int, connections: int, workers: int,
+    output: Path,
+) -> None:  # fmt: skip
+    """Compare the speed of the servers."""
+    stop_servers_on_sigterm()
+    console = make_console()
+    for one in scenarios_of(scenario):
+        contestants = participants(one, Measure.SPEED, peers, console)
+        record = SpeedComparison(one, contestants, console).run(rounds, seconds, connections, workers)
+        console.print(speed_table(record).terminal(one.title))
+        console.print(speed_verdict(record))
+        console.print("written: %s" % keep(output, one, "speed", record))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A small Django site with what most have: admin, sessions, templates. One file, no database is written."""
 
 import os
+import time
 
 import large_objects  # noqa: F401 - held as long as the process lives
 from django.conf import settings
@@ -55,15 +56,14 @@ from django.template import engines  # noqa: E402
 from django.urls import path  # noqa: E402
 
 
-def hello(request):  # type: ignore[no-untyped-def]
-    """The page that tells whether the site is up."""
-    return HttpResponse("Hello, World!")
-
-
 def page(request):  # type: ignore[no-untyped-def]
     """A rendered list of 200 rows."""
     rows = [(number, number * 1.5) for number in range(200)]
-    return HttpResponse(engines["django"].from_string(TEMPLATE).render({"rows": rows}, request))
+    answer = HttpResponse(engines["django"].from_string(TEMPLATE).render({"rows": rows}, request))
+    if "X-Worker" in request.headers:
+        time.sleep(0.002)
+        answer.headers["X-Worker"] = str(os.getpid())
+    return answer
 
 
-urlpatterns = [path("hello", hello), path("page", page), path("admin/", admin.site.urls)]
+urlpatterns = [path("page", page), path("admin/", admin.site.urls)]
