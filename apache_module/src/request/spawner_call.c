@@ -67,27 +67,27 @@ static apr_status_t wait_readable(int descriptor, int stop_event, int millisecon
     return count > 0 ? APR_SUCCESS : APR_TIMEUP;
 }
 
-/* Receives a packet of at most PASSENGER_CONTROL_MESSAGE_LIMIT bytes, and the descriptor that may come with it. Returns as
- * recvmsg(). */
-static ssize_t receive_packet(int socket, passenger_answer *answer)
+/* Receives a packet of at most PASSENGER_CONTROL_MESSAGE_LIMIT bytes, and into `*passed` the descriptor that may come with
+ * it. Returns as recvmsg(). */
+static ssize_t receive_packet(int socket, char *bytes, int *passed)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    struct iovec room = {.iov_base = answer->bytes, .iov_len = PASSENGER_CONTROL_MESSAGE_LIMIT};
+    struct iovec room = {.iov_base = bytes, .iov_len = PASSENGER_CONTROL_MESSAGE_LIMIT};
     struct msghdr message = {.msg_iov = &room, .msg_iovlen = 1, .msg_control = control,
                              .msg_controllen = sizeof(control)};
     ssize_t received = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     const struct cmsghdr *header = received > 0 ? CMSG_FIRSTHDR(&message) : NULL;
     if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-        memcpy(&answer->descriptor, CMSG_DATA(header), sizeof(int));
+        memcpy(passed, CMSG_DATA(header), sizeof(int));
     }
     return received;
 }
 
 /* Waits for the answer's packet. */
-static apr_status_t receive(int descriptor, int stop_event, apr_time_t deadline, passenger_answer *answer)
+static apr_status_t receive(int descriptor, int stop_event, apr_time_t deadline, char *bytes, passenger_answer *answer)
 {
     for (;;) {
-        ssize_t received = receive_packet(descriptor, answer);
+        ssize_t received = receive_packet(descriptor, bytes, &answer->descriptor);
         if (received > 0) {
             answer->length = (apr_size_t)received;
             return APR_SUCCESS;
@@ -105,8 +105,9 @@ static apr_status_t receive(int descriptor, int stop_event, apr_time_t deadline,
     }
 }
 
-/* One attempt, to its end. `answer->bytes` has room for PASSENGER_CONTROL_MESSAGE_LIMIT bytes. */
-static apr_status_t attempt(const passenger_question *question, apr_time_t deadline, passenger_answer *answer)
+/* One attempt, to its end. `bytes` has room for PASSENGER_CONTROL_MESSAGE_LIMIT bytes. */
+static apr_status_t attempt(const passenger_question *question, apr_time_t deadline, char *bytes,
+                            passenger_answer *answer)
 {
     int descriptor;
     apr_status_t rv = connect_to(question->path, &descriptor);
@@ -117,7 +118,7 @@ static apr_status_t attempt(const passenger_question *question, apr_time_t deadl
         rv = errno;
     }
     else {
-        rv = receive(descriptor, question->stop_event, deadline, answer);
+        rv = receive(descriptor, question->stop_event, deadline, bytes, answer);
     }
     close(descriptor);
     return rv;
@@ -133,11 +134,12 @@ static int is_temporary(apr_status_t rv)
 apr_status_t passenger_spawner_ask(apr_pool_t *pool, const passenger_question *question, passenger_answer *answer)
 {
     apr_status_t rv;
-    *answer = (passenger_answer){.bytes = apr_palloc(pool, PASSENGER_CONTROL_MESSAGE_LIMIT), .descriptor = -1};
+    char *bytes = apr_palloc(pool, PASSENGER_CONTROL_MESSAGE_LIMIT);
+    *answer = (passenger_answer){.bytes = bytes, .descriptor = -1};
     for (;;) {
         apr_time_t now = passenger_monotonic_now();
         apr_time_t until = now + apr_time_from_sec(ATTEMPT_SECONDS);
-        rv = attempt(question, until < question->deadline ? until : question->deadline, answer);
+        rv = attempt(question, until < question->deadline ? until : question->deadline, bytes, answer);
         if (!is_temporary(rv) || passenger_monotonic_now() >= question->deadline) {
             return rv;
         }

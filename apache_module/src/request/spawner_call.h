@@ -19,7 +19,7 @@ typedef struct passenger_question {
 } passenger_question;
 
 typedef struct passenger_answer {
-    char *bytes;            /* one netstring message, in the pool given */
+    const char *bytes;      /* one netstring message, in the pool given */
     apr_size_t length;
     int descriptor;         /* that came with it, the caller's; -1: none */
 } passenger_answer;
