@@ -8,11 +8,10 @@ module JumpseatLoader
     BOM = "\xEF\xBB\xBF".b.freeze
     NO_RUN = /\Amissing run or map statement/.freeze # what Rack::Builder raises
 
-    # `app_root`: the working directory; `startup_file`: relative to it; `load_path_setup_file`: the same, or empty.
-    def initialize(app_root, startup_file, load_path_setup_file = "")
+    # `app_root`: the working directory; `startup_file`: relative to it.
+    def initialize(app_root, startup_file)
       @path = File.join(File.realpath(app_root), startup_file)
       @startup_file = startup_file
-      @load_path_setup_file = load_path_setup_file
     end
 
     # Returns the app. The block runs when libraries can be loaded, before the app itself. Raises LoadFailure, also for
@@ -47,9 +46,7 @@ module JumpseatLoader
 
     # The app's own file for it goes first; without one it is Bundler, if the app has a Gemfile.
     def set_up_load_path
-      file = [@load_path_setup_file, "config/setup_load_paths.rb", ".bundle/environment.rb"].find do |name|
-        !name.empty? && File.exist?(name)
-      end
+      file = ["config/setup_load_paths.rb", ".bundle/environment.rb"].find { |name| File.exist?(name) }
       if file
         require File.expand_path(file)
       elsif ENV["BUNDLE_GEMFILE"] || File.exist?("Gemfile") || File.exist?("gems.rb")
