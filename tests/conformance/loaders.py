@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import shutil
 import subprocess
@@ -75,6 +76,7 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
     return [LoaderUnderTest("loader", tuple(shlex.split(command)), apps, ABILITIES - missing)]
 
 
+@functools.cache
 def ruby_loaders() -> list[LoaderUnderTest]:
     """Return the Ruby loader, if this machine has Ruby and Rack."""
     ruby = shutil.which("ruby")

@@ -57,7 +57,7 @@ module JumpseatLoader
     def require_rack
       require "rack"
     rescue LoadError => e
-      raise LoadError, "#{e.message}: the app has to have the gem rack, in its Gemfile if it has one"
+      raise LoadError, "#{e.message.lines.first.strip}: the app has to have the gem rack, in its Gemfile if it has one"
     end
 
     # A file that does not compile is told apart from an error within it.
