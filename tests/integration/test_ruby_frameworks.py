@@ -133,16 +133,19 @@ def browser(server: CheckedHttpd) -> Browser:
 
 
 @contextmanager
-def stream(server: CheckedHttpd, gate: str) -> Iterator[tuple[HTTPResponse, str]]:
-    """A stream that goes on when the gate is open, and the pid of the worker that is in it."""
+def stream(server: CheckedHttpd, rails: AppFolder, gate: str) -> Iterator[tuple[HTTPResponse, str]]:
+    """A stream that goes on when the gate is open, at the latest at the end; and the pid of the worker in it."""
     with Wire(server.port) as wire:
         wire.head(f"GET /stream?gate={gate} HTTP/1.1", host=RAILS)
-        response = wire.open_answer()
-        yield response, response.read1(100).decode().strip()
+        try:
+            response = wire.open_answer()
+            yield response, response.read1(100).decode().strip()
+        finally:
+            rails.open_gate(gate)
 
 
 def test_a_live_stream_reaches_the_client_piece_by_piece(server: CheckedHttpd, rails: AppFolder) -> None:
-    with stream(server, "pieces") as (response, pid):
+    with stream(server, rails, "pieces") as (response, pid):
         assert pid.isdigit()
         rails.open_gate("pieces")
         assert response.read() == b"last\n"
@@ -151,15 +154,14 @@ def test_a_live_stream_reaches_the_client_piece_by_piece(server: CheckedHttpd, r
 def test_a_user_of_a_rails_app_logs_in_and_is_known_to_all_workers(
     server: CheckedHttpd, rails: AppFolder, browser: Browser
 ) -> None:
-    with stream(server, "first") as (first, busy):
+    with stream(server, rails, "first") as (first, busy):
         assert browser.log_in("wrong").status == 422
         page = browser.log_in().text
-        with stream(server, "second") as (_, other):
+        with stream(server, rails, "second") as (_, other):
             assert f"Worker {other}, user Ada" in page
             rails.open_gate("first")
             first.read()
             assert f"Worker {busy}, user Ada" in browser.get("/").text
-            rails.open_gate("second")
 
 
 def test_a_picture_that_a_form_has_brought_is_stored_and_sent_in_parts(browser: Browser) -> None:
