@@ -1,4 +1,4 @@
-"""Libraries of Ruby that the loader knows of: Bundler, which sets up what can be required, ActiveRecord and Sequel."""
+"""Libraries of Ruby that the loader knows of: Bundler, the gem of Phusion Passenger, ActiveRecord and Sequel."""
 
 from __future__ import annotations
 
@@ -20,6 +20,20 @@ run ->(_) { [200, {}, [[ENV["BUNDLE_GEMFILE"], defined?(SETUP), *Gem.loaded_spec
 """
 GEMFILE = 'source "https://rubygems.org"\ngem "rack"\ngem "tilt"\n'
 LOCK = "GEM\n  remote: https://rubygems.org/\n  specs:\n    rack (0.0.1)\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n  rack\n"
+
+# As the library of the gem passenger does it, which `gem "passenger", require: ...` in a Gemfile loads.
+PASSENGER = """
+module PhusionPassenger
+  VERSION_STRING = "5.0.25"
+  def self.on_event(name, &block); end
+end unless defined?(PhusionPassenger::VERSION_STRING)
+"""
+USING_PASSENGER = """
+BEFORE = PhusionPassenger::VERSION_STRING
+require_relative "passenger"
+PhusionPassenger.on_event(:starting_worker_process) { |forked| FORKED = forked }
+run ->(_) { [200, {}, ["#{BEFORE} #{PhusionPassenger::VERSION_STRING} #{FORKED}"]] }
+"""
 
 # Of each library: how it connects, and how it runs a statement and returns the first column.
 CONNECTING = {
@@ -107,6 +121,16 @@ def test_a_start_that_bundler_refuses_says_which_gem_it_is(
     write(ruby.folder, {"config.ru": GEMS, **files})
     failure = ruby.start().load_failure("config.ru")
     assert (failure["step"], failure["summary"][: len(summary)]) == ("import the app", summary)
+
+
+# Phusion Passenger
+
+
+def test_hooks_run_where_the_app_loads_the_gem_of_passenger(ruby: Starter) -> None:
+    write(ruby.folder, {"config.ru": USING_PASSENGER, "passenger.rb": PASSENGER})
+    process = ruby.start()
+    process.serve("config.ru")
+    assert process.get().text == "6.0.17 5.0.25 false"
 
 
 # Databases

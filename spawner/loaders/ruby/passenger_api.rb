@@ -28,20 +28,18 @@ module JumpseatLoader
       end
     end
   end
-end
 
-# What apps use that know Phusion Passenger: an app that was written for it runs unchanged. An app is told of
-#
-# - starting_worker_process(forked): in each process that serves, before its first request
-# - stopping_worker_process: before such a process ends
-# - starting_request_handler_thread: in each thread that serves, before its first request
-# - after_installing_signal_handlers: the app may install its own from then on
-# - oob_work: the time for what it has requested by the header `!~Request-OOB-Work: true` of a response
-# - unhandled_exception_before_exit(error): the process ends because of an error
-module PhusionPassenger
-  @advertised_concurrency_level = nil
+  # What apps call that know Phusion Passenger: an app that was written for it runs unchanged. An app is told of
+  #
+  # - starting_worker_process(forked): in each process that serves, before its first request
+  # - stopping_worker_process: before such a process ends
+  # - starting_request_handler_thread: in each thread that serves, before its first request
+  # - after_installing_signal_handlers: the app may install its own from then on
+  # - oob_work: the time for what it has requested by the header `!~Request-OOB-Work: true` of a response
+  # - unhandled_exception_before_exit(error): the process ends because of an error
+  module PassengerApi
+    VERSION = "6.0.17" # of Phusion Passenger, whose interface this is
 
-  class << self
     # How many requests a process can be in, as the app says it. The server counts for itself.
     attr_accessor :advertised_concurrency_level
 
@@ -49,14 +47,25 @@ module PhusionPassenger
     def on_event(name, &block)
       raise ArgumentError, "on_event needs a block" unless block
 
-      JumpseatLoader::Events.add(name, block)
+      Events.add(name, block)
     end
 
     # Calls the blocks of an event.
     def call_event(name, *arguments)
-      JumpseatLoader::Events.call(name.to_sym, *arguments)
+      Events.call(name.to_sym, *arguments)
+    end
+
+    # Apps show this constant. It is not there: where it is, the library of the gem passenger defines nothing.
+    def const_missing(name)
+      name == :VERSION_STRING ? VERSION : super
     end
   end
+end
+
+# Prepended: the library of the gem passenger, which many Gemfiles name, has `on_event` and `call_event`, too; there,
+# they do nothing.
+module PhusionPassenger
+  singleton_class.prepend(JumpseatLoader::PassengerApi)
 
   # The app that this process serves.
   module App
