@@ -28,18 +28,20 @@ module JumpseatLoader
       end
     end
   end
+end
 
-  # What apps call that know Phusion Passenger: an app that was written for it runs unchanged. An app is told of
-  #
-  # - starting_worker_process(forked): in each process that serves, before its first request
-  # - stopping_worker_process: before such a process ends
-  # - starting_request_handler_thread: in each thread that serves, before its first request
-  # - after_installing_signal_handlers: the app may install its own from then on
-  # - oob_work: the time for what it has requested by the header `!~Request-OOB-Work: true` of a response
-  # - unhandled_exception_before_exit(error): the process ends because of an error
-  module PassengerApi
-    VERSION = "6.0.17" # of Phusion Passenger, whose interface this is
+# What apps use that know Phusion Passenger: an app that was written for it runs unchanged. An app is told of
+#
+# - starting_worker_process(forked): in each process that serves, before its first request
+# - stopping_worker_process: before such a process ends
+# - starting_request_handler_thread: in each thread that serves, before its first request
+# - after_installing_signal_handlers: the app may install its own from then on
+# - oob_work: the time for what it has requested by the header `!~Request-OOB-Work: true` of a response
+# - unhandled_exception_before_exit(error): the process ends because of an error
+module PhusionPassenger
+  @advertised_concurrency_level = nil
 
+  class << self
     # How many requests a process can be in, as the app says it. The server counts for itself.
     attr_accessor :advertised_concurrency_level
 
@@ -47,25 +49,14 @@ module JumpseatLoader
     def on_event(name, &block)
       raise ArgumentError, "on_event needs a block" unless block
 
-      Events.add(name, block)
+      JumpseatLoader::Events.add(name, block)
     end
 
     # Calls the blocks of an event.
     def call_event(name, *arguments)
-      Events.call(name.to_sym, *arguments)
-    end
-
-    # Apps show this constant. It is not there: where it is, the library of the gem passenger defines nothing.
-    def const_missing(name)
-      name == :VERSION_STRING ? VERSION : super
+      JumpseatLoader::Events.call(name.to_sym, *arguments)
     end
   end
-end
-
-# Prepended: the library of the gem passenger, which many Gemfiles name, has `on_event` and `call_event`, too; there,
-# they do nothing.
-module PhusionPassenger
-  singleton_class.prepend(JumpseatLoader::PassengerApi)
 
   # The app that this process serves.
   module App
@@ -75,4 +66,21 @@ module PhusionPassenger
       attr_accessor :app, :options
     end
   end
+end
+
+module PhusionPassenger
+  # Apps show this constant. It is not there: where it is, the library of the gem passenger defines nothing of its own.
+  def self.const_missing(name)
+    name == :VERSION_STRING ? "6.0.17" : super # whose interface this is
+  end
+
+  # That library, which many Gemfiles name, has methods of the same names that do nothing. Those above go before them.
+  singleton_class.prepend(
+    Module.new do
+      PhusionPassenger.singleton_methods(false).each do |name|
+        ours = PhusionPassenger.method(name)
+        define_method(name) { |*arguments, &block| ours.call(*arguments, &block) }
+      end
+    end
+  )
 end
