@@ -50,6 +50,7 @@ QUERY = ->(sql) { %s }
 QUERY["pragma journal_mode = wal"]
 QUERY["create table items (id integer)"]
 QUERY["create temporary table of_the_import (id integer)"]
+Thread.new { QUERY["select * from items"] }.join # some libraries leave a connection to the thread, though it has ended
 MEMORY.create_table(:kept) { Integer :id } if defined?(MEMORY)
 
 run(lambda do |_|

@@ -47,9 +47,12 @@ module JumpseatLoader
         else
           handler.respond_to?(:all_connection_pools) ? handler.all_connection_pools : handler.connection_pool_list
         end
-      pools.reject do |pool|
-        pool.connections.any? { |connection| connection.in_use? && connection.owner != Thread.current }
-      end
+      pools.reject { |pool| pool.connections.any? { |connection| of_another_thread?(connection.owner) } }
+    end
+
+    # `owner`: who uses a connection, nil if nobody does. With Rails 7 it may be a fiber.
+    def of_another_thread?(owner)
+      owner.is_a?(Thread) && owner.alive? && owner != Thread.current
     end
 
     # In a forked worker, before the app's own hooks: other random numbers, own connections to databases.
