@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -21,6 +22,18 @@ run ->(_) { [200, {}, [[ENV["BUNDLE_GEMFILE"], defined?(SETUP), *Gem.loaded_spec
 GEMFILE = 'source "https://rubygems.org"\ngem "rack"\ngem "tilt"\n'
 LOCK = "GEM\n  remote: https://rubygems.org/\n  specs:\n    rack (0.0.1)\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n  rack\n"
 
+# The extensions that are loaded, though not the library that they belong to.
+HALVES = """
+without_ending = $LOADED_FEATURES.grep(/\\.so\\z/).map { |path| path.delete_suffix(".so") }
+names = without_ending.flat_map do |path|
+  $LOAD_PATH.map(&:to_s).select { |folder| path.start_with?("#{folder}/") }.map { |folder| path[folder.size + 1..-1] }
+end
+HALVES = names.uniq.select do |name|
+  library = $LOAD_PATH.map { |folder| "#{folder}/#{name}.rb" }.find { |path| File.exist?(path) }
+  library && !$LOADED_FEATURES.include?(library)
+end
+run ->(_) { [200, {}, ["halves: #{HALVES.join(" ")} of #{names.size}"]] }
+"""
 # As the library of the gem passenger does it, which `gem "passenger", require: ...` in a Gemfile loads.
 PASSENGER = """
 module PhusionPassenger
@@ -122,6 +135,13 @@ def test_a_start_that_bundler_refuses_says_which_gem_it_is(
     write(ruby.folder, {"config.ru": GEMS, **files})
     failure = ruby.start().load_failure("config.ru")
     assert (failure["step"], failure["summary"][: len(summary)]) == ("import the app", summary)
+
+
+def test_no_library_is_loaded_by_half_before_the_app(ruby: Starter) -> None:
+    write(ruby.folder, {"config.ru": HALVES})
+    process = ruby.start()
+    process.serve("config.ru")
+    assert re.fullmatch("halves:  of [1-9][0-9]*", process.get().text), process.get().text
 
 
 # Phusion Passenger

@@ -30,7 +30,7 @@ require "rails"
 require "rails/generators"
 require "rails/generators/rails/app/app_generator"
 Rails::Generators::AppGenerator.start(%w[. --skip --quiet --skip-bundle --skip-git --skip-javascript --skip-sprockets
-  --skip-spring --skip-listen --skip-bootsnap --skip-test --skip-action-mailbox --skip-action-text])
+  --skip-spring --skip-listen --skip-test --skip-action-mailbox --skip-action-text])
 """
 UPGRADE = (
     "Connection: Upgrade",

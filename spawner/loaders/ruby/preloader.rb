@@ -118,9 +118,8 @@ module JumpseatLoader
       @line.send_message("loaded", [["seconds", format("%.3f", seconds)]])
     end
 
-    # Not before the app: each is a gem, of which the app's Gemfile may ask for another version.
+    # Not before the app: it is a gem, of which the app's Gemfile may ask for another version.
     def require_own_libraries
-      require "socket"
       require "stringio"
     end
 

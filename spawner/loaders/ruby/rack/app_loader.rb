@@ -19,6 +19,7 @@ module JumpseatLoader
     def load(&before_app)
       script = read
       import { set_up_load_path }
+      import { complete_socket }
       import(&before_app) if before_app
       import { require_rack }
       compile(script)
@@ -52,6 +53,13 @@ module JumpseatLoader
       elsif ENV["BUNDLE_GEMFILE"] || File.exist?("Gemfile") || File.exist?("gems.rb")
         require "bundler/setup"
       end
+    end
+
+    # Loads what the loader has left out of the library socket, in the version of its gem that the app asks for. Before
+    # the app: Bootsnap takes a library of which the extension is there for loaded, and so the app's `require "socket"`
+    # would do nothing. The ending makes it look for this file.
+    def complete_socket
+      require "socket.rb"
     end
 
     def require_rack
