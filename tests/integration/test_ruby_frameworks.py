@@ -170,7 +170,7 @@ def test_a_user_of_a_rails_app_logs_in_and_is_known_to_all_workers(
             assert f"Worker {busy}, user Ada" in browser.get("/").text
 
 
-def test_a_picture_that_a_form_has_brought_is_stored_and_sent_in_parts(browser: Browser) -> None:
+def test_a_picture_that_a_form_has_brought_is_stored_and_sent(browser: Browser) -> None:
     browser.log_in()
     parts = [b'name="item[name]"\r\n\r\nLamp', b'name="item[picture]"; filename="l.bin"\r\n\r\n' + PICTURE]
     body = b"".join(b"--edge\r\nContent-Disposition: form-data; %s\r\n" % part for part in parts) + b"--edge--\r\n"
