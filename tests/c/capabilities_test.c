@@ -27,8 +27,9 @@ TEST(what_the_wire_does_not_have_is_not_in_the_set)
 {
     CHECK(passenger_capabilities_parse("keep-alive http")
           == (PASSENGER_CAPABILITY_HTTP | PASSENGER_CAPABILITY_KEEP_ALIVE));
-    CHECK(passenger_capabilities_parse("keep-alive token") == PASSENGER_CAPABILITY_TOKEN);
-    CHECK(passenger_capabilities_parse("frames body-file framed-body http")
+    CHECK(passenger_capabilities_parse("keep-alive tail")
+          == (PASSENGER_CAPABILITY_KEEP_ALIVE | PASSENGER_CAPABILITY_TAIL));
+    CHECK(passenger_capabilities_parse("frames body-file tail framed-body http")
           == (PASSENGER_CAPABILITY_HTTP | PASSENGER_CAPABILITY_FRAMED_BODY));
 }
 

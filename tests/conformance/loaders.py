@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
     return [LoaderUnderTest("loader", tuple(shlex.split(command)), apps, ABILITIES - missing)]
 
 
+@functools.cache
 def ruby_loaders() -> list[LoaderUnderTest]:
     """Return the Ruby loader under each Ruby of this machine that has Rack."""
     rubies = rubies_to_test().items()

@@ -22,11 +22,44 @@ module JumpseatLoader
       nil
     end
 
+    # In the preloader, before each fork: closes the connections to databases that the import has opened. No worker can
+    # use a copy of one: the other end knows one client only, and of SQLite's locks on its file a worker has none, while
+    # the copy says that it holds them.
+    def before_fork
+      close("ActiveRecord") { active_record_pools.each(&:disconnect!) }
+      close("Sequel") { sequel_databases.each(&:disconnect) }
+    end
+
+    def close(library)
+      yield
+    rescue StandardError => e
+      AppLog.log_app_error("the connections of #{library} could not be closed before a fork", e)
+    end
+
+    # Without those of which another thread has a connection: ActiveRecord would wait for it.
+    def active_record_pools
+      return [] unless defined?(::ActiveRecord::Base)
+
+      handler = ::ActiveRecord::Base.connection_handler
+      pools =
+        if active_record_version >= 7.1
+          handler.connection_pool_list(:all)
+        else
+          handler.respond_to?(:all_connection_pools) ? handler.all_connection_pools : handler.connection_pool_list
+        end
+      pools.reject { |pool| pool.connections.any? { |connection| of_another_thread?(connection.owner) } }
+    end
+
+    # `owner`: who uses a connection, nil if nobody does. With Rails 7 it may be a fiber.
+    def of_another_thread?(owner)
+      owner.is_a?(Thread) && owner.alive? && owner != Thread.current
+    end
+
     # In a forked worker, before the app's own hooks: other random numbers, own connections to databases.
     def after_fork
       srand
       reconnect_active_record
-      reconnect_sequel
+      sequel_databases.each(&:disconnect)
       reconnect_mongoid
     end
 
@@ -35,9 +68,8 @@ module JumpseatLoader
       return unless defined?(::ActiveRecord::Base)
 
       base = ::ActiveRecord::Base
-      handler = base.connection_handler if base.respond_to?(:connection_handler)
-      if ::ActiveRecord::VERSION::STRING.to_f >= 7.1
-        handler.clear_all_connections!(:all)
+      if active_record_version >= 7.1
+        base.connection_handler.clear_all_connections!(:all)
       elsif base.respond_to?(:clear_all_connections!)
         base.clear_all_connections!
       elsif base.respond_to?(:establish_connection)
@@ -45,8 +77,20 @@ module JumpseatLoader
       end
     end
 
-    def reconnect_sequel
-      ::Sequel::DATABASES.each(&:disconnect) if defined?(::Sequel::DATABASES)
+    def active_record_version
+      ::ActiveRecord::VERSION::STRING.to_f
+    end
+
+    # Without those in memory: a worker has a copy of its own, which would be lost.
+    def sequel_databases
+      return [] unless defined?(::Sequel::DATABASES)
+
+      ::Sequel::DATABASES.reject { |database| in_memory?(database) }
+    end
+
+    def in_memory?(database)
+      name = database.opts[:database].to_s
+      database.database_type == :sqlite && (name.empty? || name.include?(":memory:") || name.include?("mode=memory"))
     end
 
     def reconnect_mongoid

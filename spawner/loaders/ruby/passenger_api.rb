@@ -86,3 +86,20 @@ module PhusionPassenger
     end
   end
 end
+
+module PhusionPassenger
+  # Apps show this constant. It is not there: where it is, the library of the gem passenger defines nothing of its own.
+  def self.const_missing(name)
+    name == :VERSION_STRING ? "6.0.17" : super # whose interface this is
+  end
+
+  # That library, which many Gemfiles name, has methods of the same names that do nothing. Those above go before them.
+  singleton_class.prepend(
+    Module.new do
+      PhusionPassenger.singleton_methods(false).each do |name|
+        ours = PhusionPassenger.method(name)
+        define_method(name) { |*arguments, &block| ours.call(*arguments, &block) }
+      end
+    end
+  )
+end

@@ -118,15 +118,14 @@ module JumpseatLoader
       @line.send_message("loaded", [["seconds", format("%.3f", seconds)]])
     end
 
-    # Not before the app: each is a gem, of which the app's Gemfile may ask for another version.
+    # Not before the app: it is a gem, of which the app's Gemfile may ask for another version.
     def require_own_libraries
-      require "socket"
       require "stringio"
     end
 
     def load_app(message, files)
       PhusionPassenger::App.options = app_options(message)
-      loader = AppLoader.new(message["app_root"], message["startup_file"], message["load_path_setup_file"])
+      loader = AppLoader.new(message["app_root"], message["startup_file"])
       PhusionPassenger::App.app = loader.load { ServerHooks.read(message["hooks_file"]) }
     rescue LoadFailure => e
       exit!(1) if Process.pid != @pid # a copy that the app has forked
@@ -182,6 +181,7 @@ module JumpseatLoader
       expect(message, "fork", 2)
       number = message["slot"]
       ServerHooks.before_fork(number.to_i)
+      Forking.before_fork
       warm_up
       @context.left_threads = LeftThreads.new(@files)
       [$stdout, $stderr].each(&:flush)

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Not `socket`: that loads default gems, of which the app's Gemfile may ask for another version.
+# Not `socket`: that loads default gems, of which the app's Gemfile may ask for another version. AppLoader loads the rest.
 require "socket.so"
 require_relative "errors"
 require_relative "wire"

@@ -8,11 +8,10 @@ module JumpseatLoader
     BOM = "\xEF\xBB\xBF".b.freeze
     NO_RUN = /\Amissing run or map statement/.freeze # what Rack::Builder raises
 
-    # `app_root`: the working directory; `startup_file`: relative to it; `load_path_setup_file`: the same, or empty.
-    def initialize(app_root, startup_file, load_path_setup_file = "")
+    # `app_root`: the working directory; `startup_file`: relative to it.
+    def initialize(app_root, startup_file)
       @path = File.join(File.realpath(app_root), startup_file)
       @startup_file = startup_file
-      @load_path_setup_file = load_path_setup_file
     end
 
     # Returns the app. The block runs when libraries can be loaded, before the app itself. Raises LoadFailure, also for
@@ -20,6 +19,7 @@ module JumpseatLoader
     def load(&before_app)
       script = read
       import { set_up_load_path }
+      import { complete_socket }
       import(&before_app) if before_app
       import { require_rack }
       compile(script)
@@ -47,9 +47,7 @@ module JumpseatLoader
 
     # The app's own file for it goes first; without one it is Bundler, if the app has a Gemfile.
     def set_up_load_path
-      file = [@load_path_setup_file, "config/setup_load_paths.rb", ".bundle/environment.rb"].find do |name|
-        !name.empty? && File.exist?(name)
-      end
+      file = ["config/setup_load_paths.rb", ".bundle/environment.rb"].find { |name| File.exist?(name) }
       if file
         require File.expand_path(file)
       elsif ENV["BUNDLE_GEMFILE"] || File.exist?("Gemfile") || File.exist?("gems.rb")
@@ -57,10 +55,17 @@ module JumpseatLoader
       end
     end
 
+    # Loads what the loader has left out of the library socket, in the version of its gem that the app asks for. Before
+    # the app: Bootsnap takes a library of which the extension is there for loaded, and so the app's `require "socket"`
+    # would do nothing. The ending makes it look for this file.
+    def complete_socket
+      require "socket.rb"
+    end
+
     def require_rack
       require "rack"
     rescue LoadError => e
-      raise LoadError, "#{e.message}: the app has to have the gem rack, in its Gemfile if it has one"
+      raise LoadError, "#{e.message.lines.first.strip}: the app has to have the gem rack, in its Gemfile if it has one"
     end
 
     # A file that does not compile is told apart from an error within it.

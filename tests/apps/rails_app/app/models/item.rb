@@ -1,0 +1,3 @@
+class Item < ApplicationRecord
+  has_one_attached :picture
+end
