@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import socket
+import struct
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +15,13 @@ from types import TracebackType
 from typing import Callable
 
 from spawner.shared import wire
-from spawner.shared.constants import CONTROL_MESSAGE_LIMIT, REQUEST_HEAD_LIMIT
+from spawner.shared.constants import CONTROL_MESSAGE_LIMIT, REQUEST_HEAD_LIMIT, SCOREBOARD_SLOT_SIZE
 from support.httpd import Httpd
 from support.waiting import TIMEOUT
 
 TOKEN = "the group's secret"
 _MOST_DESCRIPTORS = 8
+_SERVING = 1
 _QUEUE = 64
 
 
@@ -161,6 +164,7 @@ class ScriptedLoader:
         #: Of each registration, its fields.
         self.registrations: list[dict[str, str]] = []
         httpd.wait_for_spawner()
+        self._scoreboard = _scoreboard()
         self._folder = httpd.folder
         self._sockets = 0
         self._open_socket()
@@ -212,7 +216,12 @@ class ScriptedLoader:
                     capabilities = self.capabilities if others is None else others
                     if capabilities is not None:
                         answer.append(("capabilities", capabilities))
-                    line.send(wire.encode_text(answer))
+                    socket.send_fds(line, [wire.encode_text(answer)], [self._scoreboard])
+
+    def set_worker(self, slot: int, running: int, served: int = 0) -> None:
+        """Write what the worker of a slot says of itself: in how many requests it is, of one, and has been."""
+        header = struct.pack("<IIIIQ", _SERVING, 1, running, 1, served)
+        os.pwrite(self._scoreboard, header, slot * SCOREBOARD_SLOT_SIZE)
 
     def accept(self) -> Exchange:
         """The next request, as far as its head."""
@@ -235,6 +244,15 @@ class ScriptedLoader:
         self._registrar.shutdown(socket.SHUT_RDWR)
         self._thread.join(TIMEOUT)
         self._registrar.close()
+        os.close(self._scoreboard)
+
+
+def _scoreboard() -> int:
+    """One with two slots, sealed as the spawner's."""
+    descriptor = os.memfd_create("scoreboard", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, 2 * SCOREBOARD_SLOT_SIZE)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+    return descriptor
 
 
 def is_readable(listener: socket.socket) -> bool:
