@@ -191,7 +191,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.TEXT,
         _A,
         "production",
-        "The name of the environment. Apps read it from WSGI_ENV, PASSENGER_APP_ENV, RACK_ENV, RAILS_ENV and NODE_ENV.",
+        "The name of the environment. Apps read it from %s and %s."
+        % (", ".join(app_types.app_env_variables()[:-1]), app_types.app_env_variables()[-1]),
         on_wire=True,
         respawn=True,
         aliases=("RailsEnv", "RackEnv"),

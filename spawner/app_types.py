@@ -27,6 +27,8 @@ CAPABILITIES = {
 }
 #: The capability that says which of the two protocols is spoken. All others are additions to it.
 WIRE = "http"
+#: How the names of the files end that loaders consist of.
+LOADER_FILE_ENDINGS = (".py", ".rb", ".js")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ class AppType:
     """What the spawner knows of one kind of app. apache_module/app_types.py says what each field means."""
 
     interpreter: str
+    own_interpreters: tuple[str, ...]
+    default_interpreter: str
+    interpreter_in_path: str
+    load_fields: tuple[tuple[str, str], ...]
+    environment: tuple[tuple[str, str], ...]
+    app_env_variables: tuple[str, ...]
+    base_uri_variables: tuple[str, ...]
     program: str
     forks: bool
     supervised: bool
@@ -44,6 +53,13 @@ class AppType:
 APP_TYPES = {
     "wsgi": AppType(
         interpreter="python",
+        own_interpreters=("venv/bin/python", ".venv/bin/python"),
+        default_interpreter="",
+        interpreter_in_path="python3",
+        load_fields=(),
+        environment=(("PYTHONUNBUFFERED", "1"),),
+        app_env_variables=("WSGI_ENV",),
+        base_uri_variables=(),
         program="python/start.py",
         forks=True,
         supervised=False,
@@ -51,6 +67,13 @@ APP_TYPES = {
     ),
     "rack": AppType(
         interpreter="ruby",
+        own_interpreters=(),
+        default_interpreter="default_ruby",
+        interpreter_in_path="",
+        load_fields=(("warmup", "warmup"), ("hooks_file", "ruby_hooks_file")),
+        environment=(),
+        app_env_variables=("RACK_ENV", "RAILS_ENV"),
+        base_uri_variables=("RAILS_RELATIVE_URL_ROOT", "RACK_BASE_URI"),
         program="ruby/start.rb",
         forks=True,
         supervised=False,
@@ -58,6 +81,13 @@ APP_TYPES = {
     ),
     "node": AppType(
         interpreter="nodejs",
+        own_interpreters=(),
+        default_interpreter="",
+        interpreter_in_path="",
+        load_fields=(),
+        environment=(),
+        app_env_variables=("NODE_ENV",),
+        base_uri_variables=(),
         program="program/start.py",
         forks=False,
         supervised=True,
@@ -65,6 +95,13 @@ APP_TYPES = {
     ),
     "program": AppType(
         interpreter="",
+        own_interpreters=(),
+        default_interpreter="",
+        interpreter_in_path="",
+        load_fields=(),
+        environment=(),
+        app_env_variables=(),
+        base_uri_variables=(),
         program="program/start.py",
         forks=False,
         supervised=True,
