@@ -92,5 +92,5 @@ def _node() -> LoaderUnderTest:
 
 def _program() -> LoaderUnderTest:
     load = (("slot", "0"), ("threads", "0"))
-    abilities = APP_TYPES["program"].capabilities
+    abilities = frozenset(("max-requests",)) | APP_TYPES["program"].capabilities
     return LoaderUnderTest("program", (sys.executable, SUPERVISED_START), APPS / "program", abilities, load)
