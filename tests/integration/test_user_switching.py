@@ -69,11 +69,6 @@ def test_an_app_of_root_runs_as_the_default_user_that_is_given(httpd: CheckedHtt
     assert identity(httpd, apps.create("probe", owner="root"))["user"] == BOB
 
 
-def test_a_user_that_is_given_wins_over_the_owner(httpd: CheckedHttpd, apps: AppFolders) -> None:
-    told = identity(httpd, apps.create("probe", owner=ADA), f"PassengerUser {BOB}")
-    assert (told["user"], told["gid"]) == (BOB, pwd.getpwnam(BOB).pw_gid)
-
-
 @pytest.mark.parametrize(
     "directive", ["PassengerUser", "PassengerGroup", "PassengerDefaultUser", "PassengerDefaultGroup"]
 )

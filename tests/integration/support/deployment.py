@@ -19,6 +19,11 @@ class Deployment:
         self.current = httpd.folder / "apps" / "current"
         give(self._folders.folder, "nobody")
 
+    @property
+    def folder(self) -> AppFolder:
+        """The app root as the configuration names it, behind the link."""
+        return AppFolder(self.current, "nobody")
+
     def make(self, number: int) -> AppFolder:
         app = self._folders.create(self._source, str(number))
         app.write("release.txt", f"release {number}")
