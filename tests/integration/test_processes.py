@@ -177,15 +177,6 @@ def test_requests_that_wait_for_a_cold_app_are_all_served_by_it(httpd: CheckedHt
     assert [request.result().text for request in waiting] == ["first"] * 8
 
 
-def test_a_worker_that_is_killed_is_replaced(httpd: CheckedHttpd, probe: AppFolder) -> None:
-    httpd.logs.allow("JS")
-    httpd.site(document_root=probe.public)
-    httpd.start()
-    first = int(httpd.get("/pid").text)
-    next(process for process in httpd.app_processes() if process.pid == first).kill()
-    assert httpd.get("/pid").text != str(first)
-
-
 def test_a_killed_preloader_costs_no_request(httpd: CheckedHttpd, probe: AppFolder) -> None:
     httpd.logs.allow("JS")
     httpd.site(document_root=probe.public)
