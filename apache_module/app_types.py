@@ -37,7 +37,7 @@ class AppType:
     :ivar startup_file: the entry file, if PassengerStartupFile names none. An app root that has it holds such an app.
     :ivar endings: of the names of entry files, by which PassengerStartupFile says the type of an app.
     :ivar interpreter: wire name of the directive that names the program that runs the entry file; empty: there is none.
-    :ivar own_interpreters: where an app may have its own, below the app root, in the order in which they are looked for.
+    :ivar own_interpreters: where an app may have its own, below the app root, in the order in which they are sought.
     :ivar default_interpreter: wire name of the directive of the server that names it for other apps; empty: none does.
     :ivar interpreter_in_path: its name in PATH, if no directive has a default; empty: there is none.
     :ivar load_fields: what `load` tells its loader besides: names of fields, each with the wire name of its directive.

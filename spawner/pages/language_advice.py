@@ -1,4 +1,4 @@
-"""Advice for the error page that depends on the language of the app: what to check first, by step and message. No I/O."""
+"""Advice for the error page that depends on the language of the app, by step and message. No I/O."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _missing_gem(failure: StartFailure, facts: Mapping[str, str], options: AppOp
             "Is the gem with %s in the app's Gemfile, and installed? If there is no Gemfile, is it installed for %s?"
             % (found.group(1), _interpreter(facts, "ruby"))
         )
-        yield "If %s is a file of your own: require_relative looks for it beside the file that needs it." % found.group(1)
+        yield "If %s is a file of your own: require_relative finds it beside the file that needs it." % found.group(1)
     if found is not None or any(name in failure.summary for name in _GEMS):
         yield (
             "Gems belong to one Ruby and are read by the app's user: run bundle install in the app root as the user "
@@ -145,7 +145,7 @@ def _no_ruby(failure: StartFailure, facts: Mapping[str, str], options: AppOption
 
 def _ruby_ended(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     if "the app exits while it is loaded" in failure.summary:
-        yield "A config.ru names the app and does not run a server: remove exit, and the start of Puma or another server."
+        yield "A config.ru names the app and does not run a server: remove exit, and the start of another server."
     elif "exit status" in failure.summary and not failure.detail:
         yield "The process printed nothing. Does the app, or a file that RUBYOPT names, call exit!?"
 
@@ -168,7 +168,7 @@ def _missing_package(failure: StartFailure, facts: Mapping[str, str], options: A
     if found is None:
         return
     if found.group(1).startswith((".", "/", "file:")):
-        yield "Does the file %s exist, with exactly this name? An ES module names files with their endings." % found.group(1)
+        yield "Does the file %s exist, with exactly this name? ES modules name files with endings." % found.group(1)
     else:
         yield "Is %s in the app's package.json, and installed in its node_modules? Run npm install." % found.group(1)
 
@@ -185,7 +185,15 @@ def _no_node(failure: StartFailure, facts: Mapping[str, str], options: AppOption
 
 #: By the wire name of the directive that names the interpreter (spawner/app_types.py).
 RULES: Mapping[str, tuple[Rule, ...]] = {
-    "python": (_missing_module, _missing_name, _no_wsgi_callable, _no_python, _python_ended, _python_binaries, _python_forked),
+    "python": (
+        _missing_module,
+        _missing_name,
+        _no_wsgi_callable,
+        _no_python,
+        _python_ended,
+        _python_binaries,
+        _python_forked,
+    ),
     "ruby": (_missing_gem, _no_rack_app, _no_ruby, _ruby_ended, _ruby_forked),
     "nodejs": (_missing_package, _no_server, _no_node),
 }

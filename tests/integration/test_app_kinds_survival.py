@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Iterator
 
 import pytest
 
@@ -26,7 +25,7 @@ def all_kinds(httpd: CheckedHttpd, apps: AppFolders) -> dict[str, Placed]:
 
 
 @pytest.fixture(scope="module")
-def taken_over(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> Iterator[dict[str, Placed]]:
+def taken_over(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> dict[str, Placed]:
     """Apps whose spawner has been killed; the next one has taken them over."""
     shared_httpd.logs.allow("JS|AH0")
     shared_httpd.add("PassengerMaxPoolSize 20")
@@ -42,7 +41,7 @@ def taken_over(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> Iterator[
         app.folder.open_gate("hold")
         assert held[kind].result().text == f"kind {kind}"
     assert {kind: app.get("/pid").text for kind, app in found.items()} == pids
-    yield found
+    return found
 
 
 @pytest.fixture(params=KINDS)

@@ -19,7 +19,8 @@ def abilities_needed() -> dict[str, set[str]]:
     found = {}
     for path in CONFORMANCE.glob("test_*.py"):
         tree = ast.parse(path.read_text())
-        of_all = [node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"]
+        assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+        of_all = [node for node in assigned if ast.unparse(node.targets[0]) == "pytestmark"]
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                 marks = " ".join(map(ast.unparse, [*node.decorator_list, *of_all]))
