@@ -24,6 +24,10 @@ def all_kinds(httpd: CheckedHttpd, apps: AppFolders) -> dict[str, Placed]:
     return found
 
 
+def allow_what_a_killed_spawner_brings(apps: dict[str, Placed]) -> None:
+    next(iter(apps.values())).server.logs.allow("JS|AH0")
+
+
 @pytest.fixture(scope="module")
 def taken_over(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> dict[str, Placed]:
     """Apps whose spawner has been killed; the next one has taken them over."""
@@ -44,23 +48,23 @@ def taken_over(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> dict[str,
     return found
 
 
-@pytest.fixture(params=KINDS)
-def survivor(request: pytest.FixtureRequest, taken_over: dict[str, Placed]) -> Placed:
-    taken_over[request.param].server.logs.allow("JS|AH0")
-    return taken_over[request.param]
+def test_a_worker_killed_after_the_spawner_was_is_replaced(taken_over: dict[str, Placed]) -> None:
+    allow_what_a_killed_spawner_brings(taken_over)
+    killed = {kind: app.get("/pid").text for kind, app in taken_over.items()}
+    for pid in killed.values():
+        os.kill(int(pid), signal.SIGKILL)
+    for kind, app in taken_over.items():
+        eventually(lambda: app.get("/pid").text not in (killed[kind], ""), f"another worker of {kind}", SOON)  # noqa: B023
 
 
-def test_a_worker_killed_after_the_spawner_was_is_replaced(survivor: Placed) -> None:
-    pid = survivor.get("/pid").text
-    os.kill(int(pid), signal.SIGKILL)
-    eventually(lambda: survivor.get("/pid").text not in (pid, ""), "another worker", SOON)
-
-
-def test_restart_txt_works_after_the_spawner_was_killed(survivor: Placed) -> None:
-    survivor.folder.write("release.txt", "second")
-    survivor.folder.touch_restart()
-    eventually(lambda: survivor.get("/release").text == "second", "the second release", SOON)
-    wait_for_workers(survivor.server, 1, survivor.group)
+def test_restart_txt_works_after_the_spawner_was_killed(taken_over: dict[str, Placed]) -> None:
+    allow_what_a_killed_spawner_brings(taken_over)
+    for app in taken_over.values():
+        app.folder.write("release.txt", "second")
+        app.folder.touch_restart()
+    for kind, app in taken_over.items():
+        eventually(lambda: app.get("/release").text == "second", f"the second release of {kind}", SOON)  # noqa: B023
+        wait_for_workers(app.server, 1, app.group)
 
 
 def test_a_graceful_stop_lets_requests_finish_and_ends_everything(httpd: CheckedHttpd, apps: AppFolders) -> None:
@@ -77,17 +81,17 @@ def test_a_graceful_stop_lets_requests_finish_and_ends_everything(httpd: Checked
     eventually(httpd.process.all_have_ended, "the end of everything")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_switching_the_link_of_the_app_root_brings_the_new_release(
-    httpd: CheckedHttpd, apps: AppFolders, kind: str
-) -> None:
-    deployment = Deployment(httpd, f"kinds/{kind}")
-    first, second = deployment.make(1), deployment.make(2)
-    deployment.switch(first)
-    app = place(httpd, apps, kind, "linked", folder=deployment.folder)
+def test_switching_the_link_of_the_app_root_brings_the_new_release(httpd: CheckedHttpd, apps: AppFolders) -> None:
+    deployments = {kind: Deployment(httpd, f"kinds/{kind}", kind) for kind in KINDS}
+    for deployment in deployments.values():
+        deployment.switch(deployment.make(1))
+    found = {kind: place(httpd, apps, kind, "root", folder=one.folder) for kind, one in deployments.items()}
     httpd.start()
-    assert app.get("/release").text == "release 1"
-    deployment.switch(second)
-    eventually(lambda: app.get("/release").text == "release 2", "the second release", SOON)
-    wait_for_workers(httpd, 1)
-    assert os.readlink(f"/proc/{app.get('/pid').text}/cwd") == str(second.root)
+    assert [app.get("/release").text for app in found.values()] == ["release 1"] * len(KINDS)
+    second = {kind: deployment.make(2) for kind, deployment in deployments.items()}
+    for kind, deployment in deployments.items():
+        deployment.switch(second[kind])
+    for kind, app in found.items():
+        eventually(lambda: app.get("/release").text == "release 2", f"the second release of {kind}", SOON)  # noqa: B023
+        wait_for_workers(httpd, 1, app.group)
+        assert os.readlink(f"/proc/{app.get('/pid').text}/cwd") == str(second[kind].root)
