@@ -211,6 +211,7 @@ def test_an_app_that_takes_the_connection_over_speaks_for_itself(rack2: Process)
         exchange.send(b"ping")
         assert exchange.read(10) == b"ping"
     assert rack2.get("/").status == "200 OK"
+    assert "GET /full: " not in rack2.output.text(), "what it returns then is no response"
 
 
 def test_a_file_is_passed_and_its_body_closed(apps: Apps, rack2: Process) -> None:
