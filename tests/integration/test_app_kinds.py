@@ -28,7 +28,7 @@ LARGE = bytes(range(256)) * 8192
 @pytest.fixture(scope="module")
 def placed(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> dict[str, Placed]:
     shared_httpd.add("PassengerMaxPoolSize 40")
-    body = "PassengerMaxRequestTime 30"
+    body = "PassengerMaxRequestTime 30\nSetEnv wsgi.multithread odd\nSetEnv rack.multithread odd"
     found = {
         f"{kind}-{where}": place(shared_httpd, shared_apps, kind, where, body) for kind in KINDS for where in PLACES
     }
@@ -114,6 +114,15 @@ def test_the_app_has_its_environment(app: Placed) -> None:
     assert app.get("/variable?GREETING").text == "hello"
     assert app.get("/variable?PASSENGER_APP_ENV").text == "production"
     assert app.get("/variable?PASSENGER_BASE_URI").text == app.mount
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"), [("wsgi", "wsgi.multithread", "False"), ("rack", "rack.multithread", "false")]
+)
+def test_what_a_loader_says_of_a_request_cannot_be_set_by_the_configuration(
+    placed: dict[str, Placed], kind: str, key: str, value: str
+) -> None:
+    assert placed[f"{kind}-root"].get(f"/key?{key}").text == value
 
 
 def test_the_app_runs_as_the_owner_of_its_files(app: Placed) -> None:

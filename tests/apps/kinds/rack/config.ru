@@ -41,6 +41,7 @@ def text_for(path, env)
   when "/echo" then env["rack.input"].read
   when "/digest" then Digest::SHA256.hexdigest(env["rack.input"].read)
   when "/fail" then raise "the app fails on purpose"
+  when "/key" then env[env["QUERY_STRING"]].to_s
   when "/say"
     puts env["QUERY_STRING"]
     "kind rack"

@@ -48,6 +48,8 @@ def text_for(path, environ):
         return hashlib.sha256(environ["wsgi.input"].read()).hexdigest()
     if path == "/fail":
         raise RuntimeError("the app fails on purpose")
+    if path == "/key":
+        return str(environ[environ["QUERY_STRING"]])
     if path == "/say":
         print(environ["QUERY_STRING"], flush=True)
     if path == "/grow":
