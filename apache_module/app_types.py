@@ -40,6 +40,14 @@ class AppType:
     :ivar startup_file: the entry file, if PassengerStartupFile names none. An app root that has it holds such an app.
     :ivar endings: of the names of entry files, by which PassengerStartupFile says the type of an app.
     :ivar interpreter: wire name of the directive that names the program that runs the entry file; empty: there is none.
+    :ivar own_interpreters: where an app may have its own, below the app root, in the order in which they are sought.
+    :ivar default_interpreter: wire name of the directive of the server that names it for other apps; empty: none does.
+    :ivar interpreter_in_path: its name in PATH, if no directive has a default; empty: there is none.
+    :ivar load_fields: what `load` tells its loader besides: names of fields, each with the wire name of its directive.
+    :ivar environment: variables that its processes need, with their values.
+    :ivar app_env_variables: names under which its frameworks look for PassengerAppEnv.
+    :ivar base_uri_variables: names under which they look for the path at which the app is mounted.
+    :ivar request_keys: how the names of what its loader tells the app of a request begin; SetEnv cannot set them.
     :ivar program: path of the loader, below the folder of the loaders.
     :ivar forks: its loader can load the app once and fork the workers.
     :ivar supervised: the loader is a program of its own, run by Python, which starts the app's program beside it.
@@ -51,6 +59,14 @@ class AppType:
     startup_file: str
     endings: tuple[str, ...]
     interpreter: str
+    own_interpreters: tuple[str, ...]
+    default_interpreter: str
+    interpreter_in_path: str
+    load_fields: tuple[tuple[str, str], ...]
+    environment: tuple[tuple[str, str], ...]
+    app_env_variables: tuple[str, ...]
+    base_uri_variables: tuple[str, ...]
+    request_keys: str
     program: str
     forks: bool
     supervised: bool
@@ -65,6 +81,14 @@ APP_TYPES: tuple[AppType, ...] = (
         startup_file="passenger_wsgi.py",
         endings=(".py", ".wsgi"),
         interpreter="python",
+        own_interpreters=("venv/bin/python", ".venv/bin/python"),
+        default_interpreter="",
+        interpreter_in_path="python3",
+        load_fields=(),
+        environment=(("PYTHONUNBUFFERED", "1"),),
+        app_env_variables=("WSGI_ENV",),
+        base_uri_variables=(),
+        request_keys="wsgi.",
         program="python/start.py",
         forks=True,
         supervised=False,
@@ -76,6 +100,14 @@ APP_TYPES: tuple[AppType, ...] = (
         startup_file="config.ru",
         endings=(".ru",),
         interpreter="ruby",
+        own_interpreters=(),
+        default_interpreter="default_ruby",
+        interpreter_in_path="",
+        load_fields=(("warmup", "warmup"), ("hooks_file", "ruby_hooks_file"), ("early_hints", "early_hints")),
+        environment=(),
+        app_env_variables=("RACK_ENV", "RAILS_ENV"),
+        base_uri_variables=("RAILS_RELATIVE_URL_ROOT", "RACK_BASE_URI"),
+        request_keys="rack.",
         program="ruby/start.rb",
         forks=True,
         supervised=False,
@@ -87,6 +119,14 @@ APP_TYPES: tuple[AppType, ...] = (
         startup_file="app.js",
         endings=(".js", ".mjs", ".cjs"),
         interpreter="nodejs",
+        own_interpreters=(),
+        default_interpreter="",
+        interpreter_in_path="",
+        load_fields=(),
+        environment=(),
+        app_env_variables=("NODE_ENV",),
+        base_uri_variables=(),
+        request_keys="",
         program="program/start.py",
         forks=False,
         supervised=True,
@@ -99,6 +139,14 @@ APP_TYPES: tuple[AppType, ...] = (
         startup_file="Passengerfile.json",
         endings=(".json",),
         interpreter="",
+        own_interpreters=(),
+        default_interpreter="",
+        interpreter_in_path="",
+        load_fields=(),
+        environment=(),
+        app_env_variables=(),
+        base_uri_variables=(),
+        request_keys="",
         program="program/start.py",
         forks=False,
         supervised=True,
@@ -106,10 +154,11 @@ APP_TYPES: tuple[AppType, ...] = (
     ),
 )
 
-#: What the spawner needs; the other fields are for httpd, which recognises the apps.
-_FIELDS_OF_SPAWNER = [
-    one for one in fields(AppType) if one.name in ("interpreter", "program", "forks", "supervised", "capabilities")
-]
+#: How the names of the files end that loaders consist of.
+LOADER_FILE_ENDINGS = (".py", ".rb", ".js")
+#: For httpd, which recognises the apps and begins the requests. The spawner needs the other fields.
+_FIELDS_OF_HTTPD = ("name", "words", "startup_file", "endings", "request_keys")
+_FIELDS_OF_SPAWNER = [one for one in fields(AppType) if one.name not in _FIELDS_OF_HTTPD]
 _BANNER = "Generated from apache_module/app_types.py by `python -m apache_module.generate`; do not edit."
 
 _PYTHON = '''"""The kinds of apps: which loader runs one, and what that loader can do.
@@ -132,6 +181,8 @@ CAPABILITIES = {
 %s}
 #: The capability that says which of the two protocols is spoken. All others are additions to it.
 WIRE = "%s"
+#: How the names of the files end that loaders consist of.
+LOADER_FILE_ENDINGS = %s
 
 
 @dataclass(frozen=True)
@@ -172,6 +223,11 @@ def words() -> dict[str, str]:
     return {word: row.name for row in APP_TYPES for word in row.words}
 
 
+def app_env_variables() -> tuple[str, ...]:
+    """Every name under which an app may look for PassengerAppEnv."""
+    return ("PASSENGER_APP_ENV", *(name for row in APP_TYPES for name in row.app_env_variables))
+
+
 def startup_files() -> str:
     """The entry files that are looked for, for people."""
     return ", ".join("`%s`" % row.startup_file for row in APP_TYPES)
@@ -182,7 +238,7 @@ def _literal(value: object) -> str:
     if isinstance(value, str):
         return '"%s"' % value
     if isinstance(value, frozenset):
-        return "frozenset(%s)" % _literal(tuple(sorted(value)))
+        return "frozenset(\n            %s\n        )" % _literal(tuple(sorted(value)))
     if isinstance(value, tuple):
         return "(%s%s)" % (", ".join(map(_literal, value)), "," if len(value) == 1 else "")
     return repr(value)
@@ -202,11 +258,12 @@ def python_module() -> str:
     """The text of spawner/app_types.py."""
     meanings = "".join(_capability(*one) for one in CAPABILITIES.items())
     attributes = "".join("    %s: %s\n" % (one.name, one.type) for one in _FIELDS_OF_SPAWNER)
-    return _PYTHON % (_BANNER, meanings, WIRE, attributes, "".join(map(_row, APP_TYPES)))
+    return _PYTHON % (_BANNER, meanings, WIRE, _literal(LOADER_FILE_ENDINGS), attributes, "".join(map(_row, APP_TYPES)))
 
 
 def c_header() -> str:
     """The text of the table by which httpd recognises apps."""
+    keys = "".join('"%s", ' % row.request_keys for row in APP_TYPES if row.request_keys)
     rows = "".join(
         '    {"%s", "%s", "%s"},\n' % (row.name, row.startup_file, " ".join(row.endings)) for row in APP_TYPES
     )
@@ -221,5 +278,7 @@ def c_header() -> str:
         "/* The type of an app that PassengerAppStartCommand starts. */\n"
         '#define PASSENGER_PROGRAM_TYPE "program"\n\n'
         "/* In the order in which their entry files are looked for; ended by one without a name. */\n"
-        "static const passenger_app_type passenger_app_types[] = {\n%s    {0},\n};\n\n#endif\n" % (_BANNER, rows)
+        "static const passenger_app_type passenger_app_types[] = {\n%s    {0},\n};\n\n"
+        "/* How the names of what loaders tell apps of a request begin; ended by NULL. */\n"
+        "static const char *const passenger_request_keys[] = {%sNULL};\n\n#endif\n" % (_BANNER, rows, keys)
     )

@@ -99,7 +99,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         "[shared-hosting.md](shared-hosting.md) lists the directives. The `.htaccess`, the app root and the entry file "
         "must then belong to one user, who is not root; the app runs as this user. With Off, such a `.htaccess` makes "
         "every request in its folder fail with status 500.",
-        difference="Passenger allows such directives in every `.htaccess`.",
+        difference="Passenger has no such directive. Its versions before 5.2 allowed them in every `.htaccess`, the "
+        "others allow them in none.",
     ),
     Directive(
         "AllowEncodedSlashes",
@@ -202,7 +203,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         Kind.TEXT,
         _A,
         "production",
-        "The name of the environment. Apps read it from WSGI_ENV, PASSENGER_APP_ENV, RACK_ENV, RAILS_ENV and NODE_ENV.",
+        "The name of the environment. Apps read it from %s and %s."
+        % (", ".join(app_types.app_env_variables()[:-1]), app_types.app_env_variables()[-1]),
         on_wire=True,
         respawn=True,
         aliases=("RailsEnv", "RackEnv"),

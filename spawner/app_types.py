@@ -28,6 +28,8 @@ CAPABILITIES = {
 }
 #: The capability that says which of the two protocols is spoken. All others are additions to it.
 WIRE = "http"
+#: How the names of the files end that loaders consist of.
+LOADER_FILE_ENDINGS = (".py", ".rb", ".js")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,13 @@ class AppType:
     """What the spawner knows of one kind of app. apache_module/app_types.py says what each field means."""
 
     interpreter: str
+    own_interpreters: tuple[str, ...]
+    default_interpreter: str
+    interpreter_in_path: str
+    load_fields: tuple[tuple[str, str], ...]
+    environment: tuple[tuple[str, str], ...]
+    app_env_variables: tuple[str, ...]
+    base_uri_variables: tuple[str, ...]
     program: str
     forks: bool
     supervised: bool
@@ -45,31 +54,67 @@ class AppType:
 APP_TYPES = {
     "wsgi": AppType(
         interpreter="python",
+        own_interpreters=("venv/bin/python", ".venv/bin/python"),
+        default_interpreter="",
+        interpreter_in_path="python3",
+        load_fields=(),
+        environment=(("PYTHONUNBUFFERED", "1"),),
+        app_env_variables=("WSGI_ENV",),
+        base_uri_variables=(),
         program="python/start.py",
         forks=True,
         supervised=False,
-        capabilities=frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "keep-alive", "tail", "token")),
+        capabilities=frozenset(
+            ("acknowledge", "body-file", "expect", "framed-body", "frames", "keep-alive", "tail", "token")
+        ),
     ),
     "rack": AppType(
         interpreter="ruby",
+        own_interpreters=(),
+        default_interpreter="default_ruby",
+        interpreter_in_path="",
+        load_fields=(("warmup", "warmup"), ("hooks_file", "ruby_hooks_file"), ("early_hints", "early_hints")),
+        environment=(),
+        app_env_variables=("RACK_ENV", "RAILS_ENV"),
+        base_uri_variables=("RAILS_RELATIVE_URL_ROOT", "RACK_BASE_URI"),
         program="ruby/start.rb",
         forks=True,
         supervised=False,
-        capabilities=frozenset(("acknowledge", "body-file", "expect", "framed-body", "frames", "keep-alive", "tail", "token")),
+        capabilities=frozenset(
+            ("acknowledge", "body-file", "expect", "framed-body", "frames", "keep-alive", "tail", "token")
+        ),
     ),
     "node": AppType(
         interpreter="nodejs",
+        own_interpreters=(),
+        default_interpreter="",
+        interpreter_in_path="",
+        load_fields=(),
+        environment=(),
+        app_env_variables=("NODE_ENV",),
+        base_uri_variables=(),
         program="program/start.py",
         forks=False,
         supervised=True,
-        capabilities=frozenset(("acknowledge", "cancel", "expect", "framed-body", "http", "keep-alive")),
+        capabilities=frozenset(
+            ("acknowledge", "cancel", "expect", "framed-body", "http", "keep-alive")
+        ),
     ),
     "program": AppType(
         interpreter="",
+        own_interpreters=(),
+        default_interpreter="",
+        interpreter_in_path="",
+        load_fields=(),
+        environment=(),
+        app_env_variables=(),
+        base_uri_variables=(),
         program="program/start.py",
         forks=False,
         supervised=True,
-        capabilities=frozenset(("http",)),
+        capabilities=frozenset(
+            ("http",)
+        ),
     ),
 }
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from typing import Iterator, Optional, Sequence
+from typing import Iterator, Optional, Sequence, Union
 
 from spawner.app_types import app_type_of
 from spawner.options import ServerOptions
@@ -155,19 +155,22 @@ def load_fields(
 def _fields_of_type(group: Group, server: ServerOptions) -> Fields:
     """What only loaders of some app types need."""
     registration, options = group.registration, group.registration.options
-    if app_type_of(registration.app_type).supervised:
-        return [
+    app_type = app_type_of(registration.app_type)
+    told = [(name, _text(getattr(options, option))) for name, option in app_type.load_fields]
+    if app_type.supervised:
+        told += [
             ("interpreter", interpreter_of(registration, server)),
             ("start_command", options.app_start_command or ""),
             ("failed_starts", str(group.backoff.failures)),
         ]
-    if registration.app_type == "rack":
-        return [
-            ("warmup", "1" if options.warmup else "0"),
-            ("hooks_file", options.ruby_hooks_file or ""),
-            ("early_hints", "1" if options.early_hints else "0"),
-        ]
-    return []
+    return told
+
+
+def _text(value: Union[None, bool, int, str]) -> str:
+    """The value of an option as messages have it."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return "" if value is None else str(value)
 
 
 def limits_of(registration: Registration, single_request: bool) -> Fields:

@@ -3,81 +3,37 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, Iterator, Mapping, Optional
+from typing import Iterator, Mapping, Optional
 
+from spawner.app_types import APP_TYPES
 from spawner.options import AppOptions
+from spawner.pages import language_advice
+from spawner.pages.language_advice import Rule
 from spawner.shared import start_steps
 from spawner.start_failure import StartFailure
 
-_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'|ImportError: No module named '?([\w.]+)")
-_NO_NAME = re.compile(r"ImportError: cannot import name '([^']+)' from (?:partially initialized module )?'([^']+)'")
-_KEY_ERROR = re.compile(r"KeyError: '([A-Z][A-Z0-9_]+)'")
+_KEY_ERROR = re.compile(r"""KeyError: (?:key not found: )?["']([A-Z][A-Z0-9_]+)["']""")
 _NOT_PERMITTED = re.compile(r"PermissionError: .*?: '([^']+)'")
 _CANNOT_ENTER = re.compile(r"user (\S+) cannot enter the folder (.+)\Z")
 _REFUSED = ("Connection refused", "could not connect to server", "Can't connect to", "OperationalError")
 _NO_MEMORY = ("MemoryError", "Cannot allocate memory", "cannot allocate memory", "failed to map segment")
 _NO_PROCESS = ("Resource temporarily unavailable", "can't start new thread", "BlockingIOError", "pthread_create")
-_BINARY = ("cannot open shared object file", "undefined symbol", "invalid ELF header", "GLIBC_")
 
 
-def advice(failure: StartFailure, options: AppOptions) -> list[str]:
-    """Sentences that say what to check, the likeliest cause first. Empty if no rule knows more than the failure."""
+def advice(failure: StartFailure, app_type: str, options: AppOptions) -> list[str]:
+    """Sentences that say what to check, the likeliest cause first. Empty if no rule knows more than the failure.
+
+    :param app_type: of the app, as in spawner/app_types.py.
+    """
     facts = dict(failure.facts)
-    return [sentence for rule in _RULES for sentence in rule(failure, facts, options)]
-
-
-_Rule = Callable[[StartFailure, Mapping[str, str], AppOptions], Iterator[str]]
-
-
-def _missing_module(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
-    found = _NO_MODULE.search(failure.summary)
-    if found is None:
-        return
-    module = found.group(1) or found.group(2)
-    interpreter = facts.get("executable") or facts.get("interpreter", "python3")
-    yield "Is %s installed for %s? It would be by: %s -m pip install %s" % (
-        module,
-        interpreter,
-        interpreter,
-        module.split(".")[0],
-    )
-    yield _why_interpreter(facts, options)
-    yield "If %s is a module of your own: is it below one of the folders in sys.path, under exactly this name?" % module
-
-
-def _why_interpreter(facts: Mapping[str, str], options: AppOptions) -> str:
-    interpreter, root = facts.get("interpreter", ""), facts.get("app root", "")
-    if options.python:
-        return "This interpreter was chosen by PassengerPython. Is it that of the environment with the app's packages?"
-    if root and interpreter.startswith(root + "/"):
-        return "This interpreter is that of the virtual environment in the app root. Are the packages in this one?"
-    return (
-        "There is no virtual environment at venv/ or .venv/ in the app root, so the system's python3 was taken. Make "
-        "one there, or name the interpreter of the app's environment with PassengerPython."
-    )
-
-
-def _missing_name(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
-    found = _NO_NAME.search(failure.summary)
-    if found is not None:
-        yield (
-            "Do two modules import each other, or is there another file named %s.py that is found first?"
-            % found.group(2).split(".")[-1]
-        )
+    of_language = language_advice.RULES.get(APP_TYPES[app_type].interpreter, ()) if app_type in APP_TYPES else ()
+    return [sentence for rule in (*of_language, *_RULES) for sentence in rule(failure, facts, options)]
 
 
 def _syntax(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     if failure.summary.startswith(("SyntaxError", "IndentationError", "TabError")):
         yield "Look at the marked line and at the line before it: an open bracket or quote is reported only there."
         yield "If the line is correct: does it need a newer version than %s?" % facts.get("runtime", "this one")
-
-
-def _no_application(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
-    if failure.step == start_steps.FIND:
-        yield (
-            "The entry file has to define a WSGI callable named application. Django: from django.core.wsgi import "
-            "get_wsgi_application; application = get_wsgi_application(). Flask: from myapp import app as application."
-        )
 
 
 def _environment(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
@@ -107,24 +63,8 @@ def _permission(failure: StartFailure, facts: Mapping[str, str], options: AppOpt
 
 
 def _interpreter(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
-    if failure.step != start_steps.EXECUTE:
-        return
-    interpreter = facts.get("interpreter", "the interpreter")
-    if _CANNOT_ENTER.search(failure.summary) is not None:
-        yield (
-            "Tools like pyenv and uv keep their Pythons below a home. Give the app an environment of a Python that "
-            "every user can reach: /usr/bin/python3 -m venv, or uv with UV_PYTHON_INSTALL_DIR below /opt."
-        )
-        return
-    if options.python:
-        yield "Does PassengerPython name an interpreter that exists? It is %s." % interpreter
-    else:
-        yield (
-            "%s is a link into a Python installation that may no longer exist, for example after an upgrade of the "
-            "system. Make the environment again: python3 -m venv --clear, then install the app's packages."
-            % interpreter
-        )
-    yield "May the user %s execute it, and pass through the folders on the way?" % facts.get("user", "of the app")
+    if failure.step == start_steps.EXECUTE and _CANNOT_ENTER.search(failure.summary) is None:
+        yield "May the user %s execute it, and pass through the folders on the way?" % facts.get("user", "of the app")
 
 
 def _login_shell(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
@@ -147,11 +87,7 @@ def _ended(failure: StartFailure, facts: Mapping[str, str], options: AppOptions)
     if "signal 9" in failure.summary:
         yield "Did the kernel kill it because the machine was out of memory? See: journalctl -k --grep 'out of memory'"
     elif "signal 11" in failure.summary or "signal 6" in failure.summary:
-        yield "An extension module has crashed. Was it compiled for this version of Python and of the system?"
-    elif "the app exits while it is loaded" in failure.summary:
-        yield "An entry file defines the application and does not run a server: remove sys.exit() and app.run()."
-    elif "exit status" in failure.summary and not failure.detail:
-        yield "The process printed nothing. Does the app, or a file that Python runs at its start, call os._exit()?"
+        yield "An extension has crashed. Was it compiled for this version of the interpreter and of the system?"
 
 
 def _limits(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
@@ -199,24 +135,8 @@ def _services(failure: StartFailure, facts: Mapping[str, str], options: AppOptio
         yield "Does the service that the app connects to run? Does the app use the right address and password?"
 
 
-def _binaries(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
-    if any(text in failure.summary for text in _BINARY):
-        yield (
-            "A compiled package does not fit this system or this Python: install it again with %s -m pip install "
-            "--force-reinstall." % (facts.get("executable") or facts.get("interpreter", "python3"))
-        )
-
-
-def _after_fork(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
-    if failure.step in (start_steps.AFTER_FORK, start_steps.ACCEPT):
-        yield "after_fork() of the entry file runs in each worker before its first request: what does it wait for?"
-
-
-_RULES: tuple[_Rule, ...] = (
-    _missing_module,
-    _missing_name,
+_RULES: tuple[Rule, ...] = (
     _syntax,
-    _no_application,
     _environment,
     _permission,
     _interpreter,
@@ -225,8 +145,6 @@ _RULES: tuple[_Rule, ...] = (
     _limits,
     _ended,
     _services,
-    _binaries,
-    _after_fork,
 )
 
 

@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence
 
+from spawner.app_types import APP_TYPES
 from spawner.system.linux import Identity
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-VENV_FOLDERS = ("venv", ".venv")
 _LOGIN_SHELLS = frozenset(["bash", "zsh", "ksh", "sh"])
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Setting these is an error in one shell or another.
@@ -57,28 +57,32 @@ def build_environment(
 
 
 def _fixed_variables(app_env: str, base_uri: str, server_software: str) -> dict[str, str]:
-    """The variables that a login shell's profile must not change."""
-    variables = dict.fromkeys(("WSGI_ENV", "RACK_ENV", "RAILS_ENV", "NODE_ENV", "PASSENGER_APP_ENV"), app_env)
-    variables.update(IN_PASSENGER="1", SERVER_SOFTWARE=server_software, PYTHONUNBUFFERED="1")
+    """The variables that a login shell's profile must not change. All types have all of them, as in Passenger."""
+    types = APP_TYPES.values()
+    of_types = (pair for app_type in types for pair in app_type.environment)
+    app_env_names = (name for app_type in types for name in app_type.app_env_variables)
+    variables = {**dict(of_types), **dict.fromkeys((*app_env_names, "PASSENGER_APP_ENV"), app_env)}
+    variables.update(IN_PASSENGER="1", SERVER_SOFTWARE=server_software)
     if base_uri not in ("", "/"):
-        variables.update(dict.fromkeys(("RAILS_RELATIVE_URL_ROOT", "RACK_BASE_URI", "PASSENGER_BASE_URI"), base_uri))
+        base_uri_names = (name for app_type in types for name in app_type.base_uri_variables)
+        variables.update(dict.fromkeys((*base_uri_names, "PASSENGER_BASE_URI"), base_uri))
     return variables
 
 
-def choose_interpreter(configured: Optional[str], app_root: str) -> str:
-    """The path of an app's interpreter: PassengerPython, else that of its virtual environment, else python3 from PATH.
+def own_interpreter(app_root: str, candidates: Sequence[str]) -> Optional[str]:
+    """The path of the app's own interpreter, such as that of its virtual environment; None: it has none.
 
     It is looked for by lstat, never opened.
+
+    :param candidates: where it may be, below the app root.
     """
-    if configured:
-        return configured
-    for folder in VENV_FOLDERS:
-        candidate = os.path.join(app_root, folder, "bin", "python")
-        # A link whose target is missing counts, so that the start fails with its name: the system's Python would not
+    for candidate in candidates:
+        path = os.path.join(app_root, candidate)
+        # A link whose target is missing counts, so that the start fails with its name: another interpreter would not
         # have the app's packages.
-        if os.path.lexists(candidate):
-            return candidate
-    return "python3"
+        if os.path.lexists(path):
+            return path
+    return None
 
 
 def build_command(

@@ -17,9 +17,9 @@ from spawner.processes.app_environment import (
     CommandLine,
     build_command,
     build_environment,
-    choose_interpreter,
     kept_names,
     login_shell,
+    own_interpreter,
 )
 from spawner.processes.app_limits import StartLimits, limited_command, start_limits
 from spawner.processes.tenants import require_tenants_app, require_tenants_identity
@@ -107,11 +107,11 @@ def identity_for(registration: Registration, server: ServerOptions) -> Identity:
 
 def interpreter_of(registration: Registration, server: ServerOptions) -> str:
     """The program that runs an app's entry file: its path, or a name to be looked up in PATH. Empty: there is none."""
-    directive = app_type_of(registration.app_type).interpreter
-    configured: Optional[str] = getattr(registration.options, directive, None)
-    if directive == "python":
-        return choose_interpreter(configured, registration.app_root)
-    return configured or (server.default_ruby if directive == "ruby" else "")
+    app_type = app_type_of(registration.app_type)
+    configured: Optional[str] = getattr(registration.options, app_type.interpreter, None)
+    default: Optional[str] = getattr(server, app_type.default_interpreter, None)
+    own = own_interpreter(registration.app_root, app_type.own_interpreters)
+    return configured or own or default or app_type.interpreter_in_path
 
 
 def _facts(registration: Registration, identity: Identity, interpreter: str) -> tuple[tuple[str, str], ...]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Callable
 
 from spawner import loaders, shared
+from spawner.app_types import LOADER_FILE_ENDINGS
 from spawner.errors import OperatorError
 from spawner.processes.users import SystemUsers, user_label
 from spawner.shared.constants import ROUTE_LENGTH
@@ -26,7 +27,6 @@ from spawner.system import linux
 from spawner.version import VERSION
 
 _COPIED = (loaders, shared)  # packages; they lie beside each other in the folder, too: one imports the other
-_ENDINGS = (".py", ".rb", ".js")  # of the copied files
 _BYTECODE = "__pycache__"  # is copied too, if it is there: interpreters of the same version then start sooner
 _NAME = re.compile(r"httpd-([0-9]+)(-[0-9a-f]+)?")  # of an instance folder, made by config/instance.c
 _LONGEST_SOCKET_PATH = 107  # bytes; sockaddr_un's sun_path has 108 with its NUL (unix(7))
@@ -186,7 +186,7 @@ class InstanceDirectory:
                 _copy_bytecode(entry, target)
             elif entry.is_dir():
                 self._copy_folder(entry, target)
-            elif entry.suffix in _ENDINGS:
+            elif entry.suffix in LOADER_FILE_ENDINGS:
                 _copy_file(entry, target)
                 self._copies.append(target)
 

@@ -22,11 +22,12 @@ START = str(Path(python_loader.__file__).with_name("start.py"))  # the Python lo
 RUBY_START = str(Path(loaders.__file__).with_name("ruby") / "start.rb")
 ROOT = str(Path(spawner.__file__).parent) + "/"  # below it is all that the Python loader is made of
 SUPERVISED_START = str(Path(program_loader.__file__).with_name("start.py"))  # the loader of Node.js apps and programs
-_PROCESSES = ("fork", "execute", "titles", "backtraces", "friendly", "one-process")
-_REQUESTS = ("threads", "own-socket", "max-requests", "out-of-band-work", "strict-responses", "scgi", *CAPABILITIES)
+_PROCESSES = ("fork", "steps", "execute", "titles", "backtraces", "friendly", "one-process")
+_REQUESTS = ("threads", "own-socket", "max-requests", "out-of-band-work", "strict-responses", "scgi", "cells")
 _OF_RUBY = frozenset(("hooks-file",))
-ABILITIES = frozenset((*_PROCESSES, *_REQUESTS)) | _OF_RUBY
+ABILITIES = frozenset((*_PROCESSES, *_REQUESTS, *CAPABILITIES)) | _OF_RUBY
 OURS = ABILITIES - CAPABILITIES.keys() - _OF_RUBY | APP_TYPES["wsgi"].capabilities  # of each that forks
+_OF_PLAIN = frozenset(("steps", "cells", "threads", "cancel", "one-process", "own-socket", "scgi"))
 PLAIN = Path(__file__).parent / "plain_loader.py"
 
 
@@ -61,12 +62,13 @@ def loaders_of(config: pytest.Config) -> list[LoaderUnderTest]:
     """Return the one that the command line names, or ours."""
     command = config.getoption("--loader")
     if command is None:
-        apps, plain = APPS / "python", frozenset(("threads", "cancel", "one-process", "own-socket", "scgi"))
+        apps = APPS / "python"
         return [
             *(LoaderUnderTest(name, (path, START), apps, OURS) for name, path in interpreters_to_test().items()),
-            LoaderUnderTest("plain", (sys.executable, str(PLAIN)), apps, plain),
+            LoaderUnderTest("plain", (sys.executable, str(PLAIN)), apps, _OF_PLAIN),
             *ruby_loaders(),
             _node(),
+            _program(),
         ]
     missing = frozenset(filter(None, config.getoption("--without").split(",")))
     assert missing <= ABILITIES, f"--without takes {', '.join(sorted(ABILITIES))}"
@@ -82,6 +84,12 @@ def ruby_loaders() -> list[LoaderUnderTest]:
 
 
 def _node() -> LoaderUnderTest:
-    abilities = frozenset(("titles", "max-requests", "own-socket")) | APP_TYPES["node"].capabilities
+    abilities = frozenset(("steps", "cells", "titles", "max-requests", "own-socket")) | APP_TYPES["node"].capabilities
     load = (("interpreter", "node"), ("slot", "0"), ("threads", "0"))
     return LoaderUnderTest("node", (sys.executable, SUPERVISED_START), APPS / "node", abilities, load)
+
+
+def _program() -> LoaderUnderTest:
+    load = (("slot", "0"), ("threads", "0"))
+    abilities = frozenset(("max-requests",)) | APP_TYPES["program"].capabilities
+    return LoaderUnderTest("program", (sys.executable, SUPERVISED_START), APPS / "program", abilities, load)

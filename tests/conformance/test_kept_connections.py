@@ -212,7 +212,8 @@ def test_peers_that_leave_make_room_for_others(starter: Starter) -> None:
     client = client_of(worker)
     opened = [client.open(variables=KEEP) for _ in range(MORE_THAN_A_WORKER_KEEPS)]
     slots = [exchange.answer().slot for exchange in opened]
-    assert None in slots and slots[0] is not None
+    assert None in slots
+    assert slots[0] is not None
     for exchange in opened:
         exchange.close()
     worker.group.wait_for(lambda group: client.ask(variables=KEEP).slot is not None)
@@ -243,7 +244,9 @@ def test_variables_of_a_tail_are_variables_like_others(starter: Starter) -> None
         tail = {"SERVER_ADMIN": f"admin{number}@app.example", "HTTPS": "on"}
         text = client.ask(path="/variables", tail=tail, variables={"HTTP_X": "y"}).text
         assert f"SERVER_ADMIN=admin{number}@app.example\n" in text
-        assert "HTTP_X=y\n" in text and "HTTPS=on\n" in text and "JUMPSEAT" not in text
+        assert "HTTP_X=y\n" in text
+        assert "HTTPS=on\n" in text
+        assert "JUMPSEAT" not in text
 
 
 @pytest.mark.needs("tail")

@@ -125,6 +125,14 @@ def test_a_body_can_be_read_again_with_rack_2(rack2: Process, body: bytes) -> No
     assert (rest, nothing, empty) == (str(min(1000, len(body) - 4)), "nil", '""')
 
 
+@pytest.mark.parametrize("process", ["rack2", "rack3"])
+def test_a_large_body_of_which_the_app_has_read_a_part_goes_on_there(
+    request: pytest.FixtureRequest, process: str
+) -> None:
+    start, rest, nothing = lines(request.getfixturevalue(process), "/parts", method="POST", body=LARGE)
+    assert (start, rest, nothing) == ('"line"', str(len(LARGE) - 4), "nil")
+
+
 def test_a_body_is_read_once_with_rack_3(rack3: Process) -> None:
     rewinds, first, start, count, nothing = lines(rack3, "/once", method="POST", body=LARGE)
     assert (rewinds, first, start, count, nothing) == ("false", '"line\\n"', "lin", "39999", "nil")
@@ -205,6 +213,8 @@ def test_a_stream_whose_app_fails_is_cut(rack2: Process) -> None:
 def test_the_response_to_head_calls_no_stream(rack2: Process) -> None:
     answer = rack2.get("/call", method="HEAD")
     assert (answer.text, answer.complete) == ("", True)
+    rack2.get("/call")
+    assert "called for HEAD" not in rack2.output.wait_for("called for GET")
 
 
 def test_an_app_that_takes_the_connection_over_speaks_for_itself(rack2: Process) -> None:
@@ -213,6 +223,7 @@ def test_an_app_that_takes_the_connection_over_speaks_for_itself(rack2: Process)
         exchange.send(b"ping")
         assert exchange.read(10) == b"ping"
     assert rack2.get("/").status == "200 OK"
+    assert "GET /full: " not in rack2.output.text(), "what it returns then is no response"
 
 
 def test_a_file_is_passed_and_its_body_closed(apps: Apps, rack2: Process) -> None:

@@ -25,6 +25,14 @@ def test_a_plain_peer_gets_the_body_without_frames(probe: Process) -> None:
     assert probe.get("/stream?a,b", framed=False).body == b"ab"
 
 
+def test_a_piece_reaches_a_plain_peer_before_the_app_gives_the_next(starter: Starter) -> None:
+    worker = starter.worker()
+    with worker.group.client().open(path="/stream?first,wait,second", framed=False) as exchange:
+        exchange.read_until(b"first")
+        starter.open_gate()
+        exchange.read_until(b"second")
+
+
 @pytest.mark.needs("frames")
 def test_each_piece_is_sent_before_the_app_gives_the_next(starter: Starter) -> None:
     worker = starter.worker()

@@ -37,6 +37,18 @@ def test_the_worker_says_in_the_scoreboard_what_it_does(starter: Starter) -> Non
     assert worker.group.slot(2) == (0, 0, 0, 0, 0, 0, 0, 0)
 
 
+def test_the_scoreboard_counts_the_requests_that_a_worker_is_in(starter: Starter) -> None:
+    worker = starter.worker()
+    assert worker.group.slot(0)[:3] == (1, worker.pid, 0)
+    with worker.group.client().open(path="/wait") as exchange:
+        worker.output.wait_for("waiting")
+        worker.group.wait_for(lambda group: group.slot(0)[:3] == (1, worker.pid, 1))
+        starter.open_gate()
+        assert exchange.answer().complete
+    worker.group.wait_for(lambda group: (group.slot(0).running, group.slot(0).requests) == (0, 1))
+
+
+@pytest.mark.needs("cells")
 def test_a_cell_shows_the_request_while_the_worker_is_in_it(starter: Starter) -> None:
     worker = starter.worker()
     before = time.monotonic_ns()

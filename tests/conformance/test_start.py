@@ -52,6 +52,7 @@ def test_an_entry_file_that_is_not_there_is_named(starter: Starter) -> None:
     assert str(starter.folder / "nowhere.app") in failure["summary"]
 
 
+@pytest.mark.needs("steps")
 @pytest.mark.parametrize(("entry", "mode", "step"), BROKEN)
 def test_a_load_that_fails_names_its_step_in_one_line_and_ends_the_process_with_1(
     starter: Starter, entry: str, mode: str, step: str
@@ -63,6 +64,7 @@ def test_a_load_that_fails_names_its_step_in_one_line_and_ends_the_process_with_
     assert failure["cwd"] == str(starter.folder)
 
 
+@pytest.mark.needs("steps")
 def test_an_error_of_the_app_comes_with_its_text_and_its_places(starter: Starter) -> None:
     failure = starter.start("fail").load_failure(starter.loader.entry("probe"))
     assert ERROR in failure["summary"]
@@ -85,7 +87,8 @@ def test_for_friendly_pages_source_and_environment_come_along_and_secrets_are_hi
 
 def test_what_an_app_prints_before_it_fails_is_in_its_output(starter: Starter) -> None:
     preloader = starter.start("fail")
-    preloader.load_failure(starter.loader.entry("probe"))
+    preloader.send_load(starter.loader.entry("probe"))
+    assert preloader.child.wait(30) == 1
     assert "importing\n" in preloader.output.wait_for_end()
 
 

@@ -21,18 +21,6 @@ def start(httpd: CheckedHttpd, app: AppFolder) -> None:
     httpd.start()
 
 
-def test_each_request_sees_the_code_of_its_moment_and_has_a_process_of_its_own(
-    httpd: CheckedHttpd, app: AppFolder
-) -> None:
-    app.write("tmp/always_restart.txt", "")
-    start(httpd, app)
-    eventually(lambda: httpd.get("/").status == 200 and group(httpd)["always_restart"], "the file is seen")
-    for word in ("one", "two", "three"):
-        app.write("release.txt", word)
-        assert httpd.get("/").text == word
-    assert len({httpd.get("/pid").text for _ in range(4)}) == 4
-
-
 def test_nothing_is_kept_after_a_request(httpd: CheckedHttpd, app: AppFolder) -> None:
     app.write("tmp/always_restart.txt", "")
     start(httpd, app)

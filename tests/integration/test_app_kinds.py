@@ -8,65 +8,30 @@ import http.client
 import json
 import os
 import signal
-from typing import Iterator, NamedTuple
+from typing import Iterator
 
 import pytest
 
-from support.applications import AppFolder, AppFolders
+from support.app_kinds import KINDS, PLACES, SOON, Placed, place
+from support.applications import AppFolders
 from support.background import Background
 from support.client import Answer, Wire
 from support.serving import CheckedHttpd
 from support.status import group
 from support.waiting import eventually
 
-KINDS = ("wsgi", "rack", "node", "program")
-PLACES = {"root": "", "below": "/below"}
 BROKEN = "broken"
-COMMAND = 'PassengerAppStartCommand "python3 server.py $PORT"'
 #: More than what the module keeps in memory, so that it goes through a file.
 LARGE = bytes(range(256)) * 8192
-SOON = 30.0
-
-
-class Placed(NamedTuple):
-    """One app and where it is mounted."""
-
-    kind: str
-    host: str
-    mount: str
-    folder: AppFolder
-    server: CheckedHttpd
-
-    def get(self, path: str, **headers: str) -> Answer:
-        return self.server.get(self.mount + path, self.host, **headers)
-
-    def post(self, path: str, body: bytes) -> Answer:
-        return self.server.post(self.mount + path, body, self.host)
-
-    @property
-    def group(self) -> str:
-        return str(self.folder.root)
-
-
-def place(server: CheckedHttpd, apps: AppFolders, kind: str, where: str) -> Placed:
-    mount, name = PLACES.get(where, ""), f"{kind}-{where}"
-    folder = apps.create(f"kinds/{kind}", name)
-    (folder.public / "file.txt").write_text("a file")
-    (folder.public / "cached.html").write_text("a cached page")
-    website = server.folder / f"website-{kind}"
-    website.mkdir(exist_ok=True)
-    if mount:
-        (website / mount[1:]).symlink_to(folder.public)
-    directives = [f"PassengerBaseURI {mount}" if mount else "", COMMAND if kind == "program" else ""]
-    directives += ["SetEnv GREETING hello", "PassengerMaxRequestTime 30"]
-    server.site(f"{name}.example", website if mount else folder.public, "\n".join(filter(None, directives)))
-    return Placed(kind, f"{name}.example", mount, folder, server)
 
 
 @pytest.fixture(scope="module")
 def placed(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> dict[str, Placed]:
     shared_httpd.add("PassengerMaxPoolSize 40")
-    found = {f"{kind}-{where}": place(shared_httpd, shared_apps, kind, where) for kind in KINDS for where in PLACES}
+    body = "PassengerMaxRequestTime 30\nSetEnv wsgi.multithread odd\nSetEnv rack.multithread odd"
+    found = {
+        f"{kind}-{where}": place(shared_httpd, shared_apps, kind, where, body) for kind in KINDS for where in PLACES
+    }
     for kind in KINDS:
         place(shared_httpd, shared_apps, kind, BROKEN).folder.write("loading.txt", "raise")
     shared_httpd.start()
@@ -149,6 +114,15 @@ def test_the_app_has_its_environment(app: Placed) -> None:
     assert app.get("/variable?GREETING").text == "hello"
     assert app.get("/variable?PASSENGER_APP_ENV").text == "production"
     assert app.get("/variable?PASSENGER_BASE_URI").text == app.mount
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"), [("wsgi", "wsgi.multithread", "False"), ("rack", "rack.multithread", "false")]
+)
+def test_what_a_loader_says_of_a_request_cannot_be_set_by_the_configuration(
+    placed: dict[str, Placed], kind: str, key: str, value: str
+) -> None:
+    assert placed[f"{kind}-root"].get(f"/key?{key}").text == value
 
 
 def test_the_app_runs_as_the_owner_of_its_files(app: Placed) -> None:

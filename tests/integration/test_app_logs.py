@@ -30,14 +30,6 @@ def test_what_the_app_writes_is_in_the_log_of_its_site(server: CheckedHttpd, str
     server.logs.wait_for("a line by the app", "site.example.log")
 
 
-def test_a_line_has_the_time_and_the_pid_of_its_process(server: CheckedHttpd) -> None:
-    pid = server.get(path("/log", out="whose line")).text
-    line = server.logs.wait_for("whose line", "site.example.log")
-    match = re.match(LINE, line)
-    assert match is not None, line
-    assert match.groups() == (pid, "whose line")
-
-
 def test_each_site_has_its_own_lines(server: CheckedHttpd) -> None:
     server.get(path("/log", out="of one"))
     server.get(path("/log", out="of the other"), "other.example")

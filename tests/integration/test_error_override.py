@@ -63,14 +63,43 @@ def documents(*statuses: int) -> str:
     return "\n".join(["PassengerErrorOverride on", *lines])
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 429, 451, 500, 502, 503, 504])
-def test_the_error_document_answers_with_the_apps_status(httpd: CheckedHttpd, app: AppFolder, status: int) -> None:
-    answer = started(httpd, app, documents(status)).get(f"/{status}")
+STATUSES = (400, 401, 403, 404, 405, 429, 451, 500, 502, 503, 504)
+TELLING = 'PassengerErrorOverride on\nErrorDocument 500 "id=%{reqenv:PASSENGER_ERROR_ID}"'
+#: What the sites of the same app say.
+SITES = {
+    "documents": documents(*STATUSES),
+    "httpds-own": "PassengerErrorOverride on",
+    "text": 'PassengerErrorOverride on\nErrorDocument 404 "not to be found"',
+    "off": "ErrorDocument 404 /errors/page.html",
+    "apps-page": "PassengerErrorOverride on\nErrorDocument 404 /200",
+    "failing-page": "PassengerErrorOverride on\nErrorDocument 404 /500\nErrorDocument 500 /errors/page.html",
+    "telling": TELLING,
+}
+
+
+@pytest.fixture(scope="module")
+def server(shared_httpd: CheckedHttpd, shared_apps: AppFolders) -> CheckedHttpd:
+    """One app behind all SITES."""
+    app = shared_apps.create(name="failing", entry=ENTRY)
+    app.write("public/errors/page.html", "httpd's page")
+    for name, lines in SITES.items():
+        shared_httpd.site(f"{name}.example", app.public, f"PassengerAppRoot {app.root}\n{lines}")
+    return shared_httpd.start()
+
+
+def ask(server: CheckedHttpd, site: str, target: str) -> Answer:
+    server.logs.allow("AH0")
+    return server.get(target, f"{site}.example")
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_the_error_document_answers_with_the_apps_status(server: CheckedHttpd, status: int) -> None:
+    answer = ask(server, "documents", f"/{status}")
     assert (answer.status, answer.text, answer.header("Content-Type")) == (status, "httpd's page", "text/html")
 
 
-def test_what_the_app_says_beside_the_body_stays(httpd: CheckedHttpd, app: AppFolder) -> None:
-    answer = started(httpd, app, documents(401)).get("/401")
+def test_what_the_app_says_beside_the_body_stays(server: CheckedHttpd) -> None:
+    answer = ask(server, "documents", "/401")
     assert answer.all("Set-Cookie") == ["one=1", "two=2"]
     assert answer.header("WWW-Authenticate") == 'Basic realm="app"'
     assert (answer.header("Retry-After"), answer.header("Allow")) == ("7", "GET, BREW")
@@ -78,8 +107,8 @@ def test_what_the_app_says_beside_the_body_stays(httpd: CheckedHttpd, app: AppFo
     assert answer.header("Content-Security-Policy") == "default-src 'self'"
 
 
-def test_what_the_app_says_of_its_body_goes(httpd: CheckedHttpd, app: AppFolder) -> None:
-    answer = started(httpd, app, documents(404)).get("/404")
+def test_what_the_app_says_of_its_body_goes(server: CheckedHttpd) -> None:
+    answer = ask(server, "documents", "/404")
     assert answer.header("ETag") != '"app"'
     assert answer.header("Content-Language") is None
     assert answer.header("Content-Length") == str(len("httpd's page"))
@@ -90,54 +119,52 @@ def httpds_own(answer: Answer, status: int) -> bool:
 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
-def test_without_an_error_document_httpds_own_page_appears(httpd: CheckedHttpd, app: AppFolder, status: int) -> None:
-    answer = started(httpd, app, "PassengerErrorOverride on").get(f"/{status}")
+def test_without_an_error_document_httpds_own_page_appears(server: CheckedHttpd, status: int) -> None:
+    answer = ask(server, "httpds-own", f"/{status}")
     assert httpds_own(answer, status)
     assert "app's own words" not in answer.text
     assert answer.all("Set-Cookie") == ["one=1", "two=2"]
 
 
-def test_httpds_own_page_names_the_methods_that_the_app_allows(httpd: CheckedHttpd, app: AppFolder) -> None:
-    answer = started(httpd, app, "PassengerErrorOverride on").get("/405")
+def test_httpds_own_page_names_the_methods_that_the_app_allows(server: CheckedHttpd) -> None:
+    answer = ask(server, "httpds-own", "/405")
     assert httpds_own(answer, 405)
     allowed = {name.strip() for name in (answer.header("Allow") or "").split(",")}
     assert {"GET", "BREW"} <= allowed
     assert "POST" not in allowed
 
 
-def test_an_error_document_may_be_a_text(httpd: CheckedHttpd, app: AppFolder) -> None:
-    answer = started(httpd, app, 'PassengerErrorOverride on\nErrorDocument 404 "not to be found"').get("/404")
+def test_an_error_document_may_be_a_text(server: CheckedHttpd) -> None:
+    answer = ask(server, "text", "/404")
     assert (answer.status, answer.text) == (404, "not to be found")
 
 
-def test_head_has_the_same_status_and_no_body(httpd: CheckedHttpd, app: AppFolder) -> None:
-    server = started(httpd, app, documents(404))
-    with server.client() as client:
+def test_head_has_the_same_status_and_no_body(server: CheckedHttpd) -> None:
+    server.logs.allow("AH0")
+    with server.client("documents.example") as client:
         answer = client.request("HEAD", "/404")
         assert (answer.status, answer.body, answer.header("Content-Type")) == (404, b"", "text/html")
         assert client.get("/200").text == "app's own words"
 
 
-def test_success_and_redirects_are_the_apps(httpd: CheckedHttpd, app: AppFolder) -> None:
-    server = started(httpd, app, documents(404))
+def test_success_and_redirects_are_the_apps(server: CheckedHttpd) -> None:
     for status in (200, 302, 399):
-        answer = server.get(f"/{status}")
+        answer = ask(server, "documents", f"/{status}")
         assert (answer.status, answer.text, answer.reason) == (status, "app's own words", "Own Reason")
 
 
-def test_off_by_default_the_app_answers(httpd: CheckedHttpd, app: AppFolder) -> None:
-    answer = started(httpd, app, "ErrorDocument 404 /errors/page.html").get("/404")
+def test_off_by_default_the_app_answers(server: CheckedHttpd) -> None:
+    answer = ask(server, "off", "/404")
     assert (answer.status, answer.text) == (404, "app's own words")
 
 
-def test_the_error_document_may_be_the_apps_own_page(httpd: CheckedHttpd, app: AppFolder) -> None:
-    answer = started(httpd, app, "PassengerErrorOverride on\nErrorDocument 404 /200").get("/404")
+def test_the_error_document_may_be_the_apps_own_page(server: CheckedHttpd) -> None:
+    answer = ask(server, "apps-page", "/404")
     assert (answer.status, answer.text) == (404, "app's own words")
 
 
-def test_an_error_document_that_fails_itself_is_not_replaced_again(httpd: CheckedHttpd, app: AppFolder) -> None:
-    lines = "PassengerErrorOverride on\nErrorDocument 404 /500\nErrorDocument 500 /errors/page.html"
-    answer = started(httpd, app, lines).get("/404")
+def test_an_error_document_that_fails_itself_is_not_replaced_again(server: CheckedHttpd) -> None:
+    answer = ask(server, "failing-page", "/404")
     assert (answer.status, answer.text) == (500, "app's own words")
 
 
@@ -165,9 +192,6 @@ def test_of_an_app_that_fails_a_request_too(httpd: CheckedHttpd, apps: AppFolder
     assert answer.header("Cache-Control") == "no-store"
 
 
-TELLING = 'PassengerErrorOverride on\nErrorDocument 500 "id=%{reqenv:PASSENGER_ERROR_ID}"'
-
-
 def test_the_error_document_about_an_app_that_fails_a_request_knows_the_id_of_the_log(
     httpd: CheckedHttpd, apps: AppFolders
 ) -> None:
@@ -189,8 +213,8 @@ def test_the_error_document_about_an_app_that_does_not_start_knows_it_too(
     httpd.logs.wait_for(f"RuntimeError: never .error id {answer.text[3:]}.")
 
 
-def test_an_error_that_the_app_answers_itself_has_no_id(httpd: CheckedHttpd, app: AppFolder) -> None:
-    assert started(httpd, app, TELLING).get("/500").text == "id="
+def test_an_error_that_the_app_answers_itself_has_no_id(server: CheckedHttpd) -> None:
+    assert ask(server, "telling", "/500").text == "id="
 
 
 def test_the_id_does_not_reach_the_client_as_a_header(httpd: CheckedHttpd, apps: AppFolders) -> None:
@@ -216,11 +240,11 @@ def test_a_body_that_would_take_long_is_not_waited_for_and_closed(
     assert server.get("/200").text == "app's own words"
 
 
-def test_the_connection_goes_on_afterwards(httpd: CheckedHttpd, app: AppFolder) -> None:
-    server = started(httpd, app, documents(404))
+def test_the_connection_goes_on_afterwards(server: CheckedHttpd) -> None:
+    server.logs.allow("AH0")
     with Wire(server.port) as wire:
         for _ in range(3):
-            wire.head("GET /404 HTTP/1.1")
+            wire.head("GET /404 HTTP/1.1", host="documents.example")
             assert wire.answer().text == "httpd's page"
 
 

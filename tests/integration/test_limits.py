@@ -80,20 +80,6 @@ def test_a_worker_above_its_memory_limit_finishes_its_request_and_another_takes_
     assert str(after[0]["pid"]) != before
 
 
-def test_a_worker_above_its_hard_memory_limit_is_killed_at_once(httpd: CheckedHttpd, limited: AppFolder) -> None:
-    httpd.logs.expect("JS3533")
-    httpd.logs.allow("JS2")
-    start(httpd, limited, "PassengerHardMemoryLimit 100")
-    before = httpd.get("/").text
-    request = held(httpd, limited, "/grow?200")
-    assert request.result().status == 502
-    line = httpd.logs.wait_for("JS3533")
-    assert f"worker {before} of" in line
-    assert "more than PassengerHardMemoryLimit 100" in line
-    assert "JS3024" not in httpd.logs.text(), "it is told once"
-    assert httpd.get("/").text != before
-
-
 def test_an_app_without_limits_may_grow(httpd: CheckedHttpd, limited: AppFolder) -> None:
     start(httpd, limited, "")
     before = httpd.get("/").text

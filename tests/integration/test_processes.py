@@ -67,16 +67,6 @@ def test_min_instances_are_started_after_the_first_request(httpd: CheckedHttpd, 
     assert len(wait_for_workers(httpd, 3)) == 3
 
 
-def test_another_worker_is_started_when_all_are_busy(httpd: CheckedHttpd, probe: AppFolder) -> None:
-    httpd.site(document_root=probe.public)
-    httpd.start()
-    held = [hold(httpd, probe, "first"), hold(httpd, probe, "second")]
-    assert httpd.get("/").status == 200
-    for name in ("first", "second"):
-        probe.open_gate(name)
-    assert len({request.result().text for request in held}) == 2
-
-
 def test_an_idle_worker_is_used_again_rather_than_another_started(httpd: CheckedHttpd, probe: AppFolder) -> None:
     httpd.site(document_root=probe.public)
     httpd.start()
@@ -145,18 +135,6 @@ def test_a_request_waits_while_the_pool_is_full_of_busy_workers(
     assert (held.result().status, waiting.result().status) == (200, 200)
 
 
-def test_workers_beyond_the_minimum_end_when_they_are_idle(httpd: CheckedHttpd, probe: AppFolder) -> None:
-    httpd.add("PassengerPoolIdleTime 1")
-    httpd.site(document_root=probe.public)
-    httpd.start()
-    held = [hold(httpd, probe, "first"), hold(httpd, probe, "second")]
-    for name in ("first", "second"):
-        probe.open_gate(name)
-    assert [request.result().status for request in held] == [200, 200]
-    wait_for_workers(httpd, 1)
-    remains_true(lambda: len(workers(httpd)) == 1, "the minimum stays", 0.5)
-
-
 def test_with_a_minimum_of_zero_all_workers_end_and_the_next_request_starts_one(
     httpd: CheckedHttpd, probe: AppFolder
 ) -> None:
@@ -189,21 +167,6 @@ def test_a_new_preloader_comes_when_a_worker_is_needed_after_the_first_has_ended
     held.result()
 
 
-def test_a_request_that_finds_the_queue_full_is_503_at_once(httpd: CheckedHttpd, probe: AppFolder) -> None:
-    httpd.logs.expect("JS2")
-    httpd.site(document_root=probe.public, body="PassengerMaxInstances 1\nPassengerMaxRequestQueueSize 2")
-    httpd.start()
-    held = hold(httpd, probe, "busy")
-    others = [Background(lambda: httpd.get("/")) for _ in range(12)]
-    eventually(lambda: sum(other.done for other in others) >= 9, "most of the others to be refused")
-    refused = [other.result() for other in others if other.done]
-    assert {answer.status for answer in refused} == {503}
-    assert all((answer.header("Retry-After") or "").isdigit() for answer in refused)
-    probe.open_gate("busy")
-    assert held.result().status == 200
-    assert {other.result().status for other in others} == {200, 503}
-
-
 def test_requests_that_wait_for_a_cold_app_are_all_served_by_it(httpd: CheckedHttpd, release: AppFolder) -> None:
     release.write("loading.txt", "gate")
     httpd.site(document_root=release.public)
@@ -212,15 +175,6 @@ def test_requests_that_wait_for_a_cold_app_are_all_served_by_it(httpd: CheckedHt
     remains_true(lambda: not any(request.done for request in waiting), "the app is still loading", 0.3)
     release.open_gate("load")
     assert [request.result().text for request in waiting] == ["first"] * 8
-
-
-def test_a_worker_that_is_killed_is_replaced(httpd: CheckedHttpd, probe: AppFolder) -> None:
-    httpd.logs.allow("JS")
-    httpd.site(document_root=probe.public)
-    httpd.start()
-    first = int(httpd.get("/pid").text)
-    next(process for process in httpd.app_processes() if process.pid == first).kill()
-    assert httpd.get("/pid").text != str(first)
 
 
 def test_a_killed_preloader_costs_no_request(httpd: CheckedHttpd, probe: AppFolder) -> None:

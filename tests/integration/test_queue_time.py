@@ -80,20 +80,6 @@ def hold(server: CheckedHttpd, probe: AppFolder) -> Background[Answer]:
     return held
 
 
-def test_who_has_waited_too_long_gets_a_504_and_the_app_never_runs_it(server: CheckedHttpd, probe: AppFolder) -> None:
-    server.logs.expect(LATE)
-    held = hold(server, probe)
-    begun = time.monotonic()
-    answer = server.get(path("/hold", gate="never", name="late"))
-    waited = time.monotonic() - begun
-    assert (answer.status, answer.header("Retry-After")) == (504, "1")
-    assert 1.0 <= waited < 1.0 + GRACE
-    probe.open_gate("busy")
-    assert held.result().status == 200
-    assert server.get("/pid").status == 200  # behind the late one in the queue: the worker has dealt with that one
-    assert "holding-late" not in probe.event_names()
-
-
 def test_the_log_names_the_app_the_request_and_how_long_it_waited(server: CheckedHttpd, probe: AppFolder) -> None:
     server.logs.expect(LATE)
     held = hold(server, probe)

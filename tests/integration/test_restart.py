@@ -8,7 +8,6 @@ import shutil
 import pytest
 
 from support.applications import AppFolder, AppFolders, age, give
-from support.background import Background
 from support.client import Wire
 from support.serving import CheckedHttpd
 from support.status import DRAIN_SECONDS, group, preloaders, seconds_of_restarts, wait_for_workers
@@ -232,16 +231,6 @@ def test_a_rolling_restart_has_at_most_one_worker_more(httpd: CheckedHttpd, rele
     took = eventually(lambda: seconds_of_restarts(httpd), "the end of the restart")[0]
     assert most <= (4 if took < DRAIN_SECONDS else 6)
     assert httpd.get("/loaded-by").text != preloader
-
-
-def test_a_request_in_flight_is_finished_by_the_old_release(server: CheckedHttpd, release: AppFolder) -> None:
-    held = Background(lambda: server.get("/hold").text)
-    eventually(lambda: any(name.startswith("holding") for name in release.event_names()), "the request to be held")
-    release.write("release.txt", "second")
-    release.touch_restart()
-    wait_for_release(server, "second")
-    release.open_gate("hold")
-    assert held.result() == "first"
 
 
 def test_a_stream_in_flight_is_finished_by_the_old_release(server: CheckedHttpd, release: AppFolder) -> None:

@@ -17,7 +17,6 @@ from support.client import Wire
 from support.paths import path
 from support.python_state import python_is_initialised
 from support.serving import CheckedHttpd
-from support.status import wait_for_workers
 from support.waiting import eventually, remains_true
 
 
@@ -134,17 +133,6 @@ def test_stopping_httpd_ends_everything_also_while_an_app_is_stuck(server: Check
         held.result()
 
 
-def test_a_graceful_stop_lets_a_request_finish(server: CheckedHttpd, probe: AppFolder) -> None:
-    held = Background(lambda: server.get(path("/hold", gate="stop", name="it")))
-    probe.wait_for_event("holding-it")
-    os.kill(server.pid, signal.SIGWINCH)
-    server.logs.wait_for("AH00492|caught SIGWINCH")
-    probe.open_gate("stop")
-    assert held.result().status == 200
-    assert server.process is not None
-    eventually(server.process.all_have_ended, "the end of everything")
-
-
 def test_a_killed_spawner_is_replaced_while_the_apps_serve_on(server: CheckedHttpd) -> None:
     server.logs.allow("JS|AH0")
     old, workers = server.spawner_pid(), server.get("/pid").text
@@ -152,32 +140,6 @@ def test_a_killed_spawner_is_replaced_while_the_apps_serve_on(server: CheckedHtt
     assert server.get("/pid").text == workers
     wait_for_another_spawner(server, old)
     assert server.get("/").status == 200
-
-
-def test_a_request_that_runs_while_the_spawner_is_killed_is_finished(server: CheckedHttpd, probe: AppFolder) -> None:
-    server.logs.allow("JS|AH0")
-    held = Background(lambda: server.get(path("/hold", gate="spawner", name="it")))
-    probe.wait_for_event("holding-it")
-    old = server.spawner_pid()
-    kill(old)
-    wait_for_another_spawner(server, old)
-    probe.open_gate("spawner")
-    assert held.result().status == 200
-
-
-def test_restart_txt_works_after_the_spawner_was_killed(httpd: CheckedHttpd, apps: AppFolders) -> None:
-    httpd.logs.allow("JS|AH0")
-    release = apps.create("release")
-    httpd.site(document_root=release.public)
-    httpd.start()
-    assert httpd.get("/").text == "first"
-    old = httpd.spawner_pid()
-    kill(old)
-    wait_for_another_spawner(httpd, old)
-    release.write("release.txt", "second")
-    release.touch_restart()
-    eventually(lambda: httpd.get("/").text == "second", "the second release")
-    wait_for_workers(httpd, 1)
 
 
 def test_a_cold_app_starts_after_the_spawner_was_killed(server: CheckedHttpd, apps: AppFolders) -> None:
@@ -189,15 +151,6 @@ def test_a_cold_app_starts_after_the_spawner_was_killed(server: CheckedHttpd, ap
     server.checks.remember_descriptors()
     kill(server.spawner_pid())
     assert server.get("/", "other.example").status == 200
-
-
-def test_a_worker_killed_after_the_spawner_was_is_replaced(server: CheckedHttpd) -> None:
-    server.logs.allow("JS|AH0")
-    old, worker = server.spawner_pid(), int(server.get("/pid").text)
-    kill(old)
-    wait_for_another_spawner(server, old)
-    kill(worker)
-    assert server.get("/pid").text != str(worker)
 
 
 def test_the_spawner_killed_three_times_leaves_one_spawner_and_no_process_more(server: CheckedHttpd) -> None:

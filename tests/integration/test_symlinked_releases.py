@@ -42,11 +42,6 @@ def test_switching_the_link_and_touching_through_it_brings_the_new_release(
     wait_for(httpd, 2)
 
 
-def test_switching_the_link_alone_brings_the_new_release(httpd: CheckedHttpd, deployment: Deployment) -> None:
-    deployment.switch(deployment.make(2))
-    wait_for(httpd, 2)
-
-
 def test_touching_in_the_real_folder_restarts_too(httpd: CheckedHttpd, deployment: Deployment) -> None:
     real = deployment.current.resolve()
     (real / "release.txt").write_text("release 7")

@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 
 #include "config/configuration.h"
+#include "config/generated/app_types.h"
 
 static int is_one_of(const char *name, const char *const *names, int ignore_case)
 {
@@ -169,7 +170,7 @@ static void add_headers(request_rec *r, passenger_message *head)
 }
 
 /* Names that a configuration's SetEnv may not give: what the server computes, what names request headers, what belongs
- * to the protocol between us and the worker, and the keys of PEP 3333. */
+ * to the protocol between us and the worker, and the keys that loaders set themselves. */
 static int is_reserved(const char *name)
 {
     static const char *const computed[] = {
@@ -177,8 +178,12 @@ static int is_reserved(const char *name)
         "PATH_INFO",      "QUERY_STRING",   "REMOTE_ADDR",    "REMOTE_HOST",     "REMOTE_PORT",       "REMOTE_USER",
         "REQUEST_METHOD", "REQUEST_SCHEME", "REQUEST_URI",    "SCGI",            "SCRIPT_NAME",       "SERVER_ADDR",
         "SERVER_NAME",    "SERVER_PORT",    "SERVER_PROTOCOL", "SERVER_SOFTWARE", NULL};
-    return strncmp(name, "HTTP_", 5) == 0 || strncmp(name, "JUMPSEAT_", 9) == 0 || strncmp(name, "wsgi.", 5) == 0
-           || is_one_of(name, computed, 0);
+    for (const char *const *key = passenger_request_keys; *key != NULL; key++) {
+        if (strncmp(name, *key, strlen(*key)) == 0) {
+            return 1;
+        }
+    }
+    return strncmp(name, "HTTP_", 5) == 0 || strncmp(name, "JUMPSEAT_", 9) == 0 || is_one_of(name, computed, 0);
 }
 
 /* Reserved, but taken where the server itself has no value: some auth modules leave these here. */

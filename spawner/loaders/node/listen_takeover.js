@@ -110,8 +110,9 @@ class ListenTakeover {
           return true;
         }
         scoreboard.requestStarted(first, second, deadline);
-        if (configuration.own_socket) {
-          second.shouldKeepAlive = false; // the supervisor counts connections
+        const isLast = configuration.stop_at_max_requests && scoreboard.begun === configuration.max_requests;
+        if (configuration.own_socket || isLast) {
+          second.shouldKeepAlive = false; // the supervisor counts connections; httpd must not ask for more
         }
         const { socket } = first;
         connections.set(socket, false);

@@ -21,8 +21,8 @@ Address = Union[Port, PrivateSocket]
 class RelayAcceptor:
     """Owns the relayed connections.
 
-    Invariant: the group's socket is watched exactly if it accepts, has fewer connections than it may have, and no
-    connection to the program is being made or waited for (`_program`, `_pause`).
+    Invariant: the group's socket is watched exactly if it accepts, has had and has fewer connections than it may, and
+    no connection to the program is being made or waited for (`_program`, `_pause`).
     """
 
     def __init__(
@@ -48,10 +48,17 @@ class RelayAcceptor:
         self._pause: Optional[Timer] = None
         self._pauses = 0
         self._accepts = True
+        self._accepted = self._max_requests = 0
+        self._stops_at_max = self._is_worn = False
+        self._on_max_requests: Callable[[], None] = lambda: None
         self._waiting = select.poll()
         self._waiting.register(listener, select.POLLIN)
         self._on_drained: List[Callable[[], None]] = []
         self._watch()
+
+    def limit_requests(self, most: int, stops: bool, reached: Callable[[], None]) -> None:
+        """Call `reached` when so many connections were accepted, and with `stops` accept no more; 0: no limit."""
+        self._max_requests, self._stops_at_max, self._on_max_requests = most, stops, reached
 
     def stop(self, drained: Callable[[], None]) -> None:
         """Accept nothing more, but what has woken this process only; call `drained` when nothing is open any more."""
@@ -71,7 +78,7 @@ class RelayAcceptor:
             connection.close()
 
     def _is_full(self) -> bool:
-        return 0 < self._most <= len(self._connections)
+        return self._is_worn or 0 < self._most <= len(self._connections)
 
     def _watch(self) -> None:
         self._loop.watch_exclusively(self._listener.fileno(), self._on_waiting)
@@ -145,10 +152,17 @@ class RelayAcceptor:
         if self._slot is not None:
             self._slot.request_started()
         self._connections.add(RelayedConnection(self._loop, client, program, self._ended))
+        self._count()
         if self._is_full():
             self._loop.forget(self._listener.fileno())
             return False
         return True
+
+    def _count(self) -> None:
+        self._accepted += 1
+        if self._accepted == self._max_requests:
+            self._is_worn = self._stops_at_max
+            self._on_max_requests()
 
     def _wait(self) -> None:
         """The program takes nothing now: leave the connections in the queue for a while."""

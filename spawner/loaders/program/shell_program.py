@@ -40,6 +40,8 @@ class ShellProgram(SupervisedProgram):
         configuration = os.path.join(load.get("app_root"), load.get("startup_file"))
         self._command = load.get("start_command") or _command_in(configuration)
         self._most = int(load.get("threads") or 0)
+        self._max_requests = int(load.get("max_requests") or 0)
+        self._stops_at_max = load.get("stop_at_max_requests") == "1"
         self._ways = ways_of(self._command)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, load.descriptors[0])
         self._listener.setblocking(False)
@@ -169,6 +171,10 @@ class ShellProgram(SupervisedProgram):
         self._slot.worker_ready()
         loop, warn = self._supervisor.loop, self._supervisor.warn
         self._relay = RelayAcceptor(loop, self._listener, address, self._most, self._slot, warn)
+        self._relay.limit_requests(self._max_requests, self._stops_at_max, self._say_max_requests)
+
+    def _say_max_requests(self) -> None:
+        self._supervisor.send("max_requests_reached", [("requests", str(self._max_requests))])
 
     def _stop_looking(self) -> None:
         if self._timer is not None:

@@ -14,7 +14,6 @@ from spawner.shared import wire
 from tests.conformance.harness.response_reader import read_frame_header, read_head
 from tests.conformance.harness.spawner_side import TIMEOUT
 
-
 _TAIL_FIELD = len("JUMPSEAT_TAIL") + 1 + 6 + 1  # bytes
 
 
@@ -134,7 +133,8 @@ class Exchange:
 
     def again(self, method: str) -> Exchange:
         """Return this exchange, ready for another request: the worker has kept the connection."""
-        assert self.slot is not None and not self._buffer
+        assert self.slot is not None
+        assert not self._buffer
         self.method, self.slot = method, None
         return self
 

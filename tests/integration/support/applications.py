@@ -103,6 +103,10 @@ class AppFolders:
         (root / "events").chmod(0o777)
         return app
 
+    def existing(self, name: str, owner: str = USUAL_OWNER) -> AppFolder:
+        """One that was made before."""
+        return AppFolder(self.folder / name, owner)
+
 
 def give(path: Path, owner: str) -> None:
     """Make `owner` own one path; a normal user leaves it as it is."""

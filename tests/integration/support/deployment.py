@@ -10,14 +10,20 @@ from support.serving import CheckedHttpd
 
 
 class Deployment:
-    """`releases/<number>` and the link `current`."""
+    """`releases/<number>` and the link `current`, below a folder."""
 
-    def __init__(self, httpd: CheckedHttpd, source: str = "release") -> None:
+    def __init__(self, httpd: CheckedHttpd, source: str = "release", folder: str = "") -> None:
         self._source = source
-        self._folders = AppFolders(httpd.folder / "apps" / "releases")
+        place = httpd.folder / "apps" / folder
+        self._folders = AppFolders(place / "releases")
         self._folders.folder.mkdir(parents=True)
-        self.current = httpd.folder / "apps" / "current"
+        self.current = place / "current"
         give(self._folders.folder, "nobody")
+
+    @property
+    def folder(self) -> AppFolder:
+        """The app root as the configuration names it, behind the link."""
+        return AppFolder(self.current, "nobody")
 
     def make(self, number: int) -> AppFolder:
         app = self._folders.create(self._source, str(number))

@@ -46,7 +46,7 @@ CASES = [
     Case(START_LOADER, "the process ended (exit status 1) before it was up", "PassengerLoadShellEnvvars off"),
     Case(IMPORT, "not up within 90 s (PassengerStartTimeout)", "PassengerStartTimeout is 90 seconds"),
     Case(IMPORT, "the process ended (signal 9) before it was up", "out of memory?"),
-    Case(IMPORT, "the process ended (signal 11) before it was up", "extension module has crashed"),
+    Case(IMPORT, "the process ended (signal 11) before it was up", "extension has crashed"),
     Case(IMPORT, "the app exits while it is loaded: SystemExit(0)", "remove sys.exit()"),
     Case(IMPORT, "the process ended (exit status 5) before it was up", "os._exit()"),
     Case(IMPORT, "ConnectionRefusedError: [Errno 111] Connection refused", "Does the service"),
@@ -58,21 +58,52 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.step}: {case.summary}"[:60])
 def test_a_common_cause_has_its_advice(case: Case) -> None:
     failure = StartFailure(case.step, case.summary, "", FACTS)
-    assert case.advice in "\n".join(advice(failure, AppOptions(python=case.python)))
+    assert case.advice in "\n".join(advice(failure, "wsgi", AppOptions(python=case.python)))
+
+
+OTHERS = [
+    ("rack", IMPORT, "LoadError: cannot load such file -- sinatra", "gem with sinatra in the app's Gemfile"),
+    ("rack", IMPORT, "LoadError: cannot load such file -- sinatra", "as the user shop, with /opt/x"),
+    ("rack", IMPORT, "Bundler::GemNotFound: Could not find rack-3.0 in locally installed gems", "run bundle install"),
+    ("rack", FIND, "config.ru has no 'run': missing run or map statement", "run Rails.application"),
+    ("rack", IMPORT, 'KeyError: key not found: "DATABASE_URL"', "SetEnv DATABASE_URL"),
+    ("rack", EXECUTE, "/opt/x could not be executed: No such file", "PassengerDefaultRuby name a Ruby"),
+    ("rack", EXECUTE, "user shop cannot enter the folder /root", "rbenv, rvm and chruby"),
+    ("rack", IMPORT, "the app exits while it is loaded, with status 1", "remove exit"),
+    ("rack", IMPORT, "the process ended (exit status 5) before it was up", "call exit!"),
+    ("rack", AFTER_FORK, "ArgumentError: x", "on_event(:starting_worker_process)"),
+    ("node", IMPORT, "Error: Cannot find module 'express'", "Run npm install"),
+    ("node", IMPORT, "Error: Cannot find module './routes'", "Does the file ./routes exist"),
+    ("node", FIND, "the app has ended without a server that listens", "call listen()"),
+    ("node", EXECUTE, "node could not be executed: No such file", "PassengerNodejs name a Node.js"),
+]
+
+
+@pytest.mark.parametrize(("app_type", "step", "summary", "advised"), OTHERS)
+def test_other_languages_have_advice_of_their_own(app_type: str, step: str, summary: str, advised: str) -> None:
+    facts = (*FACTS[1:-2], ("interpreter", "/opt/x"))
+    assert advised in "\n".join(advice(StartFailure(step, summary, "", facts), app_type, AppOptions()))
+
+
+@pytest.mark.parametrize("app_type", ["rack", "node", "program"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.step}: {case.summary}"[:60])
+def test_no_other_app_is_told_of_python(app_type: str, case: Case) -> None:
+    told = "\n".join(advice(StartFailure(case.step, case.summary, "", FACTS[1:-2]), app_type, AppOptions()))
+    assert not [word for word in ("Python", "WSGI", "pip", "sys.", "venv", "after_fork") if word in told]
 
 
 def test_an_interpreter_in_the_app_root_is_told_from_others() -> None:
     facts = (("interpreter", "/srv/shop/.venv/bin/python"), ("app root", "/srv/shop"))
     failure = StartFailure(IMPORT, "ModuleNotFoundError: No module named 'flask'", "", facts)
-    assert "that of the virtual environment in the app root" in "\n".join(advice(failure, AppOptions()))
+    assert "that of the virtual environment in the app root" in "\n".join(advice(failure, "wsgi", AppOptions()))
 
 
 def test_nothing_is_advised_where_nothing_is_known() -> None:
-    assert advice(StartFailure(IMPORT, "ValueError: odd"), AppOptions()) == []
+    assert advice(StartFailure(IMPORT, "ValueError: odd"), "wsgi", AppOptions()) == []
 
 
 def test_a_login_shell_that_is_not_used_is_not_suspected() -> None:
-    assert advice(StartFailure(START_LOADER, "not heard of", "", FACTS[:3]), AppOptions()) == []
+    assert advice(StartFailure(START_LOADER, "not heard of", "", FACTS[:3]), "wsgi", AppOptions()) == []
 
 
 @pytest.mark.parametrize(
@@ -108,5 +139,5 @@ LIMITS = AppOptions(
 )
 def test_a_limit_that_may_be_the_reason_is_named_and_only_where_it_is_set(summary: str, advised: str) -> None:
     failure = StartFailure(IMPORT, summary, "", FACTS)
-    assert advised in "\n".join(advice(failure, LIMITS))
-    assert advised.split(" is ")[0] not in "\n".join(advice(failure, AppOptions()))
+    assert advised in "\n".join(advice(failure, "wsgi", LIMITS))
+    assert advised.split(" is ")[0] not in "\n".join(advice(failure, "wsgi", AppOptions()))

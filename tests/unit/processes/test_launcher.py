@@ -17,11 +17,10 @@ from spawner.pool.registration import Registration
 from spawner.processes.app_environment import (
     build_command,
     build_environment,
-    choose_interpreter,
     kept_names,
     login_shell,
 )
-from spawner.processes.launcher import LaunchedProcess, Launcher, StartError
+from spawner.processes.launcher import LaunchedProcess, Launcher, StartError, interpreter_of
 from spawner.shared import start_steps
 from spawner.system.linux import Identity
 from spawner.system.process_limits import current_limits
@@ -77,19 +76,32 @@ def test_configured_variables_win_over_everything() -> None:
     assert (found["PATH"], found["WSGI_ENV"], found["RACK_ENV"]) == ("/opt/bin", "mine", "staging")
 
 
+def interpreter(app_root: Path, app_type: str = "wsgi", **configured: str) -> str:
+    entry = Registration("a", str(app_root), app_type, "x", "/", "", "a", "", AppOptions(**configured), 1)
+    return interpreter_of(entry, ServerOptions(default_ruby="/opt/ruby"))
+
+
 @pytest.mark.parametrize("folder", ["venv", ".venv"])
 def test_the_app_s_own_virtual_environment_is_taken_where_no_interpreter_is_named(tmp_path: Path, folder: str) -> None:
-    assert choose_interpreter(None, str(tmp_path)) == "python3"
+    assert interpreter(tmp_path) == "python3"
     (tmp_path / folder / "bin").mkdir(parents=True)
     (tmp_path / folder / "bin" / "python").touch()
-    assert choose_interpreter(None, str(tmp_path)) == str(tmp_path / folder / "bin" / "python")
-    assert choose_interpreter("/usr/bin/python3.9", str(tmp_path)) == "/usr/bin/python3.9"
+    assert interpreter(tmp_path) == str(tmp_path / folder / "bin" / "python")
+    assert interpreter(tmp_path, python="/usr/bin/python3.9") == "/usr/bin/python3.9"
+    assert interpreter(tmp_path, "rack") == "/opt/ruby"
 
 
 def test_an_environment_whose_interpreter_has_gone_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "venv" / "bin").mkdir(parents=True)
     (tmp_path / "venv" / "bin" / "python").symlink_to("/usr/bin/python3.99")
-    assert choose_interpreter(None, str(tmp_path)) == str(tmp_path / "venv" / "bin" / "python")
+    assert interpreter(tmp_path) == str(tmp_path / "venv" / "bin" / "python")
+
+
+def test_each_type_of_app_has_its_own_interpreter(tmp_path: Path) -> None:
+    assert interpreter(tmp_path, "rack", ruby="/usr/bin/ruby3", python="/x") == "/usr/bin/ruby3"
+    assert interpreter(tmp_path, "node") == "node"
+    assert interpreter(tmp_path, "node", nodejs="/usr/bin/node20") == "/usr/bin/node20"
+    assert interpreter(tmp_path, "program", nodejs="/x", ruby="/x", python="/x") == ""
 
 
 @pytest.mark.parametrize(

@@ -20,4 +20,7 @@ static const passenger_app_type passenger_app_types[] = {
     {0},
 };
 
+/* How the names of what loaders tell apps of a request begin; ended by NULL. */
+static const char *const passenger_request_keys[] = {"wsgi.", "rack.", NULL};
+
 #endif

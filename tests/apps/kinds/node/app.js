@@ -9,6 +9,7 @@ if (read("loading.txt") === "raise") {
   throw new Error("the app fails on purpose");
 }
 const RELEASE = read("release.txt", "first");
+const KEPT = [];
 const MOUNT = process.env.PASSENGER_BASE_URI || "";
 
 function whenOpen(gate, then) {
@@ -41,6 +42,7 @@ function textFor(path, query, request, body) {
     case "/release": return RELEASE;
     case "/variable": return process.env[query] || "";
     case "/digest": return crypto.createHash("sha256").update(body).digest("hex");
+    case "/say": console.log(query); return "kind node";
     case "/fail": throw new Error("the app fails on purpose");
     default: return "kind node";
   }
@@ -53,9 +55,13 @@ function answer(request, response, body) {
     sendPieces(path, response);
   } else if (path === "/empty") {
     response.writeHead(204).end();
-  } else if (path === "/hold") {
-    fs.writeFileSync("events/holding", "");
-    whenOpen("hold", () => response.end("kind node"));
+  } else if (path === "/hold" || path === "/grow") {
+    if (path === "/grow") {
+      KEPT.push(Buffer.alloc(Number(query) << 20, "x"));
+    }
+    const name = path === "/grow" ? "" : query;
+    fs.writeFileSync(`events/holding${name}`, "");
+    whenOpen(`hold${name}`, () => response.end("kind node"));
   } else {
     const text = path === "/echo" ? body : Buffer.from(textFor(path, query, request, body));
     const headers = { "Content-Type": "text/plain", "Content-Length": text.length };

@@ -17,6 +17,7 @@ def read(name, default=""):
 if read("loading.txt") == "raise":
     raise RuntimeError("the app fails on purpose")
 RELEASE = read("release.txt", "first")
+KEPT = []
 MOUNT = os.environ.get("PASSENGER_BASE_URI", "")
 
 
@@ -62,9 +63,14 @@ class Handler(BaseHTTPRequestHandler):
             return "%s %s%s?%s" % (self.command, MOUNT, path, query)
         if path == "/fail":
             raise RuntimeError("the app fails on purpose")
-        if path == "/hold":
-            open("events/holding", "w").close()
-            wait_for("hold")
+        if path == "/say":
+            print(query, flush=True)
+        if path == "/grow":
+            KEPT.append(b"x" * (int(query) << 20))
+        if path in ("/hold", "/grow"):
+            name = "" if path == "/grow" else query
+            open("events/holding" + name, "w").close()
+            wait_for("hold" + name)
         texts = {
             "/pid": str(os.getpid()),
             "/user": str(os.getuid()),

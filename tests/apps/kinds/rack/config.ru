@@ -8,6 +8,7 @@ end
 raise "the app fails on purpose" if read("loading.txt") == "raise"
 
 RELEASE = read("release.txt", "first")
+KEPT = []
 
 # Waits until the test lets the app go on.
 module Gate
@@ -40,9 +41,15 @@ def text_for(path, env)
   when "/echo" then env["rack.input"].read
   when "/digest" then Digest::SHA256.hexdigest(env["rack.input"].read)
   when "/fail" then raise "the app fails on purpose"
-  when "/hold"
-    File.write("events/holding", "")
-    Gate.wait_for("hold")
+  when "/key" then env[env["QUERY_STRING"]].to_s
+  when "/say"
+    puts env["QUERY_STRING"]
+    "kind rack"
+  when "/hold", "/grow"
+    KEPT << "x" * (env["QUERY_STRING"].to_i << 20) if path == "/grow"
+    name = path == "/grow" ? "" : env["QUERY_STRING"]
+    File.write("events/holding#{name}", "")
+    Gate.wait_for("hold#{name}")
     "kind rack"
   else "kind rack"
   end

@@ -15,6 +15,7 @@ def read(name, default=""):
 if read("loading.txt") == "raise":
     raise RuntimeError("the app fails on purpose")
 RELEASE = read("release.txt", "first")
+KEPT = []
 
 
 def wait_for(gate):
@@ -47,9 +48,16 @@ def text_for(path, environ):
         return hashlib.sha256(environ["wsgi.input"].read()).hexdigest()
     if path == "/fail":
         raise RuntimeError("the app fails on purpose")
-    if path == "/hold":
-        open("events/holding", "w").close()
-        wait_for("hold")
+    if path == "/key":
+        return str(environ[environ["QUERY_STRING"]])
+    if path == "/say":
+        print(environ["QUERY_STRING"], flush=True)
+    if path == "/grow":
+        KEPT.append(b"x" * (int(environ["QUERY_STRING"]) << 20))
+    if path in ("/hold", "/grow"):
+        name = "" if path == "/grow" else environ["QUERY_STRING"]
+        open("events/holding" + name, "w").close()
+        wait_for("hold" + name)
     return "kind wsgi"
 
 

@@ -82,6 +82,11 @@ def read_twice(input)
   text(first.inspect, lines.size, start.inspect, rest.to_s.size, all.size, input.read(1).inspect, input.read.inspect)
 end
 
+def read_in_parts(input)
+  start = input.read(4)
+  text(start.inspect, input.read.size, input.read(1).inspect)
+end
+
 def read_once(input)
   text(input.respond_to?(:rewind), input.gets.inspect, input.read(3), input.enum_for(:each).to_a.size, input.read(1).inspect)
 end
@@ -94,6 +99,13 @@ def streamed(stream)
   stream.close
   stream.close
   puts "closed: #{stream.closed?}"
+end
+
+def streamed_for(env)
+  lambda do |stream|
+    puts "called for #{env["REQUEST_METHOD"]}"
+    streamed(stream)
+  end
 end
 
 def later(stream)
@@ -190,9 +202,10 @@ run(lambda do |env|
   when "/array", "/lines", "/utf8" then [200, headers[path], ["gr\u00fcn"]]
   when "/names" then text(__FILE__, Dir.pwd, first_line, Object.constants.grep(/Jumpseat/i).size, $PROGRAM_NAME, SETUP)
   when "/twice" then read_twice(env["rack.input"])
+  when "/parts" then read_in_parts(env["rack.input"])
   when "/once" then read_once(env["rack.input"])
   when "/both" then [200, {}, Both.new]
-  when "/call" then [200, {}, method(:streamed)]
+  when "/call" then [200, {}, streamed_for(env)]
   when "/fail" then [200, {}, ->(stream) { stream << "begun"; raise "amid" }]
   when "/later" then [200, {}, method(:later)]
   when "/partial" then [200, { "rack.hijack" => method(:streamed) }, []]
