@@ -24,7 +24,7 @@ function main() {
   process.title = `jumpseat: loading ${configuration.group}`;
   process.argv = [process.argv[0], entryFile];
 
-  const failure = startFailure.watch(channel, entryFile);
+  const failure = startFailure.watch(channel, entryFile, configuration.friendly);
   if (!isReadable(entryFile, failure)) {
     return;
   }
@@ -67,7 +67,7 @@ function isReadable(entryFile, failure) {
     fs.closeSync(fs.openSync(entryFile));
     return true;
   } catch (error) {
-    failure.report('read the entry file', `${entryFile}: ${error.message || FIRST_LINE_OF_ERROR}`, '');
+    failure.report('read the entry file', `${entryFile}: ${error.message || FIRST_LINE_OF_ERROR}`);
     process.exitCode = 1;
     return false;
   }

@@ -10,19 +10,19 @@ import socket
 import sys
 from typing import Any, Callable, Dict, List, Optional
 
-from ...shared import start_steps
 from ..python.core import scoreboard_writer
 from ..python.core.control_line import ControlMessage
+from . import node_failure
 from .addresses import PrivateFolder, PrivateSocket
 from .event_loop import READ
+from .node_failure import text_of
 from .relay_acceptor import RelayAcceptor
 from .socket_diagnostics import backlog_of
 from .start_command import without_ours
-from .supervised_program import Execution, Fields, SupervisedProgram, SupervisorCalls
+from .supervised_program import Execution, SupervisedProgram, SupervisorCalls
 
 CAPABILITIES = "http keep-alive framed-body expect acknowledge cancel"
 _LONGEST_MESSAGE = 1 << 20  # bytes
-_LONGEST_TEXT = 64 * 1024  # characters of a stack: it travels in one control message
 _START = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "node", "start.js")
 
 
@@ -94,6 +94,7 @@ class NodeProgram(SupervisedProgram):
             "route": self._load.get("route"),
             "own_socket": PrivateSocket(self._folder).path if self._folder is not None else "",
             "max_requests": int(self._load.get("max_requests") or 0),
+            "friendly": self._load.get("friendly") == "1",
             "stop_at_max_requests": self._load.get("stop_at_max_requests") == "1",
         }
 
@@ -134,16 +135,16 @@ class NodeProgram(SupervisedProgram):
             return  # an app can write there what it likes
         kind = message.get("type")
         if kind == "ready":
-            self._supervisor.ready(CAPABILITIES, _text(message, "runtime"), self._load.get("route"))
+            self._supervisor.ready(CAPABILITIES, text_of(message, "runtime"), self._load.get("route"))
             if self._folder is not None and self._relay is None:
                 self._accept_for_it(PrivateSocket(self._folder))
         elif kind == "failed":
-            self._supervisor.fail(_failure(message))
+            self._supervisor.fail(node_failure.fields_of(message, self._load.get("app_root")))
             self._send({"type": "told"})
         elif kind == "max_requests_reached":
-            self._supervisor.send("max_requests_reached", [("requests", _text(message, "requests"))])
+            self._supervisor.send("max_requests_reached", [("requests", text_of(message, "requests"))])
         elif kind == "warning":
-            self._supervisor.send("warning", [("text", _text(message, "text"))])
+            self._supervisor.send("warning", [("text", text_of(message, "text"))])
 
 
 def _parse(line: bytes) -> Optional[Dict[str, Any]]:
@@ -152,17 +153,3 @@ def _parse(line: bytes) -> Optional[Dict[str, Any]]:
     except ValueError:
         return None
     return message if isinstance(message, dict) else None
-
-
-def _failure(message: Dict[str, Any]) -> Fields:
-    step = _text(message, "step")
-    fields: List[Any] = [("step", step if step in start_steps.OF_LOADERS else start_steps.IMPORT)]
-    summary = " ".join(_text(message, "summary").splitlines())
-    fields += [(name, _text(message, name)) for name in ("runtime", "executable")]
-    return [*fields, ("summary", summary), ("traceback", _text(message, "traceback")), ("cwd", os.getcwd())]
-
-
-def _text(message: Dict[str, Any], name: str) -> str:
-    """Return a field as text that can be encoded, without NUL."""
-    text = str(message.get(name, "")).replace("\0", "")[-_LONGEST_TEXT:]
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -21,6 +21,8 @@ from .supervised_program import Fields, SupervisedProgram, SupervisorCalls
 
 _NANOSECONDS = 1_000_000_000
 _DRAIN_SECONDS = 5.0  # for what a program has answered before it ended to reach httpd
+_BRIEF = ("step", "summary", "traceback")  # of `failed`, where there is no room for more
+_LONGEST_BRIEF = 16 * 1024  # characters
 _BEFORE_THE_DEADLINE = 1.0  # seconds that a program has to end after SIGTERM, before it is killed
 
 
@@ -84,9 +86,13 @@ class Supervisor(SupervisorCalls):
             self._program.retire(0.0)
 
     def fail(self, fields: Fields) -> None:
-        if not self._ready and not self._failed:
-            self._failed = True
+        if self._ready or self._failed:
+            return
+        self._failed = True
+        try:
             self.send("failed", fields)
+        except (OSError, wire.MessageTooLong):
+            self.send("failed", [(name, value[-_LONGEST_BRIEF:]) for name, value in fields if name in _BRIEF])
 
     def send(self, kind: str, fields: Fields) -> None:
         try:
