@@ -6,6 +6,7 @@ import re
 from typing import Callable, Iterator, Mapping, Optional
 
 from spawner.options import AppOptions
+from spawner.pages import node_advice
 from spawner.shared import start_steps
 from spawner.start_failure import StartFailure
 
@@ -20,10 +21,11 @@ _NO_PROCESS = ("Resource temporarily unavailable", "can't start new thread", "Bl
 _BINARY = ("cannot open shared object file", "undefined symbol", "invalid ELF header", "GLIBC_")
 
 
-def advice(failure: StartFailure, options: AppOptions) -> list[str]:
+def advice(failure: StartFailure, options: AppOptions, app_type: str = "wsgi") -> list[str]:
     """Sentences that say what to check, the likeliest cause first. Empty if no rule knows more than the failure."""
     facts = dict(failure.facts)
-    return [sentence for rule in _RULES for sentence in rule(failure, facts, options)]
+    rules = (*_OF_TYPE.get(app_type, ()), *_RULES)
+    return [sentence for rule in rules for sentence in rule(failure, facts, options)]
 
 
 _Rule = Callable[[StartFailure, Mapping[str, str], AppOptions], Iterator[str]]
@@ -143,10 +145,13 @@ def _time_out(failure: StartFailure, facts: Mapping[str, str], options: AppOptio
         yield "If it needs that long: PassengerStartTimeout is %d seconds now." % options.start_timeout
 
 
-def _ended(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
+def _out_of_memory(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     if "signal 9" in failure.summary:
         yield "Did the kernel kill it because the machine was out of memory? See: journalctl -k --grep 'out of memory'"
-    elif "signal 11" in failure.summary or "signal 6" in failure.summary:
+
+
+def _ended(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
+    if "signal 11" in failure.summary or "signal 6" in failure.summary:
         yield "An extension module has crashed. Was it compiled for this version of Python and of the system?"
     elif "the app exits while it is loaded" in failure.summary:
         yield "An entry file defines the application and does not run a server: remove sys.exit() and app.run()."
@@ -212,22 +217,21 @@ def _after_fork(failure: StartFailure, facts: Mapping[str, str], options: AppOpt
         yield "after_fork() of the entry file runs in each worker before its first request: what does it wait for?"
 
 
-_RULES: tuple[_Rule, ...] = (
-    _missing_module,
-    _missing_name,
-    _syntax,
-    _no_application,
-    _environment,
-    _permission,
-    _interpreter,
-    _login_shell,
-    _time_out,
-    _limits,
-    _ended,
-    _services,
-    _binaries,
-    _after_fork,
-)
+# For apps of every kind.
+_RULES: tuple[_Rule, ...] = (_syntax, _permission, _login_shell, _time_out, _limits, _out_of_memory, _services)
+_OF_TYPE: Mapping[str, tuple[_Rule, ...]] = {
+    "wsgi": (
+        _missing_module,
+        _missing_name,
+        _no_application,
+        _environment,
+        _interpreter,
+        _ended,
+        _binaries,
+        _after_fork,
+    ),
+    "node": node_advice.RULES,
+}
 
 
 def retry_sentence(retry_in: Optional[int]) -> str:

@@ -65,7 +65,7 @@ def _friendly_page(registration: Registration, failure: StartFailure, retry_afte
         element("p", element("strong", masking.text(failure.summary))),
         element("p", "It failed at the step: ", element("strong", failure.step), ". ", retry_sentence(retry_after)),
         element("p", "Error id, also in the log: ", element("code", failure.error_id)),
-        _advice(advice(failure, registration.options)),
+        _advice(advice(failure, registration.options, registration.app_type)),
         _traceback(failure),
         section("Output of the process", element("pre", details.output)) if details.output else Markup(""),
         section("Process", table(facts)),
@@ -89,7 +89,7 @@ def _traceback(failure: StartFailure) -> Markup:
     plain = element("pre", details.traceback)
     if not details.raised:
         return section("Traceback", plain)
-    return section("Traceback", error_page.exceptions(details.raised), folded("As Python prints it", plain))
+    return section("Traceback", error_page.exceptions(details.raised), folded("As text", plain))
 
 
 def _options(registration: Registration) -> list[Row]:

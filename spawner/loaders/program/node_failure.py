@@ -1,7 +1,7 @@
 """What is told the spawner of a Node.js app that does not start: the fields of `failed` (docs/protocol.md, section 5).
 
-The loader in Node.js (loaders/node/error_report.js) says what was thrown, with the stacks as text. Here, by a process of
-the same user, the lines of source are read and the secrets hidden, as for Python apps.
+The loader in Node.js (loaders/node/error_report.js) says what was thrown, with the stacks as text. Here, by a process
+of the same user, the lines of source are read and the secrets hidden, as for Python apps.
 """
 
 import os
@@ -120,6 +120,8 @@ def _means(specifier: str, missing: "re.Match[str]") -> bool:
 
 
 def _lines(path: str) -> List[str]:
+    if not os.path.isfile(path):
+        return []
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read(_LONGEST_FILE).split("\n")
@@ -129,6 +131,8 @@ def _lines(path: str) -> List[str]:
 
 def _frame(file: str, line: int, function: str, files: AppFiles) -> Frame:
     try:
+        if not os.path.isfile(file):
+            return Frame(file, line, function, files.holds(file), line, ())
         return exception_serializer.place(file, line, function, files)
     except (OSError, SyntaxError, ValueError):  # Python's reader of lines, where it takes the source for Python
         return Frame(file, line, function, files.holds(file), line, ())

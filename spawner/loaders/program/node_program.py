@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import sys
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
 from ..python.core import scoreboard_writer
 from ..python.core.control_line import ControlMessage

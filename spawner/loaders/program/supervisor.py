@@ -188,4 +188,3 @@ class Supervisor(SupervisorCalls):
             self.terminate()
         if deadline:
             self.loop.call_later(max(0.0, deadline - time.monotonic() - _BEFORE_THE_DEADLINE), self.terminate)
-
