@@ -105,7 +105,7 @@ class StartFailure {
     } else {
       this.report('import the app', `the app has ended its process with status ${status} before it listened`, endOf(status));
     }
-    process.exitCode = status || 1;
+    process.exitCode = 1;
   }
 }
 

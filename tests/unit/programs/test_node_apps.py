@@ -257,11 +257,17 @@ def test_only_a_friendly_page_is_told_what_the_source_and_the_environment_are(ap
 
 
 def test_a_failure_that_is_too_long_to_tell_is_told_in_short(apps: Apps) -> None:
-    source = (
-        "const error = new Error('odd'); error.stack += 'x'.repeat(30000).concat('\\u0001'.repeat(60000)); throw error;"
-    )
+    source = """
+        for (let number = 0; number < 30; number += 1) {
+            process.env[`LONG_${number}`] = '\u4e00'.repeat(500);
+        }
+        const error = new Error('odd', { cause: new Error('first') });
+        error.stack = error.cause.stack = '\u4e00'.repeat(40000);
+        throw error;
+    """
     failure = apps.begin(source).load_failure("app.js", friendly="1")
-    assert failure["summary"] == "Error: odd"
+    assert (failure["step"], failure["summary"]) == (start_steps.IMPORT, "Error: odd")
+    assert sorted(failure) == ["step", "summary", "traceback", "type"]
 
 
 def test_an_interpreter_that_is_not_there_is_named(apps: Apps) -> None:
