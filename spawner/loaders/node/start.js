@@ -8,6 +8,7 @@ const fs = require('fs');
 const Module = require('module');
 const path = require('path');
 
+const backtrace = require('./backtrace');
 const { Channel } = require('./channel');
 const { ListenTakeover } = require('./listen_takeover');
 const { Scoreboard } = require('./scoreboard');
@@ -28,6 +29,7 @@ function main() {
   if (!isReadable(entryFile, failure)) {
     return;
   }
+  backtrace.install(channel);
   const scoreboard = new Scoreboard(configuration);
   const api = passengerApi.install();
   new ListenTakeover(configuration, api, scoreboard, (server, own) => {

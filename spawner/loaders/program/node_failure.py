@@ -83,14 +83,19 @@ def _exception(told: Dict[str, Any], files: AppFiles) -> SerializedException:
 
 def places(title: str, stack: str) -> List[Tuple[str, int, str]]:
     """Return file, line and function of each call in a stack of Node.js, the outermost first."""
-    lines = stack.split("\n")
-    found = [_place(call) for call in map(_CALL.match, reversed(lines)) if call and "<anonymous>" not in call["file"]]
-    head = _HEAD.match(lines[0])
+    found = calls_in(stack)
+    head = _HEAD.match(stack.split("\n", 1)[0])
     if head is not None:
         found.append((_path(head["file"]), int(head["line"]), ""))
     if not found:
         found += _importers(title)
     return found
+
+
+def calls_in(stack: str) -> List[Tuple[str, int, str]]:
+    """Return the same of the lines that are calls in files."""
+    calls = map(_CALL.match, reversed(stack.split("\n")))
+    return [_place(call) for call in calls if call and "<anonymous>" not in call["file"]]
 
 
 def _place(call: "re.Match[str]") -> Tuple[str, int, str]:

@@ -15,6 +15,7 @@ from ..python.core.control_line import ControlMessage
 from . import node_failure
 from .addresses import PrivateFolder, PrivateSocket
 from .event_loop import READ
+from .node_backtrace import NodeBacktraces
 from .node_failure import text_of
 from .relay_acceptor import RelayAcceptor
 from .socket_diagnostics import backlog_of
@@ -23,6 +24,7 @@ from .supervised_program import Execution, SupervisedProgram, SupervisorCalls
 
 CAPABILITIES = "http keep-alive framed-body expect acknowledge cancel"
 _LONGEST_MESSAGE = 1 << 20  # bytes
+_NO_PUBLISHING = "--inspect-publish-uid=stderr"  # node_backtrace.py: nobody can ask the inspector for its name
 _START = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "node", "start.js")
 
 
@@ -38,6 +40,7 @@ class NodeProgram(SupervisedProgram):
         self._interpreter = load.get("interpreter")
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, load.descriptors[0])
         self._scoreboard = os.dup(load.descriptors[1])
+        self._backtraces: Optional[NodeBacktraces] = None
         self._channel, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._received = b""
         self._supervisor: SupervisorCalls
@@ -51,11 +54,18 @@ class NodeProgram(SupervisedProgram):
     def prepare(self) -> Execution:
         self._send(self._configuration())  # into the channel's buffer: the loader reads it when it starts
         descriptors = [self._load.descriptors[0], self._theirs.fileno(), self._scoreboard, *self._load.descriptors[3:]]
-        arguments = [self._interpreter, _START, *sys.argv[2:]]  # with the title: there is room for others then
+        arguments = [
+            self._interpreter,
+            _NO_PUBLISHING,
+            _START,
+            *sys.argv[2:],
+        ]  # with the title: there is room for others then
         return Execution(arguments, without_ours(os.environ), descriptors, self._close_given)
 
     def begin(self, supervisor: SupervisorCalls, slot: object, session: int) -> None:
         self._supervisor = supervisor
+        write = supervisor.write_output
+        self._backtraces = NodeBacktraces(supervisor.loop, session, supervisor.send_signal, write)
         self._channel.setblocking(False)
         supervisor.loop.watch(self._channel.fileno(), READ, self._on_readable)
 
@@ -69,6 +79,10 @@ class NodeProgram(SupervisedProgram):
     def cancel(self, cell: str, since: str) -> None:
         if cell.isdigit() and since.isdigit():
             self._send({"type": "cancel", "cell": int(cell), "since": since})
+
+    def show_backtraces(self, pid: int) -> None:
+        if self._backtraces is not None:
+            self._backtraces.ask()
 
     def ended(self, done: Callable[[], None]) -> None:
         self._on_readable(READ)  # what it has said last
@@ -141,6 +155,10 @@ class NodeProgram(SupervisedProgram):
         elif kind == "failed":
             self._supervisor.fail(node_failure.fields_of(message, self._load.get("app_root")))
             self._send({"type": "told"})
+        elif kind == "backtrace" and self._backtraces is not None:
+            self._backtraces.answered(message)
+        elif kind == "shows_backtraces" and self._backtraces is not None:
+            self._backtraces.possible = message.get("possible") is True
         elif kind == "max_requests_reached":
             self._supervisor.send("max_requests_reached", [("requests", text_of(message, "requests"))])
         elif kind == "warning":

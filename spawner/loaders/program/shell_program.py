@@ -10,7 +10,7 @@ import socket
 from typing import Any, Callable, List, Optional, Tuple
 
 from ..python.core.control_line import ControlMessage
-from . import accept_evidence
+from . import accept_evidence, process_view
 from .addresses import NotificationSocket, NotListening, Port, PrivateFolder, PrivateSocket, QueueFull, is_connected
 from .event_loop import READ, Timer
 from .relay_acceptor import Address, RelayAcceptor
@@ -85,6 +85,10 @@ class ShellProgram(SupervisedProgram):
         else:
             self._slot.worker_ready()  # from now on it has as much time as one that is idle
             self._supervisor.terminate()
+
+    def show_backtraces(self, pid: int) -> None:
+        lines = ["Stack (most recent call first):", "  (the calls of a program are not known; its threads:)", ""]
+        self._supervisor.write_output("\n".join(lines + process_view.threads(pid)))
 
     def ended(self, done: Callable[[], None]) -> None:
         self._stop_looking()

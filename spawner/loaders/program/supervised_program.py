@@ -43,6 +43,14 @@ class SupervisorCalls:
         """Send the program SIGTERM."""
         raise NotImplementedError
 
+    def send_signal(self, number: int) -> None:
+        """Send the program a signal."""
+        raise NotImplementedError
+
+    def write_output(self, text: str) -> None:
+        """Write whole lines to the app's output, as if the program had written them."""
+        raise NotImplementedError
+
     def warn(self, text: str) -> None:
         """Write a line to the app's log."""
         raise NotImplementedError
@@ -68,6 +76,10 @@ class SupervisedProgram:
 
     def cancel(self, cell: str, since: str) -> None:
         """End the request that has been in this cell of the scoreboard since then, if the program can."""
+
+    def show_backtraces(self, pid: int) -> None:
+        """Have the stacks of the process written to the app's output, in the form that the spawner takes out of it."""
+        raise NotImplementedError
 
     def ended(self, done: Callable[[], None]) -> None:
         """The program has ended; call `done` when nothing is left to do for it."""

@@ -110,6 +110,13 @@ class Supervisor(SupervisorCalls):
         else:
             program_pidfd.send_signal(self._pidfd, signal.SIGTERM)
 
+    def send_signal(self, number: int) -> None:
+        if not self._program_ended:
+            program_pidfd.send_signal(self._pidfd, number)
+
+    def write_output(self, text: str) -> None:
+        error_log.log(text)
+
     def warn(self, text: str) -> None:
         error_log.log("jumpseat: " + text)
 
@@ -157,6 +164,8 @@ class Supervisor(SupervisorCalls):
             message.close()  # a spawner was killed when it had sent one: the next one has sent it again
         elif message.kind == "cancel":
             self._program.cancel(message.get("cell"), message.get("since"))
+        elif message.kind == "backtraces":
+            self._program.show_backtraces(self._pid)
         elif message.kind != "work_granted":
             message.close()
             self._break_off("the message {!r}".format(message.kind))
