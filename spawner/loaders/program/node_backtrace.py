@@ -25,19 +25,19 @@ class NodeBacktraces:
     `possible`: whether the process has a listener of ours, and the app none of its own, for SIGUSR1.
     """
 
-    def __init__(self, loop: EventLoop, pid: int, send_signal: Callable[[int], None], write: Callable[[str], None]):
-        """`write`: writes lines to the app's output."""
+    def __init__(self, loop: EventLoop, pid: int, send_signal: Callable[[int], None]) -> None:
         self.possible = False
         self._loop = loop
         self._pid = pid
         self._send_signal = send_signal
-        self._write = write
+        self._write: Callable[[str], None]
         self._timer: Optional[Timer] = None
 
-    def ask(self) -> None:
-        """Have the calls written, or why there are none."""
+    def ask(self, write: Callable[[str], None]) -> None:
+        """Have the calls written, or why there are none. `write`: writes whole lines to the app's output."""
         if self._timer is not None:
             return
+        self._write = write
         if not self.possible or not self._is_caught():
             self._show([_NOT_POSSIBLE, *process_view.main_thread(self._pid)])
             return

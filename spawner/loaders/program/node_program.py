@@ -64,8 +64,7 @@ class NodeProgram(SupervisedProgram):
 
     def begin(self, supervisor: SupervisorCalls, slot: object, session: int) -> None:
         self._supervisor = supervisor
-        write = supervisor.write_output
-        self._backtraces = NodeBacktraces(supervisor.loop, session, supervisor.send_signal, write)
+        self._backtraces = NodeBacktraces(supervisor.loop, session, supervisor.send_signal)
         self._channel.setblocking(False)
         supervisor.loop.watch(self._channel.fileno(), READ, self._on_readable)
 
@@ -80,9 +79,9 @@ class NodeProgram(SupervisedProgram):
         if cell.isdigit() and since.isdigit():
             self._send({"type": "cancel", "cell": int(cell), "since": since})
 
-    def show_backtraces(self, pid: int) -> None:
+    def show_backtraces(self, pid: int, write: Callable[[str], None]) -> None:
         if self._backtraces is not None:
-            self._backtraces.ask()
+            self._backtraces.ask(write)
 
     def ended(self, done: Callable[[], None]) -> None:
         self._on_readable(READ)  # what it has said last

@@ -86,9 +86,9 @@ class ShellProgram(SupervisedProgram):
             self._slot.worker_ready()  # from now on it has as much time as one that is idle
             self._supervisor.terminate()
 
-    def show_backtraces(self, pid: int) -> None:
+    def show_backtraces(self, pid: int, write: Callable[[str], None]) -> None:
         lines = ["Stack (most recent call first):", "  (the calls of a program are not known; its threads:)", ""]
-        self._supervisor.write_output("\n".join(lines + process_view.threads(pid)))
+        write("\n".join(lines + process_view.threads(pid)))
 
     def ended(self, done: Callable[[], None]) -> None:
         self._stop_looking()

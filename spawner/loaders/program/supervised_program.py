@@ -47,10 +47,6 @@ class SupervisorCalls:
         """Send the program a signal."""
         raise NotImplementedError
 
-    def write_output(self, text: str) -> None:
-        """Write whole lines to the app's output, as if the program had written them."""
-        raise NotImplementedError
-
     def warn(self, text: str) -> None:
         """Write a line to the app's log."""
         raise NotImplementedError
@@ -77,8 +73,11 @@ class SupervisedProgram:
     def cancel(self, cell: str, since: str) -> None:
         """End the request that has been in this cell of the scoreboard since then, if the program can."""
 
-    def show_backtraces(self, pid: int) -> None:
-        """Have the stacks of the process written to the app's output, in the form that the spawner takes out of it."""
+    def show_backtraces(self, pid: int, write: Callable[[str], None]) -> None:
+        """Write the stacks of the process to the app's output, in the form that the spawner takes out of it.
+
+        May be called before `begin`. `write`: writes whole lines.
+        """
         raise NotImplementedError
 
     def ended(self, done: Callable[[], None]) -> None:

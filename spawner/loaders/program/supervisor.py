@@ -114,9 +114,6 @@ class Supervisor(SupervisorCalls):
         if not self._program_ended:
             program_pidfd.send_signal(self._pidfd, number)
 
-    def write_output(self, text: str) -> None:
-        error_log.log(text)
-
     def warn(self, text: str) -> None:
         error_log.log("jumpseat: " + text)
 
@@ -165,7 +162,7 @@ class Supervisor(SupervisorCalls):
         elif message.kind == "cancel":
             self._program.cancel(message.get("cell"), message.get("since"))
         elif message.kind == "backtraces":
-            self._program.show_backtraces(self._pid)
+            self._program.show_backtraces(self._pid, error_log.log)
         elif message.kind != "work_granted":
             message.close()
             self._break_off("the message {!r}".format(message.kind))
