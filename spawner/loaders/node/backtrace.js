@@ -15,10 +15,16 @@ const MOST_CALLS = 100;
 function install(channel) {
   process.debugPort = 0;
   process.execArgv = process.execArgv.filter((argument) => !argument.startsWith(FLAG));
+  let answers = false;
   process.on('internalMessage', (message) => {
-    if (message && message.cmd === STARTED) {
-      process._debugEnd();
+    if (!message || message.cmd !== STARTED) {
+      return;
+    }
+    process._debugEnd();
+    if (!answers) { // one signal starts it up to three times: the next ones come on top of this listener, or after it
+      answers = true;
       channel.send({ type: 'backtrace', stack: stack(), resources: process.getActiveResourcesInfo() });
+      answers = false;
     }
   });
   process.on('newListener', (name) => {
