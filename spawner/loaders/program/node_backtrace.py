@@ -17,6 +17,7 @@ _MOST_RESOURCES = 10
 _NO_ANSWER = "  (it runs no JavaScript, or long calls of Node.js itself: what the app has called is not known)"
 _NOT_POSSIBLE = "  (its calls are not known: it has not come so far yet, or the app listens for SIGUSR1)"
 _NAME = "event loop"
+_BELOW = ("at process.emit ", "at process.callbackTrampoline ")  # our listener; the latter with async_hooks
 
 
 class NodeBacktraces:
@@ -82,7 +83,7 @@ def _lines(message: Dict[str, Any]) -> List[str]:
 def _is_idle(stack: str) -> bool:
     """Whether there is nothing below our listener."""
     lines = [line for line in stack.split("\n")[1:] if not any(is_ours(call[0]) for call in calls_in(line))]
-    return all(line.strip().startswith("at process.emit ") for line in lines)
+    return all(line.strip().startswith(_BELOW) for line in lines)
 
 
 def _open(resources: Any) -> str:

@@ -123,8 +123,9 @@ def test_a_call_that_holds_the_event_loop_up_is_shown_and_goes_on(node: Shown, s
     assert request.answer().text == "ok"
 
 
-def test_nobody_can_connect_to_the_inspector_afterwards(node: Shown) -> None:
-    begin(node)
+@pytest.mark.parametrize("at_start", ["", "require('async_hooks').createHook({ init() {} }).enable();"])
+def test_an_idle_one_says_so_and_nobody_can_connect_to_the_inspector_afterwards(node: Shown, at_start: str) -> None:
+    begin(node, at_start)
     assert "(waits for events; open: " in node.ask(r"waits for events")
     with open(f"/proc/{node.process.pid}/net/tcp") as table:
         listening = {line.split()[9] for line in table if line.split()[3] == "0A"}
