@@ -46,10 +46,10 @@ export PYTHON SANITIZE EVERY_INTERPRETER
 # /tmp may be small: what pip and the compiler write meanwhile goes into the environment.
 $(ENVIRONMENT) $(MODULE) $(SANITIZED_MODULE) $(TEST_TOOLS) $(BENCH_TOOLS): export TMPDIR = $(CURDIR)/$(SCRATCH)
 # What tests and tools print and read does not follow the user's language.
-test lint types unit fuzz-test fuzz integration faults soak provision-test: export LC_ALL := C.UTF-8
+test lint types unit fuzz-test fuzz integration languages-test faults soak provision-test: export LC_ALL := C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bytecode demo test lint types unit fuzz-test fuzz integration faults soak provision-test bench bench-memory install uninstall generate clean
+.PHONY: help setup bytecode demo test lint types unit fuzz-test fuzz integration languages-test faults soak provision-test bench bench-memory install uninstall generate clean
 
 help: ## list the commands
 	@echo "Jumpseat: Python apps in Apache httpd. Commands:"
@@ -127,6 +127,10 @@ fuzz: $(TEST_TOOLS) ## the same for longer: HOURS=0.5 in all; ends with a findin
 
 integration: $(TEST_TOOLS) $(TESTED_MODULE) $(APP_RUNTIMES) bytecode ## run the tests that start an httpd
 	$(BIN)/python -m pytest -n $(INTEGRATION_JOBS) tests/integration
+
+languages-test: $(TEST_TOOLS) $(TESTED_MODULE) bytecode ## programs in Go, Java and Rust; not part of make test: their compilers are 1.1 GB of packages
+	@scripts/packages languages
+	$(BIN)/python -m pytest tests/languages
 
 faults: $(TEST_TOOLS) $(TESTED_MODULE) bytecode ## break things while requests come in; says how many were sent, failed and late
 	$(BIN)/python -m pytest -n $(JOBS) tests/faults

@@ -161,26 +161,59 @@ def _ruby_forked(failure: StartFailure, facts: Mapping[str, str], options: AppOp
 # Node.js
 
 _NO_PACKAGE = re.compile(r"Cannot find (?:module|package) '([^']+)'")
+_OTHER_VERSION = ("NODE_MODULE_VERSION", "ERR_DLOPEN_FAILED", "invalid ELF header", "cannot open shared object file")
 
 
 def _missing_package(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     found = _NO_PACKAGE.search(failure.summary)
     if found is None:
         return
-    if found.group(1).startswith((".", "/", "file:")):
-        yield "Does the file %s exist, with exactly this name? ES modules name files with endings." % found.group(1)
-    else:
-        yield "Is %s in the app's package.json, and installed in its node_modules? Run npm install." % found.group(1)
+    name = found.group(1)
+    if name.startswith((".", "/")):
+        yield "Is there a file %s? Upper and lower case count, and `import` needs the ending of the name." % name
+        return
+    package = "/".join(name.split("/")[: 2 if name.startswith("@") else 1])
+    root = facts.get("app root", "the app root")
+    yield "Is %s installed? It would be by npm install %s in %s; after a deployment, by npm ci." % (
+        package,
+        package,
+        root,
+    )
+    yield "Does node_modules lie in %s or in a folder above it, and may the app's user read it?" % root
+
+
+def _kind_of_node_module(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
+    if "Cannot use import statement outside a module" in failure.summary:
+        yield 'This is an ES module: name the file *.mjs, or write "type": "module" into package.json.'
+    elif "is not defined in ES module scope" in failure.summary:
+        yield 'This is no ES module: name the file *.cjs, or take "type": "module" out of package.json.'
 
 
 def _no_server(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
-    if failure.step == start_steps.FIND:
-        yield "The app has to call listen() of an HTTP server, on whatever port, while it is loaded or soon after."
+    if failure.step == start_steps.FIND or "PassengerStartTimeout" in failure.summary:
+        yield (
+            "The entry file has to call listen() of an http.Server, or app.listen() of a framework. Is it the file "
+            "that you would start by node? If not, name that one with PassengerStartupFile."
+        )
+    elif "it listened" in failure.summary:
+        yield "The app ends its own process. Where process.exit() was called from, the traceback says."
 
 
 def _no_node(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
     if failure.step == start_steps.EXECUTE:
-        yield "Does PassengerNodejs name a Node.js that exists? It is %s." % facts.get("interpreter", options.nodejs)
+        yield "Is Node.js installed, and does PassengerNodejs name it? It is %s." % (options.nodejs or "not set")
+        yield (
+            "Tools like nvm keep Node.js below a home, which other users cannot enter. May the user %s execute it?"
+            % facts.get("user", "of the app")
+        )
+
+
+def _node_binaries(failure: StartFailure, facts: Mapping[str, str], options: AppOptions) -> Iterator[str]:
+    if any(text in failure.summary for text in _OTHER_VERSION):
+        yield (
+            "A package was compiled for another system, or another version than %s: npm rebuild, with this Node.js."
+            % (facts.get("runtime", "this Node.js"))
+        )
 
 
 #: By the wire name of the directive that names the interpreter (spawner/app_types.py).
@@ -195,5 +228,5 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         _python_forked,
     ),
     "ruby": (_missing_gem, _no_rack_app, _no_ruby, _ruby_ended, _ruby_forked),
-    "nodejs": (_missing_package, _no_server, _no_node),
+    "nodejs": (_missing_package, _kind_of_node_module, _no_server, _no_node, _node_binaries),
 }

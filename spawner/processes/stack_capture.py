@@ -1,6 +1,7 @@
 """The stacks of an app's processes: faulthandler writes them to the process's output when it gets a signal.
 
 The handler is in C, so it works for a process that is stuck in Python or in C code (docs/protocol.md, section 5).
+The supervisor of a program is asked on its control line, and writes what it finds out in the same form.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import signal
 from typing import Callable, Optional
 
+from spawner.app_types import app_type_of
 from spawner.processes.app_process import AppProcess, AppRegistry
 from spawner.processes.app_stacks import app_stacks
 from spawner.system import linux
@@ -23,8 +25,10 @@ _MOST_KEPT = 1_048_576  # bytes
 _THREAD = re.compile(rb"(?:(?:Current thread|Thread) 0x[0-9a-f]+ .*|Stack )\(most recent call first\):\s*\Z")
 _FRAME = re.compile(
     rb'  File (?:".*"|\?\?\?), line (?:\d+|\?\?\?) in .+\Z|  File \?\?\?.*\Z'
-    rb"|  <[^>]*>\Z|  Garbage-collecting\Z|\s*\.\.\.\Z"
+    rb"|  <[^>]*>\Z|  \(.*\)\Z|  Garbage-collecting\Z|\s*\.\.\.\Z"
 )
+# What Node.js writes meanwhile (docs/decisions/012-stacks-by-a-signal.md).
+_DROPPED = re.compile(rb"Debugger (listening on ws://|attached)|For help, see: https://nodejs\.org/")
 NO_ANSWER = "(the process did not show its stacks)"
 NOT_POSSIBLE = "(this process cannot show its stacks: it has not come so far yet, or the app has taken the signal)"
 
@@ -47,7 +51,7 @@ class StackLines:
 
         :returns: the other lines.
         """
-        return [line for line in lines if not self._keep(line)]
+        return [line for line in lines if not self._keep(line) and _DROPPED.match(line) is None]
 
     def text(self) -> str:
         """The kept lines, without empty ones at the end."""
@@ -110,14 +114,23 @@ class StackCapture:
         if running is not None:
             running.logged = running.logged or logged
             return running.future
-        if not process.pid or not linux.has_signal_handler(process.pid, BACKTRACE_SIGNAL):
+        supervised = self._is_supervised(process)
+        possible = process.hello_received if supervised else linux.has_signal_handler(process.pid, BACKTRACE_SIGNAL)
+        if not process.pid or not possible:
             future: "asyncio.Future[str]" = self._loop.create_future()
             future.set_result(NOT_POSSIBLE)
             return future
         capture = self._running[process.process_id] = _Capture(self._loop, process, self._instance, logged)
         capture.future.add_done_callback(lambda _: self._running.pop(process.process_id))
-        process.signal(BACKTRACE_SIGNAL)
+        if supervised:
+            process.line.send([("type", "backtraces")])
+        else:
+            process.signal(BACKTRACE_SIGNAL)
         return capture.future
+
+    def _is_supervised(self, process: AppProcess) -> bool:
+        group = self._registry.groups.entry(process.key)
+        return group is not None and app_type_of(group.registration.app_type).supervised
 
     @staticmethod
     def _log_if_none(process: AppProcess, text: str) -> None:
@@ -145,7 +158,7 @@ class _Capture:
 
     def _filter(self, lines: list[bytes]) -> list[bytes]:
         others = self._lines.filter(lines)
-        if len(others) < len(lines) and self._timer is not None:
+        if self._lines.started and len(others) < len(lines) and self._timer is not None:
             self._timer.cancel()
             self._timer = self._loop.call_at(min(self._loop.time() + _QUIET, self._deadline), self._finish)
         return others

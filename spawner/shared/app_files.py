@@ -3,7 +3,7 @@
 import os
 import sys
 
-_OF_LIBRARIES = ("site-packages", "dist-packages")
+_OF_LIBRARIES = ("site-packages", "dist-packages", "node_modules")
 _OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
 

@@ -6,7 +6,7 @@ else may be allowed to read them. It travels to the spawner as JSON (`exceptions
 
 import linecache
 import traceback
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from . import masking
 from .app_files import AppFiles, is_ours
@@ -78,12 +78,17 @@ def _chain(error: BaseException) -> Iterator[Tuple[BaseException, str]]:
 
 
 def _serialize_one(error: BaseException, link: str, files: AppFiles) -> SerializedException:
-    frames = [frame for frame in _places(error, files) if not is_ours(frame.file)]
+    return serialized(_title(error), link, _places(error, files))
+
+
+def serialized(title: str, link: str, places: Iterable[Frame]) -> SerializedException:
+    """Return an exception of any language; `places`: the outermost first."""
+    frames = [frame for frame in places if not is_ours(frame.file)]
     left_out = max(0, len(frames) - _MOST_FRAMES)
     if left_out:
         half = _MOST_FRAMES // 2
         frames[half : len(frames) - half] = []
-    return SerializedException(masking.text(_title(error))[:_LONGEST_TITLE], link, tuple(frames), left_out)
+    return SerializedException(masking.text(title)[:_LONGEST_TITLE], link, tuple(frames), left_out)
 
 
 def _title(error: BaseException) -> str:
@@ -95,12 +100,13 @@ def _places(error: BaseException, files: AppFiles) -> Iterator[Frame]:
         code = frame.f_code
         name = getattr(code, "co_qualname", code.co_name)
         if not code.co_filename.startswith("<frozen importlib"):
-            yield _place(code.co_filename, line, name, files)
+            yield place(code.co_filename, line, name, files)
     if isinstance(error, SyntaxError) and error.filename:
-        yield _place(error.filename, error.lineno or 0, "", files)
+        yield place(error.filename, error.lineno or 0, "", files)
 
 
-def _place(file: str, line: int, function: str, files: AppFiles) -> Frame:
+def place(file: str, line: int, function: str, files: AppFiles) -> Frame:
+    """Return a place with its lines of source; `line`: 0: not known."""
     of_app = files.holds(file)
     reach = _CONTEXT if of_app else 0
     first = max(1, line - reach)

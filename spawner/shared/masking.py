@@ -14,7 +14,7 @@ _URL_PASSWORD = re.compile(r"((?<![A-Za-z0-9+.-])[A-Za-z0-9+.-]+://[^/?#\s:@'\"]
 _ASSIGNED = re.compile(r"(?i)((?:password|passwd|pwd|secret|token|api_?key|access_?key)=)[^&;\s'\"]+")
 _LITERAL = re.compile(
     r"(?i)(" + _SECRET + r"\w{0,64}['\"]?\]?\s{0,64}(?:[:=,]|:\s{0,64}\w{1,64}\s{0,64}=)\s{0,64}[bru]{0,3})"
-    r"(['\"])(?:(?!\2).)+\2"
+    r"(['\"`])(?:(?!\2).)+\2"
 )
 _PEM = "-----BEGIN"
 

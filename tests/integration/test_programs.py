@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from typing import Iterator
 
 import psutil
@@ -10,7 +12,7 @@ import pytest
 
 from support.applications import AppFolders
 from support.serving import CheckedHttpd
-from support.status import workers
+from support.status import run_command, workers
 from support.waiting import eventually
 
 NODE = """
@@ -148,3 +150,11 @@ def test_a_node_app_has_sticky_sessions(server: CheckedHttpd) -> None:
     again = server.get("/", "node.example", cookie=cookie.partition(";")[0])
     assert again.text == first.text
     assert again.header("Set-Cookie") is None
+
+
+def test_a_node_app_shows_what_its_event_loop_does(server: CheckedHttpd) -> None:
+    pid = server.get("/", "node.example").text.split()[0]
+    answer = run_command(server, "backtraces", "--json", pid)
+    (shown,) = json.loads(answer.stdout)["processes"]
+    assert re.search(r"\[event loop\] \(most recent call first\):\n  \(waits for events; open: ", shown["text"])
+    assert "Debugger" not in server.logs.text()

@@ -8,6 +8,7 @@ const fs = require('fs');
 const Module = require('module');
 const path = require('path');
 
+const backtrace = require('./backtrace');
 const { Channel } = require('./channel');
 const { ListenTakeover } = require('./listen_takeover');
 const { Scoreboard } = require('./scoreboard');
@@ -24,10 +25,11 @@ function main() {
   process.title = `jumpseat: loading ${configuration.group}`;
   process.argv = [process.argv[0], entryFile];
 
-  const failure = startFailure.watch(channel, entryFile);
+  const failure = startFailure.watch(channel, entryFile, configuration.friendly);
   if (!isReadable(entryFile, failure)) {
     return;
   }
+  backtrace.install(channel);
   const scoreboard = new Scoreboard(configuration);
   const api = passengerApi.install();
   new ListenTakeover(configuration, api, scoreboard, (server, own) => {
@@ -67,7 +69,7 @@ function isReadable(entryFile, failure) {
     fs.closeSync(fs.openSync(entryFile));
     return true;
   } catch (error) {
-    failure.report('read the entry file', `${entryFile}: ${error.message || FIRST_LINE_OF_ERROR}`, '');
+    failure.report('read the entry file', `${entryFile}: ${error.message || FIRST_LINE_OF_ERROR}`);
     process.exitCode = 1;
     return false;
   }

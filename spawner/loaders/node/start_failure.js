@@ -3,13 +3,19 @@
 
 const fs = require('fs');
 
+const errorReport = require('./error_report');
+
 const LONGEST_SUMMARY = 1000; // characters
+const PLACE = /^(file:\/\/)?\/.*:\d+\n/; // at the beginning of a stack
+const APP_CALL = /\n +at .*[( ](file:\/\/)?\/.*:\d+:\d+/;
 const UNSETTLED_AWAIT = 13; // the exit status of Node.js when an `await` at the top of a module never ends
 
 class StartFailure {
-  constructor(channel, entryFile) {
+  // `friendly`: with what only a friendly error page shows.
+  constructor(channel, entryFile, friendly) {
     this.channel = channel;
     this.entryFile = entryFile;
+    this.friendly = friendly;
     this.isOver = false; // it listens, or has said that it fails
     this.hasNothingToDo = false;
     this.onError = (error) => this.uncaught(error);
@@ -41,18 +47,27 @@ class StartFailure {
     process.off('exit', this.onExit);
   }
 
-  report(step, summary, traceback) {
-    if (!this.isOver) {
-      this.isOver = true;
-      this.channel.sendAndWait({
-        type: 'failed',
-        step,
-        summary: summary.slice(0, LONGEST_SUMMARY),
-        traceback: withoutOurs(traceback),
-        runtime: this.channel.runtime,
-        executable: process.execPath,
-      });
+  // `error`: what was thrown, if anything was; `place`: where, if its stack does not say it.
+  report(step, summary, error, place = '') {
+    if (this.isOver) {
+      return;
     }
+    this.isOver = true;
+    const exceptions = error === undefined ? [] : errorReport.errorsOf(error);
+    if (place !== '') {
+      exceptions[exceptions.length - 1].stack = `${place}\n${exceptions[exceptions.length - 1].stack}`;
+    }
+    this.channel.sendAndWait({
+      type: 'failed',
+      step,
+      summary: summary.slice(0, LONGEST_SUMMARY),
+      traceback: withoutOurs(exceptions.map(({ stack }) => stack).join('\n\n')),
+      runtime: this.channel.runtime,
+      executable: process.execPath,
+      search_path: errorReport.searchPath(this.entryFile),
+      exceptions: this.friendly ? exceptions : [],
+      environment: this.friendly ? errorReport.environment() : {},
+    });
   }
 
   // An app that catches such errors by itself goes on.
@@ -60,17 +75,23 @@ class StartFailure {
     if (process.listenerCount('uncaughtException') > 0 || process.hasUncaughtExceptionCaptureCallback()) {
       return;
     }
-    const isError = error instanceof Error;
-    const stack = String((isError && error.stack) || error);
-    const summary = isError ? `${error.name}: ${error.message}` : `thrown: ${String(error)}`;
-    this.report(this.doesNotCompile(error, stack) ? 'compile the entry file' : 'import the app', summary, stack);
+    const summary = errorReport.titleOf(error);
+    if (!(error instanceof SyntaxError)) {
+      this.report('import the app', summary, error);
+      return;
+    }
+    const stack = withoutOurs(String(error.stack));
+    const isPlaced = PLACE.test(stack) || APP_CALL.test(stack);
+    const place = isPlaced ? '' : errorReport.syntaxErrorPlace(this.entryFile);
+    const step = this.isOfEntryFile(isPlaced ? stack : place) ? 'compile the entry file' : 'import the app';
+    this.report(step, summary, error, place);
   }
 
-  // The stack of an error of syntax begins with the place; that of an ES module has no place in the app at all.
-  doesNotCompile(error, stack) {
+  // The stack of an error of syntax begins with the place, or there is none.
+  isOfEntryFile(stack) {
+    const [first] = String(stack).split('\n', 1);
     const file = fs.realpathSync(this.entryFile);
-    const isPlace = [file, `file://${file}`].some((place) => stack.startsWith(`${place}:`));
-    return error instanceof SyntaxError && (isPlace || !/\((file:\/\/)?\/|at (file:\/\/)?\//.test(stack));
+    return first === '' || [file, `file://${encodeURI(file)}`].some((place) => first.startsWith(`${place}:`));
   }
 
   ended(status) {
@@ -78,22 +99,29 @@ class StartFailure {
       return;
     }
     if (process.exitCode === UNSETTLED_AWAIT) {
-      this.report('import the app', 'the app has ended: an `await` at the top of a module waits for what never comes', '');
+      this.report('import the app', 'the app has ended: an `await` at the top of a module waits for what never comes');
     } else if (this.hasNothingToDo) {
-      this.report('find the application', 'the app has ended without a server that listens: http.Server.listen() was not called', '');
+      this.report('find the application', 'the app has ended without a server that listens: http.Server.listen() was not called');
     } else {
-      this.report('import the app', `the app has ended its process with status ${status} before it listened`, '');
+      this.report('import the app', `the app has ended its process with status ${status} before it listened`, endOf(status));
     }
-    process.exitCode = status || 1;
+    process.exitCode = 1;
   }
+}
+
+// Return who has called process.exit(), as an error; undefined if that was no line of the app.
+function endOf(status) {
+  const error = new Error(`the process is ended with status ${status}`);
+  error.stack = withoutOurs(error.stack);
+  return APP_CALL.test(error.stack) ? error : undefined;
 }
 
 function withoutOurs(stack) {
   return stack.split('\n').filter((line) => !line.includes(`${__dirname}/`)).join('\n');
 }
 
-function watch(channel, entryFile) {
-  const failure = new StartFailure(channel, entryFile);
+function watch(channel, entryFile, friendly) {
+  const failure = new StartFailure(channel, entryFile, friendly);
   failure.install();
   return failure;
 }

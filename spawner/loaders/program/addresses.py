@@ -13,6 +13,7 @@ import time
 from typing import Optional
 
 from . import tcp_owner
+from .socket_diagnostics import waiting_at
 
 _LOOPBACK = "127.0.0.1"
 _UCRED = struct.Struct("=iII")  # pid, uid, gid: SO_PEERCRED, unix(7)
@@ -139,6 +140,33 @@ class PrivateSocket:
         """Whether a program of this user listens at the other end."""
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
         return bool(_UCRED.unpack(credentials)[1] == os.geteuid())
+
+
+class InheritedSocket(PrivateSocket):
+    """A socket that listens already, for a program that accepts on a descriptor which it inherits.
+
+    Invariant: `listener` is open until the program has it.
+    """
+
+    def __init__(self, folder: PrivateFolder, backlog: int) -> None:
+        super().__init__(folder)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.setblocking(False)  # as the group's socket is
+        self.listener.bind(self.path)
+        self.listener.listen(backlog)
+        self.inode: int = os.fstat(self.listener.fileno()).st_ino
+        self._probed = False
+
+    def is_taken(self) -> bool:
+        """Whether the program has accepted a connection that is made here for this at the first call."""
+        if not self._probed:
+            self._probed = True
+            try:
+                self.connect().close()
+            except (NotListening, QueueFull, OSError):
+                pass
+            return False
+        return not waiting_at(self.inode)
 
 
 class NotificationSocket:

@@ -144,4 +144,3 @@ def _become(execution: Execution, status: int, told: int) -> None:
         os.write(status, str(error.errno).encode())
         os.close(status)
         os.read(told, 1)
-

@@ -8,21 +8,23 @@ import json
 import os
 import socket
 import sys
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
-from ...shared import start_steps
 from ..python.core import scoreboard_writer
 from ..python.core.control_line import ControlMessage
+from . import node_failure
 from .addresses import PrivateFolder, PrivateSocket
 from .event_loop import READ
+from .node_backtrace import NodeBacktraces
+from .node_failure import text_of
 from .relay_acceptor import RelayAcceptor
 from .socket_diagnostics import backlog_of
 from .start_command import without_ours
-from .supervised_program import Execution, Fields, SupervisedProgram, SupervisorCalls
+from .supervised_program import Execution, SupervisedProgram, SupervisorCalls
 
 CAPABILITIES = "http keep-alive framed-body expect acknowledge cancel"
 _LONGEST_MESSAGE = 1 << 20  # bytes
-_LONGEST_TEXT = 64 * 1024  # characters of a stack: it travels in one control message
+_NO_PUBLISHING = "--inspect-publish-uid=stderr"  # node_backtrace.py: nobody can ask the inspector for its name
 _START = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "node", "start.js")
 
 
@@ -38,6 +40,7 @@ class NodeProgram(SupervisedProgram):
         self._interpreter = load.get("interpreter")
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, load.descriptors[0])
         self._scoreboard = os.dup(load.descriptors[1])
+        self._backtraces: Optional[NodeBacktraces] = None
         self._channel, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._received = b""
         self._supervisor: SupervisorCalls
@@ -51,11 +54,17 @@ class NodeProgram(SupervisedProgram):
     def prepare(self) -> Execution:
         self._send(self._configuration())  # into the channel's buffer: the loader reads it when it starts
         descriptors = [self._load.descriptors[0], self._theirs.fileno(), self._scoreboard, *self._load.descriptors[3:]]
-        arguments = [self._interpreter, _START, *sys.argv[2:]]  # with the title: there is room for others then
+        arguments = [
+            self._interpreter,
+            _NO_PUBLISHING,
+            _START,
+            *sys.argv[2:],
+        ]  # with the title: there is room for others then
         return Execution(arguments, without_ours(os.environ), descriptors, self._close_given)
 
     def begin(self, supervisor: SupervisorCalls, slot: object, session: int) -> None:
         self._supervisor = supervisor
+        self._backtraces = NodeBacktraces(supervisor.loop, session, supervisor.send_signal)
         self._channel.setblocking(False)
         supervisor.loop.watch(self._channel.fileno(), READ, self._on_readable)
 
@@ -69,6 +78,10 @@ class NodeProgram(SupervisedProgram):
     def cancel(self, cell: str, since: str) -> None:
         if cell.isdigit() and since.isdigit():
             self._send({"type": "cancel", "cell": int(cell), "since": since})
+
+    def show_backtraces(self, pid: int, write: Callable[[str], None]) -> None:
+        if self._backtraces is not None:
+            self._backtraces.ask(write)
 
     def ended(self, done: Callable[[], None]) -> None:
         self._on_readable(READ)  # what it has said last
@@ -94,6 +107,7 @@ class NodeProgram(SupervisedProgram):
             "route": self._load.get("route"),
             "own_socket": PrivateSocket(self._folder).path if self._folder is not None else "",
             "max_requests": int(self._load.get("max_requests") or 0),
+            "friendly": self._load.get("friendly") == "1",
             "stop_at_max_requests": self._load.get("stop_at_max_requests") == "1",
         }
 
@@ -134,16 +148,20 @@ class NodeProgram(SupervisedProgram):
             return  # an app can write there what it likes
         kind = message.get("type")
         if kind == "ready":
-            self._supervisor.ready(CAPABILITIES, _text(message, "runtime"), self._load.get("route"))
+            self._supervisor.ready(CAPABILITIES, text_of(message, "runtime"), self._load.get("route"))
             if self._folder is not None and self._relay is None:
                 self._accept_for_it(PrivateSocket(self._folder))
         elif kind == "failed":
-            self._supervisor.fail(_failure(message))
+            self._supervisor.fail(node_failure.fields_of(message, self._load.get("app_root")))
             self._send({"type": "told"})
+        elif kind == "backtrace" and self._backtraces is not None:
+            self._backtraces.answered(message)
+        elif kind == "shows_backtraces" and self._backtraces is not None:
+            self._backtraces.possible = message.get("possible") is True
         elif kind == "max_requests_reached":
-            self._supervisor.send("max_requests_reached", [("requests", _text(message, "requests"))])
+            self._supervisor.send("max_requests_reached", [("requests", text_of(message, "requests"))])
         elif kind == "warning":
-            self._supervisor.send("warning", [("text", _text(message, "text"))])
+            self._supervisor.send("warning", [("text", text_of(message, "text"))])
 
 
 def _parse(line: bytes) -> Optional[Dict[str, Any]]:
@@ -152,17 +170,3 @@ def _parse(line: bytes) -> Optional[Dict[str, Any]]:
     except ValueError:
         return None
     return message if isinstance(message, dict) else None
-
-
-def _failure(message: Dict[str, Any]) -> Fields:
-    step = _text(message, "step")
-    fields: List[Any] = [("step", step if step in start_steps.OF_LOADERS else start_steps.IMPORT)]
-    summary = " ".join(_text(message, "summary").splitlines())
-    fields += [(name, _text(message, name)) for name in ("runtime", "executable")]
-    return [*fields, ("summary", summary), ("traceback", _text(message, "traceback")), ("cwd", os.getcwd())]
-
-
-def _text(message: Dict[str, Any], name: str) -> str:
-    """Return a field as text that can be encoded, without NUL."""
-    text = str(message.get(name, "")).replace("\0", "")[-_LONGEST_TEXT:]
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -2,7 +2,8 @@
 
 A start command may name the port PORT of 127.0.0.1, or the socket PASSENGER_SOCKET that the program is to make. If it
 names neither, the program may accept on the group's socket, which is its descriptor 3, or on that port. Behind a port
-or a socket of its own, the supervisor accepts for it and relays the bytes.
+or a socket of its own, the supervisor accepts for it and relays the bytes. If the number of requests at a time is
+limited, descriptor 3 is such a socket, too: a program accepts whatever comes.
 """
 
 import os
@@ -10,8 +11,17 @@ import socket
 from typing import Any, Callable, List, Optional, Tuple
 
 from ..python.core.control_line import ControlMessage
-from . import accept_evidence
-from .addresses import NotificationSocket, NotListening, Port, PrivateFolder, PrivateSocket, QueueFull, is_connected
+from . import accept_evidence, process_view
+from .addresses import (
+    InheritedSocket,
+    NotificationSocket,
+    NotListening,
+    Port,
+    PrivateFolder,
+    PrivateSocket,
+    QueueFull,
+    is_connected,
+)
 from .event_loop import READ, Timer
 from .relay_acceptor import Address, RelayAcceptor
 from .socket_diagnostics import backlog_of
@@ -48,8 +58,11 @@ class ShellProgram(SupervisedProgram):
         self._backlog = backlog_of(load.descriptors[0])
         # A program that needs the port for itself alone has failed then. The next start is tried without.
         self._port = Port(held=int(load.get("failed_starts") or 0) % 2 == 0)
-        self._folder = PrivateFolder() if self._ways.own_socket else None
-        self._socket = PrivateSocket(self._folder) if self._folder is not None else None
+        # The group's socket would be accepted on without end. So the program inherits one of its own, behind a relay.
+        bounded = self._ways.inherited and self._most > 0
+        self._folder = PrivateFolder() if self._ways.own_socket or bounded else None
+        self._socket = PrivateSocket(self._folder) if self._folder is not None and self._ways.own_socket else None
+        self._inherited = InheritedSocket(self._folder, self._most) if self._folder is not None and bounded else None
         self._notifications = NotificationSocket()
         self._supervisor: SupervisorCalls
         self._slot: Any = None
@@ -70,10 +83,14 @@ class ShellProgram(SupervisedProgram):
         if self._socket is not None:
             variables["PASSENGER_SOCKET"] = self._socket.path
         if self._ways.inherited:
-            given = [self._listener.fileno()]
+            given = [(self._inherited.listener if self._inherited is not None else self._listener).fileno()]
             variables.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), NOTIFY_SOCKET=self._notifications.name)
         environment = {**without_ours(os.environ), **variables}
-        return Execution(shell_arguments(self._command), environment, given, lambda: None)
+        return Execution(shell_arguments(self._command), environment, given, self._close_given)
+
+    def _close_given(self) -> None:
+        if self._inherited is not None:
+            self._inherited.listener.close()
 
     def begin(self, supervisor: SupervisorCalls, slot: object, session: int) -> None:
         self._supervisor, self._slot, self._pid = supervisor, slot, session
@@ -87,6 +104,10 @@ class ShellProgram(SupervisedProgram):
         else:
             self._slot.worker_ready()  # from now on it has as much time as one that is idle
             self._supervisor.terminate()
+
+    def show_backtraces(self, pid: int, write: Callable[[str], None]) -> None:
+        lines = ["Stack (most recent call first):", "  (the calls of a program are not known; its threads:)", ""]
+        write("\n".join(lines + process_view.threads(pid)))
 
     def ended(self, done: Callable[[], None]) -> None:
         self._stop_looking()
@@ -145,16 +166,25 @@ class ShellProgram(SupervisedProgram):
         return False
 
     def _look_at_inherited(self) -> None:
-        inode = os.fstat(self._listener.fileno()).st_ino
+        own = self._inherited
+        inode = own.inode if own is not None else os.fstat(self._listener.fileno()).st_ino
         evidence = accept_evidence.look(self._pid, inode)
         if evidence == accept_evidence.ACCEPTS:
             self._looks_left = 0
-        if evidence != accept_evidence.NOT_YET:
-            self._serve_by_itself()
+        if evidence == accept_evidence.ACCEPTS or (evidence and (own is None or own.is_taken())):
+            self._serve_inherited()
 
     def _on_notification(self, events: int) -> None:
         if self._notifications.says_ready() and self._ways.inherited and not self._is_up:
+            self._serve_inherited()
+
+    def _serve_inherited(self) -> None:
+        """The program accepts on descriptor 3."""
+        if self._inherited is None:
             self._serve_by_itself()
+        else:
+            self._looks_left = 0
+            self._serve_at(self._inherited)
 
     def _serve_by_itself(self) -> None:
         """The program accepts on the group's socket."""

@@ -61,7 +61,18 @@ def backlog_of(descriptor: int) -> Optional[int]:
     """Return the backlog of a listening Unix socket, for whoever has to call listen(2) again and change nothing; None:
     the kernel does not say it.
     """
-    inode = os.fstat(descriptor).st_ino & 0xFFFFFFFF
+    lengths = _queue_of(os.fstat(descriptor).st_ino)
+    return None if lengths is None else lengths[1]
+
+
+def waiting_at(inode: int) -> Optional[int]:
+    """Return how many connections wait at a listening Unix socket; None: the kernel does not say it."""
+    lengths = _queue_of(inode)
+    return None if lengths is None else lengths[0]
+
+
+def _queue_of(number: int) -> Optional[Tuple[int, int]]:
+    inode = number & 0xFFFFFFFF
     try:
         answer = _ask(_UNIX_REQUEST.pack(socket.AF_UNIX, 0, 0, _ANY_STATE, inode, _SHOW_QUEUE, _NO_COOKIE, _NO_COOKIE))
     except OSError:
@@ -70,7 +81,8 @@ def backlog_of(descriptor: int) -> Optional[int]:
     while answer is not None and position + _ATTRIBUTE.size <= len(answer):
         length, attribute = _ATTRIBUTE.unpack_from(answer, position)
         if attribute == _QUEUE:
-            return int(_LENGTHS.unpack_from(answer, position + _ATTRIBUTE.size)[1])
+            waiting, backlog = _LENGTHS.unpack_from(answer, position + _ATTRIBUTE.size)
+            return int(waiting), int(backlog)
         position += max(_ATTRIBUTE.size, (length + 3) & ~3)
     return None
 

@@ -43,6 +43,10 @@ class SupervisorCalls:
         """Send the program SIGTERM."""
         raise NotImplementedError
 
+    def send_signal(self, number: int) -> None:
+        """Send the program a signal."""
+        raise NotImplementedError
+
     def warn(self, text: str) -> None:
         """Write a line to the app's log."""
         raise NotImplementedError
@@ -68,6 +72,13 @@ class SupervisedProgram:
 
     def cancel(self, cell: str, since: str) -> None:
         """End the request that has been in this cell of the scoreboard since then, if the program can."""
+
+    def show_backtraces(self, pid: int, write: Callable[[str], None]) -> None:
+        """Write the stacks of the process to the app's output, in the form that the spawner takes out of it.
+
+        May be called before `begin`. `write`: writes whole lines.
+        """
+        raise NotImplementedError
 
     def ended(self, done: Callable[[], None]) -> None:
         """The program has ended; call `done` when nothing is left to do for it."""

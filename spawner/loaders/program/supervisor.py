@@ -21,6 +21,8 @@ from .supervised_program import Fields, SupervisedProgram, SupervisorCalls
 
 _NANOSECONDS = 1_000_000_000
 _DRAIN_SECONDS = 5.0  # for what a program has answered before it ended to reach httpd
+_BRIEF = ("step", "summary", "traceback")  # of `failed`, where there is no room for more
+_LONGEST_BRIEF = 16 * 1024  # characters
 _BEFORE_THE_DEADLINE = 1.0  # seconds that a program has to end after SIGTERM, before it is killed
 
 
@@ -84,9 +86,13 @@ class Supervisor(SupervisorCalls):
             self._program.retire(0.0)
 
     def fail(self, fields: Fields) -> None:
-        if not self._ready and not self._failed:
-            self._failed = True
+        if self._ready or self._failed:
+            return
+        self._failed = True
+        try:
             self.send("failed", fields)
+        except (OSError, wire.MessageTooLong):
+            self.send("failed", [(name, value[-_LONGEST_BRIEF:]) for name, value in fields if name in _BRIEF])
 
     def send(self, kind: str, fields: Fields) -> None:
         try:
@@ -103,6 +109,10 @@ class Supervisor(SupervisorCalls):
                 os.killpg(self._pid, signal.SIGTERM)
         else:
             program_pidfd.send_signal(self._pidfd, signal.SIGTERM)
+
+    def send_signal(self, number: int) -> None:
+        if not self._program_ended:
+            program_pidfd.send_signal(self._pidfd, number)
 
     def warn(self, text: str) -> None:
         error_log.log("jumpseat: " + text)
@@ -151,6 +161,8 @@ class Supervisor(SupervisorCalls):
             message.close()  # a spawner was killed when it had sent one: the next one has sent it again
         elif message.kind == "cancel":
             self._program.cancel(message.get("cell"), message.get("since"))
+        elif message.kind == "backtraces":
+            self._program.show_backtraces(self._pid, error_log.log)
         elif message.kind != "work_granted":
             message.close()
             self._break_off("the message {!r}".format(message.kind))
@@ -182,4 +194,3 @@ class Supervisor(SupervisorCalls):
             self.terminate()
         if deadline:
             self.loop.call_later(max(0.0, deadline - time.monotonic() - _BEFORE_THE_DEADLINE), self.terminate)
-

@@ -116,6 +116,7 @@ def test_secrets_of_variables_are_hidden(name: str, value: str, shown: str) -> N
         ("    'PASSWORD': 'abc',", "    'PASSWORD': '[hidden]',"),
         ('connect(host="db", password="abc")', 'connect(host="db", password="[hidden]")'),
         ('raise KeyError("name")', 'raise KeyError("name")'),
+        ("const token = `abc`;", "const token = `[hidden]`;"),
         ("x = 'y'", "x = 'y'"),
     ],
 )

@@ -92,6 +92,34 @@ def test_no_other_app_is_told_of_python(app_type: str, case: Case) -> None:
     assert not [word for word in ("Python", "WSGI", "pip", "sys.", "venv", "after_fork") if word in told]
 
 
+FACTS_OF_NODE = (*FACTS[1:4], ("runtime", "Node.js 18.20.4"))
+OF_NODE = [
+    Case(
+        IMPORT,
+        "Error: Cannot find module '@shop/tea/leaf' Require stack: - /srv/shop/app.js",
+        "npm install @shop/tea in",
+    ),
+    Case(IMPORT, "Error: Cannot find package 'tea' imported from /srv/shop/app.mjs", "npm install tea in /srv/shop"),
+    Case(IMPORT, "Error: Cannot find module './Tea'", "Is there a file ./Tea?"),
+    Case(COMPILE, "SyntaxError: Cannot use import statement outside a module", "name the file *.mjs"),
+    Case(IMPORT, "ReferenceError: require is not defined in ES module scope", "name the file *.cjs"),
+    Case(FIND, "the app has ended without a server that listens", "call listen() of an http.Server"),
+    Case(IMPORT, "not up within 90 s (PassengerStartTimeout)", "PassengerStartTimeout is 90 seconds"),
+    Case(IMPORT, "not up within 90 s (PassengerStartTimeout)", "call listen() of an http.Server"),
+    Case(IMPORT, "the app has ended its process with status 0 before it listened", "process.exit()"),
+    Case(EXECUTE, "node could not be executed", "does PassengerNodejs name it? It is node."),
+    Case(IMPORT, "Error: ... was compiled against ... NODE_MODULE_VERSION 93", "npm rebuild"),
+    Case(IMPORT, "the process ended (signal 9) before it was up", "out of memory?"),
+]
+
+
+@pytest.mark.parametrize("case", OF_NODE, ids=lambda case: f"{case.step}: {case.summary}"[:60])
+def test_apps_of_node_have_an_advice_of_their_own(case: Case) -> None:
+    advised = "\n".join(advice(StartFailure(case.step, case.summary, "", FACTS_OF_NODE), "node", AppOptions()))
+    assert case.advice in advised
+    assert not any(word in advised for word in ("Python", "pip", "WSGI"))
+
+
 def test_an_interpreter_in_the_app_root_is_told_from_others() -> None:
     facts = (("interpreter", "/srv/shop/.venv/bin/python"), ("app root", "/srv/shop"))
     failure = StartFailure(IMPORT, "ModuleNotFoundError: No module named 'flask'", "", facts)

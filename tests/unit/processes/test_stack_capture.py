@@ -27,7 +27,8 @@ DUMP = [
     b"Current thread 0x00007f20 (most recent call first):",
     b"  <no Python frame>",
 ]
-PROGRAM = """
+PROGRAM = (
+    """
 import faulthandler, sys, time, threading
 faulthandler.register(%d, file=sys.stderr, all_threads=True)
 def slow():
@@ -37,7 +38,9 @@ print("up", flush=True)
 while True:
     time.sleep(0.02)
     print("said", flush=True)
-""" % BACKTRACE_SIGNAL
+"""
+    % BACKTRACE_SIGNAL
+)
 
 
 def test_all_lines_of_stacks_are_kept() -> None:
@@ -67,8 +70,9 @@ class Shown:
         self._writer = LogWriter.open(str(log))
         self.process = subprocess.Popen([sys.executable, "-c", program], stdout=write_end, stderr=write_end)
         os.close(write_end)
-        self.process_id, self.pid = 7, self.process.pid
+        self.process_id, self.pid, self.key, self.hello_received = 7, self.process.pid, "/srv/app", True
         self.output = self.stderr = AppOutput(read_end, self.pid, lambda: self._writer, lambda: OutputFormat(3, False))
+        self.line: Any = None
         asyncio.get_running_loop().add_reader(read_end, self.output.read_some)
 
     def signal(self, number: int) -> None:
@@ -145,6 +149,32 @@ def test_logged_stacks_are_the_same_as_shown_ones(tmp_path: Path) -> None:
     source = "running = []\n"
     source += "exec(compile('def _run():\\n  running.append(1); time.sleep(100)', '%s', 'exec'))\n" % file
     with_process(tmp_path / "log", test, program.replace("def slow", source + "idle = _run\ndef slow"))
+
+
+def test_the_supervisor_of_a_program_is_asked_on_the_control_line(tmp_path: Path) -> None:
+    async def test(stacks: StackCapture, shown: Shown) -> None:
+        asked: list[Any] = []
+        registration = SimpleNamespace(app_type="node")
+        group: Any = SimpleNamespace(registration=registration)
+        stacks._registry.groups.enter(shown.key, group)
+        shown.line = SimpleNamespace(send=lambda fields: asked.append(fields) or shown.process.send_signal(15))
+        text = await stacks.stacks_of(7)
+        assert asked == [[("type", "backtraces")]]
+        assert text == "Thread 0x7 [event loop] (most recent call first):\n  (waits for events)"
+        await until(lambda: "said" in (tmp_path / "log").read_text(), "what it said")
+        assert "Debugger" not in (tmp_path / "log").read_text()
+
+    program = """
+import signal, time
+def answer(*arguments):
+    print("Debugger listening on ws://127.0.0.1:1/x", flush=True)
+    time.sleep(0.2)
+    print("Thread 0x7 [event loop] (most recent call first):\\n  (waits for events)\\nsaid", flush=True)
+signal.signal(15, answer)
+print("up", flush=True)
+time.sleep(100)
+"""
+    with_process(tmp_path / "log", test, program)
 
 
 def test_a_process_that_does_not_catch_the_signal_is_not_sent_it(tmp_path: Path) -> None:

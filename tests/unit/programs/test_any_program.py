@@ -13,6 +13,7 @@ from typing import Iterator
 import pytest
 
 from spawner.loaders import program
+from spawner.loaders.program.socket_diagnostics import waiting_at
 from spawner.shared import start_steps
 from tests.conformance.harness.loader_process import Group, Preloader
 
@@ -121,7 +122,26 @@ def test_a_program_is_ready_when_it_accepts_and_is_the_process_that_said_hello(
     assert len(descriptors.split()) <= (6 if inherited else 5)
     assert process.group.slot(0)[:2] == (1, process.pid)
     by_itself = inherited and not command.endswith(" port")
-    assert (process.group.slot(0).idle_since > time.monotonic_ns()) == by_itself
+    process.group.wait_for(lambda group: (group.slot(0).idle_since > time.monotonic_ns()) == by_itself)
+    process.retire()
+    assert process.child.wait(20) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("way", ["epoll", "poll", "notify", "port"])
+def test_a_program_is_in_no_more_requests_than_it_may_be_also_on_descriptor_3(programs: Programs, way: str) -> None:
+    process = programs.start(f"{sys.executable} server.py {way}", threads="1")
+    client = process.group.client()
+    with client.open(path="/wait") as first, client.open() as second:
+        process.output.wait_for("waiting")
+        process.group.wait_for(lambda group: group.slot(0).running == 1)
+        assert process.group.slot(0).capacity == 1
+        assert waiting_at(os.fstat(process.group.listener.fileno()).st_ino) == 1
+        (programs.folder / "gate").touch()
+        assert first.answer().status == "200 OK"
+        first.close()
+        assert second.answer().status == "200 OK"
+    process.group.wait_for(lambda group: group.slot(0)[2:5:2] == (0, 2))
+    assert process.group.slot(0).idle_since < time.monotonic_ns()
     process.retire()
     assert process.child.wait(20) == -signal.SIGTERM
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 import pytest
 
@@ -142,15 +144,130 @@ def test_an_app_that_would_fork_workers_finds_that_it_is_one(apps: Apps) -> None
     ],
     ids=["https", "http2", "await", "syntax", "rejection", "no-server"],
 )
-def test_an_app_that_cannot_be_served_is_told_why(
-    apps: Apps, name: str, source: str, step: str, summary: str
-) -> None:
+def test_an_app_that_cannot_be_served_is_told_why(apps: Apps, name: str, source: str, step: str, summary: str) -> None:
     failure = apps.failure(source, name)
     assert failure["step"] == step
     assert summary in failure["summary"]
     assert failure["runtime"].startswith("Node.js ")
     assert failure["executable"].endswith("/node")
     assert "loaders/node/" not in failure["traceback"]
+
+
+#: An app that fails, with the files that it needs: what it says it throws, and the places, the innermost first.
+SHOWN = {
+    "thrown": (
+        {
+            "app.js": "const price = require('./price');\n\nprice.of('tea');\n",
+            "price.js": "exports.of = (name) => {\n  throw new TypeError(`no ${name}`);\n};\n",
+        },
+        "TypeError: no tea",
+        [("price.js", 2, "exports.of"), ("app.js", 3, "Object.<anonymous>")],
+    ),
+    "syntax": ({"app.js": "const a = 1;\nlet = ;\n"}, "SyntaxError: Unexpected token ';'", [("app.js", 2, "")]),
+    "syntax of a module": (
+        {"app.mjs": "import http from 'http';\nimport './lib/price.mjs';\n", "lib/price.mjs": "\n\nlet = ;\n"},
+        "SyntaxError: Unexpected strict mode reserved word",
+        [("lib/price.mjs", 3, "")],
+    ),
+    "missing": (
+        {"app.js": "\nrequire('no-such');\n"},
+        "Cannot find module 'no-such'",
+        [("app.js", 2, "Object.<anonymous>")],
+    ),
+    "missing of a module": (
+        {"app.mjs": "\nimport x from 'no-such/x';\n"},
+        "Cannot find package 'no-such'",
+        [("app.mjs", 2, "")],
+    ),
+    "missing file": (
+        {"app.mjs": "import 'fs';\nexport * from './no.mjs';\n"},
+        "no.mjs' imported from",
+        [("app.mjs", 2, "")],
+    ),
+    "await": (
+        {"app.mjs": "async function open() {\n  await null;\n  throw new Error('late');\n}\nawait open();\n"},
+        "Error: late",
+        [("app.mjs", 3, "open"), ("app.mjs", 5, "")],
+    ),
+    "https": (
+        {"app.js": "\nrequire('https').createServer().listen(1);\n"},
+        "an HTTPS server cannot",
+        [("app.js", 2, "Object.<anonymous>")],
+    ),
+    "exit": ({"app.js": "\nprocess.exit(0);\n"}, "is ended with status 0", [("app.js", 2, "Object.<anonymous>")]),
+}
+
+
+def raised_by(apps: Apps, files: dict[str, str]) -> tuple[dict[str, str], list[Any]]:
+    """Return what an app tells of its failure, and the exceptions in it."""
+    for name, source in files.items():
+        (apps.folder / name).parent.mkdir(exist_ok=True)
+        (apps.folder / name).write_text(source)
+    entry = next(iter(files))
+    failure = apps.begin(files[entry], entry).load_failure(entry, friendly="1")
+    return failure, json.loads(failure.get("exceptions", "[]"))
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_failure_is_told_with_the_lines_of_source_that_it_came_from(apps: Apps, name: str) -> None:
+    files, title, places = SHOWN[name]
+    _, (raised,) = raised_by(apps, files)
+    assert title in raised["title"]
+    assert "loaders/" not in json.dumps(raised)
+    found = [
+        (os.path.relpath(one["file"], apps.folder.resolve()), one["line"], one["function"]) for one in raised["frames"]
+    ]
+    assert found[::-1] == places
+    innermost, text = raised["frames"][-1], files[places[0][0]]
+    assert innermost["of_app"]
+    assert innermost["source"] == text.split("\n")[:-1]
+
+
+def test_a_failure_is_told_with_its_causes_and_without_secrets(apps: Apps) -> None:
+    source = """
+        process.env.TEA_TOKEN = 'oolong';
+        const secret = `oolong`;
+        const cause = new RangeError('first', { cause: 'postgres://shop:oolong@db/shop' });
+        throw new AggregateError([new Error('a part')], 'last', { cause });
+    """
+    failure, raised = raised_by(apps, {"app.js": source})
+    assert [(one["link"], one["title"]) for one in raised] == [
+        ("cause", "thrown: postgres://shop:[hidden]@db/shop"),
+        ("cause", "RangeError: first"),
+        ("", "AggregateError: last"),
+        ("part", "Error: a part"),
+    ]
+    assert failure["env:TEA_TOKEN"] == "[hidden]"
+    assert "oolong" not in failure["exceptions"]
+    assert failure["search_path"] == "/usr/lib/node" or failure["search_path"].startswith("/")
+
+
+def test_calls_of_packages_are_told_without_source(apps: Apps) -> None:
+    files = {"app.js": "require('tea')", "node_modules/tea.js": "throw new Error('bitter')"}
+    (apps.folder / "node_modules").mkdir()
+    _, (raised,) = raised_by(apps, files)
+    assert [(one["of_app"], len(one["source"])) for one in raised["frames"]] == [(True, 1), (False, 1)]
+
+
+def test_only_a_friendly_page_is_told_what_the_source_and_the_environment_are(apps: Apps) -> None:
+    failure = apps.failure("throw new Error('odd')")
+    assert "Error: odd" in failure["traceback"]
+    assert not [name for name in failure if name.startswith(("env:", "exceptions"))]
+    assert failure["search_path"]
+
+
+def test_a_failure_that_is_too_long_to_tell_is_told_in_short(apps: Apps) -> None:
+    source = """
+        for (let number = 0; number < 30; number += 1) {
+            process.env[`LONG_${number}`] = '\u4e00'.repeat(500);
+        }
+        const error = new Error('odd', { cause: new Error('first') });
+        error.stack = error.cause.stack = '\u4e00'.repeat(40000);
+        throw error;
+    """
+    failure = apps.begin(source).load_failure("app.js", friendly="1")
+    assert (failure["step"], failure["summary"]) == (start_steps.IMPORT, "Error: odd")
+    assert sorted(failure) == ["step", "summary", "traceback", "type"]
 
 
 def test_an_interpreter_that_is_not_there_is_named(apps: Apps) -> None:
