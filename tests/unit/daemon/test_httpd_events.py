@@ -20,7 +20,8 @@ class Scene:
         note = self.done.append
         self.pool = World().pool
         self.watch = SimpleNamespace(poll_interval=0.0, check=lambda key: note("looked at " + key))
-        groups = SimpleNamespace(handle=lambda key: note("socket") or SimpleNamespace(path="/", token=""))
+        resources = SimpleNamespace(path="/", token="", scoreboard=SimpleNamespace(descriptor=0))
+        groups = SimpleNamespace(handle=lambda key: note("socket") or resources)
         registry: Any = SimpleNamespace(groups=groups)
         htaccess_apps: Any = SimpleNamespace(admit=lambda registration: registration)
         parts: Any = SimpleNamespace(

@@ -66,7 +66,7 @@ def test_httpd_is_not_told_what_the_operator_has_switched_off(httpd: Httpd) -> N
     httpd.start(str(config))
     httpd.configure()
     registered = httpd.register(write_app(httpd.folder / "app"))
-    assert registered["capabilities"] == "acknowledge expect framed-body token"
+    assert registered["capabilities"] == "acknowledge expect framed-body keep-alive tail token"
     assert text(request(registered)).startswith("hello ")
 
 

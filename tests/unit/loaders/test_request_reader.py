@@ -128,7 +128,7 @@ def test_the_body_of_a_request_that_is_not_run_is_closed(
     unused: Any = None
     gc.disable()  # a file that is left open is closed by a collection, some time
     try:
-        assert not handler.handle(ours, reader, unused, unused, True)
+        assert not handler.handle(ours, reader, unused, unused, True, b"")
         assert len(os.listdir("/proc/self/fd")) == before
     finally:
         gc.enable()

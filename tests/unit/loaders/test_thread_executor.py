@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from types import SimpleNamespace
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import pytest
 
 from spawner.loaders.python.executors import thread_executor
 from spawner.loaders.python.executors.thread_executor import ThreadExecutor
+from spawner.loaders.python.wsgi import handler
 
 
 class Slot:
@@ -34,7 +35,7 @@ class IdleThread:
     def __init__(self, executor: ThreadExecutor, number: int, cell: object) -> None:
         self.given: list[object] = []
 
-    def give(self, connection: object, was_queued: bool) -> None:
+    def give(self, connection: object, was_queued: bool, may_keep: bool) -> None:
         self.given.append(connection)
 
 
@@ -46,7 +47,13 @@ class Scene:
         self.turned_away = 0
         unused: Any = None
         self.slot: Any = Slot()
-        self.executor = ThreadExecutor(2, self.slot, unused, unused, 5, self._wake, self._prefer_others)
+        self.done: list[str] = []  # with connections
+        listeners: Any = SimpleNamespace(
+            prefer_other_workers=self._prefer_others,
+            keep=lambda connection: self.done.append("kept"),
+            close=lambda connection: self.done.append("closed"),
+        )
+        self.executor = ThreadExecutor(2, self.slot, unused, unused, 5, self._wake, listeners, b"end")
         self.threads = list(self.executor._idle)
 
     def _wake(self) -> None:
@@ -59,7 +66,7 @@ class Scene:
         """Give so many threads a connection."""
         unused: Any = None
         for _ in range(count):
-            self.executor.execute(unused, False)
+            self.executor.execute(unused, False, False)
         return [thread for thread in self.threads if thread not in self.executor._idle]
 
     def end(self) -> None:
@@ -149,40 +156,48 @@ def test_only_a_worker_that_has_a_request_leaves_the_next_one_to_others(scene: S
 
 def test_the_worker_looks_up_when_its_last_thread_is_given_a_request_and_at_its_limit(scene: Scene) -> None:
     unused: Any = None
-    looks = [scene.executor.execute(unused, False) for _ in range(2)]
+    looks = [scene.executor.execute(unused, False, False) for _ in range(2)]
     assert looks == [False, True]
     for _ in range(2):
         scene.end()
     scene.slot.started = 4
-    assert scene.executor.execute(unused, False), "the fifth request is the last one"
+    assert scene.executor.execute(unused, False, False), "the fifth request is the last one"
 
 
 def test_a_thread_finds_its_connection_as_soon_as_it_is_woken() -> None:
     thread: Any = object.__new__(thread_executor._Thread)
-    found: list[tuple[str, bool]] = []
-    thread._has_connection = SimpleNamespace(release=lambda: found.append((thread._connection, thread._was_queued)))
-    thread.give("connection", True)
-    assert found == [("connection", True)]
+    found: list[tuple[str, bool, bool]] = []
+    thread._has_connection = SimpleNamespace(
+        release=lambda: found.append((thread._connection, thread._was_queued, thread._may_keep))
+    )
+    thread.give("connection", True, False)
+    assert found == [("connection", True, False)]
 
 
 class Failing(BaseException):
     """What nothing expects."""
 
 
-@pytest.mark.parametrize("fails", [True, False])
-def test_a_connection_is_closed_and_its_request_shown_no_more_whatever_has_happened(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, fails: bool
+@pytest.mark.parametrize(
+    ("outcome", "done"),
+    [
+        (None, ["internal error in a request", "cleared", "closed"]),
+        (handler.SERVED, ["cleared", "closed"]),
+        (handler.SERVED | handler.KEPT, ["cleared", "kept"]),
+        (0, ["cleared", "closed"]),
+    ],
+)
+def test_a_connection_is_closed_or_kept_and_its_request_shown_no_more_whatever_has_happened(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, outcome: Optional[int], done: list[str]
 ) -> None:
-    done: list[str] = []
-
-    def handle(*_: object) -> bool:
-        if fails:
+    def handle(*_: object) -> int:
+        if outcome is None:
             raise Failing
-        return True
+        return outcome
 
     monkeypatch.setattr(thread_executor.handler, "handle", handle)
-    monkeypatch.setattr(thread_executor.error_log, "log_internal_error", lambda text, error: done.append(text))
-    connection: Any = SimpleNamespace(close=lambda: done.append("closed"))
-    cell: Any = SimpleNamespace(clear=lambda: done.append("cleared"))
-    assert scene.executor.handle(connection, cell, False)
-    assert done == (["internal error in a request"] if fails else []) + ["closed", "cleared"]
+    monkeypatch.setattr(thread_executor.error_log, "log_internal_error", lambda text, error: scene.done.append(text))
+    unused: Any = None
+    cell: Any = SimpleNamespace(clear=lambda: scene.done.append("cleared"))
+    assert scene.executor.handle(unused, cell, False, True) == (outcome != 0)
+    assert scene.done == done

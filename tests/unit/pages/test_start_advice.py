@@ -72,10 +72,10 @@ OTHERS = [
     ("rack", IMPORT, "the app exits while it is loaded, with status 1", "remove exit"),
     ("rack", IMPORT, "the process ended (exit status 5) before it was up", "call exit!"),
     ("rack", AFTER_FORK, "ArgumentError: x", "on_event(:starting_worker_process)"),
-    ("node", IMPORT, "Error: Cannot find module 'express'", "Run npm install"),
-    ("node", IMPORT, "Error: Cannot find module './routes'", "Does the file ./routes exist"),
+    ("node", IMPORT, "Error: Cannot find module 'express'", "npm install express in"),
+    ("node", IMPORT, "Error: Cannot find module './routes'", "Is there a file ./routes"),
     ("node", FIND, "the app has ended without a server that listens", "call listen()"),
-    ("node", EXECUTE, "node could not be executed: No such file", "PassengerNodejs name a Node.js"),
+    ("node", EXECUTE, "node could not be executed: No such file", "does PassengerNodejs name it"),
 ]
 
 
