@@ -137,6 +137,16 @@ def test_a_long_request_or_one_with_a_file_gets_a_new_connection(server: Checked
             answer(exchange, waiting)
 
 
+def test_a_request_that_a_worker_may_not_read_at_once_gets_a_new_connection(
+    server: CheckedHttpd, backend: ScriptedLoader
+) -> None:
+    headers = {f"X-{number}": "x" * 6000 for number in range(3)}
+    with first_exchange(server, backend):
+        waiting = Background(lambda: server.request("GET", "/", HOST, headers=headers))
+        with backend.accept() as other:
+            answer(other, waiting)
+
+
 def test_a_worker_that_is_in_a_request_gets_no_other_one(server: CheckedHttpd, backend: ScriptedLoader) -> None:
     with KeptWorker(server, backend) as worker:
         backend.set_worker(0, running=1)

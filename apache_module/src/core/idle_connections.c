@@ -227,8 +227,8 @@ void passenger_idle_connections_done(passenger_kept_connection *taken)
         pthread_mutex_lock(&store.lock);
         passenger_worker_load_end(taken->load, taken->slot);
         pthread_mutex_unlock(&store.lock);
+        taken->load = NULL;
     }
-    *taken = (passenger_kept_connection){0};
 }
 
 void passenger_idle_connections_stop(void)

@@ -35,7 +35,8 @@ void passenger_idle_connections_put(const char *path, int slot, passenger_backen
 int passenger_idle_connections_take(const char *path, passenger_worker_load *load, passenger_backend *backend,
                                     passenger_kept_connection *taken);
 
-/* The request that has taken a connection is over, or has gone elsewhere. May be called again. */
+/* The worker is done with the request that has taken a connection, or will not get it. May be called again. `taken` says
+ * all but `load` after it. */
 void passenger_idle_connections_done(passenger_kept_connection *taken);
 
 /* The process ends: closes all, and keeps none from now on. */

@@ -8,7 +8,6 @@
 #include <apr_portable.h>
 
 #include "config/configuration.h"
-#include "core/idle_connections.h"
 #include "output/client_waits.h"
 
 APLOG_USE_MODULE(passenger);
@@ -392,6 +391,7 @@ static void release_backend(passenger_proxy *proxy)
         && proxy->parser.state == PASSENGER_RESPONSE_COMPLETE && passenger_request_sender_is_done(&proxy->sender)) {
         passenger_idle_connections_put(proxy->keep_as, proxy->parser.slot, proxy->backend);
     }
+    passenger_idle_connections_done(proxy->kept);
     passenger_request_sender_stop(&proxy->sender);
     passenger_backend_close(proxy->backend);
 }

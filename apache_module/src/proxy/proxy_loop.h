@@ -12,6 +12,7 @@
 
 #include "core/backend.h"
 #include "core/deadlines.h"
+#include "core/idle_connections.h"
 #include "output/output_buffer.h"
 #include "proxy/request_sender.h"
 #include "proxy/response_parser.h"
@@ -43,7 +44,8 @@ typedef struct passenger_proxy {
     unsigned capabilities;                      /* of the app's loader; see capabilities.h */
     int wants_acknowledgement;                  /* the worker was asked to say when it accepts the request */
     const char *keep_as;                        /* the socket's path, by which the connection is kept; NULL: it is not */
-    passenger_reuse reuse;                      /* of the connection */
+    passenger_kept_connection *kept;            /* which connection this is */
+    passenger_reuse reuse;                      /* of it */
     int may_go_elsewhere;                       /* if the worker has not taken the request by limits->start_before */
 
     /* Set by the loop; zero before. Times are those of passenger_monotonic_now(). */

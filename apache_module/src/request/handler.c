@@ -144,6 +144,7 @@ static int connect_to_socket(forward_context *ctx, const char *path)
     /* A worker that the client's cookie names is waited for. */
     passenger_worker_load *load = path == ctx->group.address.socket_path ? ctx->group.address.load : NULL;
     ctx->connected_to = path;
+    ctx->kept = (passenger_kept_connection){0};
     if (may_use_kept(ctx) && passenger_idle_connections_take(path, load, &ctx->backend, &ctx->kept)) {
         return 0;
     }
@@ -324,16 +325,19 @@ static int queue_request(forward_context *ctx, const passenger_time_limits *limi
 
 /* 3. Forwarding. */
 
+/* Whether the end of a kept connection would not say whether the worker has the request. */
+static int is_too_long_for_kept(const forward_context *ctx)
+{
+    return ctx->kept.is_kept && !can(ctx, PASSENGER_CAPABILITY_HTTP) && !ctx->is_read_at_once;
+}
+
 /* What the end of the connection says about the request. */
 static passenger_reuse reuse_of(const forward_context *ctx)
 {
     if (!ctx->kept.is_kept) {
         return PASSENGER_REUSE_NONE;
     }
-    if (can(ctx, PASSENGER_CAPABILITY_HTTP)) {
-        return PASSENGER_REUSE_REPEATABLE;
-    }
-    return ctx->is_read_at_once ? PASSENGER_REUSE_READ_AT_ONCE : PASSENGER_REUSE_NONE;
+    return can(ctx, PASSENGER_CAPABILITY_HTTP) ? PASSENGER_REUSE_REPEATABLE : PASSENGER_REUSE_READ_AT_ONCE;
 }
 
 /* The times of one attempt. */
@@ -358,18 +362,23 @@ static int attempt(forward_context *ctx, int is_first, int *accepted)
     *accepted = 1;
     if ((status = connect_to_app(ctx, is_first)) == OK) {
         passenger_time_limits limits = limits_of_attempt(ctx);
-        if ((status = queue_request(ctx, &limits)) == OK) {
+        proxy.may_go_elsewhere = ctx->kept.load != NULL;
+        if ((status = queue_request(ctx, &limits)) == OK && is_too_long_for_kept(ctx)) {
+            *accepted = 0;
+        }
+        else if (status == OK) {
             proxy.app = ctx->group.key;
             proxy.limits = &limits;
             proxy.capabilities = ctx->group.address.capabilities;
             proxy.wants_acknowledgement = wants_acknowledgement(ctx);
             proxy.keep_as = can(ctx, PASSENGER_CAPABILITY_KEEP_ALIVE) ? ctx->connected_to : NULL;
+            proxy.kept = &ctx->kept;
             proxy.reuse = reuse_of(ctx);
-            proxy.may_go_elsewhere = ctx->kept.load != NULL;
             status = passenger_proxy_run(&proxy);
             *accepted = proxy.outcome != PASSENGER_PROXY_NOT_ACCEPTED;
         }
     }
+    passenger_idle_connections_done(&ctx->kept);
     passenger_backend_close(&ctx->backend);
     return status;
 }
@@ -387,14 +396,12 @@ static int forward_request(request_rec *r, const passenger_mapping *mapping, pas
     begin_limits(&ctx);
     for (int count = 1;; count++) {
         int status = attempt(&ctx, count == 1, &accepted);
-        int was_kept = ctx.kept.is_kept;
-        passenger_idle_connections_done(&ctx.kept);
         if (accepted) {
             return status;
         }
-        if (was_kept) {
+        if (ctx.kept.is_kept) {
             ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, PSGLOGNO(2136)
-                          "the worker of a kept connection has not taken the request: it gets a new connection (%s)",
+                          "the worker of a kept connection has not got the request, which goes over a new one (%s)",
                           describe(&ctx));
             ctx.may_reuse = 0;
             count--;
