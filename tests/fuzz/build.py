@@ -14,7 +14,7 @@ from .targets import BUILD, CHECKOUT, FOLDER, TARGETS, Target
 
 SOURCES = CHECKOUT / "apache_module" / "src"
 C = FOLDER / "c"
-REQUEST = ("handler", "environment", "http_head", "registration", "overflow_report", "spawner_call")
+REQUEST = ("handler", "environment", "http_head", "registration", "overflow_report", "spawner_call", "worker_head")
 #: Of the module: what handles a request. Deciding which app it is for, and reading directives, ask httpd much more.
 HANDLING = [
     *(path for room in ("core", "proxy", "output", "errors") for path in sorted((SOURCES / room).glob("*.c"))),

@@ -9,15 +9,14 @@
 #include "config/configuration.h"
 #include "core/capabilities.h"
 #include "core/idle_connections.h"
-#include "core/message.h"
 #include "errors/error_answer.h"
 #include "output/client_waits.h"
 #include "proxy/proxy_loop.h"
 #include "request/environment.h"
-#include "request/http_head.h"
 #include "request/mapping.h"
 #include "request/overflow_report.h"
 #include "request/registration.h"
+#include "request/worker_head.h"
 
 APLOG_USE_MODULE(passenger);
 
@@ -78,7 +77,7 @@ static void begin_limits(forward_context *ctx)
 
 /* Whether a kept connection will do. A worker may close it at any moment. If it speaks HTTP, nobody knows then whether it
  * has read the request: it must be one that may be sent twice. Otherwise it must be one that is read at once or not at
- * all (docs/decisions/032-kept-connections.md). */
+ * all (docs/decisions/033-kept-connections.md). */
 static int may_use_kept(const forward_context *ctx)
 {
     const passenger_request_body *body = ctx->body;
@@ -202,105 +201,7 @@ static int connect_to_app(forward_context *ctx, int is_first)
     return error == 0 ? OK : connect_to_group(ctx);
 }
 
-/* 2. The head of the request. */
-
-/* Tells the worker until when it may begin the request. */
-static void add_start_before(const forward_context *ctx, const passenger_time_limits *limits, passenger_message *head)
-{
-    if (limits->start_before != 0) {
-        /* In nanoseconds. */
-        passenger_message_add(head, "JUMPSEAT_START_BEFORE",
-                              apr_psprintf(ctx->r->pool, "%" APR_INT64_T_FMT "000", (apr_int64_t)limits->start_before));
-    }
-}
-
-/* Our extensions on both wires (docs/protocol.md, sections 2 and 10), as far as the loader has them. The token is a
- * secret: who does not know what it is does not get it. */
-static void add_extensions(const forward_context *ctx, passenger_message *head)
-{
-    if (can(ctx, PASSENGER_CAPABILITY_TOKEN)) {
-        passenger_message_add(head, "JUMPSEAT_TOKEN", ctx->group.address.token);
-    }
-    if (wants_acknowledgement(ctx)) {
-        passenger_message_add(head, "JUMPSEAT_ACKNOWLEDGE", "1");
-        if (ctx->limits.request_time != 0) {
-            passenger_message_add_number(head, "JUMPSEAT_TIME_LIMIT", apr_time_as_msec(ctx->limits.request_time));
-        }
-    }
-}
-
-/* Whether the worker is to say when the client gets `100 Continue`. */
-static int wants_expectation(const forward_context *ctx)
-{
-    return !ctx->body->is_finished && ctx->r->expecting_100 && can(ctx, PASSENGER_CAPABILITY_EXPECT);
-}
-
-/* Those of SCGI alone: what HTTP has headers for. */
-static void add_extensions_of_scgi(const forward_context *ctx, passenger_message *head)
-{
-    if (can(ctx, PASSENGER_CAPABILITY_FRAMES)) {
-        passenger_message_add(head, "JUMPSEAT_FRAMED", "1");
-    }
-    passenger_message_add(head, "JUMPSEAT_BODY",
-                          passenger_request_body_mode(ctx->body, ctx->group.address.capabilities));
-    if (can(ctx, PASSENGER_CAPABILITY_KEEP_ALIVE)) {
-        passenger_message_add(head, "JUMPSEAT_KEEP", "1");
-    }
-    if (wants_expectation(ctx)) {
-        passenger_message_add(head, "JUMPSEAT_EXPECT", "100-continue");
-    }
-}
-
-static int answer_too_long_head(const forward_context *ctx)
-{
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ctx->r, PSGLOGNO(2122)
-                  "the request's headers and variables are more than 1 MiB: answered 431");
-    return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
-}
-
-/* The tail of the head is the same for many requests of the app: a loader that knows it need not read it again. */
-static int encode_scgi_head(const forward_context *ctx, const passenger_time_limits *limits, const char **bytes,
-                            size_t *size)
-{
-    passenger_message *head = passenger_environment_of(ctx->r, ctx->mapping, ctx->body->length);
-    if (wants_acknowledgement(ctx) || ctx->kept.load != NULL) {
-        add_start_before(ctx, limits, head);
-    }
-    int tail = head->fields->nelts;
-    passenger_environment_add_tail(head, ctx->r, ctx->mapping);
-    add_extensions_of_scgi(ctx, head);
-    add_extensions(ctx, head);
-    if (can(ctx, PASSENGER_CAPABILITY_TAIL)) {
-        passenger_message_end_tail(head, tail);
-    }
-    *bytes = passenger_message_encode(head, PASSENGER_REQUEST_HEAD_LIMIT, size);
-    return *bytes != NULL ? OK : answer_too_long_head(ctx);
-}
-
-static int encode_http_head(const forward_context *ctx, const passenger_time_limits *limits, const char **bytes,
-                            size_t *size)
-{
-    passenger_message *extensions = passenger_message_create(ctx->r->pool, 4);
-    passenger_http_request head = passenger_http_head_of(ctx->r, ctx->mapping, ctx->body);
-    add_extensions(ctx, extensions);
-    if (wants_acknowledgement(ctx)) {
-        add_start_before(ctx, limits, extensions);
-    }
-    head.extensions = extensions;
-    head.expects_continue = wants_expectation(ctx);
-    head.may_be_kept = can(ctx, PASSENGER_CAPABILITY_KEEP_ALIVE);
-    switch (passenger_http_request_write(&head, ctx->r->pool, bytes, size)) {
-    case PASSENGER_HTTP_REQUEST_OK:
-        break;
-    case PASSENGER_HTTP_REQUEST_TOO_LONG:
-        return answer_too_long_head(ctx);
-    case PASSENGER_HTTP_REQUEST_MALFORMED:
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, ctx->r, PSGLOGNO(2123)
-                      "the request's method, target or a header has a byte that cannot be sent to the app: answered 400");
-        return HTTP_BAD_REQUEST;
-    }
-    return OK;
-}
+/* 2. The request on the connection. */
 
 /* Encodes the request's head and queues it, with a body in memory or the descriptor of its file. */
 static int queue_request(forward_context *ctx, const passenger_time_limits *limits)
@@ -308,9 +209,11 @@ static int queue_request(forward_context *ctx, const passenger_time_limits *limi
     passenger_request_body *body = ctx->body;
     const char *bytes;
     size_t size;
+    const passenger_worker_head head = {
+        .r = ctx->r, .mapping = ctx->mapping, .body = body, .address = &ctx->group.address, .limits = limits,
+        .wants_acknowledgement = wants_acknowledgement(ctx), .has_start_before = ctx->kept.load != NULL};
     body->is_chunked = can(ctx, PASSENGER_CAPABILITY_HTTP);
-    int status = body->is_chunked ? encode_http_head(ctx, limits, &bytes, &size)
-                                  : encode_scgi_head(ctx, limits, &bytes, &size);
+    int status = passenger_worker_head_encode(&head, &bytes, &size);
     if (status != OK) {
         return status;
     }
