@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -210,12 +211,13 @@ def test_an_app_that_fails_costs_its_request_only(starter: Starter) -> None:
 def test_peers_that_leave_make_room_for_others(starter: Starter) -> None:
     worker = starter.worker()
     client = client_of(worker)
-    opened = [client.open(variables=KEEP) for _ in range(MORE_THAN_A_WORKER_KEEPS)]
-    slots = [exchange.answer().slot for exchange in opened]
+    with ExitStack() as stack:
+        slots = []
+        for _ in range(MORE_THAN_A_WORKER_KEEPS):
+            exchange = stack.enter_context(client.open(variables=KEEP))
+            slots.append(exchange.answer().slot)
     assert None in slots
     assert slots[0] is not None
-    for exchange in opened:
-        exchange.close()
     worker.group.wait_for(lambda group: client.ask(variables=KEEP).slot is not None)
 
 

@@ -82,6 +82,7 @@ apr_status_t __wrap_passenger_spawner_ask(apr_pool_t *pool, const passenger_ques
                                         "http"};
     passenger_netstring_reader reader;
     char *all = apr_pstrdup(pool, "unknown");
+    answer->descriptor = -1;
     FUZZ_CHECK(passenger_netstring_open(&reader, question->bytes, question->length, PASSENGER_CONTROL_MESSAGE_LIMIT)
                == PASSENGER_NETSTRING_OK);
     if (current.registration == 4) {
