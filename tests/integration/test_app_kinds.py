@@ -134,6 +134,7 @@ def test_a_process_that_is_killed_is_replaced(one_of_a_kind: Placed) -> None:
     app.server.logs.allow("JS")
     pid = app.get("/pid").text
     os.kill(int(pid), signal.SIGKILL)
+    app.server.logs.wait_for(rf"JS3503: process ended unexpectedly: \w+ {pid} ")
     eventually(lambda: app.get("/pid").text not in (pid, ""), "another process", SOON)
 
 
