@@ -95,6 +95,10 @@ def server(httpd: CheckedHttpd, app: AppFolder) -> CheckedHttpd:
     httpd.add("AddOutputFilterByType DEFLATE text/html")
     httpd.add("Protocols h2c http/1.1\nH2Direct on")
     httpd.site(document_root=app.public, body=f"PassengerBufferUpload off\n{FAILING_FILTER}")
+    # The app looks for its connection: there must be no other that is kept.
+    configuration = httpd.folder / "spawner.conf"
+    configuration.write_text("[apps]\ndisabled_capabilities = keep-alive,\n")
+    httpd.add(f'PassengerSpawnerConfigFile "{configuration}"')
     httpd.logs.allow("JS")
     httpd.start()
     return httpd
