@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Optional
 
 from spawner.pool.process import SLOTS, OverdueRequest
+from spawner.shared.constants import SCOREBOARD_SLOT_SIZE
 
 CELL_SIZE = 512  # bytes; the header of a slot is as long
-SLOT_SIZE = 129 * CELL_SIZE
 _SLOT_HEADER = struct.Struct("<IIIIQQQQ")
 _CELL_HEADER = struct.Struct("<IIQQ")
 _CELLS = 128
@@ -88,7 +88,7 @@ class ScoreboardReader:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        self._memory = mmap.mmap(descriptor, SLOTS * SLOT_SIZE)
+        self._memory = mmap.mmap(descriptor, SLOTS * SCOREBOARD_SLOT_SIZE)
 
     @classmethod
     def create(cls) -> "ScoreboardReader":
@@ -98,7 +98,7 @@ class ScoreboardReader:
         """
         descriptor = os.memfd_create("jumpseat-scoreboard", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            os.ftruncate(descriptor, SLOTS * SLOT_SIZE)
+            os.ftruncate(descriptor, SLOTS * SCOREBOARD_SLOT_SIZE)
             fcntl.fcntl(descriptor, _F_ADD_SEALS, _SEALS)
             return cls(descriptor)
         except OSError:
@@ -107,7 +107,7 @@ class ScoreboardReader:
 
     def read(self, slot: int) -> SlotValues:
         """What the worker of a slot has written; values that are too large are cut to the largest possible."""
-        fields = _SLOT_HEADER.unpack_from(self._memory, slot * SLOT_SIZE)
+        fields = _SLOT_HEADER.unpack_from(self._memory, slot * SCOREBOARD_SLOT_SIZE)
         state, pid, running, capacity, requests, busy_since, idle_since, _ = fields
         running, capacity = min(running, MOST_REQUESTS), min(capacity, MOST_REQUESTS)
         since, until = busy_since / _NANOSECONDS, idle_since / _NANOSECONDS
@@ -125,7 +125,7 @@ class ScoreboardReader:
             state, _, since, deadline = _CELL_HEADER.unpack_from(self._memory, first)
             if state == _IN_REQUEST and 0 < deadline <= nanoseconds:
                 found.append(OverdueRequest(number, since))
-        hidden_deadline = _SLOT_HEADER.unpack_from(self._memory, slot * SLOT_SIZE)[-1]
+        hidden_deadline = _SLOT_HEADER.unpack_from(self._memory, slot * SCOREBOARD_SLOT_SIZE)[-1]
         if 0 < hidden_deadline <= nanoseconds:
             found.append(OverdueRequest(None, 0))
         return tuple(found)
@@ -138,7 +138,7 @@ class ScoreboardReader:
 
     def clear(self, slot: int) -> None:
         """Free the slot of a worker that has ended."""
-        start = slot * SLOT_SIZE
+        start = slot * SCOREBOARD_SLOT_SIZE
         for first in self._cells(slot, self.read(slot).cells):
             self._memory[first : first + _CELL_HEADER.size] = _FREE_CELL
         _SLOT_HEADER.pack_into(self._memory, start, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -151,7 +151,7 @@ class ScoreboardReader:
     @staticmethod
     def _cells(slot: int, count: int) -> range:
         """The offsets of the first cells of a slot."""
-        start = slot * SLOT_SIZE + CELL_SIZE
+        start = slot * SCOREBOARD_SLOT_SIZE + CELL_SIZE
         return range(start, start + min(count, _CELLS) * CELL_SIZE, CELL_SIZE)
 
 

@@ -32,7 +32,8 @@ passenger_group_cache *passenger_group_cache_create(apr_pool_t *parent, size_t c
 /* Returns 1 and fills `address` when `key` is known. `load` stays the cache's: hold it before the lock is released. */
 int passenger_group_cache_find(passenger_group_cache *cache, const char *key, passenger_group_address *address);
 
-/* Copies key and address into the cache, with a reference of its own to `load`, replacing what it knew. Returns 0 without memory (the cache is unchanged). */
+/* Copies key and address into the cache, with a reference of its own to `load`, replacing what it knew. Returns 0 without
+ * memory (the cache is unchanged). */
 int passenger_group_cache_store(passenger_group_cache *cache, const char *key, passenger_group_address address);
 
 /* Removes `key`, but only while it has this address: another thread may have stored a newer one. */

@@ -10,7 +10,7 @@ import socket
 import sys
 from typing import Any, Callable, Dict, Optional
 
-from ..python.core import scoreboard_writer
+from ...shared.constants import SCOREBOARD_SLOT_SIZE
 from ..python.core.control_line import ControlMessage
 from . import node_failure
 from .addresses import PrivateFolder, PrivateSocket
@@ -102,7 +102,7 @@ class NodeProgram(SupervisedProgram):
             "startup_file": self._load.get("startup_file"),
             "group": self._load.get("group"),
             "backlog": backlog_of(self._load.descriptors[0]) or 0,
-            "scoreboard_offset": slot * scoreboard_writer.SLOT_SIZE,
+            "scoreboard_offset": slot * SCOREBOARD_SLOT_SIZE,
             "capacity": self._most,
             "route": self._load.get("route"),
             "own_socket": PrivateSocket(self._folder).path if self._folder is not None else "",

@@ -9,14 +9,15 @@ from tests.fuzz.python.harness import Input, fuzz, instrumented
 
 with instrumented():
     from spawner.pool.process import SLOTS
-    from spawner.processes.scoreboard_reader import CELL_SIZE, MOST_REQUESTS, SLOT_SIZE, ScoreboardReader, parse_cell
+    from spawner.processes.scoreboard_reader import CELL_SIZE, MOST_REQUESTS, ScoreboardReader, parse_cell
+    from spawner.shared.constants import SCOREBOARD_SLOT_SIZE
 
 _CELLS = 128
 _BOARD = ScoreboardReader.create()
 
 
 def _write(slot: int, given: Input) -> None:
-    start = slot * SLOT_SIZE
+    start = slot * SCOREBOARD_SLOT_SIZE
     os.pwrite(_BOARD.descriptor, given.take(48).ljust(48, b"\0"), start)
     while given.left:
         cell = given.number() % 160
@@ -44,7 +45,7 @@ def one(data: bytes) -> None:
     _BOARD.clear(slot)
     assert _BOARD.read(slot).capacity == 0
     assert _BOARD.requests(slot) == []
-    os.pwrite(_BOARD.descriptor, bytes(SLOT_SIZE * min(2, SLOTS - slot)), slot * SLOT_SIZE)
+    os.pwrite(_BOARD.descriptor, bytes(SCOREBOARD_SLOT_SIZE * min(2, SLOTS - slot)), slot * SCOREBOARD_SLOT_SIZE)
 
 
 if __name__ == "__main__":

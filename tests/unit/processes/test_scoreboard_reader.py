@@ -10,7 +10,8 @@ from typing import Iterator
 import pytest
 
 from spawner.pool.process import SLOTS, OverdueRequest
-from spawner.processes.scoreboard_reader import SLOT_SIZE, ScoreboardReader
+from spawner.processes.scoreboard_reader import ScoreboardReader
+from spawner.shared.constants import SCOREBOARD_SLOT_SIZE
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def scoreboard() -> Iterator[ScoreboardReader]:
 
 def write(board: ScoreboardReader, slot: int, *fields: int) -> None:
     """Write a slot as a worker does: through a mapping of its own."""
-    with mmap.mmap(board.descriptor, SLOTS * SLOT_SIZE) as memory:
-        struct.pack_into("<IIIIQQQQ", memory, slot * SLOT_SIZE, *fields, *[0] * (8 - len(fields)))
+    with mmap.mmap(board.descriptor, SLOTS * SCOREBOARD_SLOT_SIZE) as memory:
+        struct.pack_into("<IIIIQQQQ", memory, slot * SCOREBOARD_SLOT_SIZE, *fields, *[0] * (8 - len(fields)))
 
 
 def test_a_new_scoreboard_shows_no_busy_worker(scoreboard: ScoreboardReader) -> None:
@@ -54,8 +55,8 @@ def test_an_app_cannot_shrink_it_under_the_spawner(scoreboard: ScoreboardReader)
 
 
 def write_cell(board: ScoreboardReader, slot: int, thread: int, state: int, since: int, deadline: int) -> None:
-    with mmap.mmap(board.descriptor, SLOTS * SLOT_SIZE) as memory:
-        struct.pack_into("<IIQQ", memory, slot * SLOT_SIZE + (thread + 1) * 512, state, 0, since, deadline)
+    with mmap.mmap(board.descriptor, SLOTS * SCOREBOARD_SLOT_SIZE) as memory:
+        struct.pack_into("<IIQQ", memory, slot * SCOREBOARD_SLOT_SIZE + (thread + 1) * 512, state, 0, since, deadline)
 
 
 @pytest.mark.parametrize(

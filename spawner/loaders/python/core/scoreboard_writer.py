@@ -7,11 +7,11 @@ is empty before it is filled, so that a reader sees no deadline but that of the 
 import struct
 from typing import Dict, Union
 
+from ....shared.constants import SCOREBOARD_SLOT_SIZE
 from .unpatched import _thread, mmap, monotonic_ns, os
 
 CELLS = 128  # of a slot: a worker can be in more requests, which are counted and not shown
 CELL_SIZE = 512  # bytes; the header is as long
-SLOT_SIZE = CELL_SIZE * (1 + CELLS)
 
 _HEADER = struct.Struct("<IIIIQQQQ")
 _CELL = struct.Struct("<IIQQ488s")
@@ -45,9 +45,9 @@ class Scoreboard:
         return SharedSlotWriter(self._map, self._offset(number), capacity)
 
     def _offset(self, number: int) -> int:
-        if number < 0 or (number + 1) * SLOT_SIZE > len(self._map):
+        if number < 0 or (number + 1) * SCOREBOARD_SLOT_SIZE > len(self._map):
             raise ValueError("the scoreboard has no slot {}".format(number))
-        return number * SLOT_SIZE
+        return number * SCOREBOARD_SLOT_SIZE
 
 
 def _close_on_exec(memfd: os.stat_result) -> None:
